@@ -1,0 +1,189 @@
+/* Region allocator.
+ *
+ * Blocks are chained newest first and grow from 4 KiB to 256 KiB; an object larger than a quarter
+ * of the next block gets a block of its own. Under AddressSanitizer each object is a block: the sanitizer then sees
+ * overruns and uses after release inside the arena.
+ */
+#include "base/arena.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define ARENA_OBJECT_PER_BLOCK 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARENA_OBJECT_PER_BLOCK 1
+#endif
+#endif
+
+enum { ALIGNMENT = 16, BLOCK_MIN = 4096, BLOCK_MAX = 256 * 1024 };
+
+struct arena_block {
+    struct arena_block *next;
+    size_t cap;
+    size_t used;
+    _Alignas(ALIGNMENT) unsigned char bytes[];
+};
+
+struct arena_cleanup {
+    struct arena_cleanup *next;
+    void (*release)(void *object);
+    void *object;
+};
+
+void arena_init(struct arena *a, size_t limit)
+{
+    *a = (struct arena){.limit = limit};
+}
+
+/* Adds a block that has room for `size` bytes; NULL when memory is short. */
+static struct arena_block *add_block(struct arena *a, size_t size)
+{
+    size_t cap = size;
+#ifndef ARENA_OBJECT_PER_BLOCK
+    size_t grown = a->blocks != NULL ? a->blocks->cap * 2 : BLOCK_MIN;
+    grown = grown < BLOCK_MIN ? BLOCK_MIN : grown > BLOCK_MAX ? BLOCK_MAX : grown;
+    cap = size > grown / 4 ? size : grown;
+#endif
+    if (cap > SIZE_MAX - sizeof(struct arena_block)) {
+        return NULL;
+    }
+    struct arena_block *block = mem_alloc(sizeof(*block) + cap);
+    if (block == NULL) {
+        return NULL;
+    }
+    block->cap = cap;
+    block->used = 0;
+    block->next = a->blocks;
+    a->blocks = block;
+    return block;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+    a->exceeded = false;
+    if (size > SIZE_MAX - ALIGNMENT) {
+        a->exceeded = true;
+        return NULL;
+    }
+    size_t rounded = size == 0 ? ALIGNMENT : (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    if (a->limit != 0 && (rounded > a->limit || a->used > a->limit - rounded)) {
+        a->exceeded = true;
+        return NULL;
+    }
+    struct arena_block *block = a->blocks;
+    if (block == NULL || block->cap - block->used < rounded) {
+#ifdef ARENA_OBJECT_PER_BLOCK
+        block = add_block(a, size == 0 ? 1 : size); /* exact, so that one byte too far is seen */
+        if (block == NULL) {
+            return NULL;
+        }
+        block->used = block->cap;
+        a->used += rounded;
+        return block->bytes;
+#else
+        block = add_block(a, rounded);
+        if (block == NULL) {
+            return NULL;
+        }
+#endif
+    }
+    void *object = block->bytes + block->used;
+    block->used += rounded;
+    a->used += rounded;
+    return object;
+}
+
+void *arena_calloc(struct arena *a, size_t count, size_t size)
+{
+    if (size != 0 && count > SIZE_MAX / size) {
+        a->exceeded = true;
+        return NULL;
+    }
+    void *object = arena_alloc(a, count * size);
+    if (object != NULL) {
+        memset(object, 0, count * size);
+    }
+    return object;
+}
+
+void *arena_dup(struct arena *a, const void *bytes, size_t size)
+{
+    void *copy = arena_alloc(a, size);
+    if (copy != NULL && size > 0) {
+        memcpy(copy, bytes, size);
+    }
+    return copy;
+}
+
+char *arena_strndup(struct arena *a, const char *text, size_t length)
+{
+    if (length == SIZE_MAX) {
+        a->exceeded = true;
+        return NULL;
+    }
+    char *copy = arena_alloc(a, length + 1);
+    if (copy != NULL) {
+        if (length > 0) {
+            memcpy(copy, text, length);
+        }
+        copy[length] = '\0';
+    }
+    return copy;
+}
+
+int arena_error(const struct arena *a)
+{
+    return a->exceeded ? ERR_LIMIT : ERR_NOMEM;
+}
+
+int arena_on_release(struct arena *a, void (*release)(void *object), void *object)
+{
+    struct arena_cleanup *cleanup = arena_alloc(a, sizeof(*cleanup));
+    if (cleanup == NULL) {
+        return arena_error(a);
+    }
+    *cleanup = (struct arena_cleanup){a->cleanups, release, object};
+    a->cleanups = cleanup;
+    return 0;
+}
+
+struct arena_mark arena_mark(const struct arena *a)
+{
+    return (struct arena_mark){
+        .block = a->blocks,
+        .block_used = a->blocks != NULL ? a->blocks->used : 0,
+        .used = a->used,
+        .cleanups = a->cleanups,
+    };
+}
+
+void arena_rewind(struct arena *a, struct arena_mark mark)
+{
+    while (a->cleanups != mark.cleanups) {
+        struct arena_cleanup *cleanup = a->cleanups;
+        a->cleanups = cleanup->next;
+        cleanup->release(cleanup->object);
+    }
+    while (a->blocks != mark.block) {
+        struct arena_block *block = a->blocks;
+        a->blocks = block->next;
+        mem_free(block);
+    }
+    if (a->blocks != NULL) {
+        assert(mark.block_used <= a->blocks->used);
+        a->blocks->used = mark.block_used;
+    }
+    a->used = mark.used;
+}
+
+void arena_release(struct arena *a)
+{
+    size_t limit = a->limit;
+    arena_rewind(a, (struct arena_mark){0});
+    *a = (struct arena){.limit = limit};
+}

@@ -1,0 +1,199 @@
+/* Doubles to text and back, as Go's strconv does it, which is what the field's formats show.
+ *
+ * fp_format is encoding/json's rule, used by Prometheus for sample values: plain decimals, and an
+ * exponent only below 1e-6 and from 1e21 up ("1e-7", "1e+21").
+ * fp_format_short is strconv's 'g' with the shortest digits: an exponent below 1e-4 and from 1e21
+ * up, at least two exponent digits ("1e-05", "1e+21"), as expositions and `le` labels have it.
+ */
+#include "base/fpconv.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "fpconv_shim.h"
+
+/* "NaN", "+Inf", "-Inf": the length, or 0 for a finite value. */
+static size_t format_special(double value, char *text)
+{
+    const char *name = isnan(value) ? "NaN" : isinf(value) ? (value > 0 ? "+Inf" : "-Inf") : NULL;
+    if (name == NULL) {
+        return 0;
+    }
+    size_t length = strlen(name);
+    memcpy(text, name, length + 1);
+    return length;
+}
+
+/* Digits with the point after `point` of them, zeros filled in on either side. */
+static size_t put_plain(char *text, const char *digits, int count, int point)
+{
+    size_t n = 0;
+    if (point <= 0) {
+        text[n++] = '0';
+        text[n++] = '.';
+        for (int i = point; i < 0; i++) {
+            text[n++] = '0';
+        }
+        memcpy(text + n, digits, (size_t)count);
+        return n + (size_t)count;
+    }
+    for (int i = 0; i < count || i < point; i++) {
+        if (i == point) {
+            text[n++] = '.';
+        }
+        text[n++] = i < count ? digits[i] : '0';
+    }
+    return n;
+}
+
+/* d.ddde±x with at least `exponent_digits` digits in the exponent. */
+static size_t put_exponent(char *text, const char *digits, int count, int exponent,
+    int exponent_digits)
+{
+    size_t n = 0;
+    text[n++] = digits[0];
+    if (count > 1) {
+        text[n++] = '.';
+        memcpy(text + n, digits + 1, (size_t)count - 1);
+        n += (size_t)count - 1;
+    }
+    text[n++] = 'e';
+    text[n++] = exponent < 0 ? '-' : '+';
+    unsigned magnitude = (unsigned)(exponent < 0 ? -exponent : exponent);
+    if (magnitude >= 100) {
+        text[n++] = (char)('0' + magnitude / 100);
+    }
+    if (magnitude >= 10 || exponent_digits >= 2) {
+        text[n++] = (char)('0' + magnitude / 10 % 10);
+    }
+    text[n++] = (char)('0' + magnitude % 10);
+    return n;
+}
+
+/* Shortest digits, exponent form below 10^lowest and from 10^21 up. */
+static size_t format_value(double value, char *text, int lowest, int exponent_digits)
+{
+    size_t n = format_special(value, text);
+    if (n != 0) {
+        return n;
+    }
+    if (signbit(value)) {
+        text[n++] = '-';
+    }
+    if (value == 0) {
+        text[n++] = '0';
+        text[n] = '\0';
+        return n;
+    }
+    char digits[FPCONV_DIGITS_MAX];
+    int point = 0;
+    int count = fpconv_shortest_digits(value, digits, &point);
+    int exponent = point - 1;
+    if (exponent < lowest || exponent >= 21) {
+        n += put_exponent(text + n, digits, count, exponent, exponent_digits);
+    } else {
+        n += put_plain(text + n, digits, count, point);
+    }
+    text[n] = '\0';
+    return n;
+}
+
+size_t fp_format(double value, char *text)
+{
+    return format_value(value, text, -6, 1);
+}
+
+size_t fp_format_short(double value, char *text)
+{
+    return format_value(value, text, -4, 2);
+}
+
+void strbuf_add_double(struct strbuf *b, double value)
+{
+    char *room = strbuf_reserve(b, FP_TEXT_MAX);
+    if (room != NULL) {
+        strbuf_commit(b, fp_format(value, room));
+    }
+}
+
+/* Inf and NaN in any case, with an optional sign; 1 when it was one. */
+static int parse_special(struct str s, double *value_out)
+{
+    bool negative = s.len > 0 && s.ptr[0] == '-';
+    if (s.len > 0 && (s.ptr[0] == '-' || s.ptr[0] == '+')) {
+        s = str_skip(s, 1);
+    }
+    char lower[9];
+    if (s.len > 8 || s.len < 3) {
+        return 0;
+    }
+    for (size_t i = 0; i < s.len; i++) {
+        lower[i] = (char)(s.ptr[i] | 0x20);
+    }
+    lower[s.len] = '\0';
+    if (strcmp(lower, "inf") == 0 || strcmp(lower, "infinity") == 0) {
+        *value_out = negative ? -INFINITY : INFINITY;
+        return 1;
+    }
+    if (strcmp(lower, "nan") == 0) {
+        *value_out = NAN;
+        return 1;
+    }
+    return 0;
+}
+
+/* Up to 15 digits and a power of ten up to 22 are exact in doubles (Clinger's fast path); it covers
+ * nearly every number an exporter prints. Returns 1 when it applied. */
+static int parse_fast(struct str s, double *value_out)
+{
+    static const double power[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
+        1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    size_t i = 0;
+    bool negative = s.ptr[0] == '-';
+    if (negative || s.ptr[0] == '+') {
+        i++;
+    }
+    uint64_t mantissa = 0;
+    unsigned digits = 0, fraction = 0;
+    bool point = false;
+    for (; i < s.len; i++) {
+        unsigned digit = (unsigned)(unsigned char)s.ptr[i] - '0';
+        if (digit <= 9) {
+            mantissa = mantissa * 10 + digit;
+            digits++;
+            fraction += point;
+        } else if (s.ptr[i] == '.' && !point) {
+            point = true;
+        } else {
+            break;
+        }
+        if (digits > 15) {
+            return 0;
+        }
+    }
+    if (digits == 0 || i != s.len) {
+        return 0;
+    }
+    double value = (double)mantissa / power[fraction];
+    *value_out = negative ? -value : value;
+    return 1;
+}
+
+int str_to_double(struct str s, double *value_out)
+{
+    if (s.len == 0 || s.len > 1024) {
+        return ERR_INVALID;
+    }
+    if (parse_fast(s, value_out) || parse_special(s, value_out)) {
+        return 0;
+    }
+    int consumed = 0;
+    double value = fpconv_parse_decimal(s.ptr, (int)s.len, &consumed);
+    if (consumed != (int)s.len || isnan(value)) {
+        return ERR_INVALID;
+    }
+    *value_out = value;
+    return 0;
+}

@@ -1,0 +1,193 @@
+/* Growing buffer with a sticky error. */
+#include "base/strbuf.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+void strbuf_init(struct strbuf *b, size_t limit)
+{
+    *b = (struct strbuf){.limit = limit};
+}
+
+void strbuf_release(struct strbuf *b)
+{
+    size_t limit = b->limit;
+    mem_free(b->data);
+    *b = (struct strbuf){.limit = limit};
+}
+
+void strbuf_reset(struct strbuf *b)
+{
+    b->size = 0;
+    b->error = 0;
+    if (b->data != NULL) {
+        b->data[0] = '\0';
+    }
+}
+
+void strbuf_truncate(struct strbuf *b, size_t size)
+{
+    assert(size <= b->size);
+    b->size = size;
+    if (b->data != NULL) {
+        b->data[size] = '\0';
+    }
+}
+
+int strbuf_error(const struct strbuf *b)
+{
+    return b->error;
+}
+
+struct str strbuf_str(const struct strbuf *b)
+{
+    return (struct str){b->data != NULL ? b->data : "", b->size};
+}
+
+char *strbuf_take(struct strbuf *b, size_t *size_out)
+{
+    if (b->error != 0 || (b->data == NULL && strbuf_reserve(b, 0) == NULL)) {
+        return NULL;
+    }
+    char *data = b->data;
+    if (size_out != NULL) {
+        *size_out = b->size;
+    }
+    *b = (struct strbuf){.limit = b->limit};
+    return data;
+}
+
+char *strbuf_reserve(struct strbuf *b, size_t more)
+{
+    if (b->error != 0) {
+        return NULL;
+    }
+    size_t limit = b->limit != 0 ? b->limit : STRBUF_LIMIT_DEFAULT;
+    if (more > limit || b->size > limit - more) {
+        b->error = ERR_LIMIT;
+        return NULL;
+    }
+    int status = mem_array_grow((void **)&b->data, &b->cap, b->size + more + 1, 1, limit + 1);
+    if (status != 0) {
+        b->error = status;
+        return NULL;
+    }
+    b->data[b->size] = '\0';
+    return b->data + b->size;
+}
+
+void strbuf_commit(struct strbuf *b, size_t written)
+{
+    assert(b->error == 0 && b->size + written < b->cap);
+    b->size += written;
+    b->data[b->size] = '\0';
+}
+
+void strbuf_add(struct strbuf *b, const void *bytes, size_t size)
+{
+    char *room = strbuf_reserve(b, size);
+    if (room != NULL) {
+        if (size > 0) {
+            memcpy(room, bytes, size);
+        }
+        strbuf_commit(b, size);
+    }
+}
+
+void strbuf_add_str(struct strbuf *b, struct str s)
+{
+    strbuf_add(b, s.ptr, s.len);
+}
+
+void strbuf_add_c(struct strbuf *b, const char *text)
+{
+    strbuf_add(b, text, strlen(text));
+}
+
+void strbuf_add_char(struct strbuf *b, char c)
+{
+    strbuf_add(b, &c, 1);
+}
+
+void strbuf_vaddf(struct strbuf *b, const char *format, va_list arguments)
+{
+    va_list again;
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    char *room = length < 0 ? NULL : strbuf_reserve(b, (size_t)length);
+    if (room != NULL) {
+        vsnprintf(room, (size_t)length + 1, format, again);
+        strbuf_commit(b, (size_t)length);
+    }
+    va_end(again);
+}
+
+void strbuf_addf(struct strbuf *b, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    strbuf_vaddf(b, format, arguments);
+    va_end(arguments);
+}
+
+void strbuf_add_u64(struct strbuf *b, uint64_t value)
+{
+    char digits[20];
+    size_t n = sizeof(digits);
+    do {
+        digits[--n] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    strbuf_add(b, digits + n, sizeof(digits) - n);
+}
+
+void strbuf_add_i64(struct strbuf *b, int64_t value)
+{
+    if (value < 0) {
+        strbuf_add_char(b, '-');
+    }
+    strbuf_add_u64(b, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
+}
+
+void strbuf_add_le16(struct strbuf *b, uint16_t v)
+{
+    uint8_t bytes[2];
+    put_le16(bytes, v);
+    strbuf_add(b, bytes, sizeof(bytes));
+}
+
+void strbuf_add_le32(struct strbuf *b, uint32_t v)
+{
+    uint8_t bytes[4];
+    put_le32(bytes, v);
+    strbuf_add(b, bytes, sizeof(bytes));
+}
+
+void strbuf_add_le64(struct strbuf *b, uint64_t v)
+{
+    uint8_t bytes[8];
+    put_le64(bytes, v);
+    strbuf_add(b, bytes, sizeof(bytes));
+}
+
+void strbuf_add_uvarint(struct strbuf *b, uint64_t v)
+{
+    uint8_t bytes[VARINT_MAX];
+    strbuf_add(b, bytes, put_uvarint(bytes, v));
+}
+
+void strbuf_add_svarint(struct strbuf *b, int64_t v)
+{
+    strbuf_add_uvarint(b, zigzag_encode(v));
+}
+
+void strbuf_add_sized(struct strbuf *b, struct str s)
+{
+    strbuf_add_uvarint(b, s.len);
+    strbuf_add_str(b, s);
+}

@@ -1,0 +1,29 @@
+# Every outside library, found once. A room links the one it needs by its short name here, and only
+# the file that owns a library includes its header (see docs and tests/structure).
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+
+foreach(pair
+    "uv=libuv" "microhttpd=libmicrohttpd" "curl=libcurl" "zstd=libzstd" "deflate=libdeflate"
+    "zlib=zlib" "xxhash=libxxhash" "re2=re2" "yaml=yaml-0.1" "jansson=jansson")
+  string(REPLACE "=" ";" pair "${pair}")
+  list(GET pair 0 name)
+  list(GET pair 1 package)
+  pkg_check_modules(${name} REQUIRED IMPORTED_TARGET GLOBAL ${package})
+  add_library(lib::${name} ALIAS PkgConfig::${name})
+endforeach()
+
+# Debian ships these without pkg-config files.
+foreach(pair "snappy=snappy=snappy-c.h" "roaring=roaring=roaring/roaring.h"
+    "double_conversion=double-conversion=double-conversion/double-conversion.h")
+  string(REPLACE "=" ";" pair "${pair}")
+  list(GET pair 0 name)
+  list(GET pair 1 library)
+  list(GET pair 2 header)
+  find_library(${name}_LIBRARY ${library} REQUIRED)
+  find_path(${name}_INCLUDE ${header} REQUIRED)
+  add_library(lib_${name} INTERFACE)
+  target_link_libraries(lib_${name} INTERFACE "${${name}_LIBRARY}")
+  target_include_directories(lib_${name} SYSTEM INTERFACE "${${name}_INCLUDE}")
+  add_library(lib::${name} ALIAS lib_${name})
+endforeach()

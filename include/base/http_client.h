@@ -1,0 +1,73 @@
+/* Seam: HTTP out. Production drives libcurl's multi interface from the loop (base/base/
+ * http_client.c, the one file that includes curl); tests put a scripted twin in its place
+ * (tests/support/sim_http_client).
+ *
+ * All calls and callbacks are on the loop's thread.
+ */
+#ifndef SONDE_BASE_HTTP_CLIENT_H
+#define SONDE_BASE_HTTP_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "base/str.h"
+
+struct http_client_call;
+
+struct http_client_header {
+    const char *name;
+    const char *value;
+};
+
+#define HTTP_CLIENT_HEADERS_MAX 32
+
+struct http_client_request {
+    const char *method; /* "GET", "POST" … */
+    const char *url;
+    const struct http_client_header *headers;
+    size_t header_count;
+    struct str body;       /* borrowed until done */
+    int64_t timeout_ms;    /* whole exchange */
+    size_t body_max;       /* of the answer after decompression; more fails with ERR_LIMIT */
+    bool follow_redirects; /* at most 10 */
+    bool accept_gzip;      /* asks for and undoes gzip */
+};
+
+struct http_client_response {
+    int error;       /* 0: there was an HTTP answer; else ERR_TIMEOUT, ERR_LIMIT, ERR_IO, ERR_CANCELED */
+    const char *error_text; /* sentence when error != 0 */
+    unsigned status;
+    struct str body; /* borrowed during the callback */
+    struct str content_type;
+    int64_t retry_after_ms; /* Retry-After in milliseconds from now, -1 when absent */
+    int64_t wire_bytes;     /* body bytes before decompression */
+    /* The value of a header of the answer; ptr NULL when absent. */
+    struct str (*header)(const struct http_client_response *r, const char *name);
+    const void *impl;
+};
+
+typedef void (*http_client_done)(void *context, const struct http_client_response *response);
+
+struct http_client {
+    /* Copies the request except for the body. `done` is called exactly once, later, never from
+     * inside send. 0, ERR_NOMEM, ERR_LIMIT (too many in flight), ERR_INVALID (URL). */
+    int (*send)(struct http_client *self, const struct http_client_request *request,
+        http_client_done done, void *context, struct http_client_call **call_out);
+    /* `done` comes with ERR_CANCELED, before cancel returns. */
+    void (*cancel)(struct http_client *self, struct http_client_call *call);
+    void (*close)(struct http_client *self); /* cancels what is in flight */
+};
+
+struct http_client_options {
+    const char *user_agent; /* default "sonde/VERSION" */
+    size_t in_flight_max;   /* default 1024 */
+    size_t idle_connections_max; /* kept alive, default 256 */
+};
+
+int http_client_open(struct loop *loop, const struct http_client_options *options,
+    struct http_client **client_out);
+
+#endif

@@ -1,0 +1,101 @@
+/* HTTP in. The wrapper of libmicrohttpd; the one file that includes it is base/base/http_server.c.
+ *
+ * A table of routes maps method and path to a handler and a *lane*. The server's threads only read
+ * and write; when a request is complete it is suspended and handed to its lane, a bounded pool of
+ * threads (or a loop), where the handler runs and answers. A full lane answers 503 with Retry-After
+ * by itself, so ingest and queries cannot starve each other.
+ *
+ * Bodies have a limit before and after decompression; headers and query strings have one too.
+ */
+#ifndef SONDE_BASE_HTTP_SERVER_H
+#define SONDE_BASE_HTTP_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/loop.h"
+#include "base/str.h"
+#include "base/strbuf.h"
+#include "base/workpool.h"
+
+struct http_server;
+struct http_exchange;
+
+enum http_lane {
+    HTTP_LANE_DIRECT, /* on the server's own thread: must not block; health checks, small pages */
+    HTTP_LANE_INGEST, /* writes */
+    HTTP_LANE_QUERY,  /* reads */
+    HTTP_LANE_COUNT,
+};
+
+typedef void (*http_handler)(struct http_exchange *x, void *context);
+
+/* A row of the route table. `path` is exact, or ends in "/" + "*" to take all below it, or holds
+ * one ":name" segment, read back with http_exchange_path_value. `method` may list several:
+ * "GET POST". HEAD is answered wherever GET is. */
+struct http_route {
+    const char *method;
+    const char *path;
+    http_handler handler;
+    void *context;
+    enum http_lane lane;
+    const char *help; /* one line, for docs */
+};
+
+struct http_server_options {
+    const char *address; /* "127.0.0.1:9095", "[::1]:9095", ":9095" (all addresses) */
+    const struct http_route *routes;
+    size_t route_count;
+    struct workpool *lanes[HTTP_LANE_COUNT]; /* NULL: run on the server's thread, or the loop's */
+    struct loop *loop;      /* non-NULL: no threads of its own, driven by this loop */
+    unsigned threads;       /* without a loop: I/O threads, default 2 */
+    size_t connections_max; /* default 512 */
+    size_t body_max;        /* wire bytes of a request body, default 64 MiB: 413 beyond */
+    unsigned idle_timeout_s;     /* default 60 */
+    const char *cors_origin;     /* Access-Control-Allow-Origin for a GET; default "*"; "" = none */
+    const char *route_prefix;    /* stripped from paths, e.g. "/sonde"; default "" */
+};
+
+/* Begins to listen. On failure the sentence says what to do: port in use, address not local,
+ * permission. */
+int http_server_start(const struct http_server_options *options, struct http_server **server_out,
+    struct err *e);
+/* No new requests; waits for running ones; then closes. Accepts NULL. */
+void http_server_stop(struct http_server *server);
+/* The bound port (useful after ":0"). */
+uint16_t http_server_port(const struct http_server *server);
+
+/* ---- In a handler. The exchange and all slices it hands out live until the reply. ---- */
+
+struct str http_exchange_method(const struct http_exchange *x);
+struct str http_exchange_path(const struct http_exchange *x); /* decoded, prefix stripped */
+struct str http_exchange_path_value(const struct http_exchange *x);
+struct str http_exchange_body(const struct http_exchange *x); /* as sent, still compressed */
+/* Case-insensitive; ptr NULL when absent. */
+struct str http_exchange_header(const struct http_exchange *x, const char *name);
+struct str http_exchange_remote(const struct http_exchange *x); /* "127.0.0.1:54321" */
+/* Parameters of the query string and, for POST with
+ * application/x-www-form-urlencoded, of the body. ptr NULL when absent; an empty value has len 0. */
+struct str http_exchange_param(const struct http_exchange *x, const char *name);
+/* The index-th value of a repeated parameter; false when there are not that many. */
+bool http_exchange_param_at(const struct http_exchange *x, const char *name, size_t index,
+    struct str *value_out);
+/* Memory of the request, released after the reply. */
+struct arena *http_exchange_arena(struct http_exchange *x);
+
+/* Adds a header to the reply to come; name and value are copied. */
+void http_exchange_set_header(struct http_exchange *x, const char *name, const char *value);
+/* Sends the reply and ends the exchange; exactly once a request, from any thread. `body` is taken
+ * over (it is empty after). Large bodies are gzipped when the client accepts it. */
+void http_exchange_reply(struct http_exchange *x, unsigned status, const char *content_type,
+    struct strbuf *body);
+/* A reply whose body is the text. */
+void http_exchange_reply_text(struct http_exchange *x, unsigned status, const char *text);
+/* A body that outlives the server (embedded files); `gzipped` says that it is stored compressed. */
+void http_exchange_reply_static(struct http_exchange *x, unsigned status, const char *content_type,
+    const void *bytes, size_t size, bool gzipped);
+
+#endif
