@@ -36,7 +36,8 @@ void arena_init(struct arena *a, size_t limit);
 void *arena_alloc(struct arena *a, size_t size) __attribute__((malloc, warn_unused_result));
 void *arena_calloc(struct arena *a, size_t count, size_t size)
     __attribute__((malloc, warn_unused_result));
-void *arena_dup(struct arena *a, const void *bytes, size_t size) __attribute__((warn_unused_result));
+void *arena_dup(struct arena *a, const void *bytes, size_t size)
+    __attribute__((warn_unused_result));
 /* Zero-terminated copy. */
 char *arena_strndup(struct arena *a, const char *text, size_t length)
     __attribute__((warn_unused_result));

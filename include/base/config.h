@@ -55,9 +55,9 @@ struct config_reader;
 struct config_field {
     const char *key; /* NULL ends a table */
     enum config_kind kind;
-    size_t offset;             /* of the member in the struct */
-    const char *default_text;  /* as one would write it in the file; NULL = zero */
-    int64_t min, max;          /* for integer, duration and bytes; both 0 = any */
+    size_t offset;                     /* of the member in the struct */
+    const char *default_text;          /* as one would write it in the file; NULL = zero */
+    int64_t min, max;                  /* for integer, duration and bytes; both 0 = any */
     const struct config_field *fields; /* for object and list */
     size_t item_size;                  /* for list */
     bool required;
@@ -73,8 +73,8 @@ struct config_reader {
 };
 
 /* Fills `target` with the defaults of the table. */
-int config_defaults(struct arena *arena, const struct config_field *fields, void *target,
-    struct err *e);
+int config_defaults(
+    struct arena *arena, const struct config_field *fields, void *target, struct err *e);
 /* Defaults, then what `root` (may be NULL: empty file) says. */
 int config_read(struct arena *arena, const char *file, const struct yaml_node *root,
     const struct config_field *fields, void *target, struct err *e);

@@ -47,7 +47,10 @@ struct err {
 };
 
 /* The empty error: nothing happened yet. */
-#define ERR_INIT {.code = ERR_OK, .position = -1, .message = ""}
+#define ERR_INIT                                                                                   \
+    {                                                                                              \
+        .code = ERR_OK, .position = -1, .message = ""                                              \
+    }
 
 /* Fills `e` (which may be NULL) and returns `code`, so that `return err_set(...)` reads well.
  * `position` is -1 where the input has none. */

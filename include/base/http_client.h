@@ -37,7 +37,7 @@ struct http_client_request {
 };
 
 struct http_client_response {
-    int error;       /* 0: there was an HTTP answer; else ERR_TIMEOUT, ERR_LIMIT, ERR_IO, ERR_CANCELED */
+    int error; /* 0: there was an HTTP answer; else ERR_TIMEOUT, ERR_LIMIT, ERR_IO, ERR_CANCELED */
     const char *error_text; /* sentence when error != 0 */
     unsigned status;
     struct str body; /* borrowed during the callback */
@@ -62,12 +62,12 @@ struct http_client {
 };
 
 struct http_client_options {
-    const char *user_agent; /* default "sonde/VERSION" */
-    size_t in_flight_max;   /* default 1024 */
+    const char *user_agent;      /* default "sonde/VERSION" */
+    size_t in_flight_max;        /* default 1024 */
     size_t idle_connections_max; /* kept alive, default 256 */
 };
 
-int http_client_open(struct loop *loop, const struct http_client_options *options,
-    struct http_client **client_out);
+int http_client_open(
+    struct loop *loop, const struct http_client_options *options, struct http_client **client_out);
 
 #endif

@@ -50,19 +50,19 @@ struct http_server_options {
     const struct http_route *routes;
     size_t route_count;
     struct workpool *lanes[HTTP_LANE_COUNT]; /* NULL: run on the server's thread, or the loop's */
-    struct loop *loop;      /* non-NULL: no threads of its own, driven by this loop */
-    unsigned threads;       /* without a loop: I/O threads, default 2 */
-    size_t connections_max; /* default 512 */
-    size_t body_max;        /* wire bytes of a request body, default 64 MiB: 413 beyond */
-    unsigned idle_timeout_s;     /* default 60 */
-    const char *cors_origin;     /* Access-Control-Allow-Origin for a GET; default "*"; "" = none */
-    const char *route_prefix;    /* stripped from paths, e.g. "/sonde"; default "" */
+    struct loop *loop;        /* non-NULL: no threads of its own, driven by this loop */
+    unsigned threads;         /* without a loop: I/O threads, default 2 */
+    size_t connections_max;   /* default 512 */
+    size_t body_max;          /* wire bytes of a request body, default 64 MiB: 413 beyond */
+    unsigned idle_timeout_s;  /* default 60 */
+    const char *cors_origin;  /* Access-Control-Allow-Origin for a GET; default "*"; "" = none */
+    const char *route_prefix; /* stripped from paths, e.g. "/sonde"; default "" */
 };
 
 /* Begins to listen. On failure the sentence says what to do: port in use, address not local,
  * permission. */
-int http_server_start(const struct http_server_options *options, struct http_server **server_out,
-    struct err *e);
+int http_server_start(
+    const struct http_server_options *options, struct http_server **server_out, struct err *e);
 /* No new requests; waits for running ones; then closes. Accepts NULL. */
 void http_server_stop(struct http_server *server);
 /* The bound port (useful after ":0"). */
@@ -81,8 +81,8 @@ struct str http_exchange_remote(const struct http_exchange *x); /* "127.0.0.1:54
  * application/x-www-form-urlencoded, of the body. ptr NULL when absent; an empty value has len 0. */
 struct str http_exchange_param(const struct http_exchange *x, const char *name);
 /* The index-th value of a repeated parameter; false when there are not that many. */
-bool http_exchange_param_at(const struct http_exchange *x, const char *name, size_t index,
-    struct str *value_out);
+bool http_exchange_param_at(
+    const struct http_exchange *x, const char *name, size_t index, struct str *value_out);
 /* Memory of the request, released after the reply. */
 struct arena *http_exchange_arena(struct http_exchange *x);
 
@@ -90,8 +90,8 @@ struct arena *http_exchange_arena(struct http_exchange *x);
 void http_exchange_set_header(struct http_exchange *x, const char *name, const char *value);
 /* Sends the reply and ends the exchange; exactly once a request, from any thread. `body` is taken
  * over (it is empty after). Large bodies are gzipped when the client accepts it. */
-void http_exchange_reply(struct http_exchange *x, unsigned status, const char *content_type,
-    struct strbuf *body);
+void http_exchange_reply(
+    struct http_exchange *x, unsigned status, const char *content_type, struct strbuf *body);
 /* A reply whose body is the text. */
 void http_exchange_reply_text(struct http_exchange *x, unsigned status, const char *text);
 /* A body that outlives the server (embedded files); `gzipped` says that it is stored compressed. */

@@ -28,14 +28,15 @@ struct log_field {
 
 #define LOG_S(k, v) ((struct log_field){.key = (k), .kind = LOG_FIELD_STRING, .text = str_of(v)})
 #define LOG_STR(k, v) ((struct log_field){.key = (k), .kind = LOG_FIELD_STRING, .text = (v)})
-#define LOG_I(k, v) ((struct log_field){.key = (k), .kind = LOG_FIELD_INTEGER, .integer = (int64_t)(v)})
+#define LOG_I(k, v)                                                                                \
+    ((struct log_field){.key = (k), .kind = LOG_FIELD_INTEGER, .integer = (int64_t)(v)})
 #define LOG_F(k, v) ((struct log_field){.key = (k), .kind = LOG_FIELD_DOUBLE, .number = (v)})
 
 /* Longest line; what is beyond is cut and marked. */
 #define LOG_LINE_MAX 4096
 
-void log_write(enum log_level level, const char *message, const struct log_field *fields,
-    size_t count);
+void log_write(
+    enum log_level level, const char *message, const struct log_field *fields, size_t count);
 
 /* The first, empty field lets a record have none; it is skipped. */
 #define LOG_AT(level, message, ...)                                                                \

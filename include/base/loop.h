@@ -31,8 +31,8 @@ void loop_stop(struct loop *loop);
 int loop_post(struct loop *loop, loop_callback callback, void *context);
 
 /* Fires after `after_ms`, then each `repeat_ms` (0 = once). Stays allocated until freed. */
-int loop_timer_new(struct loop *loop, loop_callback callback, void *context,
-    struct loop_timer **timer_out);
+int loop_timer_new(
+    struct loop *loop, loop_callback callback, void *context, struct loop_timer **timer_out);
 void loop_timer_start(struct loop_timer *timer, int64_t after_ms, int64_t repeat_ms);
 void loop_timer_stop(struct loop_timer *timer);
 void loop_timer_free(struct loop_timer *timer);

@@ -43,8 +43,8 @@ int metrics_register(struct metric *m);
 /* Calls `collect(context, out)` while /metrics is written, for values that are read on demand. It
  * appends whole exposition lines. */
 int metrics_register_collector(void (*collect)(void *context, struct strbuf *out), void *context);
-void metrics_unregister_collector(void (*collect)(void *context, struct strbuf *out),
-    void *context);
+void metrics_unregister_collector(
+    void (*collect)(void *context, struct strbuf *out), void *context);
 /* Everything in Prometheus text format 0.0.4, plus process_* of this process. */
 void metrics_write(struct strbuf *out);
 

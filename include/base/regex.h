@@ -29,8 +29,8 @@ size_t regex_group_count(const struct regex *r);
 /* Matches `text` and expands `$1`, `${1}`, `${name}`, `$$` of `replacement` (Go's Regexp.Expand
  * rules: `$name` takes the longest run of letters, digits and underscores; unknown groups are
  * empty) onto `out`. Returns 1 when it matched, 0 when not. */
-int regex_expand(const struct regex *r, struct str text, struct str replacement,
-    struct strbuf *out);
+int regex_expand(
+    const struct regex *r, struct str text, struct str replacement, struct strbuf *out);
 
 /* What an index can use instead of running the pattern over every value. Filled at compile time. */
 struct regex_hints {

@@ -23,7 +23,10 @@ struct strbuf {
     int error;
 };
 
-#define STRBUF_INIT {.limit = STRBUF_LIMIT_DEFAULT}
+#define STRBUF_INIT                                                                                \
+    {                                                                                              \
+        .limit = STRBUF_LIMIT_DEFAULT                                                              \
+    }
 
 void strbuf_init(struct strbuf *b, size_t limit);
 /* Frees the memory; the buffer may be used again. */

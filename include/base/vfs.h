@@ -30,16 +30,16 @@ enum vfs_open_mode {
 typedef int (*vfs_list_callback)(void *context, const char *name, bool is_directory);
 
 struct vfs {
-    int (*open)(struct vfs *self, const char *path, enum vfs_open_mode mode,
-        struct vfs_file **file_out);
+    int (*open)(
+        struct vfs *self, const char *path, enum vfs_open_mode mode, struct vfs_file **file_out);
     void (*close)(struct vfs *self, struct vfs_file *file); /* accepts NULL */
     /* Reads up to `size` bytes at `offset`; `*read_out` < size only at the end of the file. */
-    int (*pread)(struct vfs *self, struct vfs_file *file, uint64_t offset, void *buffer, size_t size,
-        size_t *read_out);
+    int (*pread)(struct vfs *self, struct vfs_file *file, uint64_t offset, void *buffer,
+        size_t size, size_t *read_out);
     /* All bytes or an error; after an error the file's tail is unknown. */
     int (*append)(struct vfs *self, struct vfs_file *file, const void *bytes, size_t size);
-    int (*pwrite)(struct vfs *self, struct vfs_file *file, uint64_t offset, const void *bytes,
-        size_t size);
+    int (*pwrite)(
+        struct vfs *self, struct vfs_file *file, uint64_t offset, const void *bytes, size_t size);
     /* Data and the metadata needed to read it back (fdatasync). */
     int (*sync)(struct vfs *self, struct vfs_file *file);
     int (*size)(struct vfs *self, struct vfs_file *file, uint64_t *size_out);
@@ -66,11 +66,11 @@ void vfs_close(struct vfs *fs, struct vfs_file *file);
 int vfs_pread(struct vfs *fs, struct vfs_file *file, uint64_t offset, void *buffer, size_t size,
     size_t *read_out);
 /* As pread, but fewer bytes than asked are ERR_CORRUPT. */
-int vfs_pread_exact(struct vfs *fs, struct vfs_file *file, uint64_t offset, void *buffer,
-    size_t size);
+int vfs_pread_exact(
+    struct vfs *fs, struct vfs_file *file, uint64_t offset, void *buffer, size_t size);
 int vfs_append(struct vfs *fs, struct vfs_file *file, const void *bytes, size_t size);
-int vfs_pwrite(struct vfs *fs, struct vfs_file *file, uint64_t offset, const void *bytes,
-    size_t size);
+int vfs_pwrite(
+    struct vfs *fs, struct vfs_file *file, uint64_t offset, const void *bytes, size_t size);
 int vfs_sync(struct vfs *fs, struct vfs_file *file);
 int vfs_size(struct vfs *fs, struct vfs_file *file, uint64_t *size_out);
 int vfs_truncate(struct vfs *fs, struct vfs_file *file, uint64_t size);
@@ -88,8 +88,8 @@ int vfs_free_bytes(struct vfs *fs, const char *path, uint64_t *free_out);
 
 /* The whole file, at most `limit` bytes (ERR_LIMIT beyond), zero-terminated; *data_out is the
  * caller's (mem_free). */
-int vfs_read_file(struct vfs *fs, const char *path, size_t limit, char **data_out,
-    size_t *size_out);
+int vfs_read_file(
+    struct vfs *fs, const char *path, size_t limit, char **data_out, size_t *size_out);
 /* Replaces `path` atomically and durably: temporary name beside it, sync, rename, sync_dir. */
 int vfs_write_file_atomic(struct vfs *fs, const char *path, const void *bytes, size_t size);
 

@@ -21,9 +21,9 @@ enum yaml_kind { YAML_SCALAR, YAML_SEQUENCE, YAML_MAPPING };
 
 struct yaml_node {
     enum yaml_kind kind;
-    size_t line, column; /* from 1 */
-    struct str text;     /* scalar; zero-terminated too */
-    bool plain;          /* scalar without quotes: may mean null, a number, a boolean */
+    size_t line, column;        /* from 1 */
+    struct str text;            /* scalar; zero-terminated too */
+    bool plain;                 /* scalar without quotes: may mean null, a number, a boolean */
     struct yaml_entry *entries; /* sequence (key NULL) or mapping, in file order */
     size_t count;
 };

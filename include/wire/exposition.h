@@ -1,0 +1,82 @@
+/* The Prometheus text format 0.0.4 and OpenMetrics 1.0 text, both ways.
+ *
+ * Reading is a zero-copy pull parser over one body; slices point into it (or, where an escape had to
+ * be undone, into the parser's arena). It accepts what Prometheus' own parser accepts, and says
+ * where it stopped: line and column.
+ */
+#ifndef SONDE_WIRE_EXPOSITION_H
+#define SONDE_WIRE_EXPOSITION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "base/strbuf.h"
+#include "model/labels.h"
+#include "model/sample.h"
+
+enum exposition_format { EXPOSITION_TEXT, EXPOSITION_OPENMETRICS };
+
+/* By Content-Type; text for an absent or unknown one where `fallback_text`, else ERR_UNSUPPORTED. */
+int exposition_format_of(
+    struct str content_type, bool fallback_text, enum exposition_format *format_out);
+
+/* Labels of one sample that are accepted. */
+#define EXPOSITION_LABELS_MAX 256
+
+enum exposition_entry_kind {
+    EXPOSITION_SAMPLE,
+    EXPOSITION_TYPE,
+    EXPOSITION_HELP,
+    EXPOSITION_UNIT,
+};
+
+struct exposition_entry {
+    enum exposition_entry_kind kind;
+    /* Sample: the bytes of name and labels as they stand in the body (a key for "seen this line
+     * before"), and the value. Labels are not split yet; call exposition_labels. */
+    struct str series_text;
+    double value;
+    bool has_timestamp;
+    int64_t t_ms;
+    /* OpenMetrics exemplar: `# {labels} value [timestamp]`. */
+    bool has_exemplar;
+    struct str exemplar_text;
+    double exemplar_value;
+    bool exemplar_has_timestamp;
+    int64_t exemplar_t_ms;
+    /* TYPE, HELP, UNIT. */
+    struct str metric;
+    enum metric_type type;
+    struct str text;
+};
+
+struct exposition_parser {
+    enum exposition_format format;
+    struct str body;
+    size_t position;
+    size_t line;
+    struct arena *arena; /* for unescaped text; borrowed */
+    bool saw_eof_marker;
+};
+
+void exposition_begin(struct exposition_parser *p, enum exposition_format format, struct str body,
+    struct arena *arena);
+/* 1 and an entry, 0 at the (proper) end, ERR_INVALID with "line L, column C: …". */
+int exposition_next(struct exposition_parser *p, struct exposition_entry *entry_out, struct err *e);
+/* Splits `series_text` (or an exemplar's braces) into pairs, __name__ included, unescaped, in order
+ * of appearance. `pairs` has room for `cap`. ERR_INVALID, ERR_LIMIT. */
+int exposition_labels(struct exposition_parser *p, struct str series_text, struct label *pairs,
+    size_t cap, size_t *count_out, struct err *e);
+
+/* ---- Writing text 0.0.4 ---- */
+void exposition_write_help(struct strbuf *out, struct str metric, struct str help);
+void exposition_write_type(struct strbuf *out, struct str metric, enum metric_type type);
+/* `labels` without __name__; t_ms INT64_MIN = none. */
+void exposition_write_sample(struct strbuf *out, struct str metric, const struct label *labels,
+    size_t label_count, double value, int64_t t_ms);
+
+#endif

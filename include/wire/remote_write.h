@@ -1,0 +1,88 @@
+/* Remote write 1.0: the message of prometheus.WriteRequest, both ways. Hand-written: this is the hot
+ * path of ingest (protobuf-c is its oracle in tests). Field numbers: WriteRequest{timeseries 1,
+ * metadata 3}, TimeSeries{labels 1, samples 2, exemplars 3, histograms 4}, Label{name 1, value 2},
+ * Sample{value 1, timestamp 2}.
+ *
+ * Decoding pulls one series at a time out of an uncompressed message and hands out slices into it.
+ */
+#ifndef SONDE_WIRE_REMOTE_WRITE_H
+#define SONDE_WIRE_REMOTE_WRITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "base/strbuf.h"
+#include "model/histogram.h"
+#include "model/labels.h"
+#include "model/sample.h"
+
+/* Limits of one message. */
+#define REMOTE_WRITE_COMPRESSED_MAX ((size_t)32 << 20)
+#define REMOTE_WRITE_MESSAGE_MAX ((size_t)128 << 20)
+
+enum remote_write_item_kind { REMOTE_WRITE_SERIES, REMOTE_WRITE_METADATA };
+
+struct remote_write_exemplar {
+    const struct label *labels;
+    size_t label_count;
+    double value;
+    int64_t t_ms;
+};
+
+struct remote_write_histogram {
+    int64_t t_ms;
+    const struct histogram *histogram;
+};
+
+/* One item of the message. Slices and arrays are the decoder's: valid until the next call. */
+struct remote_write_item {
+    enum remote_write_item_kind kind;
+    /* Series. `labels_bytes` is the run of encoded label fields, a ready key for "have I seen this
+     * series": equal bytes mean equal labels; ptr NULL when the labels were not contiguous. */
+    struct str labels_bytes;
+    const struct label *labels; /* decoded on demand by remote_write_labels; NULL before */
+    size_t label_count;
+    const struct sample *samples;
+    size_t sample_count;
+    const struct remote_write_histogram *histograms;
+    size_t histogram_count;
+    const struct remote_write_exemplar *exemplars;
+    size_t exemplar_count;
+    /* Metadata. */
+    enum metric_type type;
+    struct str metric_family, help, unit;
+    /* Byte offset of the item in the message, for error sentences. */
+    size_t offset;
+};
+
+struct remote_write_decoder;
+
+/* `message` is borrowed. The decoder lives in `arena`. */
+int remote_write_decoder_new(
+    struct str message, struct arena *arena, struct remote_write_decoder **decoder_out);
+/* 1 and an item, 0 at the end, ERR_CORRUPT with the offset in `e`, ERR_LIMIT, ERR_NOMEM. The labels
+ * of a series are skipped over, not decoded. */
+int remote_write_next(
+    struct remote_write_decoder *d, struct remote_write_item *item_out, struct err *e);
+/* Decodes the labels of the item that `remote_write_next` gave last into item->labels. Checks what
+ * the specification asks of a sender: sorted names, no duplicates, no empty names, valid UTF-8,
+ * __name__ present; ERR_INVALID with a sentence naming the series. (Unsorted labels are sorted and
+ * accepted, as Prometheus' receiver does; duplicates are refused.) */
+int remote_write_labels(
+    struct remote_write_decoder *d, struct remote_write_item *item, struct err *e);
+
+/* ---- Encoding ---- */
+
+/* The encoded label fields of a series (field 1 of TimeSeries, repeated), to be kept and reused. */
+void remote_write_encode_labels(const struct label *labels, size_t count, struct strbuf *out);
+/* One TimeSeries with encoded labels and its samples, as a field of WriteRequest. */
+void remote_write_encode_series(
+    struct str labels_bytes, const struct sample *samples, size_t sample_count, struct strbuf *out);
+void remote_write_encode_metadata(enum metric_type type, struct str metric_family, struct str help,
+    struct str unit, struct strbuf *out);
+
+#endif
