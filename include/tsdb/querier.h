@@ -1,0 +1,212 @@
+/* The one door for reading: querier -> series_set -> series -> column_iter.
+ *
+ * Head, parts and the merged view implement the same; the engine cannot tell them apart. A querier
+ * sees one fixed set of head and parts until it is closed (promise 6). A column iterator hands out
+ * runs: arrays of timestamps and values, not one sample a call, and may describe a run by its
+ * aggregates so that the engine need not decode it.
+ *
+ * Threads: a source may be used from any thread; one querier, and all it hands out, from one thread
+ * at a time. Iterators of different series of one querier may run in parallel threads.
+ */
+#ifndef SONDE_TSDB_QUERIER_H
+#define SONDE_TSDB_QUERIER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "model/histogram.h"
+#include "model/labels.h"
+#include "model/matcher.h"
+
+/* ---- What is asked ---- */
+
+struct select_request {
+    /* Samples with min_t <= t <= max_t, milliseconds, both ends included. */
+    int64_t min_t, max_t;
+    const struct matcher *const *matchers; /* all must hold; borrowed until the set is freed */
+    size_t matcher_count;
+    /* Hints, never promises: what the engine will do with the samples. */
+    int64_t step_ms;   /* 0 = instant */
+    int64_t range_ms;  /* window of a range selector, 0 = none */
+    bool labels_only;  /* samples will not be read (series and label lookups) */
+    size_t series_max; /* more matching series are ERR_LIMIT; 0 = no limit */
+};
+
+/* ---- A run of samples of one column ---- */
+
+/* Aggregates of the samples of a run that are neither absent nor stale, in time order. */
+struct run_summary {
+    uint64_t count;
+    double sum; /* Kahan-compensated, in time order */
+    double min, max;
+    double first, last;
+    int64_t first_t, last_t;
+    double increase; /* of the run alone, corrected for counter resets inside it */
+};
+
+struct column_run {
+    size_t count;         /* > 0 */
+    const int64_t *times; /* strictly increasing, also from run to run */
+    /* One of the two: floats (stale markers included as such), or histograms (a stale one has the
+     * stale marker as its sum). Borrowed until the next call on the iterator. */
+    const double *values;
+    const struct histogram *const *histograms;
+};
+
+struct column_iter;
+
+struct column_iter_ops {
+    /* 1 and the next run, 0 at the end, or a negative error (ERR_CORRUPT names the part in `e`). */
+    int (*next)(struct column_iter *it, struct column_run *run_out, struct err *e);
+    /* The next run's extent and, when it is known without decoding and wholly inside the asked
+     * range, its summary: 1 = there is a run, with *summary_out NULL when only next() can tell.
+     * 0 at the end. */
+    int (*peek)(struct column_iter *it, int64_t *min_t_out, int64_t *max_t_out,
+        const struct run_summary **summary_out, struct err *e);
+    /* Drops the run that peek described. */
+    void (*skip)(struct column_iter *it);
+    /* Jumps forward so that the next run holds the first sample >= t. */
+    int (*seek)(struct column_iter *it, int64_t t, struct err *e);
+    void (*close)(struct column_iter *it);
+};
+
+struct column_iter {
+    const struct column_iter_ops *ops;
+};
+
+/* ---- Series ---- */
+
+struct series;
+
+struct series_ops {
+    /* The identity; borrowed, lives as long as the set. */
+    const struct labels *(*labels)(struct series *s);
+    /* A new iterator over the request's range; memory from `arena`, closed by the caller. Several
+     * may be open at once. */
+    int (*open)(
+        struct series *s, struct arena *arena, struct column_iter **iter_out, struct err *e);
+};
+
+struct series {
+    const struct series_ops *ops;
+};
+
+/* All series that match, found from the index; nothing is decoded yet. In label order when
+ * `sorted`. */
+struct series_set {
+    struct series **series; /* `count` pointers */
+    size_t count;
+    bool sorted;
+    /* Sentences about data that is missing from the answer (quarantined runs). */
+    const char *const *warnings;
+    size_t warning_count;
+    void (*free)(struct series_set *set);
+};
+
+/* ---- Querier ---- */
+
+struct querier;
+
+/* A list of strings in an arena, sorted bytewise, without duplicates. */
+struct string_list {
+    struct str *items;
+    size_t count;
+    bool truncated; /* the limit cut it */
+};
+
+struct querier_ops {
+    int (*select)(struct querier *q, const struct select_request *request, struct arena *arena,
+        struct series_set **set_out, struct err *e);
+    /* Names of the labels of matching series with samples possible in [min_t, max_t]. limit 0 =
+     * none. Matchers may be none: all series. */
+    int (*label_names)(struct querier *q, const struct select_request *request, size_t limit,
+        struct arena *arena, struct string_list *names_out, struct err *e);
+    /* Values of one label, likewise. */
+    int (*label_values)(struct querier *q, struct str name, const struct select_request *request,
+        size_t limit, struct arena *arena, struct string_list *values_out, struct err *e);
+    void (*close)(struct querier *q);
+};
+
+struct querier {
+    const struct querier_ops *ops;
+};
+
+/* ---- Source: what a querier is opened on (the store, or a test's twin) ---- */
+
+struct querier_source {
+    /* Opens a querier on what may hold samples in [min_t, max_t]. */
+    int (*open)(struct querier_source *source, int64_t min_t, int64_t max_t,
+        struct querier **querier_out, struct err *e);
+};
+
+static inline int querier_open(struct querier_source *source, int64_t min_t, int64_t max_t,
+    struct querier **querier_out, struct err *e)
+{
+    return source->open(source, min_t, max_t, querier_out, e);
+}
+
+static inline void querier_close(struct querier *q)
+{
+    if (q != NULL) {
+        q->ops->close(q);
+    }
+}
+
+static inline int querier_select(struct querier *q, const struct select_request *request,
+    struct arena *arena, struct series_set **set_out, struct err *e)
+{
+    return q->ops->select(q, request, arena, set_out, e);
+}
+
+static inline void series_set_free(struct series_set *set)
+{
+    if (set != NULL) {
+        set->free(set);
+    }
+}
+
+static inline const struct labels *series_labels(struct series *s)
+{
+    return s->ops->labels(s);
+}
+
+static inline int series_open(
+    struct series *s, struct arena *arena, struct column_iter **iter_out, struct err *e)
+{
+    return s->ops->open(s, arena, iter_out, e);
+}
+
+static inline int column_iter_next(
+    struct column_iter *it, struct column_run *run_out, struct err *e)
+{
+    return it->ops->next(it, run_out, e);
+}
+
+static inline int column_iter_peek(struct column_iter *it, int64_t *min_t_out, int64_t *max_t_out,
+    const struct run_summary **summary_out, struct err *e)
+{
+    return it->ops->peek(it, min_t_out, max_t_out, summary_out, e);
+}
+
+static inline void column_iter_skip(struct column_iter *it)
+{
+    it->ops->skip(it);
+}
+
+static inline int column_iter_seek(struct column_iter *it, int64_t t, struct err *e)
+{
+    return it->ops->seek(it, t, e);
+}
+
+static inline void column_iter_close(struct column_iter *it)
+{
+    if (it != NULL) {
+        it->ops->close(it);
+    }
+}
+
+#endif

@@ -1,0 +1,101 @@
+/* The store as a whole: open, write, read, maintain, close.
+ *
+ * One process holds a data directory at a time (a lock file says so). All functions may be called
+ * from any thread except open and close. The store starts no threads of its own but the WAL's
+ * writer: maintenance is a step that the server's maintenance thread calls, and tests call with a
+ * clock they move.
+ */
+#ifndef SONDE_TSDB_TSDB_H
+#define SONDE_TSDB_TSDB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/strbuf.h"
+#include "base/vfs.h"
+#include "tsdb/appender.h"
+#include "tsdb/querier.h"
+
+struct tsdb;
+
+enum wal_sync_policy {
+    WAL_SYNC_EVERY_SECOND, /* written before the answer, synced each second: survives kill -9 */
+    WAL_SYNC_ALWAYS,       /* synced before the answer: survives a power cut */
+    WAL_SYNC_NEVER,        /* written before the answer, synced by the kernel when it likes */
+};
+
+struct tsdb_options {
+    const char *path;         /* data directory; made when missing */
+    struct vfs *vfs;          /* NULL = vfs_posix() */
+    struct clock *clock;      /* NULL = clock_real() */
+    int64_t retention_ms;     /* default 30 d; 0 = for ever */
+    int64_t seal_interval_ms; /* rows become a part after this; default 30 min */
+    int64_t future_limit_ms;  /* samples further ahead are refused; default 10 min; 0 = any */
+    enum wal_sync_policy sync_policy;
+    size_t wal_segment_bytes; /* default 64 MiB */
+    bool read_only;           /* for tools: no WAL writer, no lock, nothing changes */
+    /* Labels that make up a target (see tsdb/head/README.md); NULL = the default list. */
+    const char *const *identity_labels;
+    size_t identity_label_count;
+};
+
+/* Replays what is there. On failure a sentence that says what to do: locked by another server, not
+ * writable, newer format. A torn WAL tail, an unlisted part or a corrupt record never stops it:
+ * counted in tsdb_statistics and logged by the caller. */
+int tsdb_open(const struct tsdb_options *options, struct tsdb **db_out, struct err *e);
+/* Seals the head, so that the next open has nothing to replay, and releases everything. All
+ * queriers and appenders must be closed. The sentence of a failure to seal goes to `e` (may be
+ * NULL); nothing is lost by it. Accepts NULL. */
+int tsdb_close(struct tsdb *db, struct err *e);
+/* As a crash would: without sealing. For tests. */
+void tsdb_abandon(struct tsdb *db);
+
+struct querier_source *tsdb_querier_source(struct tsdb *db);
+struct appender_source *tsdb_appender_source(struct tsdb *db);
+
+/* One step of housekeeping: seal what is due, merge, expire by retention, delete covered WAL. Call
+ * every few seconds. *did_work_out says whether there may be more to do at once. */
+int tsdb_maintain(struct tsdb *db, bool *did_work_out, struct err *e);
+/* Seal and merge everything now; returns when done (POST /api/v1/admin/tsdb/compact). */
+int tsdb_compact(struct tsdb *db, struct err *e);
+/* Waits until all that is committed is synced. */
+int tsdb_sync(struct tsdb *db, struct err *e);
+
+/* Metadata of metrics: calls back for each (metric, type, help, unit), in metric order; slices live
+ * during the call. `metric` with len 0 = all. */
+struct metric_metadata {
+    struct str metric;
+    enum metric_type type;
+    struct str help, unit;
+};
+int tsdb_metadata(struct tsdb *db, struct str metric,
+    int (*callback)(void *context, const struct metric_metadata *metadata), void *context);
+
+struct tsdb_statistics {
+    uint64_t targets, shapes, series; /* in the head's tables */
+    uint64_t samples_appended, samples_repeated, samples_refused;
+    uint64_t head_rows, head_bytes;
+    uint64_t part_count, part_bytes, part_samples;
+    uint64_t wal_segments, wal_bytes, wal_syncs;
+    uint64_t wal_corrupt_records, wal_truncated_bytes, parts_quarantined;
+    uint64_t replayed_samples;
+    int64_t replay_ms;
+    int64_t min_t, max_t; /* of everything stored; min_t > max_t when empty */
+    uint64_t seals, merges, expired_parts;
+};
+void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *statistics_out);
+
+/* ---- Tools ---- */
+
+/* Checks every file: checksums, bounds, order, that every listed part is there. Findings are lines
+ * appended to `report`; *problem_count_out counts them. Works on a directory not in use. */
+int tsdb_verify(const struct tsdb_options *options, struct strbuf *report,
+    uint64_t *problem_count_out, struct err *e);
+/* Human-readable content of a store, a part file, a WAL segment or the manifest, by path. */
+int tsdb_dump(const struct tsdb_options *options, const char *path, bool with_samples,
+    struct strbuf *out, struct err *e);
+
+#endif
