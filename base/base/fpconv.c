@@ -49,8 +49,8 @@ static size_t put_plain(char *text, const char *digits, int count, int point)
 }
 
 /* d.ddde±x with at least `exponent_digits` digits in the exponent. */
-static size_t put_exponent(char *text, const char *digits, int count, int exponent,
-    int exponent_digits)
+static size_t put_exponent(
+    char *text, const char *digits, int count, int exponent, int exponent_digits)
 {
     size_t n = 0;
     text[n++] = digits[0];

@@ -16,8 +16,7 @@ static bool should_fail(void)
 {
     uint64_t number = atomic_fetch_add_explicit(&allocation_count, 1, memory_order_relaxed) + 1;
     uint64_t target = atomic_load_explicit(&fail_at, memory_order_relaxed);
-    return target != 0 && number == target &&
-        atomic_compare_exchange_strong(&fail_at, &target, 0);
+    return target != 0 && number == target && atomic_compare_exchange_strong(&fail_at, &target, 0);
 }
 
 void *mem_alloc(size_t size)

@@ -1,7 +1,6 @@
 /* Slices: searching, cutting, and numbers without the locale. */
 #include "base/str.h"
 
-
 #include "base/err.h"
 
 static bool is_space(char c)
