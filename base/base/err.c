@@ -83,6 +83,7 @@ int err_from_errno(int errno_value)
     case ENOENT:
         return ERR_NOT_FOUND;
     case EEXIST:
+    case ENOTEMPTY: /* POSIX lets a kernel say either of a directory that holds something */
         return ERR_EXISTS;
     case EACCES:
     case EPERM:
@@ -90,6 +91,19 @@ int err_from_errno(int errno_value)
         return ERR_PERMISSION;
     case ENOMEM:
         return ERR_NOMEM;
+    case EMFILE:
+    case ENFILE:
+        return ERR_LIMIT;
+    case EISDIR:
+    case ENOTDIR:
+    case EINVAL:
+    case ENAMETOOLONG:
+        return ERR_INVALID;
+    case EAGAIN:
+    case EBUSY:
+        return ERR_BUSY;
+    case ETIMEDOUT:
+        return ERR_TIMEOUT;
     default:
         return ERR_IO;
     }
