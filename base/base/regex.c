@@ -1,0 +1,250 @@
+/* Regular expressions: a compiled RE2 program with what is known about it beforehand.
+ *
+ * Matching tries the cheap knowledge first: the literal set (binary search), the prefix, "matches
+ * everything"; only then RE2 runs. The hints come from regex_hints.c.
+ */
+#include "base/regex.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "regex_hints.h"
+#include "regex_shim.h"
+
+/* Memory for hints while they are worked out. */
+#define REGEX_HINT_BYTES_MAX ((size_t)4 << 20)
+
+/* How much of a pattern a sentence quotes. */
+#define REGEX_QUOTE_MAX 200
+
+struct regex {
+    struct regex_program *program;
+    struct regex_hints hints;
+    struct arena arena; /* literals and prefix */
+};
+
+static int compile(struct str pattern, struct regex_program **program_out, struct err *e)
+{
+    char message[256];
+    int quoted = (int)(pattern.len < REGEX_QUOTE_MAX ? pattern.len : REGEX_QUOTE_MAX);
+    switch (regex_program_new(
+        pattern.ptr, pattern.len, REGEX_MEMORY_MAX, program_out, message, sizeof(message))) {
+    case REGEX_SHIM_OK:
+        return 0;
+    case REGEX_SHIM_INVALID:
+        return err_set(e, ERR_INVALID, -1, "invalid regular expression \"%.*s\": %s", quoted,
+            pattern.ptr, message);
+    case REGEX_SHIM_TOO_LARGE:
+        return err_set(e, ERR_LIMIT, -1,
+            "regular expression \"%.*s\" needs more than %zu bytes when compiled", quoted,
+            pattern.ptr, REGEX_MEMORY_MAX);
+    default:
+        return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
+    }
+}
+
+/* Copies the strings of `from` out of scratch memory. */
+static int keep_hints(struct regex *r, const struct regex_hints *from)
+{
+    struct str *literals = arena_calloc(&r->arena, from->literal_count, sizeof(struct str));
+    char *prefix = arena_strndup(&r->arena, from->prefix.ptr, from->prefix.len);
+    if (literals == NULL || prefix == NULL) {
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < from->literal_count; i++) {
+        char *text = arena_strndup(&r->arena, from->literals[i].ptr, from->literals[i].len);
+        if (text == NULL) {
+            return ERR_NOMEM;
+        }
+        literals[i] = str_make(text, from->literals[i].len);
+    }
+    r->hints.literals = literals;
+    r->hints.literal_count = from->literal_count;
+    r->hints.prefix = str_make(prefix, from->prefix.len);
+    return 0;
+}
+
+static int find_hints(struct regex *r, struct str pattern)
+{
+    struct arena scratch;
+    arena_init(&scratch, REGEX_HINT_BYTES_MAX);
+    struct regex_hints found;
+    int status = regex_hints_parse(&scratch, pattern, &found);
+    if (status == 0) {
+        status = keep_hints(r, &found);
+    }
+    arena_release(&scratch);
+    r->hints.matches_everything = str_eq_c(pattern, ".*");
+    r->hints.matches_any_nonempty = str_eq_c(pattern, ".+");
+    r->hints.matches_empty = regex_program_matches(r->program, "", 0);
+    return status;
+}
+
+int regex_new(struct str pattern, struct regex **regex_out, struct err *e)
+{
+    if (pattern.len > REGEX_PATTERN_MAX) {
+        return err_set(e, ERR_LIMIT, -1,
+            "regular expression of %zu bytes is longer than the %zu accepted", pattern.len,
+            REGEX_PATTERN_MAX);
+    }
+    if (pattern.ptr == NULL) {
+        pattern = STR("");
+    }
+    struct regex *r = mem_calloc(1, sizeof(*r));
+    if (r == NULL) {
+        return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
+    }
+    arena_init(&r->arena, 0);
+    int status = compile(pattern, &r->program, e);
+    if (status == 0) {
+        status = find_hints(r, pattern);
+        if (status != 0) {
+            err_set(e, status, -1, "%s", err_text(status));
+        }
+    }
+    if (status != 0) {
+        regex_free(r);
+        return status;
+    }
+    *regex_out = r;
+    return 0;
+}
+
+void regex_free(struct regex *r)
+{
+    if (r != NULL) {
+        regex_program_free(r->program);
+        arena_release(&r->arena);
+        mem_free(r);
+    }
+}
+
+static bool literals_contain(const struct regex_hints *hints, struct str text)
+{
+    size_t low = 0, high = hints->literal_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = str_cmp(hints->literals[middle], text);
+        if (order == 0) {
+            return true;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return false;
+}
+
+bool regex_matches(const struct regex *r, struct str text)
+{
+    const struct regex_hints *hints = &r->hints;
+    if (text.len == 0) {
+        return hints->matches_empty;
+    }
+    if (hints->matches_everything || hints->matches_any_nonempty) {
+        return true;
+    }
+    if (hints->literal_count > 0) {
+        return literals_contain(hints, text);
+    }
+    return str_starts_with(text, hints->prefix) &&
+           regex_program_matches(r->program, text.ptr, text.len);
+}
+
+size_t regex_group_count(const struct regex *r)
+{
+    return regex_program_group_count(r->program);
+}
+
+const struct regex_hints *regex_hints(const struct regex *r)
+{
+    return &r->hints;
+}
+
+/* ---- Expansion ---- */
+
+static bool is_name_char(char c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_';
+}
+
+/* Reads the reference after a "$": `name`, `1`, `{name}`. False when there is none, which leaves the
+ * dollar as it is. */
+static bool take_reference(struct str *rest, struct str *name_out)
+{
+    bool braces = rest->len > 0 && rest->ptr[0] == '{';
+    struct str name = str_skip(*rest, braces);
+    size_t n = 0;
+    while (n < name.len && is_name_char(name.ptr[n])) {
+        n++;
+    }
+    if (n == 0 || (braces && (n >= name.len || name.ptr[n] != '}'))) {
+        return false;
+    }
+    *name_out = str_make(name.ptr, n);
+    *rest = str_skip(name, n + braces);
+    return true;
+}
+
+/* Go's rule: all digits without a leading zero is a number, anything else a name; -1 for none. */
+static int group_of(const struct regex *r, struct str name, size_t count)
+{
+    uint64_t number;
+    if (str_to_u64(name, &number) == 0 && (name.len == 1 || name.ptr[0] != '0')) {
+        return number < count ? (int)number : -1;
+    }
+    return regex_program_group_index(r->program, name.ptr, name.len);
+}
+
+static void expand(const struct regex *r, struct str replacement, const struct regex_span *spans,
+    size_t count, struct strbuf *out)
+{
+    while (replacement.len > 0) {
+        ptrdiff_t dollar = str_find(replacement, '$');
+        if (dollar < 0) {
+            strbuf_add_str(out, replacement);
+            return;
+        }
+        strbuf_add(out, replacement.ptr, (size_t)dollar);
+        replacement = str_skip(replacement, (size_t)dollar + 1);
+        struct str name;
+        if (replacement.len > 0 && replacement.ptr[0] == '$') {
+            strbuf_add_char(out, '$');
+            replacement = str_skip(replacement, 1);
+        } else if (take_reference(&replacement, &name)) {
+            int group = group_of(r, name, count);
+            if (group >= 0 && spans[group].ptr != NULL) {
+                strbuf_add(out, spans[group].ptr, spans[group].len);
+            }
+        } else {
+            strbuf_add_char(out, '$');
+        }
+    }
+}
+
+int regex_expand(const struct regex *r, struct str text, struct str replacement, struct strbuf *out)
+{
+    struct regex_span few[16];
+    size_t count = regex_group_count(r) + 1;
+    struct regex_span *spans = few;
+    if (count > sizeof(few) / sizeof(few[0])) {
+        spans = mem_calloc(count, sizeof(*spans));
+        if (spans == NULL) {
+            return ERR_NOMEM;
+        }
+    }
+    int matched =
+        regex_program_groups(r->program, text.ptr != NULL ? text.ptr : "", text.len, spans, count);
+    if (matched > 0) {
+        expand(r, replacement, spans, count, out);
+    }
+    if (spans != few) {
+        mem_free(spans);
+    }
+    return matched < 0 ? ERR_NOMEM : matched;
+}
