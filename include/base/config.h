@@ -87,5 +87,8 @@ void config_write_reference(const struct config_field *fields, struct strbuf *ou
 
 /* "64MiB", "1GB", "10k", "512": units of 1000 and 1024; 0, ERR_INVALID or ERR_RANGE. */
 int config_parse_bytes(struct str text, int64_t *bytes_out);
+/* "15s", "1h30m", "90d", "0" in milliseconds, as Prometheus writes durations; 0, ERR_INVALID or
+ * ERR_RANGE. */
+int config_parse_duration(struct str text, int64_t *milliseconds_out);
 
 #endif

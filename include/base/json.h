@@ -23,6 +23,12 @@ struct json_writer {
     char closers[JSON_DEPTH_MAX];
 };
 
+/* jansson has functions of these three names. Ours get symbols of their own, or the two would be
+ * mixed up when a program is linked; a file that reads and writes includes <jansson.h> first. */
+#define json_string sonde_json_string
+#define json_integer sonde_json_integer
+#define json_null sonde_json_null
+
 void json_init(struct json_writer *w, struct strbuf *out);
 void json_begin_object(struct json_writer *w);
 void json_begin_array(struct json_writer *w);
@@ -38,7 +44,7 @@ void json_integer(struct json_writer *w, int64_t value);
 void json_double(struct json_writer *w, double value);
 /* A double as a quoted string in Prometheus' form: "1.5", "NaN", "+Inf". */
 void json_quoted_double(struct json_writer *w, double value);
-/* Milliseconds as seconds with up to three decimals: 1435781430.781. */
+/* Milliseconds as seconds with three decimals or none: 1435781430.780, 1435781430. */
 void json_seconds(struct json_writer *w, int64_t time_ms);
 void json_bool(struct json_writer *w, bool value);
 void json_null(struct json_writer *w);
