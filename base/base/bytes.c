@@ -1,5 +1,43 @@
-/* The bounded cursor. */
+/* The appending encoders and the bounded cursor that reads what they wrote. */
 #include "base/bytes.h"
+
+void strbuf_add_le16(struct strbuf *b, uint16_t v)
+{
+    uint8_t bytes[2];
+    put_le16(bytes, v);
+    strbuf_add(b, bytes, sizeof(bytes));
+}
+
+void strbuf_add_le32(struct strbuf *b, uint32_t v)
+{
+    uint8_t bytes[4];
+    put_le32(bytes, v);
+    strbuf_add(b, bytes, sizeof(bytes));
+}
+
+void strbuf_add_le64(struct strbuf *b, uint64_t v)
+{
+    uint8_t bytes[8];
+    put_le64(bytes, v);
+    strbuf_add(b, bytes, sizeof(bytes));
+}
+
+void strbuf_add_uvarint(struct strbuf *b, uint64_t v)
+{
+    uint8_t bytes[VARINT_MAX];
+    strbuf_add(b, bytes, put_uvarint(bytes, v));
+}
+
+void strbuf_add_svarint(struct strbuf *b, int64_t v)
+{
+    strbuf_add_uvarint(b, zigzag_encode(v));
+}
+
+void strbuf_add_sized(struct strbuf *b, struct str s)
+{
+    strbuf_add_uvarint(b, s.len);
+    strbuf_add_str(b, s);
+}
 
 /* True when `size` more bytes are there; otherwise the cursor fails and stays at its end. */
 static bool take(struct decbuf *d, uint64_t size)

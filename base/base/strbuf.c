@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/err.h"
 #include "base/mem.h"
 
@@ -152,42 +151,4 @@ void strbuf_add_i64(struct strbuf *b, int64_t value)
         strbuf_add_char(b, '-');
     }
     strbuf_add_u64(b, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
-}
-
-void strbuf_add_le16(struct strbuf *b, uint16_t v)
-{
-    uint8_t bytes[2];
-    put_le16(bytes, v);
-    strbuf_add(b, bytes, sizeof(bytes));
-}
-
-void strbuf_add_le32(struct strbuf *b, uint32_t v)
-{
-    uint8_t bytes[4];
-    put_le32(bytes, v);
-    strbuf_add(b, bytes, sizeof(bytes));
-}
-
-void strbuf_add_le64(struct strbuf *b, uint64_t v)
-{
-    uint8_t bytes[8];
-    put_le64(bytes, v);
-    strbuf_add(b, bytes, sizeof(bytes));
-}
-
-void strbuf_add_uvarint(struct strbuf *b, uint64_t v)
-{
-    uint8_t bytes[VARINT_MAX];
-    strbuf_add(b, bytes, put_uvarint(bytes, v));
-}
-
-void strbuf_add_svarint(struct strbuf *b, int64_t v)
-{
-    strbuf_add_uvarint(b, zigzag_encode(v));
-}
-
-void strbuf_add_sized(struct strbuf *b, struct str s)
-{
-    strbuf_add_uvarint(b, s.len);
-    strbuf_add_str(b, s);
 }
