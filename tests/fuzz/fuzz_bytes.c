@@ -31,7 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             break;
         default: {
             struct str s = decbuf_sized(&d);
-            assert(s.len == 0 || (s.ptr >= (const char *)data && s.ptr + s.len <= (const char *)d.end));
+            assert(s.len == 0 ||
+                   (s.ptr >= (const char *)data && s.ptr + s.len <= (const char *)d.end));
             break;
         }
         }

@@ -36,7 +36,8 @@ static void run_once(const uint8_t *bytes, size_t size)
 static int replay_file(const char *path, size_t size)
 {
     if (size > REPLAY_INPUT_BYTES_MAX) {
-        fprintf(stderr, "%s: %zu bytes; an input has at most %zu\n", path, size, REPLAY_INPUT_BYTES_MAX);
+        fprintf(stderr, "%s: %zu bytes; an input has at most %zu\n", path, size,
+            REPLAY_INPUT_BYTES_MAX);
         return 1;
     }
     FILE *file = fopen(path, "rbe");
@@ -89,7 +90,8 @@ static int replay_path(const char *path)
         fprintf(stderr, "%s: errno %d\n", path, errno);
         return 1;
     }
-    return S_ISDIR(status.st_mode) ? replay_folder(path) : replay_file(path, (size_t)status.st_size);
+    return S_ISDIR(status.st_mode) ? replay_folder(path)
+                                   : replay_file(path, (size_t)status.st_size);
 }
 
 int main(int argc, char **argv)
