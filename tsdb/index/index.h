@@ -1,0 +1,83 @@
+/* Two dictionaries with inverted indexes: targets and shapes.
+ *
+ * Each side gives an id to a label set, once; ids count up from 0 and are never reused while the
+ * index lives. Postings say for a label name and value which ids have it. A matcher is a question to
+ * the side that owns the label, so its cost follows targets and shapes, never series.
+ *
+ * The value of a label of a series is its target's when the target has the label, else its shape's,
+ * else "". A store reopened with other identity labels may hold a label on both sides; the selection
+ * below stays right then.
+ *
+ * Any thread. One lock (rank INDEX) guards dictionaries and postings; label sets handed out live as
+ * long as the index. Patterns run outside the lock, on unique values only.
+ */
+#ifndef SONDE_INDEX_INDEX_H
+#define SONDE_INDEX_INDEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "index/id_set.h"
+#include "model/labels.h"
+#include "model/matcher.h"
+#include "tsdb/querier.h"
+
+/* Ids of one side; beyond it ERR_LIMIT. */
+#define INDEX_IDS_MAX ((uint32_t)1 << 30)
+/* Rectangles of one selection; more than one comes only from labels on both sides. */
+#define INDEX_RECTANGLES_MAX 256
+
+enum index_side { INDEX_TARGETS, INDEX_SHAPES };
+
+struct index;
+
+int index_new(struct index **index_out);
+void index_free(struct index *ix);
+
+/* The id of a label set (sorted by name, unique, values not empty), made when new. */
+int index_add(struct index *ix, enum index_side side, const struct label *labels, size_t count,
+    uint32_t *id_out);
+/* 1 and the id, or 0. */
+int index_find(struct index *ix, enum index_side side, const struct label *labels, size_t count,
+    uint32_t *id_out);
+/* Borrowed; `id` was handed out by this index. Lock-free. */
+const struct labels *index_labels(const struct index *ix, enum index_side side, uint32_t id);
+uint32_t index_count(const struct index *ix, enum index_side side);
+size_t index_memory(struct index *ix);
+
+/* A series (target, shape) matches when for one rectangle target and shape are in its sets. The
+ * rectangles of a selection are disjoint. */
+struct index_rectangle {
+    struct id_set *targets;
+    struct id_set *shapes;
+};
+
+struct index_selection {
+    struct index_rectangle *rectangles;
+    size_t count;
+};
+
+/* Which series could match, of those known when it runs; whether a target has a shape at all is not
+ * the index's knowledge. No matcher: one rectangle of everything. */
+int index_select(struct index *ix, const struct matcher *const *matchers, size_t count,
+    struct index_selection *selection_out, struct err *e);
+void index_selection_release(struct index_selection *s);
+
+/* Label names of the given ids of one side, added to a list that may hold doubles and is not sorted;
+ * ids NULL = all of the side. */
+struct index_strings {
+    struct str *items;
+    size_t count, cap;
+};
+int index_label_names(
+    struct index *ix, enum index_side side, const struct id_set *ids, struct index_strings *names);
+/* Values of one name among the given ids, likewise. Slices live as long as the index. */
+int index_label_values(struct index *ix, enum index_side side, struct str name,
+    const struct id_set *ids, struct index_strings *values);
+void index_strings_release(struct index_strings *s);
+
+#endif
