@@ -10,10 +10,14 @@
 
 static _Atomic uint64_t allocation_count;
 static _Atomic uint64_t fail_at; /* allocation number that fails; 0 = none */
+static _Thread_local bool thread_exempt;
 
 /* Counts one allocation and says whether the test hook wants it to fail. */
 static bool should_fail(void)
 {
+    if (thread_exempt) {
+        return false;
+    }
     uint64_t number = atomic_fetch_add_explicit(&allocation_count, 1, memory_order_relaxed) + 1;
     uint64_t target = atomic_load_explicit(&fail_at, memory_order_relaxed);
     return target != 0 && number == target && atomic_compare_exchange_strong(&fail_at, &target, 0);
@@ -116,6 +120,13 @@ void mem_fail_nth(uint64_t nth)
 bool mem_fail_pending(void)
 {
     return atomic_load(&fail_at) != 0;
+}
+
+bool mem_fail_exempt(bool exempt)
+{
+    bool before = thread_exempt;
+    thread_exempt = exempt;
+    return before;
 }
 
 uint64_t mem_allocation_count(void)

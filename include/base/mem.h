@@ -37,6 +37,9 @@ void mem_free_foreign(void *pointer);
  * `mem_fail_pending` tells whether it has not struck yet. */
 void mem_fail_nth(uint64_t nth);
 bool mem_fail_pending(void);
+/* Test hook: while `exempt`, allocations of the calling thread neither count nor fail: they belong
+ * to a simulator, not to the program under test. Returns what it was before. */
+bool mem_fail_exempt(bool exempt);
 /* Allocations made since the program began. */
 uint64_t mem_allocation_count(void);
 
