@@ -10,8 +10,8 @@
 #include <assert.h>
 #include <math.h>
 
-#include "config_units.h"
 #include "nearest.h"
+#include "units.h"
 
 static int read_fields(struct config_reader *r, const struct yaml_node *mapping,
     const struct config_field *fields, void *target);
@@ -54,11 +54,18 @@ static int fail_kind(struct config_reader *r, const struct config_field *f,
     }
 }
 
+static enum units_kind units_of(const struct config_field *f)
+{
+    return f->kind == CONFIG_DURATION ? UNITS_DURATION
+           : f->kind == CONFIG_BYTES  ? UNITS_BYTES
+                                      : UNITS_NUMBER;
+}
+
 static int fail_limits(
     struct config_reader *r, const struct config_field *f, const struct yaml_node *node)
 {
     struct strbuf limits = STRBUF_INIT;
-    config_write_limits(f, &limits);
+    units_write_limits(units_of(f), f->min, f->max, &limits);
     config_fail(r, node, "%s: %.*s is outside its limits, %.*s", f->key, STR_ARG(node->text),
         STR_ARG(strbuf_str(&limits)));
     strbuf_release(&limits);
@@ -139,22 +146,15 @@ static int read_bool(struct config_reader *r, const struct config_field *f,
 static int read_number(struct config_reader *r, const struct config_field *f,
     const struct yaml_node *node, int64_t *member)
 {
-    static const char *const wanted[] = {
-        [CONFIG_INTEGER] = "a whole number",
-        [CONFIG_DURATION] = "a duration such as 15s or 1h30m",
-        [CONFIG_BYTES] = "a size such as 64MiB or 10GB",
-    };
     int64_t value = 0;
-    int status = node->kind != YAML_SCALAR    ? ERR_INVALID
-                 : f->kind == CONFIG_INTEGER  ? str_to_i64(node->text, &value)
-                 : f->kind == CONFIG_DURATION ? config_parse_duration(node->text, &value)
-                                              : config_parse_bytes(node->text, &value);
+    int status =
+        node->kind == YAML_SCALAR ? units_parse(units_of(f), node->text, &value) : ERR_INVALID;
     bool limited = f->min != 0 || f->max != 0;
     if (limited && (status == ERR_RANGE || (status == 0 && (value < f->min || value > f->max)))) {
         return fail_limits(r, f, node);
     }
     if (status != 0) {
-        return fail_kind(r, f, node, wanted[f->kind]);
+        return fail_kind(r, f, node, units_wanted(units_of(f)));
     }
     *member = value;
     return 0;
@@ -402,4 +402,14 @@ int config_read(struct arena *arena, const char *file, const struct yaml_node *r
     struct config_reader r = {arena, file, e};
     int status = set_defaults(&r, fields, target);
     return status != 0 ? status : read_fields(&r, root, fields, target);
+}
+
+int config_parse_bytes(struct str text, int64_t *bytes_out)
+{
+    return units_parse(UNITS_BYTES, text, bytes_out);
+}
+
+int config_parse_duration(struct str text, int64_t *milliseconds_out)
+{
+    return units_parse(UNITS_DURATION, text, milliseconds_out);
 }

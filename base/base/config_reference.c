@@ -8,7 +8,7 @@
 #include "base/config.h"
 
 #include "base/strbuf.h"
-#include "config_units.h"
+#include "units.h"
 
 /* Tables within tables; deeper ones are not written out. */
 enum { REFERENCE_DEPTH_MAX = 16 };
@@ -19,26 +19,14 @@ struct reference {
     size_t depth;
 };
 
-static void write_value(enum config_kind kind, int64_t value, struct strbuf *out)
+static void write_limits(const struct config_field *f, struct strbuf *out)
 {
-    switch (kind) {
-    case CONFIG_DURATION:
-        config_write_duration(value, out);
-        break;
-    case CONFIG_BYTES:
-        config_write_bytes(value, out);
-        break;
-    default:
-        strbuf_add_i64(out, value);
-        break;
+    enum units_kind kind = f->kind == CONFIG_DURATION ? UNITS_DURATION
+                           : f->kind == CONFIG_BYTES  ? UNITS_BYTES
+                                                      : UNITS_NUMBER;
+    if (f->min != 0 || f->max != 0) {
+        units_write_limits(kind, f->min, f->max, out);
     }
-}
-
-void config_write_limits(const struct config_field *field, struct strbuf *out)
-{
-    write_value(field->kind, field->min, out);
-    strbuf_add_c(out, " to ");
-    write_value(field->kind, field->max, out);
 }
 
 /* Text inside a table cell. */
@@ -78,9 +66,7 @@ static void write_row(const struct config_field *f, size_t depth, struct strbuf 
         strbuf_add_char(out, '`');
     }
     strbuf_add_c(out, " | ");
-    if (f->min != 0 || f->max != 0) {
-        config_write_limits(f, out);
-    }
+    write_limits(f, out);
     strbuf_add_c(out, " | ");
     write_cell(f->help != NULL ? f->help : "", out);
     strbuf_add_c(out, " |\n");

@@ -5,9 +5,8 @@
 
 #include <assert.h>
 
-#include "base/config.h"
-#include "config_units.h"
 #include "nearest.h"
+#include "units.h"
 
 /* Column where the help texts begin. */
 enum { HELP_COLUMN = 32 };
@@ -67,54 +66,41 @@ static int unknown_flag(const struct flag *flags, struct str name, struct err *e
         e, ERR_INVALID, -1, "unknown flag --%.*s; --help lists the flags", STR_ARG(name));
 }
 
-static void write_limit(const struct flag *f, int64_t limit, struct strbuf *out)
+static enum units_kind units_of(const struct flag *f)
 {
-    switch (f->kind) {
-    case FLAG_DURATION:
-        config_write_duration(limit, out);
-        break;
-    case FLAG_BYTES:
-        config_write_bytes(limit, out);
-        break;
-    default:
-        strbuf_add_i64(out, limit);
-        break;
-    }
+    return f->kind == FLAG_DURATION ? UNITS_DURATION
+           : f->kind == FLAG_BYTES  ? UNITS_BYTES
+                                    : UNITS_NUMBER;
 }
 
-static int bad_value(const struct flag *f, struct str value, int status, struct err *e)
+static bool has_limits(const struct flag *f)
 {
-    static const char *const accepted[] = {
-        [FLAG_BOOL] = "true or false",
-        [FLAG_INTEGER] = "a whole number",
-        [FLAG_DURATION] = "a duration such as 15s or 1h30m",
-        [FLAG_BYTES] = "a size such as 64MiB or 10GB",
-    };
-    if (status == ERR_RANGE && (f->min != 0 || f->max != 0)) {
+    return f->min != 0 || f->max != 0;
+}
+
+static int fail_number(const struct flag *f, struct str value, int status, struct err *e)
+{
+    if (status == ERR_RANGE && has_limits(f)) {
         struct strbuf limits = STRBUF_INIT;
-        write_limit(f, f->min, &limits);
-        strbuf_add_c(&limits, " to ");
-        write_limit(f, f->max, &limits);
+        units_write_limits(units_of(f), f->min, f->max, &limits);
         err_set(e, ERR_INVALID, -1, "flag --%s: %.*s is outside %.*s", f->name, STR_ARG(value),
             STR_ARG(strbuf_str(&limits)));
         strbuf_release(&limits);
         return ERR_INVALID;
     }
     return err_set(e, ERR_INVALID, -1, "flag --%s: \"%.*s\" is not %s%s", f->name, STR_ARG(value),
-        accepted[f->kind], status == ERR_RANGE ? " that can be held" : "");
+        units_wanted(units_of(f)), status == ERR_RANGE ? " that can be held" : "");
 }
 
 static int set_number(const struct flag *f, struct str value, struct err *e)
 {
     int64_t number = 0;
-    int status = f->kind == FLAG_INTEGER    ? str_to_i64(value, &number)
-                 : f->kind == FLAG_DURATION ? config_parse_duration(value, &number)
-                                            : config_parse_bytes(value, &number);
-    if (status == 0 && (f->min != 0 || f->max != 0) && (number < f->min || number > f->max)) {
+    int status = units_parse(units_of(f), value, &number);
+    if (status == 0 && has_limits(f) && (number < f->min || number > f->max)) {
         status = ERR_RANGE;
     }
     if (status != 0) {
-        return bad_value(f, value, status, e);
+        return fail_number(f, value, status, e);
     }
     *(int64_t *)f->value = number;
     return 0;
@@ -126,7 +112,8 @@ static int set_bool(const struct flag *f, struct str value, struct err *e)
         *(bool *)f->value = value.ptr[0] == 't';
         return 0;
     }
-    return bad_value(f, value, ERR_INVALID, e);
+    return err_set(
+        e, ERR_INVALID, -1, "flag --%s: \"%.*s\" is not true or false", f->name, STR_ARG(value));
 }
 
 /* `value` is the end of an argument, hence zero-terminated. */

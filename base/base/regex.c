@@ -47,22 +47,22 @@ static int compile(struct str pattern, struct regex_program **program_out, struc
 }
 
 /* Copies the strings of `from` out of scratch memory. */
-static int keep_hints(struct regex *r, const struct regex_hints *from)
+static int keep_hints(struct regex *r, const struct regex_literals *from)
 {
-    struct str *literals = arena_calloc(&r->arena, from->literal_count, sizeof(struct str));
+    struct str *literals = arena_calloc(&r->arena, from->count, sizeof(struct str));
     char *prefix = arena_strndup(&r->arena, from->prefix.ptr, from->prefix.len);
     if (literals == NULL || prefix == NULL) {
         return ERR_NOMEM;
     }
-    for (size_t i = 0; i < from->literal_count; i++) {
-        char *text = arena_strndup(&r->arena, from->literals[i].ptr, from->literals[i].len);
+    for (size_t i = 0; i < from->count; i++) {
+        char *text = arena_strndup(&r->arena, from->items[i].ptr, from->items[i].len);
         if (text == NULL) {
             return ERR_NOMEM;
         }
-        literals[i] = str_make(text, from->literals[i].len);
+        literals[i] = str_make(text, from->items[i].len);
     }
     r->hints.literals = literals;
-    r->hints.literal_count = from->literal_count;
+    r->hints.literal_count = from->count;
     r->hints.prefix = str_make(prefix, from->prefix.len);
     return 0;
 }
@@ -71,8 +71,8 @@ static int find_hints(struct regex *r, struct str pattern)
 {
     struct arena scratch;
     arena_init(&scratch, REGEX_HINT_BYTES_MAX);
-    struct regex_hints found;
-    int status = regex_hints_parse(&scratch, pattern, &found);
+    struct regex_literals found;
+    int status = regex_hints_parse(&scratch, pattern, REGEX_LITERALS_MAX, &found);
     if (status == 0) {
         status = keep_hints(r, &found);
     }

@@ -42,6 +42,7 @@ struct literal_set {
 struct parser {
     struct str rest;
     struct arena *arena;
+    size_t count_max; /* strings of a set */
     size_t depth;
     bool gave_up; /* met something it does not understand, or a limit */
     int status;   /* why memory could not be had: ERR_LIMIT or ERR_NOMEM */
@@ -102,7 +103,7 @@ static void set_merge(struct parser *p, struct literal_set *a, struct literal_se
     }
     size_t count = a->count + b.count;
     a->exact = a->exact && b.exact;
-    if (count > REGEX_LITERALS_MAX) {
+    if (count > p->count_max) {
         struct str prefixes[] = {
             common_prefix(a->items, a->count), common_prefix(b.items, b.count)};
         *a = set_of_one(p, common_prefix(prefixes, 2), false);
@@ -141,7 +142,7 @@ static struct literal_set set_product(struct parser *p, struct literal_set a, st
     if (!a.exact || p->gave_up) {
         return a;
     }
-    if (a.count * b.count > REGEX_LITERALS_MAX) {
+    if (a.count * b.count > p->count_max) {
         a.exact = false;
         return a;
     }
@@ -408,19 +409,20 @@ static size_t sort_unique(struct str *items, size_t count)
     return kept;
 }
 
-int regex_hints_parse(struct arena *scratch, struct str pattern, struct regex_hints *hints_out)
+int regex_hints_parse(struct arena *scratch, struct str pattern, size_t count_max,
+    struct regex_literals *literals_out)
 {
-    struct parser p = {.rest = pattern, .arena = scratch};
+    struct parser p = {.rest = pattern, .arena = scratch, .count_max = count_max};
     struct literal_set set = parse_alternation(&p);
-    *hints_out = (struct regex_hints){.prefix = STR("")};
+    *literals_out = (struct regex_literals){.prefix = STR("")};
     if (p.gave_up || p.rest.len > 0) {
         return p.status == ERR_NOMEM ? ERR_NOMEM : 0;
     }
     assert(set.count > 0);
-    hints_out->prefix = common_prefix(set.items, set.count);
+    literals_out->prefix = common_prefix(set.items, set.count);
     if (set.exact) {
-        hints_out->literals = set.items;
-        hints_out->literal_count = sort_unique(set.items, set.count);
+        literals_out->items = set.items;
+        literals_out->count = sort_unique(set.items, set.count);
     }
     return 0;
 }

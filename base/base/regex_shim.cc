@@ -3,7 +3,8 @@
  */
 #include "regex_shim.h"
 
-#include <cstdio>
+#include <algorithm>
+#include <cstring>
 #include <new>
 #include <re2/re2.h>
 #include <string>
@@ -26,13 +27,20 @@ static RE2::Options options_for(size_t memory_max)
     return options;
 }
 
+static void copy_sentence(const std::string &sentence, char *message, size_t message_size)
+{
+    size_t length = std::min(sentence.size(), message_size - 1);
+    std::memcpy(message, sentence.data(), length);
+    message[length] = '\0';
+}
+
 extern "C" enum regex_shim_status regex_program_new(const char *pattern, size_t size,
     size_t memory_max, struct regex_program **program_out, char *message, size_t message_size)
 {
     try {
         auto *program = new regex_program(re2::StringPiece(pattern, size), options_for(memory_max));
         if (!program->re2.ok()) {
-            std::snprintf(message, message_size, "%s", program->re2.error().c_str());
+            copy_sentence(program->re2.error(), message, message_size);
             bool large = program->re2.error_code() == RE2::ErrorPatternTooLarge;
             delete program;
             return large ? REGEX_SHIM_TOO_LARGE : REGEX_SHIM_INVALID;

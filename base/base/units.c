@@ -5,12 +5,11 @@
  *   duration = "0" | 1*( digits unit ), units y w d h m s ms from large to small, each at most
  *              once, as Prometheus has it; a year is 365 days. Durations are never negative.
  */
-#include "base/config.h"
+#include "units.h"
 
 #include <math.h>
 
 #include "base/err.h"
-#include "config_units.h"
 
 /* 1000ⁿ or 1024ⁿ of a unit; 0 when it is none. */
 static double unit_factor(struct str unit)
@@ -30,7 +29,7 @@ static double unit_factor(struct str unit)
     return pow(binary ? 1024 : 1000, (double)(letter - letters + 1));
 }
 
-int config_parse_bytes(struct str text, int64_t *bytes_out)
+static int parse_bytes(struct str text, int64_t *bytes_out)
 {
     text = str_trim(text);
     size_t digits = 0;
@@ -113,7 +112,7 @@ static int take_part(struct str *rest, size_t *unit, int64_t *total)
     return 0;
 }
 
-int config_parse_duration(struct str text, int64_t *milliseconds_out)
+static int parse_duration(struct str text, int64_t *milliseconds_out)
 {
     struct str rest = str_trim(text);
     if (rest.len == 0) {
@@ -133,7 +132,7 @@ int config_parse_duration(struct str text, int64_t *milliseconds_out)
     return 0;
 }
 
-void config_write_duration(int64_t milliseconds, struct strbuf *out)
+static void write_duration(int64_t milliseconds, struct strbuf *out)
 {
     if (milliseconds <= 0) {
         strbuf_add_c(out, milliseconds == 0 ? "0s" : "");
@@ -148,7 +147,7 @@ void config_write_duration(int64_t milliseconds, struct strbuf *out)
     }
 }
 
-void config_write_bytes(int64_t bytes, struct strbuf *out)
+static void write_bytes(int64_t bytes, struct strbuf *out)
 {
     static const char *const units[] = {"", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
     size_t unit = 0;
@@ -157,4 +156,48 @@ void config_write_bytes(int64_t bytes, struct strbuf *out)
         unit++;
     }
     strbuf_addf(out, "%lld%s", (long long)bytes, units[unit]);
+}
+
+int units_parse(enum units_kind kind, struct str text, int64_t *value_out)
+{
+    switch (kind) {
+    case UNITS_DURATION:
+        return parse_duration(text, value_out);
+    case UNITS_BYTES:
+        return parse_bytes(text, value_out);
+    default:
+        return str_to_i64(text, value_out);
+    }
+}
+
+void units_write(enum units_kind kind, int64_t value, struct strbuf *out)
+{
+    switch (kind) {
+    case UNITS_DURATION:
+        write_duration(value, out);
+        break;
+    case UNITS_BYTES:
+        write_bytes(value, out);
+        break;
+    default:
+        strbuf_add_i64(out, value);
+        break;
+    }
+}
+
+void units_write_limits(enum units_kind kind, int64_t min, int64_t max, struct strbuf *out)
+{
+    units_write(kind, min, out);
+    strbuf_add_c(out, " to ");
+    units_write(kind, max, out);
+}
+
+const char *units_wanted(enum units_kind kind)
+{
+    static const char *const wanted[] = {
+        [UNITS_NUMBER] = "a whole number",
+        [UNITS_DURATION] = "a duration such as 15s or 1h30m",
+        [UNITS_BYTES] = "a size such as 64MiB or 10GB",
+    };
+    return wanted[kind];
 }
