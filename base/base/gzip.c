@@ -1,0 +1,138 @@
+/* gzip (RFC 1952) and zlib (RFC 1950) bodies.
+ *
+ * libdeflate is two to three times as fast as zlib but wants the whole output buffer at once. A gzip
+ * body says its size in its last four bytes (modulo 2^32): when that is credible (no more than
+ * DEFLATE can expand the input to) and within the limit, one call does it. Everything else streams
+ * through zlib into a growing buffer: zlib bodies, several gzip members after each other, sizes that
+ * turn out wrong.
+ */
+#include "base/gzip.h"
+
+#include <assert.h>
+#include <libdeflate.h>
+#include <zlib.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+
+/* The best DEFLATE can do is 258 bytes from 2 bits. */
+#define DEFLATE_RATIO_MAX 1032
+/* Header, an empty block and trailer. */
+#define GZIP_BYTES_MIN 20
+
+/* How much zlib is given to write at a time. */
+enum { STREAM_STEP = 64 * 1024 };
+
+static bool is_gzip(struct str s)
+{
+    return s.len >= 2 && (uint8_t)s.ptr[0] == 0x1f && (uint8_t)s.ptr[1] == 0x8b;
+}
+
+/* One member of the announced size; ERR_UNSUPPORTED when the slow way must decide. */
+static int decode_at_once(struct str compressed, size_t limit, struct strbuf *out)
+{
+    if (!is_gzip(compressed) || compressed.len < GZIP_BYTES_MIN) {
+        return ERR_UNSUPPORTED;
+    }
+    size_t announced = get_le32((const uint8_t *)compressed.ptr + compressed.len - 4);
+    if (announced > limit || announced / DEFLATE_RATIO_MAX > compressed.len) {
+        return ERR_UNSUPPORTED;
+    }
+    char *room = strbuf_reserve(out, announced);
+    if (room == NULL) {
+        return strbuf_error(out);
+    }
+    struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
+    if (d == NULL) {
+        return ERR_NOMEM;
+    }
+    size_t used = 0, written = 0;
+    enum libdeflate_result result = libdeflate_gzip_decompress_ex(
+        d, compressed.ptr, compressed.len, room, announced, &used, &written);
+    libdeflate_free_decompressor(d);
+    if (result != LIBDEFLATE_SUCCESS || used != compressed.len) {
+        return ERR_UNSUPPORTED;
+    }
+    strbuf_commit(out, written);
+    return 0;
+}
+
+/* Inflates into `out` until the input ends. */
+static int inflate_all(z_stream *stream, size_t limit, struct strbuf *out)
+{
+    size_t total = 0;
+    for (;;) {
+        size_t step = limit - total < STREAM_STEP ? limit - total + 1 : STREAM_STEP;
+        char *room = strbuf_reserve(out, step);
+        if (room == NULL) {
+            return strbuf_error(out);
+        }
+        stream->next_out = (unsigned char *)room;
+        stream->avail_out = (uInt)step;
+        int result = inflate(stream, Z_NO_FLUSH);
+        size_t written = step - stream->avail_out;
+        total += written;
+        if (total > limit) {
+            return ERR_LIMIT;
+        }
+        strbuf_commit(out, written);
+        if (result == Z_STREAM_END) {
+            if (stream->avail_in == 0) {
+                return 0;
+            }
+            result = inflateReset(stream); /* the next member */
+        }
+        if (result != Z_OK) {
+            return result == Z_MEM_ERROR ? ERR_NOMEM : ERR_CORRUPT;
+        }
+    }
+}
+
+static int decode_streaming(struct str compressed, size_t limit, struct strbuf *out)
+{
+    if (compressed.len > UINT32_MAX) {
+        return ERR_LIMIT;
+    }
+    z_stream stream = {0};
+    /* 15: the largest window; +32: gzip or zlib, whichever the header says. */
+    if (inflateInit2(&stream, 15 + 32) != Z_OK) {
+        return ERR_NOMEM;
+    }
+    stream.next_in = (unsigned char *)(uintptr_t)compressed.ptr; /* only read */
+    stream.avail_in = (uInt)compressed.len;
+    int status = inflate_all(&stream, limit, out);
+    (void)inflateEnd(&stream);
+    return status;
+}
+
+int gzip_decode(struct str compressed, size_t limit, struct strbuf *out)
+{
+    size_t before = out->size;
+    int status = decode_at_once(compressed, limit, out);
+    if (status == ERR_UNSUPPORTED) {
+        status = decode_streaming(compressed, limit, out);
+    }
+    if (status != 0 && strbuf_error(out) == 0) {
+        strbuf_truncate(out, before);
+    }
+    return status;
+}
+
+int gzip_encode(struct str plain, int level, struct strbuf *out)
+{
+    assert(level >= 1 && level <= 9);
+    struct libdeflate_compressor *c = libdeflate_alloc_compressor(level);
+    if (c == NULL) {
+        return ERR_NOMEM;
+    }
+    size_t bound = libdeflate_gzip_compress_bound(c, plain.len);
+    char *room = strbuf_reserve(out, bound);
+    size_t written = 0;
+    if (room != NULL) {
+        written = libdeflate_gzip_compress(c, plain.ptr, plain.len, room, bound);
+        assert(written > 0);
+        strbuf_commit(out, written);
+    }
+    libdeflate_free_compressor(c);
+    return strbuf_error(out);
+}
