@@ -9,11 +9,15 @@ function(sonde_room name)
   target_include_directories(${name} PUBLIC "${CMAKE_SOURCE_DIR}/include")
 endfunction()
 
+# Everything that is installed: what ./dev build makes and ./dev run starts.
+add_custom_target(programs)
+
 # sonde_program(NAME SOURCES main.c DEPENDS rooms PRIVATE libraries)
 function(sonde_program name)
   cmake_parse_arguments(PROGRAM "" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
   add_executable(${name} ${PROGRAM_SOURCES})
   target_link_libraries(${name} PRIVATE house_flags ${PROGRAM_DEPENDS} ${PROGRAM_PRIVATE} m)
   set_target_properties(${name} PROPERTIES LINKER_LANGUAGE CXX)
+  add_dependencies(programs ${name})
   install(TARGETS ${name} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 endfunction()

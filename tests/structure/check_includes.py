@@ -4,7 +4,8 @@
   arrows    an #include line goes where the row of its room does not point; a private header is used
             across a folder border; a DEPENDS in a CMakeLists.txt links what the row does not know
   circles   modules that include each other, directly or around a corner. A module is a file pair:
-            files of one stem (labels.c, labels.h) count as one, in whatever folder they live
+            files of one stem (labels.c, labels.h) count as one, in whatever folder they live. A part
+            of a module carries its name (regex_hints is a part of regex) and may use its types
   owners    an outside library's header in a file that does not own the library
   names     two source files of the same name
   memory    malloc and friends outside base/base/mem.c and the C++ shims
@@ -174,7 +175,7 @@ def module_graph(includes, arrows):
     for include in includes:
         if include.target and room_of(include.source, arrows) != "tests":
             user, used = module_of(include.source), module_of(include.target)
-            if user != used:
+            if user != used and not user.startswith(used + "_"):
                 graph.setdefault(user, {}).setdefault(used, include)
     return graph
 

@@ -95,6 +95,11 @@ class CheckIncludes(unittest.TestCase):
                 self.assertEqual(len(found), 1, found)
                 self.assertIn("circle of modules", found[0])
 
+    def test_part_may_use_the_types_of_its_module(self):
+        part = {"tsdb/row/codec_trial.h": '#include "codec.h"\n', "tsdb/row/codec_trial.c": "",
+                "tsdb/row/codec.c": '#include "codec_trial.h"\n'}
+        self.assertEqual(breaches_of({**CLEAN, **part}), [])
+
     def test_line_numbers(self):
         text = "/* two\n * lines */\n\n#include <lz4.h>\n"
         self.assertIn("tsdb/db/x.c:4:", breaches_of({**CLEAN, "tsdb/db/x.c": text})[0])
