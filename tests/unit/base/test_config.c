@@ -257,11 +257,11 @@ static void test_reference(void **state)
         "\n| `name` | text |  |  | a name |\n",
         "\n| `interval` | duration | `15s` | 1s to 1h | how often |\n",
         "\n| `size` | size | `64MiB` | 1KiB to 1GiB | how large |\n",
-        "\n| `store` | group |  |  | the store |\n| &emsp;`path` | text | `./data` |  | directory "
-        "|\n"
-        "| &emsp;`depth` | whole number | `3` | -5 to 10 | levels \\| steps |\n",
-        "\n| `backends`[] | list |  |  | others |\n| &emsp;`url` | text | required |  | where it "
-        "listens |\n",
+        "\n| `store` | group |  |  | the store |\n",
+        "\n| &emsp;`path` | text | `./data` |  | directory |\n",
+        "\n| &emsp;`depth` | whole number | `3` | -5 to 10 | levels \\| steps |\n",
+        "\n| `backends`[] | list |  |  | others |\n",
+        "\n| &emsp;`url` | text | required |  | where it listens |\n",
         "\n| &emsp;`children`[] | list |  |  | more of them |\n| `custom` |",
     };
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
