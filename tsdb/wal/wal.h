@@ -145,6 +145,7 @@ struct wal_handler {
 struct wal_replay_statistics {
     uint64_t segments, frames, rows, samples;
     uint64_t corrupt_frames;  /* skipped: bad checksum or bad records inside */
+    uint64_t lost_rows;       /* whole, but coded against something a damaged frame took along */
     uint64_t truncated_bytes; /* cut off the newest segment's torn tail */
     uint64_t last_lsn;        /* highest seen, 0 when none */
 };
