@@ -194,7 +194,7 @@ static inline int column_iter_peek(struct column_iter *it, int64_t *min_t_out, i
 
 static inline void column_iter_skip(struct column_iter *it)
 {
-    it->ops->skip(it);
+    (it->ops->skip)(it); /* in parentheses: test frameworks like to define a macro skip() */
 }
 
 static inline int column_iter_seek(struct column_iter *it, int64_t t, struct err *e)

@@ -92,8 +92,9 @@ void wal_add_metadata(
 void wal_add_exemplar(struct wal *w, uint32_t target, uint32_t column, int64_t t_ms, double value,
     const struct label *labels, size_t count);
 /* Compresses and appends the frame; syncs when `sync` or the policy says so. 0: the frame is
- * written (and synced). An error: it is not, and nothing of it will be replayed unless the disk
- * refused even the cut (see above). A frame without records writes nothing. */
+ * written (and synced). An error: it is not acknowledged and is cut off the segment; only where the
+ * disk refused the sync or the cut may it still be found by a replay, as after any write whose
+ * outcome a failing disk leaves open. A frame without records writes nothing. */
 int wal_write(struct wal *w, bool sync, struct err *e);
 /* Drops the frame begun. The segment stays usable (baselines are restored, or it is closed). */
 void wal_cancel(struct wal *w);

@@ -2,7 +2,6 @@
 #include "wal/wal_decode.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/bytes.h"
 #include "base/mem.h"
@@ -359,7 +358,9 @@ static int get_values(
 static bool accept_row(struct decoder_target *target, bool key, uint8_t counter, uint32_t last)
 {
     if (key) {
-        memset(target->cells, 0, target->columns * sizeof(*target->cells));
+        for (uint32_t i = 0; i < target->columns; i++) {
+            target->cells[i] = 0;
+        }
         target->believed = true;
     } else if (!target->believed || counter != target->expected) {
         target->believed = false;

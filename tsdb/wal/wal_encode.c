@@ -68,14 +68,11 @@ static void put_definition(
 /* Writes a shape's definition unless this segment has it. */
 static void define_shape(struct wal_encoder *w, struct strbuf *out, uint32_t shape)
 {
-    if (shape >= w->shape_cap) {
-        w->error = grow_table(
-            (void **)&w->shapes, &w->shape_cap, shape, sizeof(*w->shapes), SHAPES_MAX, &w->memory);
-        if (w->error != 0) {
-            return;
-        }
+    if (w->error == 0 && shape >= w->shape_cap) {
+        w->error = grow_table((void **)&w->shapes, &w->shape_cap, shape, sizeof(*w->shapes),
+            SHAPES_MAX, &w->memory);
     }
-    if (w->shapes[shape] != w->segment) {
+    if (w->error == 0 && w->shapes[shape] != w->segment) {
         w->shapes[shape] = w->segment;
         put_definition(
             out, WAL_RECORD_SHAPE, shape, w->dictionary->shape_labels(w->dictionary, shape));

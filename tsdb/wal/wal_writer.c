@@ -251,9 +251,11 @@ static int append_frame(struct wal *w, bool sync)
     int status = vfs_append(w->options.vfs, w->file, w->frame.data, w->frame.size);
     if (status != 0) {
         /* Cut what may stand of the frame, and let no byte follow: the disk may refuse the cut. */
-        (void)vfs_truncate(w->options.vfs, w->file, before);
+        bool cut = vfs_truncate(w->options.vfs, w->file, before) == 0 &&
+                   vfs_sync(w->options.vfs, w->file) == 0;
         w->full = true;
         lock_take(&w->lock);
+        w->sync_failed = w->sync_failed || !cut;
         w->statistics.failed_segments++;
         lock_give(&w->lock);
         return status;
