@@ -1,18 +1,30 @@
 /* Doubles to text and back, as Go's strconv does it, which is what the field's formats show.
  *
- * fp_format is encoding/json's rule, used by Prometheus for sample values: plain decimals, and an
- * exponent only below 1e-6 and from 1e21 up ("1e-7", "1e+21").
- * fp_format_short is strconv's 'g' with the shortest digits: an exponent below 1e-4 and from 1e21
- * up, at least two exponent digits ("1e-05", "1e+21"), as expositions and `le` labels have it.
+ * Digits are the shortest that read back; only the layout differs. Go's 'e' has at least two digits
+ * in the exponent. Its 'g' with the shortest digits turns to 'e' when the decimal exponent is below
+ * -4 or at least 6, as if six digits had been asked for (formatDigits in strconv/ftoa.go; the cutoff
+ * of 21 that one reads about is that of JSON). Prometheus' JSON picks 'f' or 'e' itself, at 1e-6 and
+ * 1e21 (util/jsonutil); unlike Go's encoding/json it leaves the exponent of 1e-07 its zero.
+ *
+ * Texts are read by rules of our own and those of strconv.ParseFloat that Prometheus keeps: no
+ * underscores, no hexadecimal, no sign before NaN, and what is too large is an error, not infinity.
  */
 #include "base/fpconv.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "fpconv_shim.h"
+
+/* Longest number taken; a double's exact decimal form has at most 767 significant digits. */
+enum { PARSE_LENGTH_MAX = 1024 };
+
+/* The NaN of Go's math.NaN, which Prometheus stores for "NaN" in an exposition. */
+#define NAN_BITS 0x7ff8000000000001ull
 
 /* "NaN", "+Inf", "-Inf": the length, or 0 for a finite value. */
 static size_t format_special(double value, char *text)
@@ -48,9 +60,8 @@ static size_t put_plain(char *text, const char *digits, int count, int point)
     return n;
 }
 
-/* d.ddde±x with at least `exponent_digits` digits in the exponent. */
-static size_t put_exponent(
-    char *text, const char *digits, int count, int exponent, int exponent_digits)
+/* d.ddde±xx, with at least two digits in the exponent. */
+static size_t put_exponent(char *text, const char *digits, int count, int exponent)
 {
     size_t n = 0;
     text[n++] = digits[0];
@@ -65,15 +76,13 @@ static size_t put_exponent(
     if (magnitude >= 100) {
         text[n++] = (char)('0' + magnitude / 100);
     }
-    if (magnitude >= 10 || exponent_digits >= 2) {
-        text[n++] = (char)('0' + magnitude / 10 % 10);
-    }
+    text[n++] = (char)('0' + magnitude / 10 % 10);
     text[n++] = (char)('0' + magnitude % 10);
     return n;
 }
 
-/* Shortest digits, exponent form below 10^lowest and from 10^21 up. */
-static size_t format_value(double value, char *text, int lowest, int exponent_digits)
+/* Shortest digits; exponent form below 10^lowest and from 10^highest up. */
+static size_t format_value(double value, char *text, int lowest, int highest)
 {
     size_t n = format_special(value, text);
     if (n != 0) {
@@ -91,8 +100,8 @@ static size_t format_value(double value, char *text, int lowest, int exponent_di
     int point = 0;
     int count = fpconv_shortest_digits(value, digits, &point);
     int exponent = point - 1;
-    if (exponent < lowest || exponent >= 21) {
-        n += put_exponent(text + n, digits, count, exponent, exponent_digits);
+    if (exponent < lowest || exponent >= highest) {
+        n += put_exponent(text + n, digits, count, exponent);
     } else {
         n += put_plain(text + n, digits, count, point);
     }
@@ -102,12 +111,17 @@ static size_t format_value(double value, char *text, int lowest, int exponent_di
 
 size_t fp_format(double value, char *text)
 {
-    return format_value(value, text, -6, 1);
+    return format_value(value, text, -6, 21);
 }
 
 size_t fp_format_short(double value, char *text)
 {
-    return format_value(value, text, -4, 2);
+    return format_value(value, text, -4, 6);
+}
+
+size_t fp_format_plain(double value, char *text)
+{
+    return format_value(value, text, INT_MIN, INT_MAX);
 }
 
 void strbuf_add_double(struct strbuf *b, double value)
@@ -118,35 +132,38 @@ void strbuf_add_double(struct strbuf *b, double value)
     }
 }
 
-/* Inf and NaN in any case, with an optional sign; 1 when it was one. */
-static int parse_special(struct str s, double *value_out)
+/* Whether `s` is `lower` but for the case of its letters. */
+static bool is_word(struct str s, const char *lower)
 {
-    bool negative = s.len > 0 && s.ptr[0] == '-';
-    if (s.len > 0 && (s.ptr[0] == '-' || s.ptr[0] == '+')) {
+    for (size_t i = 0; i < s.len; i++) {
+        if (lower[i] == '\0' || (s.ptr[i] | 0x20) != lower[i]) {
+            return false;
+        }
+    }
+    return lower[s.len] == '\0';
+}
+
+/* Inf, Infinity and NaN in any case, the first two with an optional sign. */
+static bool parse_special(struct str s, double *value_out)
+{
+    if (is_word(s, "nan")) {
+        *value_out = double_from_bits(NAN_BITS);
+        return true;
+    }
+    bool negative = s.ptr[0] == '-';
+    if (negative || s.ptr[0] == '+') {
         s = str_skip(s, 1);
     }
-    char lower[9];
-    if (s.len > 8 || s.len < 3) {
-        return 0;
-    }
-    for (size_t i = 0; i < s.len; i++) {
-        lower[i] = (char)(s.ptr[i] | 0x20);
-    }
-    lower[s.len] = '\0';
-    if (strcmp(lower, "inf") == 0 || strcmp(lower, "infinity") == 0) {
+    if (is_word(s, "inf") || is_word(s, "infinity")) {
         *value_out = negative ? -INFINITY : INFINITY;
-        return 1;
+        return true;
     }
-    if (strcmp(lower, "nan") == 0) {
-        *value_out = NAN;
-        return 1;
-    }
-    return 0;
+    return false;
 }
 
 /* Up to 15 digits and a power of ten up to 22 are exact in doubles (Clinger's fast path); it covers
- * nearly every number an exporter prints. Returns 1 when it applied. */
-static int parse_fast(struct str s, double *value_out)
+ * nearly every number an exporter prints. False when it does not apply. */
+static bool parse_fast(struct str s, double *value_out)
 {
     static const double power[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
         1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
@@ -170,20 +187,20 @@ static int parse_fast(struct str s, double *value_out)
             break;
         }
         if (digits > 15) {
-            return 0;
+            return false;
         }
     }
     if (digits == 0 || i != s.len) {
-        return 0;
+        return false;
     }
     double value = (double)mantissa / power[fraction];
     *value_out = negative ? -value : value;
-    return 1;
+    return true;
 }
 
 int str_to_double(struct str s, double *value_out)
 {
-    if (s.len == 0 || s.len > 1024) {
+    if (s.len == 0 || s.len > PARSE_LENGTH_MAX) {
         return ERR_INVALID;
     }
     if (parse_fast(s, value_out) || parse_special(s, value_out)) {
@@ -193,6 +210,9 @@ int str_to_double(struct str s, double *value_out)
     double value = fpconv_parse_decimal(s.ptr, (int)s.len, &consumed);
     if (consumed != (int)s.len || isnan(value)) {
         return ERR_INVALID;
+    }
+    if (isinf(value)) {
+        return ERR_RANGE;
     }
     *value_out = value;
     return 0;

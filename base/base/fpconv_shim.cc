@@ -21,6 +21,6 @@ extern "C" int fpconv_shortest_digits(double value, char *digits, int *decimal_p
 extern "C" double fpconv_parse_decimal(const char *text, int length, int *consumed)
 {
     static const StringToDoubleConverter converter(
-        StringToDoubleConverter::ALLOW_HEX_FLOATS, 0.0, std::nan(""), nullptr, nullptr);
+        StringToDoubleConverter::NO_FLAGS, 0.0, std::nan(""), nullptr, nullptr);
     return converter.StringToDouble(text, length, consumed);
 }

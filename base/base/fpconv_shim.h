@@ -13,7 +13,7 @@ extern "C" {
  * point stands after `*decimal_point` digits. Returns their number. */
 int fpconv_shortest_digits(double value, char *digits, int *decimal_point);
 
-/* Reads a decimal or hexadecimal float; `*consumed` must equal `length` when the text is one. */
+/* Reads a decimal float, correctly rounded, infinity when it is too large; `*consumed` must equal `length` when the text is one. */
 double fpconv_parse_decimal(const char *text, int length, int *consumed);
 
 #ifdef __cplusplus

@@ -50,12 +50,12 @@ static inline int str_cmp(struct str a, struct str b)
 
 static inline bool str_starts_with(struct str s, struct str prefix)
 {
-    return s.len >= prefix.len && memcmp(s.ptr, prefix.ptr, prefix.len) == 0;
+    return s.len >= prefix.len && str_eq((struct str){s.ptr, prefix.len}, prefix);
 }
 
 static inline bool str_ends_with(struct str s, struct str suffix)
 {
-    return s.len >= suffix.len && memcmp(s.ptr + s.len - suffix.len, suffix.ptr, suffix.len) == 0;
+    return s.len >= suffix.len && str_eq((struct str){s.ptr + s.len - suffix.len, suffix.len}, suffix);
 }
 
 /* `s` without its first `n` bytes (all of them when shorter). */
@@ -77,8 +77,9 @@ struct str str_split(struct str *rest, char separator);
  * 0 or ERR_INVALID / ERR_RANGE. */
 int str_to_u64(struct str s, uint64_t *value_out);
 int str_to_i64(struct str s, int64_t *value_out);
-/* Decimal and exponent forms, hexadecimal floats, and Inf, +Inf, -Inf, NaN in any case: what
- * Prometheus' exposition format and PromQL take. Correctly rounded. */
+/* Decimal and exponent forms, and Inf, +Inf, -Inf, NaN in any case, as Prometheus' exposition format
+ * takes them (neither hexadecimal nor underscores). Correctly rounded; what is too large for a
+ * double is ERR_RANGE, what is too small is 0. NaN has the bits 0x7ff8000000000001. */
 int str_to_double(struct str s, double *value_out);
 
 /* True when the bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
