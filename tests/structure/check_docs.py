@@ -3,8 +3,8 @@
 
   links     every relative link of every *.md leads to a file or folder of the tree, and its #part to a
             heading of that document
-  folders   every folder that holds sources has a README.md, or its parent's README.md names it in the
-            map of files (`unit/base/`), as the many small test folders do
+  folders   every folder that holds sources has a README.md; the small folders of include/ and tests/
+            may be named in the map of a README.md above instead (`base/`, `unit/*/`)
   commands  every line of a ```sh block in the top README.md begins with a program of the tree that
             exists, a sub-command that ./dev help lists, or a common tool
 
@@ -15,6 +15,7 @@ import os
 import re
 import subprocess
 import sys
+from fnmatch import fnmatch
 
 from check_includes import read, walk
 
@@ -45,6 +46,10 @@ def check_links(root, path, text):
             yield f"{path}: the link {link} names no heading of {file}"
 
 
+# Where a README may speak for the folders below it.
+MAPPED_FOLDERS = ("include/", "tests/", "dashboards/")
+
+
 def check_folders(root, paths):
     folders = {os.path.dirname(p) for p in paths if p.endswith(SOURCE_SUFFIXES)} - {""}
     known = set(paths)
@@ -64,7 +69,10 @@ def introduces(root, known, folder, above):
     readme = os.path.join(above, "README.md")
     if readme not in known:
         return False
-    return above == folder or f"`{os.path.relpath(folder, above)}/`" in read(root, readme)
+    named = re.findall(r"`([^`\s]+)/`", read(root, readme))
+    if above == folder or not folder.startswith(MAPPED_FOLDERS):
+        return above == folder
+    return any(fnmatch(os.path.relpath(folder, above), name) for name in named)
 
 
 def dev_commands(root):

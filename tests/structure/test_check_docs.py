@@ -15,16 +15,18 @@ CLEAN = {
     "README.md": "# Top\n\n[a](docs/a.md#one-two) [b](https://x.y/z) [c](#top)\n"
                  "```sh\n./dev run   # starts\ncurl http://x \\\n    -d y\nbuild/release/bin/sonde query up\n```\n",
     "docs/a.md": "# One: Two\n\n```\n[no link](nowhere)\n```\n[up](../README.md)\n",
+    "tests/README.md": "| `unit/*/` | one folder per room |\n",
+    "tests/unit/base/b.c": "",
     "base/README.md": "| `room/` | one room |\n",
     "base/a.c": "",
-    "base/room/b.c": "",
 }
 BREACHES = [
     ("docs/b.md", "[x](missing.md)\n", "leads nowhere"),
     ("docs/b.md", "![x](missing.png)\n", "leads nowhere"),
     ("docs/b.md", "[x](a.md#three)\n", "names no heading"),
     ("tsdb/c.c", "", "tsdb: has no README.md"),
-    ("base/other/c.c", "", "base/other: has no README.md"),
+    ("base/room/c.c", "", "base/room: has no README.md"),
+    ("tests/other/c.c", "", "tests/other: has no README.md"),
     ("README.md", "```sh\n./dev walk\n```\n", "./dev has no command walk"),
     ("README.md", "```sh\n./devil run\n```\n", "there is no ./devil"),
     ("README.md", "```sh\nbuild/release/bin/sonar\n```\n", "the build makes no"),
