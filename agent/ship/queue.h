@@ -1,0 +1,94 @@
+/* The queue on disk: finished requests wait here until every destination has taken them.
+ *
+ * One log of segments, appended at one end and read by each destination at its own cursor. A record
+ * is a whole request body, compressed already: what is read is what is sent. Nothing is lost by a
+ * kill of the process; a power cut loses at most what was not synced (the owner decides when).
+ *
+ * Bounds are always on: bytes, age, and a floor of free disk space. Over a bound the oldest segment
+ * goes, and what was dropped is counted from the headers, exactly. Damage never stops it: a bad
+ * record is stepped over, counted, and the next good one searched. A disk that fails turns the queue
+ * into one in memory of bounded size, and says so.
+ *
+ * One thread owns it.
+ */
+#ifndef SONDE_SHIP_QUEUE_H
+#define SONDE_SHIP_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "base/strbuf.h"
+#include "base/vfs.h"
+
+#define QUEUE_SEGMENT_BYTES_DEFAULT ((uint64_t)16 << 20)
+#define QUEUE_BYTES_MAX_DEFAULT ((uint64_t)1 << 30)
+#define QUEUE_AGE_MAX_MS_DEFAULT ((int64_t)24 * 3600 * 1000)
+#define QUEUE_FREE_FLOOR_DEFAULT ((uint64_t)512 << 20)
+/* Kept in memory while the disk fails. */
+#define QUEUE_MEMORY_BYTES_MAX ((size_t)8 << 20)
+#define QUEUE_PAYLOAD_MAX ((size_t)32 << 20)
+#define QUEUE_CURSORS_MAX 8
+#define QUEUE_SEGMENTS_MAX 65536
+
+struct queue_options {
+    const char *path; /* its directory; made when missing; borrowed */
+    struct vfs *vfs;
+    struct clock *clock;
+    uint64_t segment_bytes, bytes_max; /* 0 = default */
+    int64_t age_max_ms;                /* 0 = default */
+    uint64_t free_floor_bytes;         /* 0 = default; stop growing below it */
+    const char *const *cursors;        /* a name for each destination: letters, digits, - and _ */
+    size_t cursor_count;
+};
+
+struct queue_record {
+    uint64_t sequence;
+    uint32_t samples;
+    int64_t min_t, max_t; /* of its samples */
+    struct str payload;   /* borrowed until the next call on the queue */
+};
+
+enum queue_drop {
+    QUEUE_DROP_SIZE,
+    QUEUE_DROP_AGE,
+    QUEUE_DROP_DISK,
+    QUEUE_DROP_CORRUPT,
+    QUEUE_DROP_COUNT
+};
+
+struct queue_statistics {
+    uint64_t bytes, segments;
+    uint64_t records, samples; /* not yet taken by the slowest destination */
+    int64_t oldest_t;          /* lowest sample time of the oldest record waiting; 0 when none */
+    uint64_t dropped_samples[QUEUE_DROP_COUNT];
+    uint64_t corrupt_bytes;
+    bool in_memory; /* the disk fails */
+};
+
+struct queue;
+
+/* Never refuses to start for damage. ERR_LOCKED: another agent uses the directory; ERR_PERMISSION …
+ * with a sentence. */
+int queue_open(const struct queue_options *options, struct queue **queue_out, struct err *e);
+/* Writes the cursors, syncs, closes. Accepts NULL. */
+void queue_close(struct queue *q);
+
+/* Appends one request body. Always 0 or ERR_NOMEM, ERR_LIMIT (payload too large): a failing disk
+ * moves the queue to memory instead. */
+int queue_append(
+    struct queue *q, struct str payload, uint32_t samples, int64_t min_t, int64_t max_t);
+/* The record at a cursor: 1, or 0 when the destination has everything. */
+int queue_peek(struct queue *q, size_t cursor, struct queue_record *record_out);
+/* The destination is done with the record that peek gave (delivered, or refused for good). */
+void queue_advance(struct queue *q, size_t cursor);
+/* Enforces bounds, deletes what all have taken, writes cursors when they moved. Call each second. */
+void queue_maintain(struct queue *q);
+/* Makes appended records and cursors durable. Blocks on the disk. */
+int queue_sync(struct queue *q);
+void queue_statistics(const struct queue *q, struct queue_statistics *statistics_out);
+
+#endif

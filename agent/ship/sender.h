@@ -1,0 +1,57 @@
+/* One destination: takes records from the queue in order and posts them, one request in flight.
+ *
+ *   idle --record--> sending --2xx--> idle
+ *                       |--5xx, 429, no answer--> waiting --time--> sending (the same record)
+ *                       '--other 4xx, 3xx--> idle (dropped, counted: the receiver will never take it)
+ *
+ * Waiting grows from 100 ms to 30 s, doubled each time, with full jitter; Retry-After is a lower
+ * bound, itself bounded. Remote write 1.0's rules for senders are followed to the letter. A state
+ * machine without time of its own: the owner calls sender_step with the clock.
+ */
+#ifndef SONDE_SHIP_SENDER_H
+#define SONDE_SHIP_SENDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/http_client.h"
+#include "ship/queue.h"
+
+#define SENDER_BACKOFF_MIN_MS 100
+#define SENDER_BACKOFF_MAX_MS 30000
+#define SENDER_RETRY_AFTER_MAX_MS 300000
+#define SENDER_TIMEOUT_DEFAULT_MS 15000
+
+struct sender_options {
+    const char *name;                         /* for logs */
+    const char *url;                          /* whole: http://host:port/api/v1/write */
+    const struct http_client_header *headers; /* added to each request; borrowed */
+    size_t header_count;
+    int64_t timeout_ms; /* 0 = default */
+    uint64_t seed;      /* of the jitter */
+};
+
+struct sender_statistics {
+    uint64_t sent_samples, sent_requests, sent_bytes;
+    uint64_t retries;
+    uint64_t rejected_samples; /* refused for good by the receiver */
+    uint64_t rejected_requests;
+    unsigned last_status; /* HTTP status of the last answer, 0 = none came */
+    bool in_flight, failing;
+    int64_t newest_sent_t; /* highest sample time delivered */
+};
+
+struct sender;
+
+/* Queue, client and clock are borrowed. */
+int sender_new(const struct sender_options *options, struct queue *queue, size_t cursor,
+    struct http_client *client, struct clock *clock, struct sender **sender_out);
+/* Cancels what is in flight; the record stays in the queue. Accepts NULL. */
+void sender_free(struct sender *s);
+/* Does what is due. Returns milliseconds until it wants to be called again at the latest, -1 = when a
+ * record comes. */
+int64_t sender_step(struct sender *s);
+void sender_statistics(const struct sender *s, struct sender_statistics *statistics_out);
+
+#endif

@@ -1,0 +1,251 @@
+/* Batches, and what is due when. */
+#include "ship/shipper.h"
+
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "wire/remote_write.h"
+#include "wire/snappy_codec.h"
+
+enum { STEP_MS = 250, MAINTAIN_MS = 1000, METADATA_ENTRIES_MAX = 2000 };
+
+struct batch {
+    struct strbuf message;
+    uint32_t samples;
+    int64_t min_t, max_t;
+    int64_t opened_ms;
+};
+
+struct shipper {
+    struct clock *clock;
+    struct queue *queue;
+    struct sender *senders[SHIPPER_DESTINATIONS_MAX];
+    const char *names[SHIPPER_DESTINATIONS_MAX];
+    size_t sender_count;
+    struct batch batch;
+    struct strbuf metadata;
+    size_t metadata_entries;
+    struct strbuf compressed;
+    int64_t maintained_ms;
+    bool was_in_memory;
+    struct shipper_statistics statistics;
+};
+
+/* ---- Opening ---- */
+
+static int open_senders(struct shipper *s, const struct shipper_options *options, struct err *e)
+{
+    for (size_t i = 0; i < options->destination_count; i++) {
+        const struct shipper_destination *d = &options->destinations[i];
+        struct sender_options sender = {
+            .name = d->name,
+            .url = d->url,
+            .headers = d->headers,
+            .header_count = d->header_count,
+            .timeout_ms = d->timeout_ms,
+            .seed = options->seed + i,
+        };
+        int status =
+            sender_new(&sender, s->queue, i, options->client, options->clock, &s->senders[i]);
+        if (status != 0) {
+            return err_set(e, status, -1, "destination %s: %s", d->name, err_text(status));
+        }
+        s->names[i] = d->name;
+        s->sender_count++;
+    }
+    return 0;
+}
+
+int shipper_open(const struct shipper_options *options, struct shipper **shipper_out, struct err *e)
+{
+    if (options->destination_count == 0 || options->destination_count > SHIPPER_DESTINATIONS_MAX) {
+        return err_set(e, ERR_INVALID, -1, "%zu destinations; accepted: 1 to %d",
+            options->destination_count, SHIPPER_DESTINATIONS_MAX);
+    }
+    struct shipper *s = mem_calloc(1, sizeof(*s));
+    if (s == NULL) {
+        return err_set(e, ERR_NOMEM, -1, "out of memory for the shipper");
+    }
+    s->clock = options->clock;
+    strbuf_init(&s->batch.message, REMOTE_WRITE_MESSAGE_MAX);
+    strbuf_init(&s->metadata, REMOTE_WRITE_MESSAGE_MAX);
+    strbuf_init(&s->compressed, QUEUE_PAYLOAD_MAX);
+    const char *cursors[SHIPPER_DESTINATIONS_MAX];
+    for (size_t i = 0; i < options->destination_count; i++) {
+        cursors[i] = options->destinations[i].name;
+    }
+    struct queue_options queue = options->queue;
+    queue.clock = options->clock;
+    queue.cursors = cursors;
+    queue.cursor_count = options->destination_count;
+    int status = queue_open(&queue, &s->queue, e);
+    if (status == 0) {
+        status = open_senders(s, options, e);
+    }
+    if (status != 0) {
+        shipper_close(s);
+        return status;
+    }
+    *shipper_out = s;
+    return 0;
+}
+
+void shipper_close(struct shipper *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    if (s->queue != NULL) {
+        shipper_flush(s);
+    }
+    for (size_t i = 0; i < s->sender_count; i++) {
+        sender_free(s->senders[i]);
+    }
+    queue_close(s->queue);
+    strbuf_release(&s->batch.message);
+    strbuf_release(&s->metadata);
+    strbuf_release(&s->compressed);
+    mem_free(s);
+}
+
+/* ---- Batches ---- */
+
+static void start_batch(struct shipper *s)
+{
+    strbuf_reset(&s->batch.message);
+    s->batch.samples = 0;
+    s->batch.min_t = INT64_MAX;
+    s->batch.max_t = INT64_MIN;
+    s->batch.opened_ms = clock_monotonic_ms(s->clock);
+}
+
+/* Compresses a message and puts it into the queue. */
+static void enqueue(
+    struct shipper *s, struct strbuf *message, uint32_t samples, int64_t min_t, int64_t max_t)
+{
+    strbuf_reset(&s->compressed);
+    int status = strbuf_error(message);
+    if (status == 0) {
+        status = snappy_encode(strbuf_str(message), &s->compressed);
+    }
+    if (status == 0) {
+        status = queue_append(s->queue, strbuf_str(&s->compressed), samples, min_t, max_t);
+    }
+    if (status != 0) {
+        s->statistics.lost_samples += samples;
+        LOG_ERROR(
+            "ship: a batch is lost", LOG_I("samples", samples), LOG_S("error", err_text(status)));
+        return;
+    }
+    s->statistics.batches++;
+}
+
+void shipper_flush(struct shipper *s)
+{
+    if (s->batch.samples > 0) {
+        enqueue(s, &s->batch.message, s->batch.samples, s->batch.min_t, s->batch.max_t);
+        start_batch(s);
+    }
+    if (s->metadata_entries > 0) {
+        int64_t now = clock_now_ms(s->clock);
+        enqueue(s, &s->metadata, 0, now, now);
+        strbuf_reset(&s->metadata);
+        s->metadata_entries = 0;
+    }
+}
+
+void shipper_add(
+    struct shipper *s, struct str labels_bytes, const struct sample *samples, size_t count)
+{
+    if (s->batch.samples == 0) {
+        start_batch(s);
+    }
+    remote_write_encode_series(labels_bytes, samples, count, &s->batch.message);
+    for (size_t i = 0; i < count; i++) {
+        int64_t t = samples[i].t_ms;
+        s->batch.min_t = t < s->batch.min_t ? t : s->batch.min_t;
+        s->batch.max_t = t > s->batch.max_t ? t : s->batch.max_t;
+    }
+    s->batch.samples += (uint32_t)count;
+    s->statistics.added_samples += count;
+    if (s->batch.samples >= SHIPPER_BATCH_SAMPLES_MAX ||
+        s->batch.message.size >= SHIPPER_BATCH_BYTES_MAX) {
+        shipper_flush(s);
+    }
+}
+
+void shipper_add_metadata(
+    struct shipper *s, enum metric_type type, struct str metric, struct str help, struct str unit)
+{
+    remote_write_encode_metadata(type, metric, help, unit, &s->metadata);
+    s->metadata_entries++;
+    if (s->metadata_entries >= METADATA_ENTRIES_MAX) {
+        shipper_flush(s);
+    }
+}
+
+/* ---- Time ---- */
+
+/* Once a second: bounds, cursors, the sync that a power cut would otherwise cost. */
+static void maintain(struct shipper *s)
+{
+    queue_maintain(s->queue);
+    int status = queue_sync(s->queue);
+    struct queue_statistics queue;
+    queue_statistics(s->queue, &queue);
+    bool in_memory = queue.in_memory || status != 0;
+    if (in_memory != s->was_in_memory) {
+        if (in_memory) {
+            LOG_ERROR("ship: the queue's disk fails, keeping samples in memory",
+                LOG_S("error", err_text(status != 0 ? status : ERR_IO)));
+        } else {
+            LOG_INFO("ship: the queue's disk works again");
+        }
+    }
+    s->was_in_memory = in_memory;
+}
+
+int64_t shipper_step(struct shipper *s)
+{
+    int64_t now = clock_monotonic_ms(s->clock);
+    bool old = s->batch.samples > 0 && now - s->batch.opened_ms >= SHIPPER_FLUSH_MS;
+    if (old || (s->metadata_entries > 0 && s->batch.samples == 0)) {
+        shipper_flush(s);
+    }
+    if (now - s->maintained_ms >= MAINTAIN_MS) {
+        maintain(s);
+        s->maintained_ms = now;
+    }
+    int64_t wake = STEP_MS;
+    for (size_t i = 0; i < s->sender_count; i++) {
+        int64_t wanted = sender_step(s->senders[i]);
+        wake = wanted >= 0 && wanted < wake ? wanted : wake;
+    }
+    return wake;
+}
+
+/* ---- Statistics ---- */
+
+void shipper_statistics(const struct shipper *s, struct shipper_statistics *statistics_out)
+{
+    *statistics_out = s->statistics;
+    statistics_out->open_samples = s->batch.samples;
+    queue_statistics(s->queue, &statistics_out->queue);
+}
+
+size_t shipper_destination_count(const struct shipper *s)
+{
+    return s->sender_count;
+}
+
+void shipper_destination_statistics(
+    const struct shipper *s, size_t index, struct sender_statistics *statistics_out)
+{
+    sender_statistics(s->senders[index], statistics_out);
+}
+
+const char *shipper_destination_name(const struct shipper *s, size_t index)
+{
+    return s->names[index];
+}

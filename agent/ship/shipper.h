@@ -1,0 +1,79 @@
+/* From samples to destinations: batches, compresses, queues on disk, sends.
+ *
+ *   shipper_add -> open batch -> (full, large, or a second old) -> snappy -> queue -> senders
+ *
+ * One thread, the loop's. Destinations are independent: each has its own cursor in the one queue, so
+ * a dead one never delays another.
+ */
+#ifndef SONDE_SHIP_SHIPPER_H
+#define SONDE_SHIP_SHIPPER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/http_client.h"
+#include "base/str.h"
+#include "base/strbuf.h"
+#include "base/vfs.h"
+#include "model/sample.h"
+#include "ship/queue.h"
+#include "ship/sender.h"
+
+#define SHIPPER_BATCH_SAMPLES_MAX 5000
+#define SHIPPER_BATCH_BYTES_MAX ((size_t)1 << 20)
+#define SHIPPER_FLUSH_MS 1000
+#define SHIPPER_DESTINATIONS_MAX QUEUE_CURSORS_MAX
+
+struct shipper_destination {
+    const char *name; /* of its cursor file */
+    const char *url;
+    const struct http_client_header *headers;
+    size_t header_count;
+    int64_t timeout_ms;
+};
+
+struct shipper_options {
+    struct queue_options queue; /* cursors are filled in from the destinations */
+    const struct shipper_destination *destinations;
+    size_t destination_count;
+    struct http_client *client;
+    struct clock *clock;
+    uint64_t seed;
+};
+
+struct shipper_statistics {
+    uint64_t added_samples; /* = sent or rejected + queued + dropped, for each destination */
+    uint64_t batches;
+    uint64_t open_samples; /* in the batch being filled */
+    uint64_t lost_samples; /* no memory for their batch */
+    struct queue_statistics queue;
+};
+
+struct shipper;
+
+int shipper_open(
+    const struct shipper_options *options, struct shipper **shipper_out, struct err *e);
+/* Queues the open batch, syncs, closes; what is in flight stays in the queue. Accepts NULL. */
+void shipper_close(struct shipper *s);
+
+/* Samples of one series; `labels_bytes` from remote_write_encode_labels. Copied. */
+void shipper_add(
+    struct shipper *s, struct str labels_bytes, const struct sample *samples, size_t count);
+/* Metadata travels in requests of its own. Copied. */
+void shipper_add_metadata(
+    struct shipper *s, enum metric_type type, struct str metric, struct str help, struct str unit);
+/* Closes the open batch now. */
+void shipper_flush(struct shipper *s);
+/* Does what is due: flushes, sends, keeps bounds, syncs each second. Returns milliseconds until the
+ * next call is due. */
+int64_t shipper_step(struct shipper *s);
+
+void shipper_statistics(const struct shipper *s, struct shipper_statistics *statistics_out);
+size_t shipper_destination_count(const struct shipper *s);
+void shipper_destination_statistics(
+    const struct shipper *s, size_t index, struct sender_statistics *statistics_out);
+const char *shipper_destination_name(const struct shipper *s, size_t index);
+
+#endif
