@@ -1,8 +1,11 @@
 /* Region allocator.
  *
- * Blocks are chained newest first and grow from 4 KiB to 256 KiB; an object larger than a quarter
- * of the next block gets a block of its own. Under AddressSanitizer each object is a block: the sanitizer then sees
- * overruns and uses after release inside the arena.
+ * Blocks are chained newest first and grow from 4 KiB to 256 KiB. An object larger than a quarter of
+ * the next block gets a block of its own, on a chain of its own, so that the current block goes on
+ * serving small ones: large and small in turn would otherwise leave a nearly empty block behind each
+ * time, and the limit, which counts what was handed out, would say little about the memory in use.
+ * Under AddressSanitizer each object is a block: the sanitizer then sees overruns and uses after
+ * release inside the arena.
  */
 #include "base/arena.h"
 
@@ -40,15 +43,9 @@ void arena_init(struct arena *a, size_t limit)
     *a = (struct arena){.limit = limit};
 }
 
-/* Adds a block that has room for `size` bytes; NULL when memory is short. */
-static struct arena_block *add_block(struct arena *a, size_t size)
+/* A block of `cap` bytes at the head of `chain`; NULL when memory is short. */
+static struct arena_block *add_block(struct arena_block **chain, size_t cap)
 {
-    size_t cap = size;
-#ifndef ARENA_OBJECT_PER_BLOCK
-    size_t grown = a->blocks != NULL ? a->blocks->cap * 2 : BLOCK_MIN;
-    grown = grown < BLOCK_MIN ? BLOCK_MIN : grown > BLOCK_MAX ? BLOCK_MAX : grown;
-    cap = size > grown / 4 ? size : grown;
-#endif
     if (cap > SIZE_MAX - sizeof(struct arena_block)) {
         return NULL;
     }
@@ -58,9 +55,26 @@ static struct arena_block *add_block(struct arena *a, size_t size)
     }
     block->cap = cap;
     block->used = 0;
-    block->next = a->blocks;
-    a->blocks = block;
+    block->next = *chain;
+    *chain = block;
     return block;
+}
+
+/* The block that an object of `size` bytes, `rounded` up, is carved from. */
+static struct arena_block *block_for(struct arena *a, size_t size, size_t rounded)
+{
+#ifdef ARENA_OBJECT_PER_BLOCK
+    (void)rounded;
+    return add_block(&a->large, size == 0 ? 1 : size); /* exact, so that one byte too far is seen */
+#else
+    (void)size;
+    if (a->blocks != NULL && a->blocks->cap - a->blocks->used >= rounded) {
+        return a->blocks;
+    }
+    size_t cap = a->blocks != NULL ? a->blocks->cap * 2 : BLOCK_MIN;
+    cap = cap > BLOCK_MAX ? BLOCK_MAX : cap;
+    return rounded > cap / 4 ? add_block(&a->large, rounded) : add_block(&a->blocks, cap);
+#endif
 }
 
 void *arena_alloc(struct arena *a, size_t size)
@@ -75,22 +89,9 @@ void *arena_alloc(struct arena *a, size_t size)
         a->exceeded = true;
         return NULL;
     }
-    struct arena_block *block = a->blocks;
-    if (block == NULL || block->cap - block->used < rounded) {
-#ifdef ARENA_OBJECT_PER_BLOCK
-        block = add_block(a, size == 0 ? 1 : size); /* exact, so that one byte too far is seen */
-        if (block == NULL) {
-            return NULL;
-        }
-        block->used = block->cap;
-        a->used += rounded;
-        return block->bytes;
-#else
-        block = add_block(a, rounded);
-        if (block == NULL) {
-            return NULL;
-        }
-#endif
+    struct arena_block *block = block_for(a, size, rounded);
+    if (block == NULL) {
+        return NULL;
     }
     void *object = block->bytes + block->used;
     block->used += rounded;
@@ -157,9 +158,20 @@ struct arena_mark arena_mark(const struct arena *a)
     return (struct arena_mark){
         .block = a->blocks,
         .block_used = a->blocks != NULL ? a->blocks->used : 0,
+        .large = a->large,
         .used = a->used,
         .cleanups = a->cleanups,
     };
+}
+
+/* Frees the blocks of `chain` that are newer than `oldest_kept`. */
+static void free_until(struct arena_block **chain, const struct arena_block *oldest_kept)
+{
+    while (*chain != oldest_kept) {
+        struct arena_block *block = *chain;
+        *chain = block->next;
+        mem_free(block);
+    }
 }
 
 void arena_rewind(struct arena *a, struct arena_mark mark)
@@ -169,11 +181,8 @@ void arena_rewind(struct arena *a, struct arena_mark mark)
         a->cleanups = cleanup->next;
         cleanup->release(cleanup->object);
     }
-    while (a->blocks != mark.block) {
-        struct arena_block *block = a->blocks;
-        a->blocks = block->next;
-        mem_free(block);
-    }
+    free_until(&a->large, mark.large);
+    free_until(&a->blocks, mark.block);
     if (a->blocks != NULL) {
         assert(mark.block_used <= a->blocks->used);
         a->blocks->used = mark.block_used;

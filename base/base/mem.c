@@ -12,6 +12,9 @@ static _Atomic uint64_t allocation_count;
 static _Atomic uint64_t fail_at; /* allocation number that fails; 0 = none */
 static _Thread_local bool thread_exempt;
 
+/* No honest request is larger; a size gone wrong ends here and not in a sanitizer's or libc's limit. */
+#define ALLOCATION_MAX ((size_t)1 << 40)
+
 /* Counts one allocation and says whether the test hook wants it to fail. */
 static bool should_fail(void)
 {
@@ -25,12 +28,12 @@ static bool should_fail(void)
 
 void *mem_alloc(size_t size)
 {
-    return should_fail() ? NULL : malloc(size ? size : 1);
+    return should_fail() || size > ALLOCATION_MAX ? NULL : malloc(size ? size : 1);
 }
 
 void *mem_calloc(size_t count, size_t size)
 {
-    if (should_fail()) {
+    if (should_fail() || (size != 0 && count > ALLOCATION_MAX / size)) {
         return NULL;
     }
     return count == 0 || size == 0 ? calloc(1, 1) : calloc(count, size);
@@ -38,7 +41,7 @@ void *mem_calloc(size_t count, size_t size)
 
 void *mem_realloc(void *pointer, size_t size)
 {
-    return should_fail() ? NULL : realloc(pointer, size ? size : 1);
+    return should_fail() || size > ALLOCATION_MAX ? NULL : realloc(pointer, size ? size : 1);
 }
 
 void *mem_dup(const void *bytes, size_t size)

@@ -16,6 +16,7 @@ struct arena_cleanup;
 
 struct arena {
     struct arena_block *blocks; /* newest first */
+    struct arena_block *large;  /* blocks of one large object each, newest first */
     struct arena_cleanup *cleanups;
     size_t used;   /* bytes handed out, alignment included */
     size_t limit;  /* 0 = none */
@@ -26,6 +27,7 @@ struct arena {
 struct arena_mark {
     struct arena_block *block;
     size_t block_used;
+    struct arena_block *large;
     size_t used;
     struct arena_cleanup *cleanups;
 };
