@@ -67,6 +67,7 @@ char *strbuf_reserve(struct strbuf *b, size_t more)
         return NULL;
     }
     size_t limit = b->limit != 0 ? b->limit : STRBUF_LIMIT_DEFAULT;
+    limit = limit < SIZE_MAX ? limit : SIZE_MAX - 1; /* one byte is the terminating zero's */
     if (more > limit || b->size > limit - more) {
         b->error = ERR_LIMIT;
         return NULL;
@@ -118,6 +119,9 @@ void strbuf_vaddf(struct strbuf *b, const char *format, va_list arguments)
     va_list again;
     va_copy(again, arguments);
     int length = vsnprintf(NULL, 0, format, arguments);
+    if (length < 0 && b->error == 0) {
+        b->error = ERR_INVALID; /* a format or a wide character that the C library refuses */
+    }
     char *room = length < 0 ? NULL : strbuf_reserve(b, (size_t)length);
     if (room != NULL) {
         vsnprintf(room, (size_t)length + 1, format, again);

@@ -35,7 +35,7 @@ void strbuf_release(struct strbuf *b);
 void strbuf_reset(struct strbuf *b);
 /* Shortens to `size`, which must not exceed the current one. */
 void strbuf_truncate(struct strbuf *b, size_t size);
-/* 0, ERR_NOMEM or ERR_LIMIT. */
+/* 0, ERR_NOMEM or ERR_LIMIT; ERR_INVALID when printf refused a format. */
 int strbuf_error(const struct strbuf *b);
 struct str strbuf_str(const struct strbuf *b);
 /* Ownership of the bytes leaves to the caller (mem_free); the buffer is empty after. NULL on a
