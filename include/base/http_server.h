@@ -60,17 +60,18 @@ struct http_server_options {
 };
 
 /* Begins to listen. On failure the sentence says what to do: port in use, address not local,
- * permission. */
+ * permission. Routes, pools and loop are borrowed for the server's life. */
 int http_server_start(
     const struct http_server_options *options, struct http_server **server_out, struct err *e);
-/* No new requests; waits for running ones; then closes. Accepts NULL. */
+/* No new requests; waits for running ones; then closes. Accepts NULL. With a loop it is called on the
+ * loop's thread, after handlers that wait for the loop itself have replied. */
 void http_server_stop(struct http_server *server);
 /* The bound port (useful after ":0"). */
 uint16_t http_server_port(const struct http_server *server);
 
 /* ---- In a handler. The exchange and all slices it hands out live until the reply. ---- */
 
-struct str http_exchange_method(const struct http_exchange *x);
+struct str http_exchange_method(const struct http_exchange *x); /* GET for HEAD too */
 struct str http_exchange_path(const struct http_exchange *x); /* decoded, prefix stripped */
 struct str http_exchange_path_value(const struct http_exchange *x);
 struct str http_exchange_body(const struct http_exchange *x); /* as sent, still compressed */

@@ -1,0 +1,115 @@
+/* Matching of paths, methods and content codings. */
+#include "http_match.h"
+
+#include <strings.h>
+
+static bool equal_without_case(struct str a, struct str b)
+{
+    return a.len == b.len && (a.len == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+/* The segment at the front of `*path`, which moves on to what follows it. */
+static struct str take_segment(struct str *path)
+{
+    ptrdiff_t slash = str_find(*path, '/');
+    struct str segment = str_make(path->ptr, slash < 0 ? path->len : (size_t)slash);
+    *path = str_skip(*path, segment.len);
+    return segment;
+}
+
+enum http_match_quality http_match_path(const char *pattern, struct str path, struct str *value_out)
+{
+    struct str wanted = str_of(pattern);
+    *value_out = STR("");
+    if (str_ends_with(wanted, STR("/*"))) {
+        wanted.len--;
+        if (!str_starts_with(path, wanted)) {
+            return HTTP_MATCH_NONE;
+        }
+        *value_out = str_skip(path, wanted.len);
+        return HTTP_MATCH_WILDCARD;
+    }
+    ptrdiff_t colon = str_find(wanted, ':');
+    if (colon < 0) {
+        return str_eq(path, wanted) ? HTTP_MATCH_EXACT : HTTP_MATCH_NONE;
+    }
+    struct str before = str_make(wanted.ptr, (size_t)colon);
+    struct str after = str_skip(wanted, (size_t)colon);
+    (void)take_segment(&after);
+    if (!str_starts_with(path, before)) {
+        return HTTP_MATCH_NONE;
+    }
+    struct str rest = str_skip(path, before.len);
+    struct str value = take_segment(&rest);
+    if (value.len == 0 || !str_eq(rest, after)) {
+        return HTTP_MATCH_NONE;
+    }
+    *value_out = value;
+    return HTTP_MATCH_NAMED;
+}
+
+bool http_match_method(const char *methods, struct str method)
+{
+    struct str wanted = str_eq_c(method, "HEAD") ? STR("GET") : method;
+    struct str list = str_of(methods);
+    while (list.len > 0) {
+        struct str one = str_split(&list, ' ');
+        if (str_eq(one, wanted) || str_eq(one, method)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "q=0", "q=0.0", "q=0.000": refused. */
+static bool weight_is_zero(struct str parameters)
+{
+    while (parameters.len > 0) {
+        struct str one = str_trim(str_split(&parameters, ';'));
+        if (one.len >= 3 && (one.ptr[0] | 0x20) == 'q' && one.ptr[1] == '=') {
+            for (size_t i = 2; i < one.len; i++) {
+                if (one.ptr[i] != '0' && one.ptr[i] != '.') {
+                    return false;
+                }
+            }
+            return true;
+        }
+    }
+    return false;
+}
+
+bool http_accepts_gzip(struct str accept_encoding)
+{
+    bool by_star = false;
+    while (accept_encoding.len > 0) {
+        struct str parameters = str_split(&accept_encoding, ',');
+        struct str coding = str_trim(str_split(&parameters, ';'));
+        if (equal_without_case(coding, STR("gzip")) || equal_without_case(coding, STR("x-gzip"))) {
+            return !weight_is_zero(parameters);
+        }
+        if (str_eq_c(coding, "*")) {
+            by_star = !weight_is_zero(parameters);
+        }
+    }
+    return by_star;
+}
+
+bool http_media_type_is(struct str content_type, const char *media_type)
+{
+    return equal_without_case(str_trim(str_split(&content_type, ';')), str_of(media_type));
+}
+
+bool http_is_compressible(struct str content_type)
+{
+    static const char *const types[] = {"application/json", "application/javascript",
+        "application/openmetrics-text", "application/xml", "application/yaml", "image/svg+xml"};
+    if (content_type.len >= 5 && strncasecmp(content_type.ptr, "text/", 5) == 0) {
+        return true;
+    }
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (http_media_type_is(content_type, types[i])) {
+            return true;
+        }
+    }
+    return false;
+}
