@@ -198,8 +198,10 @@ def check_circles(includes, arrows):
     """One breach per circle: each is cut where it was found and the rest is searched again."""
     graph = module_graph(includes, arrows)
     while circle := find_circle(graph):
-        cut = graph[circle[-2]].pop(circle[-1])
-        yield f"{cut.source}:{cut.line}: circle of modules: {' -> '.join(circle)}"
+        steps = [graph[user][used] for user, used in zip(circle, circle[1:])]
+        where = ", ".join(f"{step.source}:{step.line}" for step in steps)
+        graph[circle[-2]].pop(circle[-1])
+        yield f"{steps[-1].source}:{steps[-1].line}: circle of modules: {' -> '.join(circle)} ({where})"
 
 
 def check_memory(path, text):
