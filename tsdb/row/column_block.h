@@ -85,6 +85,6 @@ int column_block_summary(
 
 /* For dumpers and benchmarks: the codec of a block in words, such as "delta, decimal 2". Returns 0
  * or ERR_CORRUPT. */
-int column_block_describe(const void *bytes, size_t size, struct strbuf *out);
+int column_block_describe(const void *bytes, size_t size, uint32_t count, struct strbuf *out);
 
 #endif

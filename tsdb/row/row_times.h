@@ -18,15 +18,11 @@
 #define ROW_TIMES_SIZE_MAX(count) (64 + 9 * (size_t)(count))
 
 /* Appends `count` times to `out`. Returns 0, ERR_INVALID when they do not strictly increase or
- * their span exceeds 2^53 ms, or the error of `out`. */
+ * their span exceeds 2^53 ms or one lies beyond +-2^62, or the error of `out`. */
 int row_times_encode(const int64_t *times, uint32_t count, struct strbuf *out);
 
 /* Exactly `size` bytes made by row_times_encode for `count` rows. The bytes are untrusted: returns
  * 0 or ERR_CORRUPT; what is returned with 0 strictly increases. */
 int row_times_decode(const void *bytes, size_t size, uint32_t count, int64_t *times_out);
-
-/* First and last time without decoding the rest: 0 or ERR_CORRUPT. */
-int row_times_range(
-    const void *bytes, size_t size, uint32_t count, int64_t *first_out, int64_t *last_out);
 
 #endif

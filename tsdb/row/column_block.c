@@ -1,0 +1,246 @@
+/* The column block: its bytes, how it is read, and what can be told without reading it.
+ *
+ *   byte 0      bits 0-4: codec id (column_format.h)
+ *               bit 5: 0
+ *               bit 6: a mapping follows (number_map.h); without it the integers are the values
+ *               bit 7: a rows section follows the mapping (presence.h)
+ *   mapping     1 to 24 bytes
+ *   rows        the rows that are not in the value stream; the rest number n
+ *   body        by codec:
+ *
+ *   constant    no bytes: +0, and the only body when n = 0 (then without a mapping); without or
+ *               with a decimal mapping an svarint integer; with a bits mapping the most significant
+ *               bytes of the double, first byte highest, as many as there are (1..8), the missing
+ *               ones being zero
+ *   sparse, frame, delta, delta frame, delta delta, linear
+ *               integers as integer_column.h
+ *   raw         n times le64, the bits of the value; never with a mapping
+ *
+ * A block ends where its bytes end: bytes left over are corrupt, as is every reserved value.
+ */
+#include "row/column_block.h"
+
+#include <assert.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "row/column_format.h"
+#include "row/integer_column.h"
+#include "row/number_map.h"
+#include "row/presence.h"
+
+/* The parts of a block before its body. */
+struct block_head {
+    enum column_codec codec;
+    bool has_map;
+    struct number_map map;
+    bool has_rows;
+    struct str rows; /* the section, borrowed from the block */
+    struct presence_counts counts;
+};
+
+static bool read_head(struct decbuf *d, uint32_t count, struct block_head *head)
+{
+    uint8_t first = decbuf_u8(d);
+    *head = (struct block_head){
+        .codec = (enum column_codec)(first & HEAD_CODEC_MASK),
+        .has_map = (first & HEAD_MAPPING) != 0,
+        .map = NUMBER_MAP_PLAIN,
+        .has_rows = (first & HEAD_ROWS) != 0,
+        .counts = {.stream = count},
+    };
+    if ((first & HEAD_RESERVED) != 0 || head->codec >= CODEC_COUNT) {
+        d->failed = true;
+    }
+    if (head->has_map) {
+        number_map_get(d, &head->map);
+    }
+    if (head->has_rows && !d->failed) {
+        const uint8_t *start = d->p;
+        presence_skip(d, count, &head->counts);
+        head->rows = str_make((const char *)start, (size_t)(d->p - start));
+    }
+    return !d->failed;
+}
+
+/* ---- bodies ---- */
+
+static double constant_value(struct decbuf *d, const struct block_head *head)
+{
+    if (!head->has_map && decbuf_left(d) == 0) {
+        return 0;
+    }
+    if (head->map.exponent != MAPPING_BITS) {
+        int64_t integer = decbuf_svarint(d);
+        double value;
+        number_map_apply(&head->map, &integer, 1, &value);
+        return value;
+    }
+    uint64_t bits = 0;
+    size_t size = decbuf_left(d);
+    if (size < 1 || size > 8 || head->map.scale != 1) {
+        d->failed = true;
+        return 0;
+    }
+    for (size_t i = 0; i < size; i++) {
+        bits |= (uint64_t)decbuf_u8(d) << (56 - 8 * i);
+    }
+    return double_from_bits(bits);
+}
+
+static void read_constant(struct decbuf *d, const struct block_head *head, size_t n, double *values)
+{
+    double value = constant_value(d, head);
+    for (size_t i = 0; i < n; i++) {
+        values[i] = value;
+    }
+}
+
+static void read_raw(struct decbuf *d, const struct block_head *head, size_t n, double *values)
+{
+    const uint8_t *bytes = (const uint8_t *)decbuf_bytes(d, n * 8).ptr;
+    if (head->has_map) {
+        d->failed = true;
+    }
+    for (size_t i = 0; i < n && !d->failed; i++) {
+        values[i] = double_from_bits(get_le64(bytes + 8 * i));
+    }
+}
+
+static void read_integers(struct decbuf *d, const struct block_head *head, size_t n, double *values)
+{
+    int64_t integers[COLUMN_BLOCK_ROWS_MAX];
+    integer_column_get(d, head->codec, n, integers);
+    if (!d->failed) {
+        number_map_apply(&head->map, integers, n, values);
+    }
+}
+
+/* The stream's values, whatever the codec. */
+static void read_body(struct decbuf *d, const struct block_head *head, double *values)
+{
+    size_t n = head->counts.stream;
+    if (n == 0) {
+        d->failed = d->failed || head->codec != CODEC_CONSTANT || head->has_map;
+        return;
+    }
+    switch (head->codec) {
+    case CODEC_CONSTANT:
+        read_constant(d, head, n, values);
+        return;
+    case CODEC_RAW:
+        read_raw(d, head, n, values);
+        return;
+    default:
+        read_integers(d, head, n, values);
+        return;
+    }
+}
+
+/* ---- public ---- */
+
+int column_block_decode(
+    const void *bytes, size_t size, uint32_t count, double *values_out, uint64_t *presence_out)
+{
+    assert(count > 0 && count <= COLUMN_BLOCK_ROWS_MAX);
+    struct decbuf d = decbuf_of(bytes, size);
+    struct block_head head;
+    if (!read_head(&d, count, &head)) {
+        return ERR_CORRUPT;
+    }
+    if (!head.has_rows) {
+        read_body(&d, &head, values_out);
+        if (presence_out != NULL) {
+            presence_fill(presence_out, count);
+        }
+        return d.failed || decbuf_left(&d) > 0 ? ERR_CORRUPT : 0;
+    }
+    double stream[COLUMN_BLOCK_ROWS_MAX];
+    read_body(&d, &head, stream);
+    if (d.failed || decbuf_left(&d) > 0) {
+        return ERR_CORRUPT;
+    }
+    presence_expand(head.rows, count, stream, values_out, presence_out);
+    return 0;
+}
+
+int column_block_summary(
+    const void *bytes, size_t size, uint32_t count, struct column_summary *summary_out)
+{
+    assert(count > 0 && count <= COLUMN_BLOCK_ROWS_MAX);
+    struct decbuf d = decbuf_of(bytes, size);
+    struct block_head head;
+    if (!read_head(&d, count, &head)) {
+        return ERR_CORRUPT;
+    }
+    uint32_t n = head.counts.stream;
+    struct column_summary summary = {
+        .known = COLUMN_KNOWS_COUNT,
+        .count = n + head.counts.literal,
+    };
+    // A literal may be any row, the first or the smallest among them.
+    if (n > 0 && head.counts.literal == 0) {
+        if (head.codec == CODEC_CONSTANT) {
+            double value = constant_value(&d, &head);
+            summary.known |= COLUMN_KNOWS_FIRST | COLUMN_KNOWS_AGGREGATES;
+            summary.first = summary.last = summary.min = summary.max = value;
+            summary.sum = value * n;
+        } else if (head.codec == CODEC_RAW) {
+            summary.known |= COLUMN_KNOWS_FIRST;
+            summary.first = double_from_bits(decbuf_le64(&d));
+        } else if (head.codec != CODEC_FRAME) {
+            int64_t integer = decbuf_svarint(&d);
+            summary.known |= COLUMN_KNOWS_FIRST;
+            number_map_apply(&head.map, &integer, 1, &summary.first);
+        }
+    }
+    if (d.failed) {
+        return ERR_CORRUPT;
+    }
+    *summary_out = summary;
+    return 0;
+}
+
+static const char *const codec_names[CODEC_COUNT] = {
+    [CODEC_CONSTANT] = "constant",
+    [CODEC_SPARSE] = "sparse",
+    [CODEC_FRAME] = "frame",
+    [CODEC_DELTA] = "delta",
+    [CODEC_DELTA_FRAME] = "delta frame",
+    [CODEC_DELTA_DELTA] = "delta delta",
+    [CODEC_LINEAR] = "linear",
+    [CODEC_ULP] = "ulp",
+    [CODEC_DICTIONARY] = "dictionary",
+    [CODEC_DIFFERENCE] = "difference",
+    [CODEC_AFFINE] = "affine",
+    [CODEC_RAW] = "raw",
+};
+
+int column_block_describe(const void *bytes, size_t size, uint32_t count, struct strbuf *out)
+{
+    struct decbuf d = decbuf_of(bytes, size);
+    struct block_head head;
+    if (!read_head(&d, count, &head)) {
+        return ERR_CORRUPT;
+    }
+    strbuf_add_c(out, codec_names[head.codec]);
+    if (head.map.exponent == MAPPING_BITS) {
+        strbuf_add_c(out, ", bits");
+    } else if (head.map.exponent > 0) {
+        strbuf_addf(out, ", decimal %u", head.map.exponent);
+    }
+    if (head.map.divide) {
+        strbuf_add_c(out, ", divide");
+    }
+    if (head.map.scale > 1) {
+        strbuf_addf(out, ", scale %llu", (unsigned long long)head.map.scale);
+    }
+    if (head.map.remainder > 0) {
+        strbuf_addf(out, ", remainder %llu", (unsigned long long)head.map.remainder);
+    }
+    if (head.has_rows) {
+        strbuf_addf(out, ", %u absent, %u stale, %u literal", head.counts.absent, head.counts.stale,
+            head.counts.literal);
+    }
+    return 0;
+}

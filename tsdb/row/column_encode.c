@@ -1,0 +1,292 @@
+/* Encoding a column block: set the special rows aside, find how the rest become integers, let the
+ * integer codecs compete, and write the winner. The bytes are described in column_block.c.
+ *
+ * The search goes from cheap and likely to dear and rare, and stops at the first answer that cannot
+ * be beaten: all equal; short decimals, exponent of the last block first, with up to one value in
+ * sixteen set aside as a literal; the bits of the doubles; the bytes of the doubles.
+ */
+#include <assert.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "row/bitpack.h"
+#include "row/column_block.h"
+#include "row/column_format.h"
+#include "row/integer_column.h"
+#include "row/number_map.h"
+#include "row/presence.h"
+
+/* One value in so many may be set aside to let the others be decimals. */
+#define LITERAL_SHARE 16
+
+struct encoder {
+    const double *values; /* of all rows */
+    uint32_t count;
+    bool has_rows; /* some rows are not in the stream; `kinds` is filled */
+    uint8_t kinds[COLUMN_BLOCK_ROWS_MAX];
+    const double *stream; /* the values of the stream rows: `values` itself or `packed` */
+    size_t n;
+    double packed[COLUMN_BLOCK_ROWS_MAX];
+    int64_t integers[COLUMN_BLOCK_ROWS_MAX]; /* of the stream, under `map` */
+};
+
+/* A way to write the stream. */
+struct choice {
+    enum column_codec codec;
+    struct number_map map;
+    size_t size; /* of the body and the mapping */
+};
+
+/* ---- rows ---- */
+
+static bool is_stale(double value)
+{
+    return double_bits(value) == STALE_MARKER_BITS;
+}
+
+static bool is_present(const uint64_t *presence, uint32_t i)
+{
+    return presence == NULL || (presence[i / 64] >> (i % 64) & 1) != 0;
+}
+
+static bool all_in_stream(const double *values, const uint64_t *presence, uint32_t count)
+{
+    bool stale = false;
+    for (uint32_t i = 0; i < count; i++) {
+        stale |= is_stale(values[i]);
+    }
+    if (stale || presence == NULL) {
+        return !stale;
+    }
+    uint64_t all = UINT64_MAX;
+    for (uint32_t i = 0; i < count / 64; i++) {
+        all &= presence[i];
+    }
+    uint64_t rest = bit_mask(count % 64);
+    return all == UINT64_MAX && (rest == 0 || (presence[count / 64] & rest) == rest);
+}
+
+/* Moves the values of stream rows to `packed`, as `kinds` says. */
+static void pack_stream(struct encoder *e)
+{
+    e->n = 0;
+    for (uint32_t i = 0; i < e->count; i++) {
+        e->packed[e->n] = e->values[i];
+        e->n += e->kinds[i] == ROW_STREAM;
+    }
+    e->stream = e->packed;
+}
+
+static void split_rows(struct encoder *e, const uint64_t *presence)
+{
+    e->has_rows = !all_in_stream(e->values, presence, e->count);
+    e->stream = e->values;
+    e->n = e->count;
+    if (e->has_rows) {
+        for (uint32_t i = 0; i < e->count; i++) {
+            e->kinds[i] = !is_present(presence, i) ? ROW_ABSENT
+                          : is_stale(e->values[i]) ? ROW_STALE
+                                                   : ROW_STREAM;
+        }
+        pack_stream(e);
+    }
+}
+
+/* Takes the missed values out of the stream and makes their rows literals. */
+static void set_literals(struct encoder *e, const uint64_t *missed)
+{
+    if (!e->has_rows) {
+        memset(e->kinds, ROW_STREAM, e->count);
+        e->has_rows = true;
+    }
+    size_t at = 0;
+    size_t kept = 0;
+    for (uint32_t i = 0; i < e->count; i++) {
+        if (e->kinds[i] != ROW_STREAM) {
+            continue;
+        }
+        if ((missed[at / 64] >> (at % 64) & 1) != 0) {
+            e->kinds[i] = ROW_LITERAL;
+        } else {
+            e->integers[kept++] = e->integers[at];
+        }
+        at++;
+    }
+    pack_stream(e);
+    assert(kept == e->n);
+}
+
+static size_t rows_size(const struct encoder *e)
+{
+    return e->has_rows ? presence_size(e->kinds, e->values, e->count) : 0;
+}
+
+/* ---- choosing ---- */
+
+static size_t map_size(const struct number_map *map)
+{
+    uint8_t bytes[NUMBER_MAP_SIZE_MAX];
+    return number_map_is_plain(map) ? 0 : (size_t)(number_map_put(map, bytes) - bytes);
+}
+
+static struct choice choose_integers(struct encoder *e, struct number_map map)
+{
+    if (!integer_column_is_linear(e->integers, e->n)) {
+        number_map_reduce(&map, e->integers, e->n);
+    }
+    if (map.exponent != MAPPING_BITS) {
+        map.divide = number_map_needs_division(&map, e->integers, e->n);
+    }
+    struct integer_plan plan = integer_column_plan(e->integers, e->n);
+    return (struct choice){plan.codec, map, plan.size + map_size(&map)};
+}
+
+/* Bytes of a constant's body: the integer where the value is one, else the double's high bytes. */
+static struct choice choose_constant(double value)
+{
+    uint64_t bits = double_bits(value);
+    struct choice choice = {CODEC_CONSTANT, NUMBER_MAP_PLAIN, 0};
+    if (bits == 0) {
+        return choice;
+    }
+    size_t high_bytes = 8 - (size_t)__builtin_ctzll(bits) / 8;
+    choice.map.exponent = MAPPING_BITS;
+    choice.size = 1 + high_bytes;
+    unsigned exponent = number_map_exponent(&value, 1, 0, 0);
+    if (exponent != NUMBER_MAP_NONE) {
+        int64_t integer;
+        uint64_t missed;
+        struct number_map map = {.exponent = (uint8_t)exponent, .scale = 1};
+        (void)number_map_integers(&value, 1, exponent, &integer, &missed);
+        map.divide = number_map_needs_division(&map, &integer, 1);
+        size_t size = map_size(&map) + uvarint_size(zigzag_encode(integer));
+        if (size <= choice.size) {
+            choice.map = map;
+            choice.size = size;
+        }
+    }
+    return choice;
+}
+
+static bool all_equal(const double *values, size_t n)
+{
+    uint64_t any = 0;
+    for (size_t i = 1; i < n; i++) {
+        any |= double_bits(values[i]) ^ double_bits(values[0]);
+    }
+    return any == 0;
+}
+
+/* The exponent for the stream. The last block's is tried first; it may be higher than needed, which
+ * number_map_reduce undoes, or out of range, and then the search begins at 0. */
+static unsigned find_exponent(const struct encoder *e, const struct column_hint *hint)
+{
+    size_t misses_max = e->n / LITERAL_SHARE;
+    unsigned exponent = NUMBER_MAP_NONE;
+    if (hint != NULL && hint->exponent > 0 && hint->exponent <= MAPPING_EXPONENT_MAX) {
+        exponent = number_map_exponent(e->stream, e->n, hint->exponent, 0);
+    }
+    if (exponent == NUMBER_MAP_NONE) {
+        exponent = number_map_exponent(e->stream, e->n, 0, misses_max);
+    }
+    return exponent;
+}
+
+static struct choice choose(struct encoder *e, struct column_hint *hint)
+{
+    struct choice raw = {CODEC_RAW, NUMBER_MAP_PLAIN, 8 * e->n};
+    unsigned exponent = find_exponent(e, hint);
+    if (exponent != NUMBER_MAP_NONE) {
+        struct number_map map = {.exponent = (uint8_t)exponent, .scale = 1};
+        uint64_t missed[PRESENCE_WORDS(COLUMN_BLOCK_ROWS_MAX)];
+        size_t misses = number_map_integers(e->stream, e->n, exponent, e->integers, missed);
+        if (misses <= e->n / LITERAL_SHARE) {
+            if (misses > 0) {
+                set_literals(e, missed);
+                if (all_equal(e->stream, e->n)) {
+                    return choose_constant(e->stream[0]);
+                }
+            }
+            return choose_integers(e, map);
+        }
+    }
+    number_map_bits(e->stream, e->n, e->integers);
+    struct choice bits =
+        choose_integers(e, (struct number_map){.exponent = MAPPING_BITS, .scale = 1});
+    return bits.size < raw.size ? bits : raw;
+}
+
+/* ---- writing ---- */
+
+static uint8_t *put_constant(const struct encoder *e, const struct choice *choice, uint8_t *out)
+{
+    uint64_t bits = double_bits(e->stream[0]);
+    if (bits == 0) {
+        return out;
+    }
+    if (choice->map.exponent == MAPPING_BITS) {
+        for (; bits != 0; bits <<= 8) {
+            *out++ = (uint8_t)(bits >> 56);
+        }
+        return out;
+    }
+    int64_t integer;
+    uint64_t missed;
+    (void)number_map_integers(e->stream, 1, choice->map.exponent, &integer, &missed);
+    return out + put_uvarint(out, zigzag_encode(integer));
+}
+
+static uint8_t *put_block(const struct encoder *e, const struct choice *choice, uint8_t *out)
+{
+    bool has_map = !number_map_is_plain(&choice->map);
+    *out++ =
+        (uint8_t)(choice->codec | (has_map ? HEAD_MAPPING : 0) | (e->has_rows ? HEAD_ROWS : 0));
+    if (has_map) {
+        out = number_map_put(&choice->map, out);
+    }
+    if (e->has_rows) {
+        out = presence_put(e->kinds, e->values, e->count, out);
+    }
+    if (e->n == 0) {
+        return out;
+    }
+    switch (choice->codec) {
+    case CODEC_CONSTANT:
+        return put_constant(e, choice, out);
+    case CODEC_RAW:
+        for (size_t i = 0; i < e->n; i++, out += 8) {
+            put_le64(out, double_bits(e->stream[i]));
+        }
+        return out;
+    default:
+        return integer_column_put(e->integers, e->n, choice->codec, out);
+    }
+}
+
+int column_block_encode(const double *values, const uint64_t *presence, uint32_t count,
+    struct column_hint *hint, struct strbuf *out)
+{
+    assert(count > 0 && count <= COLUMN_BLOCK_ROWS_MAX);
+    struct encoder e;
+    e.values = values;
+    e.count = count;
+    split_rows(&e, presence);
+    struct choice choice = {CODEC_CONSTANT, NUMBER_MAP_PLAIN, 0};
+    if (e.n > 0) {
+        choice = all_equal(e.stream, e.n) ? choose_constant(e.stream[0]) : choose(&e, hint);
+    }
+    size_t room = 1 + rows_size(&e) + choice.size + BITPACK_SLACK;
+    uint8_t *start = (uint8_t *)strbuf_reserve(out, room);
+    if (start == NULL) {
+        return strbuf_error(out);
+    }
+    uint8_t *end = put_block(&e, &choice, start);
+    assert((size_t)(end - start) + BITPACK_SLACK == room);
+    assert((size_t)(end - start) <= COLUMN_BLOCK_SIZE_MAX(count));
+    strbuf_commit(out, (size_t)(end - start));
+    if (hint != NULL && choice.codec != CODEC_CONSTANT) {
+        hint->codec = (uint8_t)choice.codec;
+        hint->exponent = choice.map.exponent;
+    }
+    return 0;
+}

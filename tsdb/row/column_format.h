@@ -1,0 +1,40 @@
+/* The frozen numbers of the column block format; column_block.c says what the bytes mean.
+ *
+ * A number once released keeps its meaning for ever. New meanings take reserved numbers, and a
+ * reader answers ERR_CORRUPT to every number it does not know.
+ */
+#ifndef SONDE_ROW_COLUMN_FORMAT_H
+#define SONDE_ROW_COLUMN_FORMAT_H
+
+/* Bits 0-4 of the first byte of a block. */
+enum column_codec {
+    CODEC_CONSTANT = 0,    /* one value */
+    CODEC_SPARSE = 1,      /* few rows differ from the one before: (gap, change) pairs */
+    CODEC_FRAME = 2,       /* frame of reference: value - minimum */
+    CODEC_DELTA = 3,       /* zigzag(value - previous) */
+    CODEC_DELTA_FRAME = 4, /* (value - previous) - smallest such step */
+    CODEC_DELTA_DELTA = 5, /* zigzag(step - previous step) */
+    CODEC_LINEAR = 6,      /* first + row * step */
+    CODEC_ULP = 7,         /* decimal and the distance from it in units in the last place */
+    CODEC_DICTIONARY = 8,  /* at most 256 values, and an index per row */
+    CODEC_DIFFERENCE = 9,  /* reserved: value - reference column, for histogram buckets */
+    CODEC_AFFINE = 10,     /* reserved: a * reference column + b */
+    CODEC_RAW = 11,        /* eight bytes a value */
+    CODEC_COUNT = 12       /* 12..31 are reserved */
+};
+
+#define HEAD_CODEC_MASK 0x1f
+#define HEAD_RESERVED 0x20
+#define HEAD_MAPPING 0x40
+#define HEAD_ROWS 0x80
+
+/* Bits 0-3 of the mapping byte: how integers become doubles. */
+#define MAPPING_EXPONENT_MASK 0x0f
+#define MAPPING_EXPONENT_MAX 12 /* 0 = the integer itself, e = the integer / 10^e */
+#define MAPPING_BITS 15         /* the integer is the double's bits, ordered; 13, 14 are reserved */
+#define MAPPING_DIVIDE 0x10     /* only a true division reconstructs this block */
+#define MAPPING_SCALE 0x20      /* integers were divided by a scale, which follows */
+#define MAPPING_REMAINDER 0x40  /* and by a remainder less than the scale, which follows it */
+#define MAPPING_RESERVED 0x80
+
+#endif

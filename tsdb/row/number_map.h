@@ -1,0 +1,78 @@
+/* Doubles as integers and back, exactly.
+ *
+ * Measured values are short decimals far more often than true binary fractions, and integers pack.
+ * A mapping says how a block's integers become its doubles: as they are, divided by a power of ten,
+ * or as the bits of the double in an order that follows its value. Before that they may be
+ * multiplied by a scale (memory gauges are multiples of 4096) and shifted by a remainder.
+ *
+ * A mapping in a block, present when HEAD_MAPPING is set (column_format.h names the bits):
+ *
+ *   byte 0      bits 0-3: exponent e, 0..12, or 15 for bits; bit 4: divide; bit 5: scale;
+ *               bit 6: remainder, only with scale; bit 7: 0
+ *   scale       uvarint (odd - 1) * 64 + shift: the scale is odd * 2^shift, at least 2, below 2^62
+ *   remainder   uvarint, 1..scale - 1
+ *
+ * With i = stored * scale + remainder, the value is the double i (|i| <= 2^53), i / 10^e, or the
+ * double whose bits b satisfy i = b for b >= 0 and i = b ^ (2^63 - 1) for b < 0 as int64.
+ *
+ * i / 10^e without the division: with r the double nearest to 10^-e, q = i * r, rem = fma(-q, 10^e, i),
+ * value = fma(rem, r, q). The encoder checks every value of the block and sets `divide` if one
+ * differs, so that a reader may use either without the flag and only the division with it.
+ */
+#ifndef SONDE_ROW_NUMBER_MAP_H
+#define SONDE_ROW_NUMBER_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "row/column_format.h"
+
+struct number_map {
+    uint8_t exponent; /* 0..MAPPING_EXPONENT_MAX or MAPPING_BITS */
+    bool divide;
+    uint64_t scale;     /* 1 = none */
+    uint64_t remainder; /* less than scale */
+};
+
+#define NUMBER_MAP_PLAIN ((struct number_map){.scale = 1})
+#define NUMBER_MAP_SIZE_MAX 24
+/* Integers of larger magnitude are not exact in a double. */
+#define NUMBER_MAP_INTEGER_MAX ((int64_t)1 << 53)
+/* What number_map_exponent answers when no exponent will do. */
+#define NUMBER_MAP_NONE 255
+
+/* Plain integers need no mapping byte. */
+bool number_map_is_plain(const struct number_map *map);
+uint8_t *number_map_put(const struct number_map *map, uint8_t *out);
+/* A violation fails the cursor. */
+void number_map_get(struct decbuf *d, struct number_map *map_out);
+
+/* The smallest exponent from `least` up at which all but `misses_max` of the values are exact
+ * decimals, or NUMBER_MAP_NONE. */
+unsigned number_map_exponent(const double *values, size_t count, unsigned least, size_t misses_max);
+
+/* Integers of `values` at `exponent` (0..12). Returns how many were not exact; their rows are set in
+ * `missed` (PRESENCE_WORDS(count) words, cleared first) and their integers repeat the one before. */
+size_t number_map_integers(
+    const double *values, size_t count, unsigned exponent, int64_t *integers_out, uint64_t *missed);
+
+/* Ordered bits of every value. */
+void number_map_bits(const double *values, size_t count, int64_t *integers_out);
+
+/* Divides `integers` by what all their differences have in common and notes it in `map`: any
+ * divisor for decimals, a power of two for bits. Leaves both alone where it would not pay. */
+void number_map_reduce(struct number_map *map, int64_t *integers, size_t count);
+
+/* Whether the division-free form fails for one of these (reduced) integers of a decimal mapping. */
+bool number_map_needs_division(const struct number_map *map, const int64_t *integers, size_t count);
+
+/* i / 10^exponent, correctly rounded. */
+double number_map_decimal(int64_t integer, unsigned exponent);
+
+/* Integers of a block to doubles; the arrays may be the same memory. */
+void number_map_apply(
+    const struct number_map *map, const int64_t *integers, size_t count, double *values_out);
+
+#endif

@@ -1,0 +1,180 @@
+/* Patched bit-packing: choosing the width of a miniblock, writing and reading it. */
+#include "row/patched.h"
+
+#include <assert.h>
+
+#include "row/bitpack.h"
+
+#define FLAG_EXCEPTIONS 0x40
+#define EXCEPTIONS_SHORT_MAX 3
+
+struct miniblock_plan {
+    unsigned width;
+    unsigned exceptions;
+    unsigned high_width;
+    size_t size;
+};
+
+static unsigned position_width(size_t count)
+{
+    return bit_width(count - 1);
+}
+
+static size_t exceptions_size(size_t count, unsigned exceptions, unsigned high_width)
+{
+    return 1 + (exceptions > EXCEPTIONS_SHORT_MAX) +
+           bitpack_size(exceptions, position_width(count)) + bitpack_size(exceptions, high_width);
+}
+
+/* The width with the fewest bytes, from a histogram of bit widths. Of equals the widest wins: fewer
+ * exceptions decode faster. */
+static struct miniblock_plan plan_miniblock(const uint64_t *values, size_t count)
+{
+    uint8_t of_width[65] = {0};
+    uint64_t all = 0;
+    for (size_t i = 0; i < count; i++) {
+        of_width[bit_width(values[i])]++;
+        all |= values[i];
+    }
+    unsigned widest = bit_width(all);
+    struct miniblock_plan best = {.size = SIZE_MAX};
+    unsigned exceptions = 0;
+    for (unsigned width = widest;; width--) {
+        unsigned high = widest - width;
+        if (high > BITPACK_WIDTH_MAX) {
+            break;
+        }
+        if (width <= BITPACK_WIDTH_MAX) {
+            size_t size = 1 + bitpack_size(count, width);
+            size += exceptions > 0 ? exceptions_size(count, exceptions, high) : 0;
+            if (size < best.size) {
+                best = (struct miniblock_plan){width, exceptions, high, size};
+            }
+        }
+        if (width == 0) {
+            break;
+        }
+        exceptions += of_width[width];
+    }
+    return best;
+}
+
+static size_t miniblock_count(size_t left)
+{
+    return left < MINIBLOCK_VALUES ? left : MINIBLOCK_VALUES;
+}
+
+size_t patched_size(const uint64_t *values, size_t count)
+{
+    size_t size = 0;
+    for (size_t at = 0; at < count; at += MINIBLOCK_VALUES) {
+        size += plan_miniblock(values + at, miniblock_count(count - at)).size;
+    }
+    return size;
+}
+
+static uint8_t *put_exceptions(
+    const uint64_t *values, size_t count, const struct miniblock_plan *plan, uint8_t *out)
+{
+    uint64_t positions[MINIBLOCK_VALUES];
+    uint64_t highs[MINIBLOCK_VALUES];
+    unsigned found = 0;
+    for (size_t i = 0; i < count; i++) {
+        positions[found] = i;
+        highs[found] = values[i] >> plan->width;
+        found += highs[found] != 0;
+        if (found == plan->exceptions) {
+            break;
+        }
+    }
+    assert(found == plan->exceptions);
+    unsigned in_byte = found <= EXCEPTIONS_SHORT_MAX ? found : 0;
+    *out++ = (uint8_t)((plan->high_width - 1) | in_byte << 6);
+    if (in_byte == 0) {
+        *out++ = (uint8_t)found;
+    }
+    out = bitpack_put(positions, found, position_width(count), out);
+    return bitpack_put(highs, found, plan->high_width, out);
+}
+
+uint8_t *patched_put(const uint64_t *values, size_t count, uint8_t *out)
+{
+    for (size_t at = 0; at < count; at += MINIBLOCK_VALUES) {
+        size_t n = miniblock_count(count - at);
+        struct miniblock_plan plan = plan_miniblock(values + at, n);
+        uint8_t *start = out;
+        *out++ = (uint8_t)(plan.width | (plan.exceptions > 0 ? FLAG_EXCEPTIONS : 0));
+        out = bitpack_put(values + at, n, plan.width, out);
+        if (plan.exceptions > 0) {
+            out = put_exceptions(values + at, n, &plan, out);
+        }
+        assert((size_t)(out - start) == plan.size);
+        (void)start;
+    }
+    return out;
+}
+
+static void fail(struct decbuf *d)
+{
+    d->failed = true;
+    d->p = d->end;
+}
+
+static void get_exceptions(struct decbuf *d, size_t count, unsigned width, uint64_t *values)
+{
+    uint8_t head = decbuf_u8(d);
+    unsigned high_width = (head & 0x3f) + 1;
+    unsigned exceptions = head >> 6;
+    if (exceptions == 0) {
+        exceptions = decbuf_u8(d);
+        if (exceptions <= EXCEPTIONS_SHORT_MAX) {
+            fail(d);
+        }
+    }
+    if (high_width > BITPACK_WIDTH_MAX || exceptions > count) {
+        fail(d);
+    }
+    if (d->failed) {
+        return;
+    }
+    unsigned at_width = position_width(count);
+    struct str at = decbuf_bytes(d, bitpack_size(exceptions, at_width));
+    struct str high = decbuf_bytes(d, bitpack_size(exceptions, high_width));
+    if (d->failed) {
+        return;
+    }
+    uint64_t positions[MINIBLOCK_VALUES];
+    uint64_t highs[MINIBLOCK_VALUES];
+    bitpack_get((const uint8_t *)at.ptr, exceptions, at_width, positions);
+    bitpack_get((const uint8_t *)high.ptr, exceptions, high_width, highs);
+    uint64_t least = 0; // the smallest position that may come next
+    for (unsigned i = 0; i < exceptions; i++) {
+        if (positions[i] < least || positions[i] >= count) {
+            fail(d);
+            return;
+        }
+        values[positions[i]] |= highs[i] << width;
+        least = positions[i] + 1;
+    }
+}
+
+void patched_get(struct decbuf *d, size_t count, uint64_t *values_out)
+{
+    for (size_t at = 0; at < count && !d->failed; at += MINIBLOCK_VALUES) {
+        size_t n = miniblock_count(count - at);
+        uint8_t head = decbuf_u8(d);
+        unsigned width = head & 0x3f;
+        if (width > BITPACK_WIDTH_MAX || (head & 0x80) != 0) {
+            fail(d);
+            return;
+        }
+        struct str packed = decbuf_bytes(d, bitpack_size(n, width));
+        if (d->failed) {
+            return;
+        }
+        bitpack_get((const uint8_t *)packed.ptr, n, width, values_out + at);
+        if ((head & FLAG_EXCEPTIONS) != 0) {
+            get_exceptions(d, n, width, values_out + at);
+        }
+    }
+}

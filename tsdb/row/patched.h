@@ -1,0 +1,39 @@
+/* Patched bit-packing: unsigned integers in miniblocks of 128, each at its own width, with the few
+ * values that do not fit listed as exceptions. The count is known to the reader.
+ *
+ * A stream of n values is ceil(n / 128) miniblocks; the last one holds what is left. A miniblock:
+ *
+ *   byte 0      bits 0-5: width w, 0..57
+ *               bit 6: exceptions follow the values
+ *               bit 7: 0
+ *   then        the low w bits of every value, as bitpack.h
+ *   with exceptions, then
+ *   byte        bits 0-5: h - 1, where h is the width of the exceptions' high part, 1..57
+ *               bits 6-7: number of exceptions x, 1..3; 0 = it follows
+ *   byte        x, 4..128, only if not given above
+ *   positions   x numbers of p bits, strictly increasing, less than the miniblock's count;
+ *               p = bits of (count - 1)
+ *   highs       x numbers of h bits; value |= high << w, bits above 63 are lost
+ *
+ * Positions and highs are bit-packed, each starting on a byte. Reserved values are corrupt.
+ */
+#ifndef SONDE_ROW_PATCHED_H
+#define SONDE_ROW_PATCHED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+#define MINIBLOCK_VALUES 128
+/* No stream of `count` values is longer: width 57 and an exception for each value. */
+#define PATCHED_SIZE_MAX(count) (9 * (size_t)(count) + 8 * ((size_t)(count) / MINIBLOCK_VALUES + 1))
+
+/* Bytes that patched_put will write. */
+size_t patched_size(const uint64_t *values, size_t count);
+/* Returns the end of what was written; needs BITPACK_SLACK bytes of room beyond. */
+uint8_t *patched_put(const uint64_t *values, size_t count, uint8_t *out);
+/* Reads `count` values; a violation fails the cursor. `values_out` then holds garbage. */
+void patched_get(struct decbuf *d, size_t count, uint64_t *values_out);
+
+#endif
