@@ -182,6 +182,8 @@ static void parse_capture(struct capture *capture, uint32_t step)
 /* Blocks of all columns at one size, and what they became. */
 struct block {
     const struct bench_column *column;
+    uint64_t presence[PRESENCE_WORDS(BLOCK_ROWS_MAX)]; /* of its rows, the first at bit 0 */
+    bool all_present;
     uint32_t row, count;
     size_t start, size; /* in `bytes` */
 };
@@ -193,32 +195,24 @@ struct blocks {
     struct strbuf bytes;
 };
 
-/* The rows of a block, presence moved to bit 0. */
-static const double *block_rows(const struct block *block, uint64_t *presence)
+static const double *block_rows(const struct block *block)
 {
-    const uint64_t *from = block->column->presence;
-    memset(presence, 0, PRESENCE_WORDS(block->count) * sizeof(uint64_t));
-    for (uint32_t i = 0; i < block->count; i++) {
-        uint32_t row = block->row + i;
-        presence[i / 64] |= (from[row / 64] >> (row % 64) & 1) << (i % 64);
-    }
     return block->column->values + block->row;
 }
 
-static void encode_all(struct blocks *blocks, bool with_varying_only)
+static void encode_all(struct blocks *blocks)
 {
     strbuf_reset(&blocks->bytes);
     struct column_hint hint = {0};
-    uint64_t presence[PRESENCE_WORDS(BLOCK_ROWS_MAX)];
     for (size_t i = 0; i < blocks->count; i++) {
         struct block *block = &blocks->all[i];
         if (i == 0 || block[-1].column != block->column) {
             hint = (struct column_hint){0};
         }
-        (void)with_varying_only;
-        const double *values = block_rows(block, presence);
+        const uint64_t *presence = block->all_present ? NULL : block->presence;
         block->start = blocks->bytes.size;
-        if (column_block_encode(values, presence, block->count, &hint, &blocks->bytes) != 0) {
+        if (column_block_encode(block_rows(block), presence, block->count, &hint, &blocks->bytes) !=
+            0) {
             die("encoding failed");
         }
         block->size = blocks->bytes.size - block->start;
@@ -242,16 +236,15 @@ static void check_all(const struct blocks *blocks)
 {
     double values[BLOCK_ROWS_MAX];
     uint64_t presence[PRESENCE_WORDS(BLOCK_ROWS_MAX)];
-    uint64_t expected[PRESENCE_WORDS(BLOCK_ROWS_MAX)];
     for (size_t i = 0; i < blocks->count; i++) {
         const struct block *block = &blocks->all[i];
-        const double *rows = block_rows(block, expected);
+        const double *rows = block_rows(block);
         int status = column_block_decode(
             blocks->bytes.data + block->start, block->size, block->count, values, presence);
-        bool same = status == 0 && memcmp(presence, expected,
+        bool same = status == 0 && memcmp(presence, block->presence,
                                        PRESENCE_WORDS(block->count) * sizeof(uint64_t)) == 0;
         for (uint32_t r = 0; r < block->count && same; r++) {
-            same = (expected[r / 64] >> (r % 64) & 1) == 0 ||
+            same = (presence[r / 64] >> (r % 64) & 1) == 0 ||
                    double_bits(rows[r]) == double_bits(values[r]);
         }
         if (!same) {
@@ -267,10 +260,16 @@ static void add_block(
             SIZE_MAX / sizeof(struct block)) != 0) {
         die("out of memory");
     }
-    blocks->all[blocks->count++] = (struct block){.column = column, .row = row, .count = count};
-    for (uint32_t i = row; i < row + count; i++) {
-        blocks->samples += column->presence[i / 64] >> (i % 64) & 1;
+    struct block *block = &blocks->all[blocks->count++];
+    *block = (struct block){.column = column, .row = row, .count = count};
+    uint32_t samples = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t bit = column->presence[(row + i) / 64] >> ((row + i) % 64) & 1;
+        block->presence[i / 64] |= bit << (i % 64);
+        samples += (uint32_t)bit;
     }
+    block->all_present = samples == count;
+    blocks->samples += samples;
 }
 
 static struct blocks cut_blocks(const struct capture *capture, uint32_t size)
@@ -311,7 +310,7 @@ static double encode_rate(struct blocks *blocks)
     double spent;
     uint64_t samples = 0;
     do {
-        encode_all(blocks, false);
+        encode_all(blocks);
         samples += blocks->samples;
         spent = cpu_seconds() - start;
     } while (spent < SECONDS_PER_RATE);
@@ -344,7 +343,7 @@ static struct xor_figures measure_xor(const struct blocks *blocks, uint64_t *sum
     double decode = 0;
     for (size_t i = 0; i < blocks->count; i++) {
         const struct block *block = &blocks->all[i];
-        const double *rows = block->column->values + block->row;
+        const double *rows = block_rows(block);
         // Timing single blocks would measure the clock: repeat each.
         double start = cpu_seconds();
         size_t size = 0;
@@ -421,11 +420,12 @@ static void measure_size(const struct capture *capture, uint32_t size, bool list
 {
     uint64_t sum = 0; // keeps the compiler from leaving decodes out
     struct blocks blocks = cut_blocks(capture, size);
-    encode_all(&blocks, false);
+    encode_all(&blocks);
     check_all(&blocks);
     double bytes = (double)blocks.bytes.size / (double)blocks.samples;
     struct blocks varying = only_varying(&blocks);
     struct xor_figures x = measure_xor(&blocks, &sum);
+    struct xor_figures x_varying = measure_xor(&varying, &sum);
     double varying_share = (double)varying.samples / (double)blocks.samples;
     double rates[4] = {encode_rate(&blocks), decode_rate(&blocks, &sum)};
     rates[2] = encode_rate(&varying);
@@ -433,8 +433,8 @@ static void measure_size(const struct capture *capture, uint32_t size, bool list
     printf(
         "%4u rows  %.4f B/sample (xor %.3f, %.2f times)  encode %5.0f varying %4.0f (xor %3.0f)  "
         "decode %5.0f varying %4.0f (xor %3.0f)  varying %.0f %%\n",
-        size, bytes, x.bytes, x.bytes / bytes, rates[0], rates[2], x.encode, rates[1], rates[3],
-        x.decode, 100 * varying_share);
+        size, bytes, x.bytes, x.bytes / bytes, rates[0], rates[2], x_varying.encode, rates[1],
+        rates[3], x_varying.decode, 100 * varying_share);
     if (listing) {
         print_codecs(&blocks);
         print_worst(&blocks);
