@@ -14,6 +14,10 @@
  *               ones being zero
  *   sparse, frame, delta, delta frame, delta delta, linear
  *               integers as integer_column.h
+ *   ulp         byte 0: bits 0-3 codec of the integers, bits 4-7 codec of the ulps; then both as
+ *               integer columns. The value is the double whose bits are those of the decimal of the
+ *               integer, plus the ulp. Always with a decimal mapping, method reciprocal
+ *   dictionary  integers as dictionary.h
  *   raw         n times le64, the bits of the value; never with a mapping
  *
  * A block ends where its bytes end: bytes left over are corrupt, as is every reserved value.
@@ -25,6 +29,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "row/column_format.h"
+#include "row/dictionary.h"
 #include "row/integer_column.h"
 #include "row/number_map.h"
 #include "row/presence.h"
@@ -107,10 +112,36 @@ static void read_raw(struct decbuf *d, const struct block_head *head, size_t n, 
     }
 }
 
+static void read_ulps(struct decbuf *d, const struct block_head *head, size_t n, double *values)
+{
+    int64_t integers[COLUMN_BLOCK_ROWS_MAX];
+    int64_t ulps[COLUMN_BLOCK_ROWS_MAX];
+    uint8_t codecs = decbuf_u8(d);
+    bool valid = head->map.exponent > 0 && head->map.exponent != MAPPING_BITS &&
+                 head->map.method == METHOD_RECIPROCAL;
+    if (!valid || d->failed) {
+        d->failed = true;
+        return;
+    }
+    integer_column_get(d, (enum column_codec)(codecs & PAIR_CODEC_MASK), n, integers);
+    if (d->failed) {
+        return;
+    }
+    integer_column_get(d, (enum column_codec)(codecs >> PAIR_CODEC_BITS), n, ulps);
+    if (!d->failed) {
+        number_map_apply(&head->map, integers, n, values);
+        number_map_add_ulps(ulps, n, values);
+    }
+}
+
 static void read_integers(struct decbuf *d, const struct block_head *head, size_t n, double *values)
 {
     int64_t integers[COLUMN_BLOCK_ROWS_MAX];
-    integer_column_get(d, head->codec, n, integers);
+    if (head->codec == CODEC_DICTIONARY) {
+        dictionary_get(d, n, integers);
+    } else {
+        integer_column_get(d, head->codec, n, integers);
+    }
     if (!d->failed) {
         number_map_apply(&head->map, integers, n, values);
     }
@@ -130,6 +161,9 @@ static void read_body(struct decbuf *d, const struct block_head *head, double *v
         return;
     case CODEC_RAW:
         read_raw(d, head, n, values);
+        return;
+    case CODEC_ULP:
+        read_ulps(d, head, n, values);
         return;
     default:
         read_integers(d, head, n, values);
@@ -188,7 +222,7 @@ int column_block_summary(
         } else if (head.codec == CODEC_RAW) {
             summary.known |= COLUMN_KNOWS_FIRST;
             summary.first = double_from_bits(decbuf_le64(&d));
-        } else if (head.codec != CODEC_FRAME) {
+        } else if (head.codec < CODEC_ULP && head.codec != CODEC_FRAME) {
             int64_t integer = decbuf_svarint(&d);
             summary.known |= COLUMN_KNOWS_FIRST;
             number_map_apply(&head.map, &integer, 1, &summary.first);
@@ -229,9 +263,8 @@ int column_block_describe(const void *bytes, size_t size, uint32_t count, struct
     } else if (head.map.exponent > 0) {
         strbuf_addf(out, ", decimal %u", head.map.exponent);
     }
-    if (head.map.divide) {
-        strbuf_add_c(out, ", divide");
-    }
+    static const char *const methods[METHOD_COUNT] = {"", " quotient", " product", " halves"};
+    strbuf_add_c(out, methods[head.map.method]);
     if (head.map.scale > 1) {
         strbuf_addf(out, ", scale %llu", (unsigned long long)head.map.scale);
     }

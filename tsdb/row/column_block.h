@@ -36,9 +36,9 @@
  * the search; a wrong or zero hint costs time, never correctness. Zero it before the first block of
  * a series. Eight bytes, plain data: keep it with the series. */
 struct column_hint {
-    uint8_t codec;    /* id of the last block */
-    uint8_t exponent; /* decimal exponent of the last block that was not constant */
-    uint8_t mapping;  /* which way from doubles to integers worked */
+    uint8_t codec;    /* id of the last block that was not constant */
+    uint8_t exponent; /* its decimal exponent */
+    uint8_t method;   /* and how its decimals are computed */
     uint8_t reserved[5];
 };
 

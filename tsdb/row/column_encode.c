@@ -1,9 +1,12 @@
 /* Encoding a column block: set the special rows aside, find how the rest become integers, let the
- * integer codecs compete, and write the winner. The bytes are described in column_block.c.
+ * codecs compete, and write the winner. The bytes are described in column_block.c.
  *
- * The search goes from cheap and likely to dear and rare, and stops at the first answer that cannot
- * be beaten: all equal; short decimals, exponent of the last block first, with up to one value in
- * sixteen set aside as a literal; the bits of the doubles; the bytes of the doubles.
+ * The search goes from cheap and likely to dear and rare, and ends at the first way that works:
+ *   1. all equal;
+ *   2. decimals, the last block's exponent and method first, then every method, with up to one value
+ *      in sixteen set aside as a literal;
+ *   3. the shortest of: decimals and ulps at some exponents, the bits of the doubles, their bytes.
+ * Integers of 2 and the bits of 3 compete with their dictionary.
  */
 #include <assert.h>
 
@@ -12,12 +15,15 @@
 #include "row/bitpack.h"
 #include "row/column_block.h"
 #include "row/column_format.h"
+#include "row/dictionary.h"
 #include "row/integer_column.h"
 #include "row/number_map.h"
 #include "row/presence.h"
 
 /* One value in so many may be set aside to let the others be decimals. */
 #define LITERAL_SHARE 16
+/* A dictionary is tried where rows are so many times its values. */
+#define DICTIONARY_SHARE 4
 
 struct encoder {
     const double *values; /* of all rows */
@@ -27,7 +33,9 @@ struct encoder {
     const double *stream; /* the values of the stream rows: `values` itself or `packed` */
     size_t n;
     double packed[COLUMN_BLOCK_ROWS_MAX];
-    int64_t integers[COLUMN_BLOCK_ROWS_MAX]; /* of the stream, under `map` */
+    int64_t integers[COLUMN_BLOCK_ROWS_MAX]; /* of the stream, as the chosen mapping has them */
+    int64_t ulps[COLUMN_BLOCK_ROWS_MAX];     /* only for CODEC_ULP */
+    struct dictionary dictionary;            /* only for CODEC_DICTIONARY */
 };
 
 /* A way to write the stream. */
@@ -129,16 +137,32 @@ static size_t map_size(const struct number_map *map)
     return number_map_is_plain(map) ? 0 : (size_t)(number_map_put(map, bytes) - bytes);
 }
 
+/* The dictionary of the integers, if it is shorter than `best`. */
+static void try_dictionary(struct encoder *e, struct choice *best)
+{
+    size_t values_max = e->n / DICTIONARY_SHARE;
+    values_max = values_max < DICTIONARY_VALUES_MAX ? values_max : DICTIONARY_VALUES_MAX;
+    if (best->codec == CODEC_LINEAR || values_max < 2 ||
+        !dictionary_build(&e->dictionary, e->integers, e->n, values_max)) {
+        return;
+    }
+    size_t size = map_size(&best->map) + dictionary_size(&e->dictionary, e->n);
+    if (size < best->size) {
+        best->codec = CODEC_DICTIONARY;
+        best->size = size;
+    }
+}
+
+/* What the integers cost under `map`, which this reduces. */
 static struct choice choose_integers(struct encoder *e, struct number_map map)
 {
     if (!integer_column_is_linear(e->integers, e->n)) {
         number_map_reduce(&map, e->integers, e->n);
     }
-    if (map.exponent != MAPPING_BITS) {
-        map.divide = number_map_needs_division(&map, e->integers, e->n);
-    }
     struct integer_plan plan = integer_column_plan(e->integers, e->n);
-    return (struct choice){plan.codec, map, plan.size + map_size(&map)};
+    struct choice best = {plan.codec, map, plan.size + map_size(&map)};
+    try_dictionary(e, &best);
+    return best;
 }
 
 /* Bytes of a constant's body: the integer where the value is one, else the double's high bytes. */
@@ -152,13 +176,12 @@ static struct choice choose_constant(double value)
     size_t high_bytes = 8 - (size_t)__builtin_ctzll(bits) / 8;
     choice.map.exponent = MAPPING_BITS;
     choice.size = 1 + high_bytes;
-    unsigned exponent = number_map_exponent(&value, 1, 0, 0);
+    unsigned exponent = number_map_exponent(&value, 1, METHOD_RECIPROCAL, 0, 0);
     if (exponent != NUMBER_MAP_NONE) {
         int64_t integer;
         uint64_t missed;
         struct number_map map = {.exponent = (uint8_t)exponent, .scale = 1};
-        (void)number_map_integers(&value, 1, exponent, &integer, &missed);
-        map.divide = number_map_needs_division(&map, &integer, 1);
+        (void)number_map_integers(&value, 1, METHOD_RECIPROCAL, exponent, &integer, &missed);
         size_t size = map_size(&map) + uvarint_size(zigzag_encode(integer));
         if (size <= choice.size) {
             choice.map = map;
@@ -177,43 +200,114 @@ static bool all_equal(const double *values, size_t n)
     return any == 0;
 }
 
-/* The exponent for the stream. The last block's is tried first; it may be higher than needed, which
- * number_map_reduce undoes, or out of range, and then the search begins at 0. */
-static unsigned find_exponent(const struct encoder *e, const struct column_hint *hint)
+/* Fills the integers of the stream for `map`; up to `misses_max` rows become literals. */
+static bool map_stream(struct encoder *e, const struct number_map *map, size_t misses_max)
 {
-    size_t misses_max = e->n / LITERAL_SHARE;
-    unsigned exponent = NUMBER_MAP_NONE;
-    if (hint != NULL && hint->exponent > 0 && hint->exponent <= MAPPING_EXPONENT_MAX) {
-        exponent = number_map_exponent(e->stream, e->n, hint->exponent, 0);
+    uint64_t missed[PRESENCE_WORDS(COLUMN_BLOCK_ROWS_MAX)];
+    size_t misses =
+        number_map_integers(e->stream, e->n, map->method, map->exponent, e->integers, missed);
+    if (misses > misses_max) {
+        return false;
     }
-    if (exponent == NUMBER_MAP_NONE) {
-        exponent = number_map_exponent(e->stream, e->n, 0, misses_max);
+    if (misses > 0) {
+        set_literals(e, missed);
     }
-    return exponent;
+    return true;
 }
 
-static struct choice choose(struct encoder *e, struct column_hint *hint)
+static bool all_multiples_of_ten(const int64_t *integers, size_t n)
 {
-    struct choice raw = {CODEC_RAW, NUMBER_MAP_PLAIN, 8 * e->n};
-    unsigned exponent = find_exponent(e, hint);
-    if (exponent != NUMBER_MAP_NONE) {
-        struct number_map map = {.exponent = (uint8_t)exponent, .scale = 1};
-        uint64_t missed[PRESENCE_WORDS(COLUMN_BLOCK_ROWS_MAX)];
-        size_t misses = number_map_integers(e->stream, e->n, exponent, e->integers, missed);
-        if (misses <= e->n / LITERAL_SHARE) {
-            if (misses > 0) {
-                set_literals(e, missed);
-                if (all_equal(e->stream, e->n)) {
-                    return choose_constant(e->stream[0]);
-                }
-            }
-            return choose_integers(e, map);
+    for (size_t i = 0; i < n; i++) {
+        if (integers[i] % 10 != 0) {
+            return false;
         }
+    }
+    return true;
+}
+
+/* The way of the last block. Not taken where a lower exponent would do, or one outlier would keep
+ * the exponent high for ever. */
+static bool map_as_before(
+    struct encoder *e, const struct column_hint *hint, struct number_map *map_out)
+{
+    if (hint == NULL || hint->exponent == 0 || hint->exponent > MAPPING_EXPONENT_MAX ||
+        hint->method >= METHOD_COUNT || hint->codec == CODEC_ULP ||
+        (hint->method == METHOD_HALVES && hint->exponent % 2 != 0)) {
+        return false;
+    }
+    *map_out = (struct number_map){.exponent = hint->exponent, .method = hint->method, .scale = 1};
+    return map_stream(e, map_out, 0) && !all_multiples_of_ten(e->integers, e->n);
+}
+
+/* Looks for decimals of any exponent and method. Few columns need more than the first method, and
+ * those that need it need it everywhere: three values tell. */
+static bool map_as_decimals(struct encoder *e, struct number_map *map_out)
+{
+    static const uint8_t methods[] = {
+        METHOD_RECIPROCAL, METHOD_PRODUCT, METHOD_HALVES, METHOD_QUOTIENT};
+    const double probes[3] = {e->stream[0], e->stream[e->n / 2], e->stream[e->n - 1]};
+    size_t misses_max = e->n / LITERAL_SHARE;
+    for (size_t i = 0; i < sizeof(methods); i++) {
+        unsigned method = methods[i];
+        unsigned least = method == METHOD_HALVES ? 2 : method == METHOD_RECIPROCAL ? 0 : 1;
+        if (method != METHOD_RECIPROCAL &&
+            number_map_exponent(probes, 3, method, least, 0) == NUMBER_MAP_NONE) {
+            continue;
+        }
+        unsigned exponent = number_map_exponent(e->stream, e->n, method, least, misses_max);
+        if (exponent == NUMBER_MAP_NONE) {
+            continue;
+        }
+        *map_out = (struct number_map){
+            .exponent = (uint8_t)exponent, .method = (uint8_t)method, .scale = 1};
+        if (map_stream(e, map_out, misses_max)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Decimals and ulps at one exponent: fills both arrays. */
+static struct choice choose_ulps(struct encoder *e, unsigned exponent)
+{
+    struct number_map map = {.exponent = (uint8_t)exponent, .scale = 1};
+    number_map_ulps(e->stream, e->n, exponent, e->integers, e->ulps);
+    size_t size = 1 + map_size(&map) + integer_column_plan(e->integers, e->n).size +
+                  integer_column_plan(e->ulps, e->n).size;
+    return (struct choice){CODEC_ULP, map, size};
+}
+
+/* No decimals: the shortest of what takes any double. Leaves the arrays as the winner has them. */
+static struct choice choose_hard(struct encoder *e, const struct column_hint *hint)
+{
+    static const uint8_t exponents[] = {9, 6, 3};
+    struct choice best = {CODEC_RAW, NUMBER_MAP_PLAIN, 8 * e->n};
+    bool hinted = hint != NULL && hint->codec == CODEC_ULP && hint->exponent > 0 &&
+                  hint->exponent <= MAPPING_EXPONENT_MAX;
+    for (size_t i = 0; i < (hinted ? 1 : sizeof(exponents)); i++) {
+        struct choice ulps = choose_ulps(e, hinted ? hint->exponent : exponents[i]);
+        best = ulps.size < best.size ? ulps : best;
     }
     number_map_bits(e->stream, e->n, e->integers);
     struct choice bits =
         choose_integers(e, (struct number_map){.exponent = MAPPING_BITS, .scale = 1});
-    return bits.size < raw.size ? bits : raw;
+    if (bits.size <= best.size) {
+        return bits;
+    }
+    return best.codec == CODEC_ULP ? choose_ulps(e, best.map.exponent) : best;
+}
+
+static struct choice choose(struct encoder *e, const struct column_hint *hint)
+{
+    if (all_equal(e->stream, e->n)) {
+        return choose_constant(e->stream[0]);
+    }
+    struct number_map map;
+    if (map_as_before(e, hint, &map) || map_as_decimals(e, &map)) {
+        // Literals may have left a constant.
+        return all_equal(e->stream, e->n) ? choose_constant(e->stream[0]) : choose_integers(e, map);
+    }
+    return choose_hard(e, hint);
 }
 
 /* ---- writing ---- */
@@ -232,8 +326,18 @@ static uint8_t *put_constant(const struct encoder *e, const struct choice *choic
     }
     int64_t integer;
     uint64_t missed;
-    (void)number_map_integers(e->stream, 1, choice->map.exponent, &integer, &missed);
+    (void)number_map_integers(
+        e->stream, 1, METHOD_RECIPROCAL, choice->map.exponent, &integer, &missed);
     return out + put_uvarint(out, zigzag_encode(integer));
+}
+
+static uint8_t *put_ulps(const struct encoder *e, uint8_t *out)
+{
+    struct integer_plan integers = integer_column_plan(e->integers, e->n);
+    struct integer_plan ulps = integer_column_plan(e->ulps, e->n);
+    *out++ = (uint8_t)(integers.codec | ulps.codec << PAIR_CODEC_BITS);
+    out = integer_column_put(e->integers, e->n, integers.codec, out);
+    return integer_column_put(e->ulps, e->n, ulps.codec, out);
 }
 
 static uint8_t *put_block(const struct encoder *e, const struct choice *choice, uint8_t *out)
@@ -258,6 +362,10 @@ static uint8_t *put_block(const struct encoder *e, const struct choice *choice, 
             put_le64(out, double_bits(e->stream[i]));
         }
         return out;
+    case CODEC_ULP:
+        return put_ulps(e, out);
+    case CODEC_DICTIONARY:
+        return dictionary_put(&e->dictionary, e->n, out);
     default:
         return integer_column_put(e->integers, e->n, choice->codec, out);
     }
@@ -273,7 +381,7 @@ int column_block_encode(const double *values, const uint64_t *presence, uint32_t
     split_rows(&e, presence);
     struct choice choice = {CODEC_CONSTANT, NUMBER_MAP_PLAIN, 0};
     if (e.n > 0) {
-        choice = all_equal(e.stream, e.n) ? choose_constant(e.stream[0]) : choose(&e, hint);
+        choice = choose(&e, hint);
     }
     size_t room = 1 + rows_size(&e) + choice.size + BITPACK_SLACK;
     uint8_t *start = (uint8_t *)strbuf_reserve(out, room);
@@ -287,6 +395,7 @@ int column_block_encode(const double *values, const uint64_t *presence, uint32_t
     if (hint != NULL && choice.codec != CODEC_CONSTANT) {
         hint->codec = (uint8_t)choice.codec;
         hint->exponent = choice.map.exponent;
+        hint->method = choice.map.method;
     }
     return 0;
 }

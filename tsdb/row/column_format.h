@@ -23,6 +23,10 @@ enum column_codec {
     CODEC_COUNT = 12       /* 12..31 are reserved */
 };
 
+/* A body of two integer columns begins with their codecs, the first in bits 0-3. */
+#define PAIR_CODEC_BITS 4
+#define PAIR_CODEC_MASK 0x0f
+
 #define HEAD_CODEC_MASK 0x1f
 #define HEAD_RESERVED 0x20
 #define HEAD_MAPPING 0x40
@@ -30,11 +34,21 @@ enum column_codec {
 
 /* Bits 0-3 of the mapping byte: how integers become doubles. */
 #define MAPPING_EXPONENT_MASK 0x0f
-#define MAPPING_EXPONENT_MAX 12 /* 0 = the integer itself, e = the integer / 10^e */
+#define MAPPING_EXPONENT_MAX 12 /* 0 = the integer itself, e = a decimal with e places */
 #define MAPPING_BITS 15         /* the integer is the double's bits, ordered; 13, 14 are reserved */
-#define MAPPING_DIVIDE 0x10     /* only a true division reconstructs this block */
-#define MAPPING_SCALE 0x20      /* integers were divided by a scale, which follows */
-#define MAPPING_REMAINDER 0x40  /* and by a remainder less than the scale, which follows it */
-#define MAPPING_RESERVED 0x80
+
+/* Bits 4-5: how a decimal is computed; 0 without a decimal exponent. */
+enum decimal_method {
+    METHOD_RECIPROCAL = 0, /* product with 10^-e, corrected by two fused multiply-adds */
+    METHOD_QUOTIENT = 1,   /* i / 10^e */
+    METHOD_PRODUCT = 2,    /* i * 10^-e, as an exporter that converts milliseconds computes it */
+    METHOD_HALVES = 3,     /* i / 10^(e/2) / 10^(e/2), e even, as with kernel pressure times */
+    METHOD_COUNT = 4
+};
+#define MAPPING_METHOD_SHIFT 4
+#define MAPPING_METHOD_MASK 0x30
+
+#define MAPPING_SCALE 0x40     /* integers were divided by a scale, which follows */
+#define MAPPING_REMAINDER 0x80 /* and by a remainder less than the scale, which follows it */
 
 #endif

@@ -7,17 +7,23 @@
  *
  * A mapping in a block, present when HEAD_MAPPING is set (column_format.h names the bits):
  *
- *   byte 0      bits 0-3: exponent e, 0..12, or 15 for bits; bit 4: divide; bit 5: scale;
- *               bit 6: remainder, only with scale; bit 7: 0
+ *   byte 0      bits 0-3: exponent e, 0..12, or 15 for bits
+ *               bits 4-5: method (enum decimal_method), 0 when e is 0 or 15, 3 only with an even e
+ *               bit 6: scale follows; bit 7: remainder follows, only with scale
  *   scale       uvarint (odd - 1) * 64 + shift: the scale is odd * 2^shift, at least 2, below 2^62
  *   remainder   uvarint, 1..scale - 1
  *
- * With i = stored * scale + remainder, the value is the double i (|i| <= 2^53), i / 10^e, or the
- * double whose bits b satisfy i = b for b >= 0 and i = b ^ (2^63 - 1) for b < 0 as int64.
+ * With i = stored * scale + remainder, the value is the double i (|i| <= 2^53); a decimal of i, below;
+ * or the double whose bits b satisfy i = b for b >= 0 and i = b ^ (2^63 - 1) for b < 0 as int64.
  *
- * i / 10^e without the division: with r the double nearest to 10^-e, q = i * r, rem = fma(-q, 10^e, i),
- * value = fma(rem, r, q). The encoder checks every value of the block and sets `divide` if one
- * differs, so that a reader may use either without the flag and only the division with it.
+ * Decimals, all in doubles, r being the double nearest to 10^-e:
+ *   reciprocal  q = i * r; fma(fma(-q, 10^e, i), r, q). Division in all but name: equal to i / 10^e
+ *               wherever it was measured, at a third of its cost, and defined by itself, so that the
+ *               encoder need not divide to check it
+ *   quotient    i / 10^e
+ *   product     i * r, rounded once: not the nearest double to the decimal, but what exporters store
+ *               that multiply milliseconds by 0.001
+ *   halves      (i / 10^(e/2)) / 10^(e/2), rounded twice
  */
 #ifndef SONDE_ROW_NUMBER_MAP_H
 #define SONDE_ROW_NUMBER_MAP_H
@@ -30,8 +36,8 @@
 #include "row/column_format.h"
 
 struct number_map {
-    uint8_t exponent; /* 0..MAPPING_EXPONENT_MAX or MAPPING_BITS */
-    bool divide;
+    uint8_t exponent;   /* 0..MAPPING_EXPONENT_MAX or MAPPING_BITS */
+    uint8_t method;     /* enum decimal_method */
     uint64_t scale;     /* 1 = none */
     uint64_t remainder; /* less than scale */
 };
@@ -50,13 +56,22 @@ uint8_t *number_map_put(const struct number_map *map, uint8_t *out);
 void number_map_get(struct decbuf *d, struct number_map *map_out);
 
 /* The smallest exponent from `least` up at which all but `misses_max` of the values are exact
- * decimals, or NUMBER_MAP_NONE. */
-unsigned number_map_exponent(const double *values, size_t count, unsigned least, size_t misses_max);
+ * decimals by `method`, or NUMBER_MAP_NONE. */
+unsigned number_map_exponent(
+    const double *values, size_t count, unsigned method, unsigned least, size_t misses_max);
 
-/* Integers of `values` at `exponent` (0..12). Returns how many were not exact; their rows are set in
- * `missed` (PRESENCE_WORDS(count) words, cleared first) and their integers repeat the one before. */
-size_t number_map_integers(
-    const double *values, size_t count, unsigned exponent, int64_t *integers_out, uint64_t *missed);
+/* Integers of `values` at `exponent` (0..12) and `method`. Returns how many were not exact; their
+ * rows are set in `missed` (PRESENCE_WORDS(count) words, cleared first) and their integers repeat
+ * the one before. */
+size_t number_map_integers(const double *values, size_t count, unsigned method, unsigned exponent,
+    int64_t *integers_out, uint64_t *missed);
+
+/* The nearest integers to values * 10^exponent (0 where out of range), and how many representable
+ * doubles each value lies above the decimal of its integer (method reciprocal). */
+void number_map_ulps(const double *values, size_t count, unsigned exponent, int64_t *integers_out,
+    int64_t *ulps_out);
+/* Adds `ulps` to the bits of each value. */
+void number_map_add_ulps(const int64_t *ulps, size_t count, double *values);
 
 /* Ordered bits of every value. */
 void number_map_bits(const double *values, size_t count, int64_t *integers_out);
@@ -64,12 +79,6 @@ void number_map_bits(const double *values, size_t count, int64_t *integers_out);
 /* Divides `integers` by what all their differences have in common and notes it in `map`: any
  * divisor for decimals, a power of two for bits. Leaves both alone where it would not pay. */
 void number_map_reduce(struct number_map *map, int64_t *integers, size_t count);
-
-/* Whether the division-free form fails for one of these (reduced) integers of a decimal mapping. */
-bool number_map_needs_division(const struct number_map *map, const int64_t *integers, size_t count);
-
-/* i / 10^exponent, correctly rounded. */
-double number_map_decimal(int64_t integer, unsigned exponent);
 
 /* Integers of a block to doubles; the arrays may be the same memory. */
 void number_map_apply(

@@ -1,0 +1,98 @@
+/* Dictionary of integers: building it with a small hash table, writing and reading. */
+#include "row/dictionary.h"
+
+#include <assert.h>
+
+#include "base/hash.h"
+#include "row/integer_column.h"
+
+#define SLOTS 1024 // a power of two, at most a quarter full
+
+/* Sorts `order`, places in `values`, by value. Insertion suffices: lists are short and mostly come
+ * in some order. */
+static void sort_places(const int64_t *values, size_t count, uint16_t *order)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t at = i;
+        while (at > 0 && values[order[at - 1]] > values[i]) {
+            order[at] = order[at - 1];
+            at--;
+        }
+        order[at] = (uint16_t)i;
+    }
+}
+
+bool dictionary_build(
+    struct dictionary *dictionary, const int64_t *integers, size_t count, size_t values_max)
+{
+    assert(values_max <= DICTIONARY_VALUES_MAX && count <= COLUMN_BLOCK_ROWS_MAX);
+    uint16_t slots[SLOTS] = {0}; // place + 1
+    int64_t found[DICTIONARY_VALUES_MAX];
+    size_t found_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t slot = hash_mix64((uint64_t)integers[i]) % SLOTS;
+        while (slots[slot] != 0 && found[slots[slot] - 1] != integers[i]) {
+            slot = (slot + 1) % SLOTS;
+        }
+        if (slots[slot] == 0) {
+            if (found_count == values_max) {
+                return false;
+            }
+            found[found_count++] = integers[i];
+            slots[slot] = (uint16_t)found_count;
+        }
+        dictionary->places[i] = slots[slot] - 1;
+    }
+    uint16_t order[DICTIONARY_VALUES_MAX];
+    int64_t place_of[DICTIONARY_VALUES_MAX];
+    sort_places(found, found_count, order);
+    for (size_t i = 0; i < found_count; i++) {
+        dictionary->values[i] = found[order[i]];
+        place_of[order[i]] = (int64_t)i;
+    }
+    for (size_t i = 0; i < count; i++) {
+        dictionary->places[i] = place_of[dictionary->places[i]];
+    }
+    dictionary->value_count = found_count;
+    return true;
+}
+
+size_t dictionary_size(const struct dictionary *dictionary, size_t count)
+{
+    return 2 + integer_column_plan(dictionary->values, dictionary->value_count).size +
+           integer_column_plan(dictionary->places, count).size;
+}
+
+uint8_t *dictionary_put(const struct dictionary *dictionary, size_t count, uint8_t *out)
+{
+    struct integer_plan list = integer_column_plan(dictionary->values, dictionary->value_count);
+    struct integer_plan places = integer_column_plan(dictionary->places, count);
+    *out++ = (uint8_t)(list.codec | places.codec << PAIR_CODEC_BITS);
+    *out++ = (uint8_t)(dictionary->value_count - 1);
+    out = integer_column_put(dictionary->values, dictionary->value_count, list.codec, out);
+    return integer_column_put(dictionary->places, count, places.codec, out);
+}
+
+void dictionary_get(struct decbuf *d, size_t count, int64_t *integers_out)
+{
+    uint8_t codecs = decbuf_u8(d);
+    size_t value_count = (size_t)decbuf_u8(d) + 1;
+    int64_t values[DICTIONARY_VALUES_MAX];
+    if (d->failed) {
+        return;
+    }
+    integer_column_get(d, (enum column_codec)(codecs & PAIR_CODEC_MASK), value_count, values);
+    if (d->failed) {
+        return;
+    }
+    integer_column_get(d, (enum column_codec)(codecs >> PAIR_CODEC_BITS), count, integers_out);
+    bool valid = !d->failed;
+    for (size_t i = 1; i < value_count && valid; i++) {
+        valid = values[i] > values[i - 1];
+    }
+    for (size_t i = 0; i < count && valid; i++) {
+        valid = (uint64_t)integers_out[i] < value_count;
+        integers_out[i] = values[valid ? integers_out[i] : 0];
+    }
+    d->failed = d->failed || !valid;
+}
