@@ -1,10 +1,18 @@
-/* Bit-packing, portable path. */
+/* Bit-packing: writing, and reading up to the last byte. */
 #include "row/bitpack.h"
 
 #include <assert.h>
 #include <string.h>
 
 #include "base/bytes.h"
+#include "row/kernels.h"
+
+/* Joining values before they are appended shortens the chain of additions to the stream: as many as
+ * fit one word beside the seven bits that may be pending. */
+static unsigned values_per_word(unsigned width)
+{
+    return width <= 14 ? 4 : width <= 28 ? 2 : 1;
+}
 
 uint8_t *bitpack_put(const uint64_t *values, size_t count, unsigned width, uint8_t *out)
 {
@@ -13,9 +21,24 @@ uint8_t *bitpack_put(const uint64_t *values, size_t count, unsigned width, uint8
         return out;
     }
     uint64_t mask = bit_mask(width);
-    uint64_t pending = 0; // bits not yet behind `out`, fewer than 8 at the top of the loop
+    uint64_t pending = 0; // bits not yet behind `out`, fewer than 8 at the top of each loop
     unsigned fill = 0;
-    for (size_t i = 0; i < count; i++) {
+    unsigned joined = values_per_word(width);
+    size_t i = 0;
+    for (; joined > 1 && i + joined <= count; i += joined) {
+        uint64_t word = (values[i] & mask) | (values[i + 1] & mask) << width;
+        if (joined == 4) {
+            uint64_t high = (values[i + 2] & mask) | (values[i + 3] & mask) << width;
+            word |= high << 2 * width;
+        }
+        pending |= word << fill;
+        fill += joined * width;
+        put_le64(out, pending);
+        out += fill / 8;
+        pending >>= fill & ~7u;
+        fill &= 7;
+    }
+    for (; i < count; i++) {
         pending |= (values[i] & mask) << fill;
         fill += width;
         put_le64(out, pending);
@@ -29,31 +52,29 @@ uint8_t *bitpack_put(const uint64_t *values, size_t count, unsigned width, uint8
     return out;
 }
 
-/* `bytes` must be readable up to 8 bytes past the last value's first byte. */
-static void unpack(const uint8_t *bytes, size_t count, unsigned width, uint64_t *values_out)
+void bitpack_get(
+    const uint8_t *bytes, size_t readable, size_t count, unsigned width, uint64_t *values_out)
 {
-    uint64_t mask = bit_mask(width);
-    size_t bit = 0;
-    for (size_t i = 0; i < count; i++, bit += width) {
-        values_out[i] = get_le64(bytes + bit / 8) >> (bit % 8) & mask;
-    }
-}
-
-void bitpack_get(const uint8_t *bytes, size_t count, unsigned width, uint64_t *values_out)
-{
-    assert(width <= BITPACK_WIDTH_MAX);
+    assert(width <= BITPACK_WIDTH_MAX && readable >= bitpack_size(count, width));
     if (width == 0) {
         memset(values_out, 0, count * sizeof(values_out[0]));
         return;
     }
-    // All but the last few values can load 8 bytes without leaving the input.
+    const struct row_kernels *kernels = row_kernels();
     size_t size = bitpack_size(count, width);
-    size_t direct = size > 8 ? (size - 8) * 8 / width : 0;
-    direct = (direct < count ? direct : count) / 8 * 8;
-    unpack(bytes, direct, width, values_out);
-    uint8_t tail[8 * sizeof(uint64_t) + 8 * BITPACK_WIDTH_MAX] = {0};
-    size_t at = direct / 8 * width;
-    assert(size - at + 8 <= sizeof(tail));
-    memcpy(tail, bytes + at, size - at);
-    unpack(tail, count - direct, width, values_out + direct);
+    if (readable >= size + UNPACK_OVERREAD) {
+        kernels->unpack(bytes, count, width, values_out);
+        return;
+    }
+    // Whole groups of eight as long as the overread stays inside, then the rest from a copy.
+    size_t groups = readable > UNPACK_OVERREAD ? (readable - UNPACK_OVERREAD) / width : 0;
+    groups = groups < count / 8 ? groups : count / 8;
+    if (groups > 0) {
+        kernels->unpack(bytes, 8 * groups, width, values_out);
+    }
+    uint8_t rest[2 * UNPACK_OVERREAD + 2 * BITPACK_WIDTH_MAX] = {0};
+    size_t rest_size = size - groups * width;
+    assert(rest_size + UNPACK_OVERREAD <= sizeof(rest));
+    memcpy(rest, bytes + groups * width, rest_size);
+    kernels->unpack(rest, count - 8 * groups, width, values_out + 8 * groups);
 }

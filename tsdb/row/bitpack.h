@@ -41,7 +41,9 @@ static inline uint64_t bit_mask(unsigned width)
  * end of what was written. Needs BITPACK_SLACK bytes of room beyond. */
 uint8_t *bitpack_put(const uint64_t *values, size_t count, unsigned width, uint8_t *out);
 
-/* Reads `count` values from exactly bitpack_size(count, width) bytes; touches no byte outside. */
-void bitpack_get(const uint8_t *bytes, size_t count, unsigned width, uint64_t *values_out);
+/* Reads `count` values from bitpack_size(count, width) bytes, of which and behind which `readable`
+ * bytes in all may be looked at: the more, the less is copied. */
+void bitpack_get(
+    const uint8_t *bytes, size_t readable, size_t count, unsigned width, uint64_t *values_out);
 
 #endif

@@ -17,6 +17,7 @@
 #include "row/column_format.h"
 #include "row/dictionary.h"
 #include "row/integer_column.h"
+#include "row/kernels.h"
 #include "row/number_map.h"
 #include "row/presence.h"
 
@@ -32,6 +33,7 @@ struct encoder {
     uint8_t kinds[COLUMN_BLOCK_ROWS_MAX];
     const double *stream; /* the values of the stream rows: `values` itself or `packed` */
     size_t n;
+    bool varies; /* the stream has two different values */
     double packed[COLUMN_BLOCK_ROWS_MAX];
     int64_t integers[COLUMN_BLOCK_ROWS_MAX]; /* of the stream, as the chosen mapping has them */
     int64_t ulps[COLUMN_BLOCK_ROWS_MAX];     /* only for CODEC_ULP */
@@ -57,21 +59,15 @@ static bool is_present(const uint64_t *presence, uint32_t i)
     return presence == NULL || (presence[i / 64] >> (i % 64) & 1) != 0;
 }
 
-static bool all_in_stream(const double *values, const uint64_t *presence, uint32_t count)
+static bool all_present(const uint64_t *presence, uint32_t count)
 {
-    bool stale = false;
-    for (uint32_t i = 0; i < count; i++) {
-        stale |= is_stale(values[i]);
-    }
-    if (stale || presence == NULL) {
-        return !stale;
-    }
     uint64_t all = UINT64_MAX;
-    for (uint32_t i = 0; i < count / 64; i++) {
+    for (uint32_t i = 0; presence != NULL && i < count / 64; i++) {
         all &= presence[i];
     }
     uint64_t rest = bit_mask(count % 64);
-    return all == UINT64_MAX && (rest == 0 || (presence[count / 64] & rest) == rest);
+    return all == UINT64_MAX &&
+           (presence == NULL || rest == 0 || (presence[count / 64] & rest) == rest);
 }
 
 /* Moves the values of stream rows to `packed`, as `kinds` says. */
@@ -83,13 +79,16 @@ static void pack_stream(struct encoder *e)
         e->n += e->kinds[i] == ROW_STREAM;
     }
     e->stream = e->packed;
+    e->varies = e->n > 0 && row_kernels()->scan(e->packed, e->n).varies;
 }
 
 static void split_rows(struct encoder *e, const uint64_t *presence)
 {
-    e->has_rows = !all_in_stream(e->values, presence, e->count);
+    struct column_scan scan = row_kernels()->scan(e->values, e->count);
+    e->has_rows = scan.stale || !all_present(presence, e->count);
     e->stream = e->values;
     e->n = e->count;
+    e->varies = scan.varies;
     if (e->has_rows) {
         for (uint32_t i = 0; i < e->count; i++) {
             e->kinds[i] = !is_present(presence, i) ? ROW_ABSENT
@@ -176,12 +175,10 @@ static struct choice choose_constant(double value)
     size_t high_bytes = 8 - (size_t)__builtin_ctzll(bits) / 8;
     choice.map.exponent = MAPPING_BITS;
     choice.size = 1 + high_bytes;
-    unsigned exponent = number_map_exponent(&value, 1, METHOD_RECIPROCAL, 0, 0);
+    unsigned exponent = number_map_exponent(value, METHOD_RECIPROCAL, 0);
     if (exponent != NUMBER_MAP_NONE) {
-        int64_t integer;
-        uint64_t missed;
         struct number_map map = {.exponent = (uint8_t)exponent, .scale = 1};
-        (void)number_map_integers(&value, 1, METHOD_RECIPROCAL, exponent, &integer, &missed);
+        int64_t integer = number_map_integer(value, exponent);
         size_t size = map_size(&map) + uvarint_size(zigzag_encode(integer));
         if (size <= choice.size) {
             choice.map = map;
@@ -191,26 +188,15 @@ static struct choice choose_constant(double value)
     return choice;
 }
 
-static bool all_equal(const double *values, size_t n)
+/* Fills the integers of the stream, from the map's exponent up; few misses become literals. */
+static bool map_stream(struct encoder *e, struct number_map *map)
 {
-    uint64_t any = 0;
-    for (size_t i = 1; i < n; i++) {
-        any |= double_bits(values[i]) ^ double_bits(values[0]);
-    }
-    return any == 0;
-}
-
-/* Fills the integers of the stream for `map`; up to `misses_max` rows become literals. */
-static bool map_stream(struct encoder *e, const struct number_map *map, size_t misses_max)
-{
-    uint64_t missed[PRESENCE_WORDS(COLUMN_BLOCK_ROWS_MAX)];
-    size_t misses =
-        number_map_integers(e->stream, e->n, map->method, map->exponent, e->integers, missed);
-    if (misses > misses_max) {
+    struct number_misses misses = {.count_max = e->n / LITERAL_SHARE};
+    if (!number_map_fit(e->stream, e->n, map, e->integers, &misses)) {
         return false;
     }
-    if (misses > 0) {
-        set_literals(e, missed);
+    if (misses.count > 0) {
+        set_literals(e, misses.rows);
     }
     return true;
 }
@@ -236,7 +222,8 @@ static bool map_as_before(
         return false;
     }
     *map_out = (struct number_map){.exponent = hint->exponent, .method = hint->method, .scale = 1};
-    return map_stream(e, map_out, 0) && !all_multiples_of_ten(e->integers, e->n);
+    size_t n = e->n;
+    return map_stream(e, map_out) && (n != e->n || !all_multiples_of_ten(e->integers, e->n));
 }
 
 /* Looks for decimals of any exponent and method. Few columns need more than the first method, and
@@ -245,22 +232,19 @@ static bool map_as_decimals(struct encoder *e, struct number_map *map_out)
 {
     static const uint8_t methods[] = {
         METHOD_RECIPROCAL, METHOD_PRODUCT, METHOD_HALVES, METHOD_QUOTIENT};
-    const double probes[3] = {e->stream[0], e->stream[e->n / 2], e->stream[e->n - 1]};
-    size_t misses_max = e->n / LITERAL_SHARE;
+    static const uint8_t least[METHOD_COUNT] = {
+        [METHOD_QUOTIENT] = 1, [METHOD_PRODUCT] = 1, [METHOD_HALVES] = 2};
+    const size_t probes[] = {0, e->n / 2, e->n - 1};
     for (size_t i = 0; i < sizeof(methods); i++) {
         unsigned method = methods[i];
-        unsigned least = method == METHOD_HALVES ? 2 : method == METHOD_RECIPROCAL ? 0 : 1;
-        if (method != METHOD_RECIPROCAL &&
-            number_map_exponent(probes, 3, method, least, 0) == NUMBER_MAP_NONE) {
-            continue;
+        bool likely = true;
+        for (size_t k = 0; k < 3 && method != METHOD_RECIPROCAL; k++) {
+            double value = e->stream[probes[k]];
+            likely = likely && number_map_exponent(value, method, least[method]) != NUMBER_MAP_NONE;
         }
-        unsigned exponent = number_map_exponent(e->stream, e->n, method, least, misses_max);
-        if (exponent == NUMBER_MAP_NONE) {
-            continue;
-        }
-        *map_out = (struct number_map){
-            .exponent = (uint8_t)exponent, .method = (uint8_t)method, .scale = 1};
-        if (map_stream(e, map_out, misses_max)) {
+        *map_out =
+            (struct number_map){.exponent = least[method], .method = (uint8_t)method, .scale = 1};
+        if (likely && map_stream(e, map_out)) {
             return true;
         }
     }
@@ -299,13 +283,13 @@ static struct choice choose_hard(struct encoder *e, const struct column_hint *hi
 
 static struct choice choose(struct encoder *e, const struct column_hint *hint)
 {
-    if (all_equal(e->stream, e->n)) {
+    if (!e->varies) {
         return choose_constant(e->stream[0]);
     }
     struct number_map map;
     if (map_as_before(e, hint, &map) || map_as_decimals(e, &map)) {
         // Literals may have left a constant.
-        return all_equal(e->stream, e->n) ? choose_constant(e->stream[0]) : choose_integers(e, map);
+        return e->varies ? choose_integers(e, map) : choose_constant(e->stream[0]);
     }
     return choose_hard(e, hint);
 }
@@ -324,10 +308,7 @@ static uint8_t *put_constant(const struct encoder *e, const struct choice *choic
         }
         return out;
     }
-    int64_t integer;
-    uint64_t missed;
-    (void)number_map_integers(
-        e->stream, 1, METHOD_RECIPROCAL, choice->map.exponent, &integer, &missed);
+    int64_t integer = number_map_integer(e->stream[0], choice->map.exponent);
     return out + put_uvarint(out, zigzag_encode(integer));
 }
 

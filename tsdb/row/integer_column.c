@@ -3,15 +3,11 @@
 
 #include <assert.h>
 
-#include "row/bitpack.h"
+#include "row/kernels.h"
 #include "row/patched.h"
 
-/* The parameters of one body and where its residuals went. */
-struct residuals {
-    int64_t base; /* first value or minimum */
-    int64_t step; /* smallest or first step or change, where the codec has one */
-    size_t count;
-};
+/* Sparse is tried where at most one row in so many changes. */
+#define SPARSE_SHARE 2
 
 static int64_t wrap_add(int64_t a, int64_t b)
 {
@@ -23,73 +19,80 @@ static int64_t wrap_sub(int64_t a, int64_t b)
     return (int64_t)((uint64_t)a - (uint64_t)b);
 }
 
-static struct residuals frame_residuals(const int64_t *values, size_t count, uint64_t *out)
+/* ---- residuals ---- */
+
+/* A column on its way to a body: the residuals of one codec at a time. */
+struct residuals {
+    const int64_t *values;
+    size_t values_count;
+    int64_t steps[COLUMN_BLOCK_ROWS_MAX]; /* values_count - 1 */
+    uint64_t out[COLUMN_BLOCK_ROWS_MAX];
+    uint64_t gaps[COLUMN_BLOCK_ROWS_MAX]; /* sparse only: its other stream */
+    size_t count;                         /* of `out` */
+    int64_t base;                         /* first value or minimum */
+    int64_t step;                         /* smallest or first step or change */
+};
+
+static void residuals_init(struct residuals *r, const int64_t *values, size_t count)
 {
-    int64_t minimum = values[0];
-    for (size_t i = 1; i < count; i++) {
-        minimum = values[i] < minimum ? values[i] : minimum;
-    }
-    for (size_t i = 0; i < count; i++) {
-        out[i] = (uint64_t)wrap_sub(values[i], minimum);
-    }
-    return (struct residuals){.base = minimum, .count = count};
+    r->values = values;
+    r->values_count = count;
+    row_kernels()->steps(values, count, r->steps);
 }
 
-static struct residuals delta_residuals(const int64_t *values, size_t count, uint64_t *out)
+static void frame_residuals(struct residuals *r)
 {
-    for (size_t i = 1; i < count; i++) {
-        out[i - 1] = zigzag_encode(wrap_sub(values[i], values[i - 1]));
-    }
-    return (struct residuals){.base = values[0], .count = count - 1};
+    const struct row_kernels *kernels = row_kernels();
+    r->base = kernels->minimum(r->values, r->values_count);
+    r->count = r->values_count;
+    kernels->subtract(r->values, r->count, r->base, r->out);
 }
 
-static struct residuals delta_frame_residuals(const int64_t *values, size_t count, uint64_t *out)
+static void delta_residuals(struct residuals *r)
 {
-    int64_t smallest = INT64_MAX;
-    for (size_t i = 1; i < count; i++) {
-        int64_t step = wrap_sub(values[i], values[i - 1]);
-        out[i - 1] = (uint64_t)step;
-        smallest = step < smallest ? step : smallest;
-    }
-    for (size_t i = 0; i + 1 < count; i++) {
-        out[i] -= (uint64_t)smallest;
-    }
-    return (struct residuals){values[0], smallest, count - 1};
+    r->base = r->values[0];
+    r->count = r->values_count - 1;
+    row_kernels()->zigzag(r->steps, r->count, r->out);
 }
 
-static struct residuals delta_delta_residuals(const int64_t *values, size_t count, uint64_t *out)
+static void delta_frame_residuals(struct residuals *r)
 {
-    int64_t first_step = wrap_sub(values[1], values[0]);
-    int64_t previous = first_step;
-    for (size_t i = 2; i < count; i++) {
-        int64_t step = wrap_sub(values[i], values[i - 1]);
-        out[i - 2] = zigzag_encode(wrap_sub(step, previous));
-        previous = step;
-    }
-    return (struct residuals){values[0], first_step, count - 2};
+    const struct row_kernels *kernels = row_kernels();
+    r->base = r->values[0];
+    r->count = r->values_count - 1;
+    r->step = kernels->minimum(r->steps, r->count);
+    kernels->subtract(r->steps, r->count, r->step, r->out);
 }
 
-/* Rows that differ from the one before; gaps to `gaps`, changes less the smallest to `changes`. */
-static struct residuals sparse_residuals(
-    const int64_t *values, size_t count, uint64_t *gaps, uint64_t *changes)
+static void delta_delta_residuals(struct residuals *r)
+{
+    const struct row_kernels *kernels = row_kernels();
+    r->base = r->values[0];
+    r->step = r->steps[0];
+    r->count = r->values_count - 2;
+    kernels->steps(r->steps, r->values_count - 1, (int64_t *)r->out);
+    kernels->zigzag((const int64_t *)r->out, r->count, r->out);
+}
+
+/* Rows that differ from the one before. */
+static void sparse_residuals(struct residuals *r)
 {
     size_t found = 0;
     size_t last = 0;
-    int64_t smallest = INT64_MAX;
-    for (size_t i = 1; i < count; i++) {
-        int64_t change = wrap_sub(values[i], values[i - 1]);
-        if (change != 0) {
-            gaps[found] = i - last - 1;
-            changes[found++] = (uint64_t)change;
-            smallest = change < smallest ? change : smallest;
-            last = i;
-        }
+    for (size_t i = 1; i < r->values_count; i++) {
+        int64_t step = r->steps[i - 1];
+        r->gaps[found] = i - last - 1;
+        r->out[found] = (uint64_t)step;
+        last = step != 0 ? i : last;
+        found += step != 0;
     }
-    for (size_t i = 0; i < found; i++) {
-        changes[i] -= (uint64_t)smallest;
-    }
-    return (struct residuals){values[0], smallest, found};
+    r->base = r->values[0];
+    r->count = found;
+    r->step = found > 0 ? row_kernels()->minimum((const int64_t *)r->out, found) : 0;
+    row_kernels()->subtract((const int64_t *)r->out, found, r->step, r->out);
 }
+
+/* ---- choosing ---- */
 
 static size_t svarint_size(int64_t v)
 {
@@ -107,53 +110,70 @@ bool integer_column_is_linear(const int64_t *values, size_t count)
     return true;
 }
 
+/* Bytes of the body of `codec`, or more than `limit` where it does not matter how many. */
+static size_t body_size(struct residuals *r, enum column_codec codec, size_t limit)
+{
+    size_t parameters = 0;
+    switch (codec) {
+    case CODEC_FRAME:
+        frame_residuals(r);
+        break;
+    case CODEC_DELTA:
+        delta_residuals(r);
+        break;
+    case CODEC_DELTA_FRAME:
+        delta_frame_residuals(r);
+        parameters = svarint_size(r->step);
+        break;
+    case CODEC_DELTA_DELTA:
+        delta_delta_residuals(r);
+        parameters = svarint_size(r->step);
+        break;
+    default:
+        sparse_residuals(r);
+        parameters = svarint_size(r->step) + uvarint_size(r->count);
+        parameters += patched_size(r->gaps, r->count, SIZE_MAX);
+        break;
+    }
+    parameters += svarint_size(r->base);
+    if (parameters >= limit) {
+        return SIZE_MAX;
+    }
+    size_t stream = patched_size(r->out, r->count, limit - parameters);
+    return stream == SIZE_MAX ? SIZE_MAX : parameters + stream;
+}
+
+static bool is_sparse(const struct residuals *r)
+{
+    size_t changes = 0;
+    for (size_t i = 0; i + 1 < r->values_count; i++) {
+        changes += r->steps[i] != 0;
+    }
+    return changes <= r->values_count / SPARSE_SHARE;
+}
+
 struct integer_plan integer_column_plan(const int64_t *values, size_t count)
 {
+    static const uint8_t codecs[] = {
+        CODEC_FRAME, CODEC_DELTA_FRAME, CODEC_DELTA, CODEC_DELTA_DELTA, CODEC_SPARSE};
     assert(count > 0 && count <= COLUMN_BLOCK_ROWS_MAX);
-    uint64_t a[COLUMN_BLOCK_ROWS_MAX];
-    uint64_t b[COLUMN_BLOCK_ROWS_MAX];
-    struct residuals r = sparse_residuals(values, count, a, b);
-    size_t changes = r.count;
-    if (changes == 0) {
-        return (struct integer_plan){CODEC_CONSTANT, svarint_size(values[0])};
+    struct residuals r;
+    residuals_init(&r, values, count);
+    if (integer_column_is_linear(values, count)) {
+        int64_t step = count > 1 ? r.steps[0] : 0;
+        size_t size = svarint_size(values[0]);
+        return step == 0 ? (struct integer_plan){CODEC_CONSTANT, size}
+                         : (struct integer_plan){CODEC_LINEAR, size + svarint_size(step)};
     }
-    struct integer_plan best = {CODEC_LINEAR, SIZE_MAX};
-    if (changes <= count / 2) {
-        best.codec = CODEC_SPARSE;
-        best.size = svarint_size(r.base) + uvarint_size(changes) + svarint_size(r.step) +
-                    patched_size(a, changes) + patched_size(b, changes);
-    }
-
-    r = delta_frame_residuals(values, count, a);
-    uint64_t any = 0;
-    for (size_t i = 0; i < r.count; i++) {
-        any |= a[i];
-    }
-    size_t head = svarint_size(r.base) + svarint_size(r.step);
-    if (any == 0) {
-        return (struct integer_plan){CODEC_LINEAR, head};
-    }
-    size_t size = head + patched_size(a, r.count);
-    if (size <= best.size) {
-        best = (struct integer_plan){CODEC_DELTA_FRAME, size};
-    }
-
-    r = delta_residuals(values, count, a);
-    size = svarint_size(r.base) + patched_size(a, r.count);
-    if (size <= best.size) {
-        best = (struct integer_plan){CODEC_DELTA, size};
-    }
-
-    r = frame_residuals(values, count, a);
-    size = svarint_size(r.base) + patched_size(a, r.count);
-    if (size <= best.size) {
-        best = (struct integer_plan){CODEC_FRAME, size};
-    }
-
-    r = delta_delta_residuals(values, count, a);
-    size = svarint_size(r.base) + svarint_size(r.step) + patched_size(a, r.count);
-    if (size < best.size) {
-        best = (struct integer_plan){CODEC_DELTA_DELTA, size};
+    struct integer_plan best = {CODEC_FRAME, SIZE_MAX};
+    for (size_t i = 0; i < sizeof(codecs); i++) {
+        if (codecs[i] == CODEC_SPARSE && !is_sparse(&r)) {
+            continue;
+        }
+        size_t size = body_size(&r, (enum column_codec)codecs[i], best.size);
+        if (size < best.size) {
+            best = (struct integer_plan){(enum column_codec)codecs[i], size};
+        }
     }
     return best;
 }
@@ -166,66 +186,70 @@ static uint8_t *put_svarint(int64_t v, uint8_t *out)
 uint8_t *integer_column_put(
     const int64_t *values, size_t count, enum column_codec codec, uint8_t *out)
 {
-    uint64_t a[COLUMN_BLOCK_ROWS_MAX];
-    uint64_t b[COLUMN_BLOCK_ROWS_MAX];
     struct residuals r;
+    residuals_init(&r, values, count);
     switch (codec) {
     case CODEC_CONSTANT:
         return put_svarint(values[0], out);
     case CODEC_LINEAR:
         out = put_svarint(values[0], out);
-        return put_svarint(wrap_sub(values[1], values[0]), out);
+        return put_svarint(r.steps[0], out);
     case CODEC_FRAME:
-        r = frame_residuals(values, count, a);
-        return patched_put(a, r.count, put_svarint(r.base, out));
+        frame_residuals(&r);
+        out = put_svarint(r.base, out);
+        break;
     case CODEC_DELTA:
-        r = delta_residuals(values, count, a);
-        return patched_put(a, r.count, put_svarint(r.base, out));
+        delta_residuals(&r);
+        out = put_svarint(r.base, out);
+        break;
     case CODEC_DELTA_FRAME:
-        r = delta_frame_residuals(values, count, a);
-        return patched_put(a, r.count, put_svarint(r.step, put_svarint(r.base, out)));
+        delta_frame_residuals(&r);
+        out = put_svarint(r.step, put_svarint(r.base, out));
+        break;
     case CODEC_DELTA_DELTA:
-        r = delta_delta_residuals(values, count, a);
-        return patched_put(a, r.count, put_svarint(r.step, put_svarint(r.base, out)));
+        delta_delta_residuals(&r);
+        out = put_svarint(r.step, put_svarint(r.base, out));
+        break;
     case CODEC_SPARSE:
-        r = sparse_residuals(values, count, a, b);
+        sparse_residuals(&r);
         out = put_svarint(r.base, out);
         out += put_uvarint(out, r.count);
-        out = put_svarint(r.step, out);
-        return patched_put(b, r.count, patched_put(a, r.count, out));
+        out = patched_put(r.gaps, r.count, put_svarint(r.step, out));
+        break;
     default:
         assert(!"an integer codec");
         return out;
     }
+    return patched_put(r.out, r.count, out);
 }
+
+/* ---- reading ---- */
 
 static void get_frame(struct decbuf *d, size_t count, int64_t *values)
 {
     int64_t minimum = decbuf_svarint(d);
     patched_get(d, count, (uint64_t *)values);
-    for (size_t i = 0; i < count && !d->failed; i++) {
-        values[i] = wrap_add(values[i], minimum);
+    if (!d->failed) {
+        row_kernels()->add(values, count, minimum);
     }
 }
 
 static void get_delta(struct decbuf *d, size_t count, int64_t *values)
 {
-    int64_t value = values[0] = decbuf_svarint(d);
+    values[0] = decbuf_svarint(d);
     patched_get(d, count - 1, (uint64_t *)values + 1);
-    for (size_t i = 1; i < count && !d->failed; i++) {
-        value = wrap_add(value, zigzag_decode((uint64_t)values[i]));
-        values[i] = value;
+    if (!d->failed) {
+        row_kernels()->accumulate_zigzag(values + 1, count - 1, values[0]);
     }
 }
 
 static void get_delta_frame(struct decbuf *d, size_t count, int64_t *values)
 {
-    int64_t value = values[0] = decbuf_svarint(d);
+    values[0] = decbuf_svarint(d);
     int64_t smallest = decbuf_svarint(d);
     patched_get(d, count - 1, (uint64_t *)values + 1);
-    for (size_t i = 1; i < count && !d->failed; i++) {
-        value = wrap_add(value, wrap_add(values[i], smallest));
-        values[i] = value;
+    if (!d->failed) {
+        row_kernels()->accumulate(values + 1, count - 1, values[0], smallest);
     }
 }
 
@@ -235,14 +259,12 @@ static void get_delta_delta(struct decbuf *d, size_t count, int64_t *values)
         d->failed = true;
         return;
     }
-    int64_t value = values[0] = decbuf_svarint(d);
-    int64_t step = decbuf_svarint(d);
-    value = values[1] = wrap_add(value, step);
+    values[0] = decbuf_svarint(d);
+    values[1] = decbuf_svarint(d); // the first step
     patched_get(d, count - 2, (uint64_t *)values + 2);
-    for (size_t i = 2; i < count && !d->failed; i++) {
-        step = wrap_add(step, zigzag_decode((uint64_t)values[i]));
-        value = wrap_add(value, step);
-        values[i] = value;
+    if (!d->failed) {
+        row_kernels()->accumulate_zigzag(values + 2, count - 2, values[1]);
+        row_kernels()->accumulate(values + 1, count - 1, values[0], 0);
     }
 }
 

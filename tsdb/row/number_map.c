@@ -2,18 +2,19 @@
 #include "row/number_map.h"
 
 #include <assert.h>
-#include <math.h>
 
 #include "row/column_block.h"
+#include "row/decimal.h"
+#include "row/kernels.h"
 
 #define SCALE_MAX ((uint64_t)1 << 62)
 #define SHIFT_BITS 6
 /* A scale and its mapping byte take two to four bytes; fewer bits saved than this do not pay. */
 #define REDUCE_BITS_MIN 32
 
-static const double power_of_ten[MAPPING_EXPONENT_MAX + 1] = {
+const double power_of_ten[MAPPING_EXPONENT_MAX + 1] = {
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
-static const double inverse_power[MAPPING_EXPONENT_MAX + 1] = {
+const double inverse_power[MAPPING_EXPONENT_MAX + 1] = {
     1e0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 1e-12};
 
 /* ---- the mapping's bytes ---- */
@@ -72,105 +73,73 @@ void number_map_get(struct decbuf *d, struct number_map *map_out)
     }
 }
 
-/* ---- one value ---- */
-
-static inline double reciprocal(double integer, unsigned exponent)
-{
-    double r = inverse_power[exponent];
-    double q = integer * r;
-    return fma(fma(-q, power_of_ten[exponent], integer), r, q);
-}
-
-/* The decimal of an integer, as number_map.h defines it; exponent 0 gives the integer. */
-static inline double decimal(double integer, unsigned method, unsigned exponent)
-{
-    switch (method) {
-    case METHOD_QUOTIENT:
-        return integer / power_of_ten[exponent];
-    case METHOD_PRODUCT:
-        return integer * inverse_power[exponent];
-    case METHOD_HALVES:
-        return integer / power_of_ten[exponent / 2] / power_of_ten[exponent / 2];
-    default:
-        return exponent == 0 ? integer : reciprocal(integer, exponent);
-    }
-}
-
-/* The integer whose decimal might be `value`; false when out of range or not a number. */
-static inline bool nearest_integer(double value, unsigned exponent, int64_t *integer_out)
-{
-    double scaled = value * power_of_ten[exponent];
-    if (!(fabs(scaled) <= (double)NUMBER_MAP_INTEGER_MAX)) {
-        return false;
-    }
-    *integer_out = lrint(scaled);
-    return true;
-}
-
-static inline bool exact_at(double value, unsigned method, unsigned exponent, int64_t *integer_out)
-{
-    int64_t integer;
-    if (!nearest_integer(value, exponent, &integer) ||
-        double_bits(decimal((double)integer, method, exponent)) != double_bits(value)) {
-        return false;
-    }
-    *integer_out = integer;
-    return true;
-}
-
 /* ---- doubles to integers ---- */
 
-unsigned number_map_exponent(
-    const double *values, size_t count, unsigned method, unsigned least, size_t misses_max)
+unsigned number_map_exponent(double value, unsigned method, unsigned least)
 {
-    // What is exact at e is exact at e + 1, but for rare roundings that the mapping counts again as
-    // misses; so one upward walk does.
     unsigned step = method == METHOD_HALVES ? 2 : 1;
-    unsigned exponent = least;
-    size_t misses = 0;
     int64_t integer;
-    for (size_t i = 0; i < count; i++) {
-        if (exact_at(values[i], method, exponent, &integer)) {
-            continue;
-        }
-        unsigned higher = exponent + step;
-        while (higher <= MAPPING_EXPONENT_MAX && !exact_at(values[i], method, higher, &integer)) {
-            higher += step;
-        }
-        if (higher <= MAPPING_EXPONENT_MAX) {
-            exponent = higher;
-        } else if (++misses > misses_max) {
-            return NUMBER_MAP_NONE;
+    for (unsigned exponent = least; exponent <= MAPPING_EXPONENT_MAX; exponent += step) {
+        if (decimal_exact(value, method, exponent, &integer)) {
+            return exponent;
         }
     }
-    return exponent;
+    return NUMBER_MAP_NONE;
 }
 
-size_t number_map_integers(const double *values, size_t count, unsigned method, unsigned exponent,
-    int64_t *integers_out, uint64_t *missed)
+int64_t number_map_integer(double value, unsigned exponent)
 {
-    assert(exponent <= MAPPING_EXPONENT_MAX);
-    memset(missed, 0, PRESENCE_WORDS(count) * sizeof(missed[0]));
-    size_t misses = 0;
     int64_t integer = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (!exact_at(values[i], method, exponent, &integer)) {
-            missed[i / 64] |= (uint64_t)1 << (i % 64);
-            misses++;
+    (void)decimal_nearest(value, exponent, &integer); // 0 where out of range
+    return integer;
+}
+
+/* One pass at the mapping's exponent, noting misses. Answers NUMBER_MAP_NONE when all rows have been
+ * seen or there are too many misses, or the higher exponent that a row needs. */
+static unsigned fit_pass(const double *values, size_t count, const struct number_map *map,
+    int64_t *integers, struct number_misses *misses)
+{
+    const struct row_kernels *kernels = row_kernels();
+    size_t at = 0;
+    misses->count = 0;
+    memset(misses->rows, 0, PRESENCE_WORDS(count) * sizeof(misses->rows[0]));
+    while (misses->count <= misses->count_max) {
+        at += kernels->to_integers(
+            values + at, count - at, map->method, map->exponent, integers + at);
+        if (at == count) {
+            break;
         }
-        integers_out[i] = integer;
+        unsigned higher = number_map_exponent(values[at], map->method, map->exponent);
+        if (higher != NUMBER_MAP_NONE) {
+            return higher;
+        }
+        misses->rows[at / 64] |= (uint64_t)1 << (at % 64);
+        misses->count++;
+        integers[at] = at > 0 ? integers[at - 1] : 0;
+        at++;
     }
-    return misses;
+    return NUMBER_MAP_NONE;
+}
+
+bool number_map_fit(const double *values, size_t count, struct number_map *map,
+    int64_t *integers_out, struct number_misses *misses)
+{
+    // What is exact at e is exact at e + 1, but for rare roundings that the next pass counts as
+    // misses; so the exponent only rises, and soon ends.
+    unsigned higher;
+    while ((higher = fit_pass(values, count, map, integers_out, misses)) != NUMBER_MAP_NONE) {
+        assert(higher > map->exponent);
+        map->exponent = (uint8_t)higher;
+    }
+    return misses->count <= misses->count_max;
 }
 
 void number_map_ulps(
     const double *values, size_t count, unsigned exponent, int64_t *integers_out, int64_t *ulps_out)
 {
     for (size_t i = 0; i < count; i++) {
-        int64_t integer = 0;
-        (void)nearest_integer(values[i], exponent, &integer); // then all of it is in the ulps
-        integers_out[i] = integer;
-        double near = decimal((double)integer, METHOD_RECIPROCAL, exponent);
+        integers_out[i] = number_map_integer(values[i], exponent); // 0 leaves all to the ulps
+        double near = decimal_value((double)integers_out[i], METHOD_RECIPROCAL, exponent);
         ulps_out[i] = (int64_t)(double_bits(values[i]) - double_bits(near));
     }
 }
@@ -296,12 +265,5 @@ void number_map_apply(
         apply_bits(map, integers, count, values_out);
         return;
     }
-    double scale = (double)map->scale;
-    double remainder = (double)map->remainder;
-    for (size_t i = 0; i < count; i++) {
-        values_out[i] = (double)integers[i] * scale + remainder;
-    }
-    for (size_t i = 0; i < count && map->exponent > 0; i++) {
-        values_out[i] = decimal(values_out[i], map->method, map->exponent);
-    }
+    row_kernels()->to_doubles(map, integers, count, values_out);
 }

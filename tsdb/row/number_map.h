@@ -33,6 +33,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "row/column_block.h"
 #include "row/column_format.h"
 
 struct number_map {
@@ -55,16 +56,23 @@ uint8_t *number_map_put(const struct number_map *map, uint8_t *out);
 /* A violation fails the cursor. */
 void number_map_get(struct decbuf *d, struct number_map *map_out);
 
-/* The smallest exponent from `least` up at which all but `misses_max` of the values are exact
- * decimals by `method`, or NUMBER_MAP_NONE. */
-unsigned number_map_exponent(
-    const double *values, size_t count, unsigned method, unsigned least, size_t misses_max);
+/* Values that are no decimals. */
+struct number_misses {
+    size_t count, count_max;
+    uint64_t rows[COLUMN_BLOCK_ROWS_MAX / 64]; /* a bit for each value */
+};
 
-/* Integers of `values` at `exponent` (0..12) and `method`. Returns how many were not exact; their
- * rows are set in `missed` (PRESENCE_WORDS(count) words, cleared first) and their integers repeat
- * the one before. */
-size_t number_map_integers(const double *values, size_t count, unsigned method, unsigned exponent,
-    int64_t *integers_out, uint64_t *missed);
+/* The smallest exponent from `least` up at which `value` is a decimal by `method`, or
+ * NUMBER_MAP_NONE. */
+unsigned number_map_exponent(double value, unsigned method, unsigned least);
+/* The integer of a value at an exponent: the nearest to value * 10^exponent, 0 when out of range. */
+int64_t number_map_integer(double value, unsigned exponent);
+
+/* Raises the exponent of `map`, whose method is given, until all but misses->count_max values are
+ * decimals; false when none will do. Fills their integers (a missed value's repeats the one before)
+ * and the misses. */
+bool number_map_fit(const double *values, size_t count, struct number_map *map,
+    int64_t *integers_out, struct number_misses *misses);
 
 /* The nearest integers to values * 10^exponent (0 where out of range), and how many representable
  * doubles each value lies above the decimal of its integer (method reciprocal). */

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "row/bitpack.h"
+#include "row/kernels.h"
 
 #define FLAG_EXCEPTIONS 0x40
 #define EXCEPTIONS_SHORT_MAX 3
@@ -26,37 +27,27 @@ static size_t exceptions_size(size_t count, unsigned exceptions, unsigned high_w
            bitpack_size(exceptions, position_width(count)) + bitpack_size(exceptions, high_width);
 }
 
-/* The width with the fewest bytes, from a histogram of bit widths. Of equals the widest wins: fewer
- * exceptions decode faster. */
+/* The width with the fewest bytes. Walks down from the widest value; of equals the widest wins, for
+ * fewer exceptions decode faster, and the walk ends where the exceptions alone cost too much. */
 static struct miniblock_plan plan_miniblock(const uint64_t *values, size_t count)
 {
-    uint8_t of_width[65] = {0};
-    uint64_t all = 0;
-    for (size_t i = 0; i < count; i++) {
-        of_width[bit_width(values[i])]++;
-        all |= values[i];
-    }
-    unsigned widest = bit_width(all);
+    const struct row_kernels *kernels = row_kernels();
+    uint8_t widths[KERNEL_WIDTHS];
+    kernels->widths(values, count, widths);
+    unsigned widest = kernels->widest(widths);
+    unsigned width = widest <= BITPACK_WIDTH_MAX ? widest : BITPACK_WIDTH_MAX;
     struct miniblock_plan best = {.size = SIZE_MAX};
-    unsigned exceptions = 0;
-    for (unsigned width = widest;; width--) {
-        unsigned high = widest - width;
-        if (high > BITPACK_WIDTH_MAX) {
-            break;
+    for (;; width--) {
+        unsigned exceptions = width < widest ? kernels->count_wider(widths, width) : 0;
+        size_t apart = exceptions > 0 ? exceptions_size(count, exceptions, widest - width) : 0;
+        size_t size = 1 + bitpack_size(count, width) + apart;
+        if (size < best.size) {
+            best = (struct miniblock_plan){width, exceptions, widest - width, size};
         }
-        if (width <= BITPACK_WIDTH_MAX) {
-            size_t size = 1 + bitpack_size(count, width);
-            size += exceptions > 0 ? exceptions_size(count, exceptions, high) : 0;
-            if (size < best.size) {
-                best = (struct miniblock_plan){width, exceptions, high, size};
-            }
+        if (width == 0 || apart >= best.size || widest - width == BITPACK_WIDTH_MAX) {
+            return best;
         }
-        if (width == 0) {
-            break;
-        }
-        exceptions += of_width[width];
     }
-    return best;
 }
 
 static size_t miniblock_count(size_t left)
@@ -64,13 +55,13 @@ static size_t miniblock_count(size_t left)
     return left < MINIBLOCK_VALUES ? left : MINIBLOCK_VALUES;
 }
 
-size_t patched_size(const uint64_t *values, size_t count)
+size_t patched_size(const uint64_t *values, size_t count, size_t limit)
 {
     size_t size = 0;
-    for (size_t at = 0; at < count; at += MINIBLOCK_VALUES) {
+    for (size_t at = 0; at < count && size <= limit; at += MINIBLOCK_VALUES) {
         size += plan_miniblock(values + at, miniblock_count(count - at)).size;
     }
-    return size;
+    return size <= limit ? size : SIZE_MAX;
 }
 
 static uint8_t *put_exceptions(
@@ -145,8 +136,10 @@ static void get_exceptions(struct decbuf *d, size_t count, unsigned width, uint6
     }
     uint64_t positions[MINIBLOCK_VALUES];
     uint64_t highs[MINIBLOCK_VALUES];
-    bitpack_get((const uint8_t *)at.ptr, exceptions, at_width, positions);
-    bitpack_get((const uint8_t *)high.ptr, exceptions, high_width, highs);
+    const uint8_t *position_bytes = (const uint8_t *)at.ptr;
+    const uint8_t *high_bytes = (const uint8_t *)high.ptr;
+    bitpack_get(position_bytes, (size_t)(d->end - position_bytes), exceptions, at_width, positions);
+    bitpack_get(high_bytes, (size_t)(d->end - high_bytes), exceptions, high_width, highs);
     uint64_t least = 0; // the smallest position that may come next
     for (unsigned i = 0; i < exceptions; i++) {
         if (positions[i] < least || positions[i] >= count) {
@@ -172,7 +165,8 @@ void patched_get(struct decbuf *d, size_t count, uint64_t *values_out)
         if (d->failed) {
             return;
         }
-        bitpack_get((const uint8_t *)packed.ptr, n, width, values_out + at);
+        const uint8_t *bytes = (const uint8_t *)packed.ptr;
+        bitpack_get(bytes, (size_t)(d->end - bytes), n, width, values_out + at);
         if ((head & FLAG_EXCEPTIONS) != 0) {
             get_exceptions(d, n, width, values_out + at);
         }

@@ -29,8 +29,8 @@
 /* No stream of `count` values is longer: width 57 and an exception for each value. */
 #define PATCHED_SIZE_MAX(count) (9 * (size_t)(count) + 8 * ((size_t)(count) / MINIBLOCK_VALUES + 1))
 
-/* Bytes that patched_put will write. */
-size_t patched_size(const uint64_t *values, size_t count);
+/* Bytes that patched_put will write, or SIZE_MAX once they exceed `limit`. */
+size_t patched_size(const uint64_t *values, size_t count, size_t limit);
 /* Returns the end of what was written; needs BITPACK_SLACK bytes of room beyond. */
 uint8_t *patched_put(const uint64_t *values, size_t count, uint8_t *out);
 /* Reads `count` values; a violation fails the cursor. `values_out` then holds garbage. */

@@ -116,7 +116,7 @@ static size_t put_skips(const struct grid *grid, uint32_t count, uint8_t *out)
 static size_t grid_size(const struct grid *grid, uint32_t count)
 {
     return uvarint_size(zigzag_encode(grid->origin)) + uvarint_size(grid->step) +
-           put_skips(grid, count, NULL) + patched_size(grid->offsets, count);
+           put_skips(grid, count, NULL) + patched_size(grid->offsets, count, SIZE_MAX);
 }
 
 static uint8_t *put_grid(const struct grid *grid, uint32_t count, uint8_t *out)

@@ -1,0 +1,69 @@
+/* The inner loops of the room, in a portable form and one for AVX2, chosen at run time.
+ *
+ * Both give the same bits for every input, garbage included; test_row_kernels.c compares them. The
+ * table is read-only; each call of row_kernels() costs a load and a test. There is no AVX-512 form:
+ * nothing has been measured or tested on a machine that has it.
+ */
+#ifndef SONDE_ROW_KERNELS_H
+#define SONDE_ROW_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "row/number_map.h"
+
+/* Bytes past the last value that `unpack` may read. */
+#define UNPACK_OVERREAD 32
+/* Widths of a miniblock: bytes, padded with zeros to the full count. */
+#define KERNEL_WIDTHS 128
+
+/* What one look at a column says. */
+struct column_scan {
+    bool varies; /* some value differs from the first, to the bit */
+    bool stale;  /* some value is a stale marker */
+};
+
+struct row_kernels {
+    const char *name;
+
+    /* `count` values of `width` bits (1..57) as bitpack.h packs them. */
+    void (*unpack)(const uint8_t *bytes, size_t count, unsigned width, uint64_t *values_out);
+    /* values[i] += base */
+    void (*add)(int64_t *values, size_t count, int64_t base);
+    /* values[i] = start + the sum of values[0..i] + (i + 1) * step */
+    void (*accumulate)(int64_t *values, size_t count, int64_t start, int64_t step);
+    /* The same with zigzag_decode(values[i]), and no step. */
+    void (*accumulate_zigzag)(int64_t *values, size_t count, int64_t start);
+    /* number_map_apply, for all mappings but bits. */
+    void (*to_doubles)(
+        const struct number_map *map, const int64_t *integers, size_t count, double *values_out);
+
+    struct column_scan (*scan)(const double *values, size_t count);
+    /* Integers of `values` at an exponent (0..12) and method. Returns how many from the first on
+     * are exact; integers after those are not set. */
+    size_t (*to_integers)(const double *values, size_t count, unsigned method, unsigned exponent,
+        int64_t *integers_out);
+    /* The smallest value; count > 0. */
+    int64_t (*minimum)(const int64_t *values, size_t count);
+    /* out[i] = values[i] - base */
+    void (*subtract)(const int64_t *values, size_t count, int64_t base, uint64_t *out);
+    /* steps[i] = values[i + 1] - values[i], count - 1 of them. */
+    void (*steps)(const int64_t *values, size_t count, int64_t *steps_out);
+    /* out[i] = zigzag_encode(values[i]) */
+    void (*zigzag)(const int64_t *values, size_t count, uint64_t *out);
+    /* The bits of each of at most KERNEL_WIDTHS values; the rest of `widths_out` is zeroed. */
+    void (*widths)(const uint64_t *values, size_t count, uint8_t *widths_out);
+    /* The largest of KERNEL_WIDTHS widths. */
+    unsigned (*widest)(const uint8_t *widths);
+    /* How many of KERNEL_WIDTHS widths exceed `width`. */
+    unsigned (*count_wider)(const uint8_t *widths, unsigned width);
+};
+
+/* The fastest this machine can run. */
+const struct row_kernels *row_kernels(void);
+const struct row_kernels *row_kernels_portable(void);
+/* NULL where the machine has no AVX2, FMA and BMI2. */
+const struct row_kernels *row_kernels_avx2(void);
+
+#endif

@@ -1,0 +1,452 @@
+/* The inner loops for AVX2 with FMA and BMI2: four 64-bit lanes, unaligned, the last few values by
+ * the portable rules. */
+#include "row/kernels.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#include "base/bytes.h"
+#include "row/bitpack.h"
+#include "row/column_block.h"
+#include "row/decimal.h"
+
+#define AVX2 __attribute__((target("avx2,fma,bmi2,lzcnt,popcnt")))
+#define LANES 4
+
+static AVX2 inline __m256i load(const void *p)
+{
+    return _mm256_loadu_si256((const __m256i *)p);
+}
+
+static AVX2 inline void store(void *p, __m256i v)
+{
+    _mm256_storeu_si256((__m256i *)p, v);
+}
+
+/* ---- unpacking ---- */
+
+/* Two 16-byte loads, one in each half. */
+static AVX2 inline __m256i load_halves(const uint8_t *low, const uint8_t *high)
+{
+    __m128i a = _mm_loadu_si128((const __m128i *)low);
+    __m128i b = _mm_loadu_si128((const __m128i *)high);
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1);
+}
+
+/* Eight values at a time in 32-bit lanes, width at most 25: each lane gets the four bytes that hold
+ * its value, shifted into place. Values 4..7 begin at byte width / 2, half a byte in where the width
+ * is odd. */
+static AVX2 void unpack_narrow(
+    const uint8_t *bytes, size_t groups, unsigned width, uint64_t *values_out)
+{
+    int half = 4 * (int)(width & 1);
+    __m256i bit = _mm256_mullo_epi32(
+        _mm256_setr_epi32(0, 1, 2, 3, 0, 1, 2, 3), _mm256_set1_epi32((int)width));
+    bit = _mm256_add_epi32(bit, _mm256_setr_epi32(0, 0, 0, 0, half, half, half, half));
+    __m256i shift = _mm256_and_si256(bit, _mm256_set1_epi32(7));
+    __m256i select = _mm256_add_epi32(
+        _mm256_mullo_epi32(_mm256_srli_epi32(bit, 3), _mm256_set1_epi32(0x01010101)),
+        _mm256_set1_epi32(0x03020100));
+    __m256i mask = _mm256_set1_epi32((int)bit_mask(width));
+    for (size_t i = 0; i < groups; i++) {
+        __m256i v = _mm256_shuffle_epi8(load_halves(bytes, bytes + width / 2), select);
+        v = _mm256_and_si256(_mm256_srlv_epi32(v, shift), mask);
+        store(values_out, _mm256_cvtepu32_epi64(_mm256_castsi256_si128(v)));
+        store(values_out + 4, _mm256_cvtepu32_epi64(_mm256_extracti128_si256(v, 1)));
+        bytes += width;
+        values_out += 8;
+    }
+}
+
+/* Selector and shift for four values of which the halves begin `low` and `high` bits into a byte. */
+struct wide_lanes {
+    __m256i select, shift;
+};
+
+static AVX2 inline struct wide_lanes make_lanes(unsigned low, unsigned high, unsigned width)
+{
+    __m256i bit = _mm256_setr_epi64x(low, low + width, high, high + width);
+    __m256i byte = _mm256_srli_epi64(bit, 3);
+    __m256i spread =
+        _mm256_shuffle_epi8(byte, _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 8, 8, 8, 8, 8, 8, 8, 8,
+                                      0, 0, 0, 0, 0, 0, 0, 0, 8, 8, 8, 8, 8, 8, 8, 8));
+    __m256i select = _mm256_add_epi8(spread, _mm256_set1_epi64x(0x0706050403020100));
+    return (struct wide_lanes){select, _mm256_and_si256(bit, _mm256_set1_epi64x(7))};
+}
+
+/* Eight values at a time in 64-bit lanes, width at most 57, two to a 16-byte load. */
+static AVX2 void unpack_wide(
+    const uint8_t *bytes, size_t groups, unsigned width, uint64_t *values_out)
+{
+    unsigned at[4];
+    unsigned bit[4];
+    for (unsigned pair = 0; pair < 4; pair++) {
+        at[pair] = 2 * pair * width / 8;
+        bit[pair] = 2 * pair * width % 8;
+    }
+    struct wide_lanes first = make_lanes(bit[0], bit[1], width);
+    struct wide_lanes second = make_lanes(bit[2], bit[3], width);
+    __m256i mask = _mm256_set1_epi64x((int64_t)bit_mask(width));
+    for (size_t i = 0; i < groups; i++) {
+        __m256i v = _mm256_shuffle_epi8(load_halves(bytes + at[0], bytes + at[1]), first.select);
+        store(values_out, _mm256_and_si256(_mm256_srlv_epi64(v, first.shift), mask));
+        v = _mm256_shuffle_epi8(load_halves(bytes + at[2], bytes + at[3]), second.select);
+        store(values_out + 4, _mm256_and_si256(_mm256_srlv_epi64(v, second.shift), mask));
+        bytes += width;
+        values_out += 8;
+    }
+}
+
+static AVX2 void unpack(const uint8_t *bytes, size_t count, unsigned width, uint64_t *values_out)
+{
+    size_t groups = count / 8;
+    if (width <= 25) {
+        unpack_narrow(bytes, groups, width, values_out);
+    } else {
+        unpack_wide(bytes, groups, width, values_out);
+    }
+    uint64_t mask = bit_mask(width);
+    size_t bit = 8 * groups * width;
+    for (size_t i = 8 * groups; i < count; i++, bit += width) {
+        values_out[i] = get_le64(bytes + bit / 8) >> (bit % 8) & mask;
+    }
+}
+
+/* ---- sums ---- */
+
+static AVX2 void add(int64_t *values, size_t count, int64_t base)
+{
+    __m256i b = _mm256_set1_epi64x(base);
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        store(values + i, _mm256_add_epi64(load(values + i), b));
+    }
+    for (; i < count; i++) {
+        values[i] = (int64_t)((uint64_t)values[i] + (uint64_t)base);
+    }
+}
+
+/* Sums of lanes 0..i in each lane i. */
+static AVX2 inline __m256i prefix_sum(__m256i v)
+{
+    v = _mm256_add_epi64(v, _mm256_slli_si256(v, 8));
+    __m256i low_total = _mm256_permute4x64_epi64(v, _MM_SHUFFLE(1, 1, 1, 1));
+    __m256i upper = _mm256_blend_epi32(_mm256_setzero_si256(), low_total, 0xf0);
+    return _mm256_add_epi64(v, upper);
+}
+
+static AVX2 inline __m256i last_lane(__m256i v)
+{
+    return _mm256_permute4x64_epi64(v, _MM_SHUFFLE(3, 3, 3, 3));
+}
+
+static AVX2 inline __m256i unzigzag(__m256i v)
+{
+    __m256i sign =
+        _mm256_sub_epi64(_mm256_setzero_si256(), _mm256_and_si256(v, _mm256_set1_epi64x(1)));
+    return _mm256_xor_si256(_mm256_srli_epi64(v, 1), sign);
+}
+
+static AVX2 void accumulate(int64_t *values, size_t count, int64_t start, int64_t step)
+{
+    __m256i sum = _mm256_set1_epi64x(start);
+    __m256i s = _mm256_set1_epi64x(step);
+    size_t i = 0;
+    // The total is broadcast apart from the running sum, so that the chain is one addition long.
+    for (; i + LANES <= count; i += LANES) {
+        __m256i v = prefix_sum(_mm256_add_epi64(load(values + i), s));
+        store(values + i, _mm256_add_epi64(v, sum));
+        sum = _mm256_add_epi64(sum, last_lane(v));
+    }
+    uint64_t rest = (uint64_t)_mm256_extract_epi64(sum, 0);
+    for (; i < count; i++) {
+        rest += (uint64_t)values[i] + (uint64_t)step;
+        values[i] = (int64_t)rest;
+    }
+}
+
+static AVX2 void accumulate_zigzag(int64_t *values, size_t count, int64_t start)
+{
+    __m256i sum = _mm256_set1_epi64x(start);
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        __m256i v = prefix_sum(unzigzag(load(values + i)));
+        store(values + i, _mm256_add_epi64(v, sum));
+        sum = _mm256_add_epi64(sum, last_lane(v));
+    }
+    uint64_t rest = (uint64_t)_mm256_extract_epi64(sum, 0);
+    for (; i < count; i++) {
+        rest += (uint64_t)zigzag_decode((uint64_t)values[i]);
+        values[i] = (int64_t)rest;
+    }
+}
+
+/* ---- doubles ---- */
+
+/* int64 to double, rounded once: the high 48 bits and the low 16 ... 52 each become an exact double
+ * by way of the mantissa of a power of two, and one addition joins them. */
+static AVX2 inline __m256d to_double(__m256i v)
+{
+    const __m256d high_bias = _mm256_set1_pd(0x1.8p68);
+    const __m256d both_bias = _mm256_set1_pd(0x1.8p68 + 0x1p52);
+    __m256i high = _mm256_blend_epi16(_mm256_srai_epi32(v, 16), _mm256_setzero_si256(), 0x33);
+    high = _mm256_add_epi64(high, _mm256_castpd_si256(high_bias));
+    __m256i low = _mm256_blend_epi16(v, _mm256_castpd_si256(_mm256_set1_pd(0x1p52)), 0x88);
+    return _mm256_add_pd(
+        _mm256_sub_pd(_mm256_castsi256_pd(high), both_bias), _mm256_castsi256_pd(low));
+}
+
+/* The factors of a decimal in every lane. */
+struct decimal_lanes {
+    __m256d power, half_power, inverse;
+};
+
+static AVX2 inline struct decimal_lanes decimal_lanes(unsigned exponent)
+{
+    return (struct decimal_lanes){_mm256_set1_pd(power_of_ten[exponent]),
+        _mm256_set1_pd(power_of_ten[exponent / 2]), _mm256_set1_pd(inverse_power[exponent])};
+}
+
+/* decimal_value in lanes. */
+static AVX2 inline __m256d decimal_in_lanes(
+    __m256d integer, unsigned method, unsigned exponent, const struct decimal_lanes *f)
+{
+    switch (method) {
+    case METHOD_QUOTIENT:
+        return _mm256_div_pd(integer, f->power);
+    case METHOD_PRODUCT:
+        return _mm256_mul_pd(integer, f->inverse);
+    case METHOD_HALVES:
+        return _mm256_div_pd(_mm256_div_pd(integer, f->half_power), f->half_power);
+    default:
+        break;
+    }
+    if (exponent == 0) {
+        return integer;
+    }
+    __m256d q = _mm256_mul_pd(integer, f->inverse);
+    __m256d rest = _mm256_fnmadd_pd(q, f->power, integer);
+    return _mm256_fmadd_pd(rest, f->inverse, q);
+}
+
+/* `method`, `exponent` and `scaled` are constants at each call, so that every combination gets a loop
+ * without branches. */
+static AVX2 inline __attribute__((always_inline)) size_t convert(const struct number_map *map,
+    unsigned method, unsigned exponent, bool scaled, const int64_t *integers, size_t count,
+    double *values_out)
+{
+    struct decimal_lanes factors = decimal_lanes(map->exponent);
+    __m256d scale = _mm256_set1_pd((double)map->scale);
+    __m256d remainder = _mm256_set1_pd((double)map->remainder);
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        __m256d v = to_double(load(integers + i));
+        v = scaled ? _mm256_add_pd(_mm256_mul_pd(v, scale), remainder) : v;
+        _mm256_storeu_pd(values_out + i, decimal_in_lanes(v, method, exponent, &factors));
+    }
+    return i;
+}
+
+static AVX2 void to_doubles(
+    const struct number_map *map, const int64_t *integers, size_t count, double *values_out)
+{
+    bool scaled = map->scale != 1;
+    size_t i;
+    if (map->exponent == 0) {
+        i = scaled ? convert(map, METHOD_RECIPROCAL, 0, true, integers, count, values_out)
+                   : convert(map, METHOD_RECIPROCAL, 0, false, integers, count, values_out);
+    } else if (map->method == METHOD_RECIPROCAL) {
+        i = scaled ? convert(map, METHOD_RECIPROCAL, 1, true, integers, count, values_out)
+                   : convert(map, METHOD_RECIPROCAL, 1, false, integers, count, values_out);
+    } else {
+        i = convert(map, map->method, 1, true, integers, count, values_out);
+    }
+    double scale = (double)map->scale;
+    double remainder = (double)map->remainder;
+    for (; i < count; i++) {
+        double integer = (double)integers[i] * scale + remainder;
+        values_out[i] = decimal_value(integer, map->method, map->exponent);
+    }
+}
+
+static AVX2 struct column_scan scan(const double *values, size_t count)
+{
+    uint64_t first_bits = double_bits(values[0]);
+    __m256i first = _mm256_set1_epi64x((int64_t)first_bits);
+    __m256i marker = _mm256_set1_epi64x((int64_t)STALE_MARKER_BITS);
+    __m256i differs = _mm256_setzero_si256();
+    __m256i stale = _mm256_setzero_si256();
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        __m256i v = load(values + i);
+        differs = _mm256_or_si256(differs, _mm256_xor_si256(v, first));
+        stale = _mm256_or_si256(stale, _mm256_cmpeq_epi64(v, marker));
+    }
+    struct column_scan result = {
+        _mm256_testz_si256(differs, differs) == 0, _mm256_testz_si256(stale, stale) == 0};
+    for (; i < count; i++) {
+        result.varies |= double_bits(values[i]) != first_bits;
+        result.stale |= double_bits(values[i]) == STALE_MARKER_BITS;
+    }
+    return result;
+}
+
+/* Integers of four values, by rounding and the mantissa of 1.5 * 2^52; all ones in the lanes that are
+ * exact. Beyond 2^51 a lane counts as not exact here, which the portable rule then decides. */
+static AVX2 inline __m256i exact_lanes(__m256d v, unsigned method, unsigned exponent,
+    const struct decimal_lanes *factors, __m256i *integers_out)
+{
+    const __m256d bias = _mm256_set1_pd(0x1.8p52);
+    __m256d scaled = _mm256_mul_pd(v, factors->power);
+    __m256d size = _mm256_andnot_pd(_mm256_set1_pd(-0.0), scaled);
+    __m256d in_range = _mm256_cmp_pd(size, _mm256_set1_pd(0x1p51), _CMP_LT_OQ);
+    __m256d integer = _mm256_round_pd(scaled, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    // Adding zero makes -0 the +0 that an integer becomes.
+    integer = _mm256_add_pd(integer, _mm256_setzero_pd());
+    *integers_out = _mm256_sub_epi64(
+        _mm256_castpd_si256(_mm256_add_pd(integer, bias)), _mm256_castpd_si256(bias));
+    __m256d back = decimal_in_lanes(integer, method, exponent, factors);
+    __m256i same = _mm256_cmpeq_epi64(_mm256_castpd_si256(back), _mm256_castpd_si256(v));
+    return _mm256_and_si256(same, _mm256_castpd_si256(in_range));
+}
+
+static AVX2 size_t to_integers(
+    const double *values, size_t count, unsigned method, unsigned exponent, int64_t *integers_out)
+{
+    struct decimal_lanes factors = decimal_lanes(exponent);
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        __m256i integers;
+        __m256i exact =
+            exact_lanes(_mm256_loadu_pd(values + i), method, exponent, &factors, &integers);
+        store(integers_out + i, integers);
+        if (_mm256_movemask_epi8(exact) == -1) {
+            continue;
+        }
+        for (size_t k = i; k < i + LANES; k++) {
+            if (!decimal_exact(values[k], method, exponent, &integers_out[k])) {
+                return k;
+            }
+        }
+    }
+    while (i < count && decimal_exact(values[i], method, exponent, &integers_out[i])) {
+        i++;
+    }
+    return i;
+}
+
+/* ---- residuals ---- */
+
+static AVX2 int64_t minimum(const int64_t *values, size_t count)
+{
+    int64_t least = values[0];
+    size_t i = 0;
+    if (count >= LANES) {
+        __m256i m = load(values);
+        for (i = LANES; i + LANES <= count; i += LANES) {
+            __m256i v = load(values + i);
+            m = _mm256_blendv_epi8(m, v, _mm256_cmpgt_epi64(m, v));
+        }
+        int64_t lanes[LANES];
+        store(lanes, m);
+        for (size_t k = 0; k < LANES; k++) {
+            least = lanes[k] < least ? lanes[k] : least;
+        }
+    }
+    for (; i < count; i++) {
+        least = values[i] < least ? values[i] : least;
+    }
+    return least;
+}
+
+static AVX2 void subtract(const int64_t *values, size_t count, int64_t base, uint64_t *out)
+{
+    __m256i b = _mm256_set1_epi64x(base);
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        store(out + i, _mm256_sub_epi64(load(values + i), b));
+    }
+    for (; i < count; i++) {
+        out[i] = (uint64_t)values[i] - (uint64_t)base;
+    }
+}
+
+static AVX2 void steps(const int64_t *values, size_t count, int64_t *steps_out)
+{
+    size_t i = 0;
+    for (; i + LANES < count; i += LANES) {
+        store(steps_out + i, _mm256_sub_epi64(load(values + i + 1), load(values + i)));
+    }
+    for (; i + 1 < count; i++) {
+        steps_out[i] = (int64_t)((uint64_t)values[i + 1] - (uint64_t)values[i]);
+    }
+}
+
+static AVX2 void zigzag(const int64_t *values, size_t count, uint64_t *out)
+{
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        __m256i v = load(values + i);
+        __m256i sign = _mm256_cmpgt_epi64(_mm256_setzero_si256(), v);
+        store(out + i, _mm256_xor_si256(_mm256_slli_epi64(v, 1), sign));
+    }
+    for (; i < count; i++) {
+        out[i] = zigzag_encode(values[i]);
+    }
+}
+
+static AVX2 void widths(const uint64_t *values, size_t count, uint8_t *widths_out)
+{
+    for (size_t i = 0; i < KERNEL_WIDTHS; i += sizeof(__m256i)) {
+        store(widths_out + i, _mm256_setzero_si256());
+    }
+    for (size_t i = 0; i < count; i++) {
+        widths_out[i] = (uint8_t)(64 - _lzcnt_u64(values[i]));
+    }
+}
+
+static AVX2 unsigned widest(const uint8_t *widths_in)
+{
+    __m256i most = load(widths_in);
+    for (size_t i = sizeof(__m256i); i < KERNEL_WIDTHS; i += sizeof(__m256i)) {
+        most = _mm256_max_epu8(most, load(widths_in + i));
+    }
+    __m128i m = _mm_max_epu8(_mm256_castsi256_si128(most), _mm256_extracti128_si256(most, 1));
+    m = _mm_max_epu8(m, _mm_srli_si128(m, 8));
+    m = _mm_max_epu8(m, _mm_srli_si128(m, 4));
+    m = _mm_max_epu8(m, _mm_srli_si128(m, 2));
+    m = _mm_max_epu8(m, _mm_srli_si128(m, 1));
+    return (unsigned)_mm_extract_epi8(m, 0);
+}
+
+static AVX2 unsigned count_wider(const uint8_t *widths_in, unsigned width)
+{
+    __m256i limit = _mm256_set1_epi8((char)width);
+    unsigned count = 0;
+    for (size_t i = 0; i < KERNEL_WIDTHS; i += sizeof(__m256i)) {
+        __m256i wider = _mm256_cmpgt_epi8(load(widths_in + i), limit);
+        count += (unsigned)__builtin_popcount((unsigned)_mm256_movemask_epi8(wider));
+    }
+    return count;
+}
+
+static const struct row_kernels avx2 = {"avx2", unpack, add, accumulate, accumulate_zigzag,
+    to_doubles, scan, to_integers, minimum, subtract, steps, zigzag, widths, widest, count_wider};
+
+const struct row_kernels *row_kernels_avx2(void)
+{
+    // Every processor with AVX2 and BMI2 has LZCNT and POPCNT, which not all compilers can ask for.
+    bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+               __builtin_cpu_supports("bmi2");
+    return has ? &avx2 : NULL;
+}
+
+#else
+
+const struct row_kernels *row_kernels_avx2(void)
+{
+    return NULL;
+}
+
+#endif
