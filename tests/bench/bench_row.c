@@ -10,7 +10,7 @@
  */
 #include <assert.h>
 #include <fcntl.h>
-#include <inttypes.h>
+#include <math.h>
 
 #include "base/bytes.h"
 #include "base/hash.h"
@@ -446,6 +446,58 @@ static void measure_size(const struct capture *capture, uint32_t size, bool list
     assert(sum != 1);
 }
 
+/* Rates of single codecs on made-up columns, 1024 rows. */
+static void measure_codecs(void)
+{
+    static const char *const names[] = {"frame of 10 bits", "delta of 10 bits", "steps of 8 bits",
+        "delta of delta, 7 bits", "delta of 10 bits, decimal 2", "delta of 30 bits", "constant"};
+    enum { ROWS = 1024, COLUMNS = 7 };
+    static double values[ROWS];
+    for (size_t c = 0; c < COLUMNS; c++) {
+        uint64_t state = 1;
+        double level = 1e6;
+        double step = 1000;
+        for (size_t i = 0; i < ROWS; i++) {
+            double random = (double)(hash_mix64(state++ * 0x9e3779b97f4a7c15) >> 40) * 0x1p-24;
+            step += c == 3 ? floor(random * 100) - 50 : 0;
+            level += c == 1 || c == 4 ? floor(random * 1000) - 500
+                     : c == 2         ? floor(random * 256)
+                     : c == 3         ? step
+                     : c == 5         ? floor(random * 0x1p30) - 0x1p29
+                                      : 0;
+            values[i] = c == 0 ? floor(random * 1000) : c == 4 ? level / 100 : level;
+        }
+        struct strbuf bytes = STRBUF_INIT;
+        struct column_hint hint = {0};
+        double rates[2];
+        for (int decoding = 0; decoding < 2; decoding++) {
+            double start = cpu_seconds();
+            double spent;
+            uint64_t samples = 0;
+            static double decoded[ROWS];
+            do {
+                for (int k = 0; k < 100; k++) {
+                    if (decoding == 0) {
+                        strbuf_reset(&bytes);
+                        (void)column_block_encode(values, NULL, ROWS, &hint, &bytes);
+                    } else {
+                        (void)column_block_decode(bytes.data, bytes.size, ROWS, decoded, NULL);
+                    }
+                }
+                samples += 100 * ROWS;
+                spent = cpu_seconds() - start;
+            } while (spent < SECONDS_PER_RATE);
+            rates[decoding] = (double)samples / spent / 1e6;
+        }
+        struct strbuf words = STRBUF_INIT;
+        (void)column_block_describe(bytes.data, bytes.size, ROWS, &words);
+        printf("%-28s %.3f B/sample  encode %5.0f  decode %5.0f  (%s)\n", names[c],
+            (double)bytes.size / ROWS, rates[0], rates[1], words.data);
+        strbuf_release(&words);
+        strbuf_release(&bytes);
+    }
+}
+
 static void measure_times(const struct capture *capture)
 {
     for (unsigned job = 0; job < capture->job_count; job++) {
@@ -479,5 +531,6 @@ int main(int argc, char **argv)
         measure_size(&capture, sizes[i], getenv("BENCH_ROW_LIST") != NULL && sizes[i] == 240);
     }
     measure_times(&capture);
+    measure_codecs();
     return 0;
 }

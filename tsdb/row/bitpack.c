@@ -52,29 +52,56 @@ uint8_t *bitpack_put(const uint64_t *values, size_t count, unsigned width, uint8
     return out;
 }
 
+/* What is left of the input when whole groups of eight have been read in place, copied to where the
+ * overread does no harm. */
+struct rest {
+    size_t groups; /* that may be read in place */
+    uint8_t bytes[2 * UNPACK_OVERREAD + 2 * BITPACK_WIDTH_MAX];
+};
+
+static void split_rest(
+    struct rest *rest, const uint8_t *bytes, size_t readable, size_t count, unsigned width)
+{
+    size_t groups = readable > UNPACK_OVERREAD ? (readable - UNPACK_OVERREAD) / width : 0;
+    rest->groups = groups < count / 8 ? groups : count / 8;
+    size_t size = bitpack_size(count, width) - rest->groups * width;
+    assert(size + UNPACK_OVERREAD <= sizeof(rest->bytes));
+    memcpy(rest->bytes, bytes + rest->groups * width, size);
+    memset(rest->bytes + size, 0, UNPACK_OVERREAD);
+}
+
 void bitpack_get(
     const uint8_t *bytes, size_t readable, size_t count, unsigned width, uint64_t *values_out)
 {
     assert(width <= BITPACK_WIDTH_MAX && readable >= bitpack_size(count, width));
+    const struct row_kernels *kernels = row_kernels();
     if (width == 0) {
         memset(values_out, 0, count * sizeof(values_out[0]));
-        return;
-    }
-    const struct row_kernels *kernels = row_kernels();
-    size_t size = bitpack_size(count, width);
-    if (readable >= size + UNPACK_OVERREAD) {
+    } else if (readable >= bitpack_size(count, width) + UNPACK_OVERREAD) {
         kernels->unpack(bytes, count, width, values_out);
-        return;
+    } else {
+        struct rest rest;
+        split_rest(&rest, bytes, readable, count, width);
+        size_t direct = 8 * rest.groups;
+        kernels->unpack(bytes, direct, width, values_out);
+        kernels->unpack(rest.bytes, count - direct, width, values_out + direct);
     }
-    // Whole groups of eight as long as the overread stays inside, then the rest from a copy.
-    size_t groups = readable > UNPACK_OVERREAD ? (readable - UNPACK_OVERREAD) / width : 0;
-    groups = groups < count / 8 ? groups : count / 8;
-    if (groups > 0) {
-        kernels->unpack(bytes, 8 * groups, width, values_out);
+}
+
+void bitpack_get_narrow(
+    const uint8_t *bytes, size_t readable, size_t count, unsigned width, uint32_t *values_out)
+{
+    assert(width <= NARROW_BITS_MAX && readable >= bitpack_size(count, width));
+    const struct row_kernels *kernels = row_kernels();
+    if (width == 0) {
+        memset(values_out, 0, count * sizeof(values_out[0]));
+    } else if (readable >= bitpack_size(count, width) + UNPACK_OVERREAD) {
+        kernels->unpack_narrow(bytes, count, width, values_out);
+    } else {
+        struct rest rest;
+        split_rest(&rest, bytes, readable, count, width);
+        size_t direct = 8 * rest.groups;
+        kernels->unpack_narrow(bytes, direct, width, values_out);
+        kernels->unpack_narrow(rest.bytes, count - direct, width, values_out + direct);
     }
-    uint8_t rest[2 * UNPACK_OVERREAD + 2 * BITPACK_WIDTH_MAX] = {0};
-    size_t rest_size = size - groups * width;
-    assert(rest_size + UNPACK_OVERREAD <= sizeof(rest));
-    memcpy(rest, bytes + groups * width, rest_size);
-    kernels->unpack(rest, count - 8 * groups, width, values_out + 8 * groups);
 }

@@ -45,5 +45,8 @@ uint8_t *bitpack_put(const uint64_t *values, size_t count, unsigned width, uint8
  * bytes in all may be looked at: the more, the less is copied. */
 void bitpack_get(
     const uint8_t *bytes, size_t readable, size_t count, unsigned width, uint64_t *values_out);
+/* The same into 32 bits; width at most NARROW_BITS_MAX (kernels.h), count at most 128. */
+void bitpack_get_narrow(
+    const uint8_t *bytes, size_t readable, size_t count, unsigned width, uint32_t *values_out);
 
 #endif

@@ -31,6 +31,7 @@
 #include "row/column_format.h"
 #include "row/dictionary.h"
 #include "row/integer_column.h"
+#include "row/kernels.h"
 #include "row/number_map.h"
 #include "row/presence.h"
 
@@ -95,10 +96,7 @@ static double constant_value(struct decbuf *d, const struct block_head *head)
 
 static void read_constant(struct decbuf *d, const struct block_head *head, size_t n, double *values)
 {
-    double value = constant_value(d, head);
-    for (size_t i = 0; i < n; i++) {
-        values[i] = value;
-    }
+    row_kernels()->fill(values, n, constant_value(d, head));
 }
 
 static void read_raw(struct decbuf *d, const struct block_head *head, size_t n, double *values)

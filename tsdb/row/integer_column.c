@@ -225,32 +225,72 @@ uint8_t *integer_column_put(
 
 /* ---- reading ---- */
 
+/* values[i] = base + residual i */
+static void get_stream_above(struct decbuf *d, size_t count, int64_t base, int64_t *values)
+{
+    const struct row_kernels *kernels = row_kernels();
+    struct miniblock block;
+    for (size_t at = 0; at < count && patched_next(d, count - at, &block); at += block.count) {
+        if (block.is_narrow) {
+            kernels->add_narrow(block.narrow, block.count, base, values + at);
+        } else {
+            memcpy(values + at, block.wide, block.count * sizeof(values[0]));
+            kernels->add(values + at, block.count, base);
+        }
+    }
+}
+
+/* values[i] = start + the sum of the residuals 0..i, each plus `step` */
+static void get_stream_sums(
+    struct decbuf *d, size_t count, int64_t start, int64_t step, int64_t *values)
+{
+    const struct row_kernels *kernels = row_kernels();
+    struct miniblock block;
+    for (size_t at = 0; at < count && patched_next(d, count - at, &block); at += block.count) {
+        if (block.is_narrow) {
+            start = kernels->accumulate_narrow(block.narrow, block.count, start, step, values + at);
+        } else {
+            memcpy(values + at, block.wide, block.count * sizeof(values[0]));
+            kernels->accumulate(values + at, block.count, start, step);
+            start = values[at + block.count - 1];
+        }
+    }
+}
+
+/* The same of zigzag residuals, without a step. */
+static void get_stream_zigzag_sums(struct decbuf *d, size_t count, int64_t start, int64_t *values)
+{
+    const struct row_kernels *kernels = row_kernels();
+    struct miniblock block;
+    for (size_t at = 0; at < count && patched_next(d, count - at, &block); at += block.count) {
+        if (block.is_narrow) {
+            start =
+                kernels->accumulate_zigzag_narrow(block.narrow, block.count, start, values + at);
+        } else {
+            memcpy(values + at, block.wide, block.count * sizeof(values[0]));
+            kernels->accumulate_zigzag(values + at, block.count, start);
+            start = values[at + block.count - 1];
+        }
+    }
+}
+
 static void get_frame(struct decbuf *d, size_t count, int64_t *values)
 {
     int64_t minimum = decbuf_svarint(d);
-    patched_get(d, count, (uint64_t *)values);
-    if (!d->failed) {
-        row_kernels()->add(values, count, minimum);
-    }
+    get_stream_above(d, count, minimum, values);
 }
 
 static void get_delta(struct decbuf *d, size_t count, int64_t *values)
 {
     values[0] = decbuf_svarint(d);
-    patched_get(d, count - 1, (uint64_t *)values + 1);
-    if (!d->failed) {
-        row_kernels()->accumulate_zigzag(values + 1, count - 1, values[0]);
-    }
+    get_stream_zigzag_sums(d, count - 1, values[0], values + 1);
 }
 
 static void get_delta_frame(struct decbuf *d, size_t count, int64_t *values)
 {
     values[0] = decbuf_svarint(d);
     int64_t smallest = decbuf_svarint(d);
-    patched_get(d, count - 1, (uint64_t *)values + 1);
-    if (!d->failed) {
-        row_kernels()->accumulate(values + 1, count - 1, values[0], smallest);
-    }
+    get_stream_sums(d, count - 1, values[0], smallest, values + 1);
 }
 
 static void get_delta_delta(struct decbuf *d, size_t count, int64_t *values)
@@ -261,9 +301,8 @@ static void get_delta_delta(struct decbuf *d, size_t count, int64_t *values)
     }
     values[0] = decbuf_svarint(d);
     values[1] = decbuf_svarint(d); // the first step
-    patched_get(d, count - 2, (uint64_t *)values + 2);
+    get_stream_zigzag_sums(d, count - 2, values[1], values + 2);
     if (!d->failed) {
-        row_kernels()->accumulate_zigzag(values + 2, count - 2, values[1]);
         row_kernels()->accumulate(values + 1, count - 1, values[0], 0);
     }
 }
@@ -302,20 +341,19 @@ static void get_sparse(struct decbuf *d, size_t count, int64_t *values)
     if (d->failed) {
         return;
     }
+    // Changes in their rows, nothing between them, then one sum over all.
+    memset(values, 0, count * sizeof(values[0]));
+    values[0] = value;
     size_t row = 0;
     for (size_t i = 0; i < changes; i++) {
         if (gaps[i] >= count - 1 - row) {
             d->failed = true;
             return;
         }
-        for (size_t end = row + gaps[i] + 1; row < end; row++) {
-            values[row] = value;
-        }
-        value = wrap_add(value, wrap_add((int64_t)steps[i], smallest));
+        row += gaps[i] + 1;
+        values[row] = wrap_add((int64_t)steps[i], smallest);
     }
-    for (; row < count; row++) {
-        values[row] = value;
-    }
+    row_kernels()->accumulate(values + 1, count - 1, value, 0);
 }
 
 void integer_column_get(

@@ -15,6 +15,10 @@
 
 /* Bytes past the last value that `unpack` may read. */
 #define UNPACK_OVERREAD 32
+/* Widest values that unpack into 32-bit lanes: seven bits of misalignment beside them. */
+#define NARROW_BITS_MAX 25
+/* Residuals of at most so many bits can be summed eight at a time in 32-bit lanes. */
+#define NARROW_SUM_BITS 27
 /* Widths of a miniblock: bytes, padded with zeros to the full count. */
 #define KERNEL_WIDTHS 128
 
@@ -27,8 +31,16 @@ struct column_scan {
 struct row_kernels {
     const char *name;
 
-    /* `count` values of `width` bits (1..57) as bitpack.h packs them. */
+    /* `count` values of `width` bits as bitpack.h packs them: width 1..57, or 1..NARROW_BITS_MAX. */
     void (*unpack)(const uint8_t *bytes, size_t count, unsigned width, uint64_t *values_out);
+    void (*unpack_narrow)(const uint8_t *bytes, size_t count, unsigned width, uint32_t *values_out);
+    /* From 32-bit residuals below 2^NARROW_SUM_BITS: out[i] = values[i] + base, and as below. The
+     * sums return the last one, `start` where there is none. */
+    void (*add_narrow)(const uint32_t *values, size_t count, int64_t base, int64_t *out);
+    int64_t (*accumulate_narrow)(
+        const uint32_t *values, size_t count, int64_t start, int64_t step, int64_t *out);
+    int64_t (*accumulate_zigzag_narrow)(
+        const uint32_t *values, size_t count, int64_t start, int64_t *out);
     /* values[i] += base */
     void (*add)(int64_t *values, size_t count, int64_t base);
     /* values[i] = start + the sum of values[0..i] + (i + 1) * step */
@@ -38,6 +50,8 @@ struct row_kernels {
     /* number_map_apply, for all mappings but bits. */
     void (*to_doubles)(
         const struct number_map *map, const int64_t *integers, size_t count, double *values_out);
+
+    void (*fill)(double *values_out, size_t count, double value);
 
     struct column_scan (*scan)(const double *values, size_t count);
     /* Integers of `values` at an exponent (0..12) and method. Returns how many from the first on

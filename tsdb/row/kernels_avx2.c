@@ -34,28 +34,56 @@ static AVX2 inline __m256i load_halves(const uint8_t *low, const uint8_t *high)
     return _mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1);
 }
 
-/* Eight values at a time in 32-bit lanes, width at most 25: each lane gets the four bytes that hold
- * its value, shifted into place. Values 4..7 begin at byte width / 2, half a byte in where the width
- * is odd. */
-static AVX2 void unpack_narrow(
-    const uint8_t *bytes, size_t groups, unsigned width, uint64_t *values_out)
+/* Where eight values of one width lie: each 32-bit lane selects the four bytes that hold its value
+ * and shifts them into place. Values 4..7 begin at byte width / 2, half a byte in where the width is
+ * odd. */
+struct narrow_lanes {
+    __m256i select, shift, mask;
+};
+
+static AVX2 inline struct narrow_lanes narrow_lanes(unsigned width)
 {
     int half = 4 * (int)(width & 1);
     __m256i bit = _mm256_mullo_epi32(
         _mm256_setr_epi32(0, 1, 2, 3, 0, 1, 2, 3), _mm256_set1_epi32((int)width));
     bit = _mm256_add_epi32(bit, _mm256_setr_epi32(0, 0, 0, 0, half, half, half, half));
-    __m256i shift = _mm256_and_si256(bit, _mm256_set1_epi32(7));
-    __m256i select = _mm256_add_epi32(
-        _mm256_mullo_epi32(_mm256_srli_epi32(bit, 3), _mm256_set1_epi32(0x01010101)),
-        _mm256_set1_epi32(0x03020100));
-    __m256i mask = _mm256_set1_epi32((int)bit_mask(width));
-    for (size_t i = 0; i < groups; i++) {
-        __m256i v = _mm256_shuffle_epi8(load_halves(bytes, bytes + width / 2), select);
-        v = _mm256_and_si256(_mm256_srlv_epi32(v, shift), mask);
+    __m256i bytes = _mm256_mullo_epi32(_mm256_srli_epi32(bit, 3), _mm256_set1_epi32(0x01010101));
+    return (struct narrow_lanes){
+        _mm256_add_epi32(bytes, _mm256_set1_epi32(0x03020100)),
+        _mm256_and_si256(bit, _mm256_set1_epi32(7)),
+        _mm256_set1_epi32((int)bit_mask(width)),
+    };
+}
+
+static AVX2 inline __m256i unpack_eight(
+    const uint8_t *bytes, unsigned width, const struct narrow_lanes *lanes)
+{
+    __m256i v = _mm256_shuffle_epi8(load_halves(bytes, bytes + width / 2), lanes->select);
+    return _mm256_and_si256(_mm256_srlv_epi32(v, lanes->shift), lanes->mask);
+}
+
+static AVX2 void unpack_narrow(
+    const uint8_t *bytes, size_t count, unsigned width, uint32_t *values_out)
+{
+    struct narrow_lanes lanes = narrow_lanes(width);
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8, bytes += width) {
+        store(values_out + i, unpack_eight(bytes, width, &lanes));
+    }
+    uint64_t mask = bit_mask(width);
+    for (size_t bit = 0; i < count; i++, bit += width) {
+        values_out[i] = (uint32_t)(get_le64(bytes + bit / 8) >> (bit % 8) & mask);
+    }
+}
+
+static AVX2 void unpack_narrow_to_wide(
+    const uint8_t *bytes, size_t groups, unsigned width, uint64_t *values_out)
+{
+    struct narrow_lanes lanes = narrow_lanes(width);
+    for (size_t i = 0; i < groups; i++, bytes += width, values_out += 8) {
+        __m256i v = unpack_eight(bytes, width, &lanes);
         store(values_out, _mm256_cvtepu32_epi64(_mm256_castsi256_si128(v)));
         store(values_out + 4, _mm256_cvtepu32_epi64(_mm256_extracti128_si256(v, 1)));
-        bytes += width;
-        values_out += 8;
     }
 }
 
@@ -101,8 +129,8 @@ static AVX2 void unpack_wide(
 static AVX2 void unpack(const uint8_t *bytes, size_t count, unsigned width, uint64_t *values_out)
 {
     size_t groups = count / 8;
-    if (width <= 25) {
-        unpack_narrow(bytes, groups, width, values_out);
+    if (width <= NARROW_BITS_MAX) {
+        unpack_narrow_to_wide(bytes, groups, width, values_out);
     } else {
         unpack_wide(bytes, groups, width, values_out);
     }
@@ -125,6 +153,93 @@ static AVX2 void add(int64_t *values, size_t count, int64_t base)
     for (; i < count; i++) {
         values[i] = (int64_t)((uint64_t)values[i] + (uint64_t)base);
     }
+}
+
+static AVX2 void add_narrow(const uint32_t *values, size_t count, int64_t base, int64_t *out)
+{
+    __m256i b = _mm256_set1_epi64x(base);
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        __m256i v = load(values + i);
+        __m256i low = _mm256_cvtepu32_epi64(_mm256_castsi256_si128(v));
+        __m256i high = _mm256_cvtepu32_epi64(_mm256_extracti128_si256(v, 1));
+        store(out + i, _mm256_add_epi64(low, b));
+        store(out + i + 4, _mm256_add_epi64(high, b));
+    }
+    for (; i < count; i++) {
+        out[i] = (int64_t)((uint64_t)values[i] + (uint64_t)base);
+    }
+}
+
+/* Sums of the 32-bit lanes 0..i in each lane i. */
+static AVX2 inline __m256i prefix_sum_narrow(__m256i v)
+{
+    v = _mm256_add_epi32(v, _mm256_slli_si256(v, 4));
+    v = _mm256_add_epi32(v, _mm256_slli_si256(v, 8));
+    __m256i low_total = _mm256_permutevar8x32_epi32(v, _mm256_set1_epi32(3));
+    __m256i upper = _mm256_blend_epi32(_mm256_setzero_si256(), low_total, 0xf0);
+    return _mm256_add_epi32(v, upper);
+}
+
+/* Both halves of signed 32-bit sums, widened, and their total in every lane. */
+struct widened {
+    __m256i low, high, total;
+};
+
+static AVX2 inline struct widened widen(__m256i v)
+{
+    __m128i high = _mm256_extracti128_si256(v, 1);
+    return (struct widened){_mm256_cvtepi32_epi64(_mm256_castsi256_si128(v)),
+        _mm256_cvtepi32_epi64(high), _mm256_cvtepi32_epi64(_mm_shuffle_epi32(high, 0xff))};
+}
+
+static AVX2 int64_t accumulate_narrow(
+    const uint32_t *values, size_t count, int64_t start, int64_t step, int64_t *out)
+{
+    uint64_t s = (uint64_t)step;
+    __m256i ramp =
+        _mm256_setr_epi64x((int64_t)s, (int64_t)(2 * s), (int64_t)(3 * s), (int64_t)(4 * s));
+    __m256i sum = _mm256_set1_epi64x(start);
+    __m256i four = _mm256_set1_epi64x((int64_t)(4 * s));
+    __m256i eight = _mm256_set1_epi64x((int64_t)(8 * s));
+    size_t i = 0;
+    // The total is widened apart from the running sum, so that the chain is one addition long.
+    for (; i + 8 <= count; i += 8) {
+        struct widened w = widen(prefix_sum_narrow(load(values + i)));
+        __m256i base = _mm256_add_epi64(sum, ramp);
+        store(out + i, _mm256_add_epi64(w.low, base));
+        store(out + i + 4, _mm256_add_epi64(w.high, _mm256_add_epi64(base, four)));
+        sum = _mm256_add_epi64(sum, _mm256_add_epi64(w.total, eight));
+    }
+    uint64_t rest = (uint64_t)_mm256_extract_epi64(sum, 0);
+    for (; i < count; i++) {
+        rest += (uint64_t)values[i] + s;
+        out[i] = (int64_t)rest;
+    }
+    return (int64_t)rest;
+}
+
+static AVX2 int64_t accumulate_zigzag_narrow(
+    const uint32_t *values, size_t count, int64_t start, int64_t *out)
+{
+    __m256i sum = _mm256_set1_epi64x(start);
+    __m256i one = _mm256_set1_epi32(1);
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        __m256i v = load(values + i);
+        __m256i sign = _mm256_sub_epi32(_mm256_setzero_si256(), _mm256_and_si256(v, one));
+        v = _mm256_xor_si256(_mm256_srli_epi32(v, 1), sign);
+        struct widened w = widen(prefix_sum_narrow(v));
+        store(out + i, _mm256_add_epi64(w.low, sum));
+        store(out + i + 4, _mm256_add_epi64(w.high, sum));
+        sum = _mm256_add_epi64(sum, w.total);
+    }
+    uint64_t rest = (uint64_t)_mm256_extract_epi64(sum, 0);
+    for (; i < count; i++) {
+        rest += (uint64_t)zigzag_decode(values[i]);
+        out[i] = (int64_t)rest;
+    }
+    return (int64_t)rest;
 }
 
 /* Sums of lanes 0..i in each lane i. */
@@ -267,6 +382,18 @@ static AVX2 void to_doubles(
     for (; i < count; i++) {
         double integer = (double)integers[i] * scale + remainder;
         values_out[i] = decimal_value(integer, map->method, map->exponent);
+    }
+}
+
+static AVX2 void fill(double *values_out, size_t count, double value)
+{
+    __m256d v = _mm256_set1_pd(value);
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        _mm256_storeu_pd(values_out + i, v);
+    }
+    for (; i < count; i++) {
+        values_out[i] = value;
     }
 }
 
@@ -431,8 +558,28 @@ static AVX2 unsigned count_wider(const uint8_t *widths_in, unsigned width)
     return count;
 }
 
-static const struct row_kernels avx2 = {"avx2", unpack, add, accumulate, accumulate_zigzag,
-    to_doubles, scan, to_integers, minimum, subtract, steps, zigzag, widths, widest, count_wider};
+static const struct row_kernels avx2 = {
+    .name = "avx2",
+    .unpack = unpack,
+    .unpack_narrow = unpack_narrow,
+    .add_narrow = add_narrow,
+    .accumulate_narrow = accumulate_narrow,
+    .accumulate_zigzag_narrow = accumulate_zigzag_narrow,
+    .add = add,
+    .accumulate = accumulate,
+    .accumulate_zigzag = accumulate_zigzag,
+    .to_doubles = to_doubles,
+    .fill = fill,
+    .scan = scan,
+    .to_integers = to_integers,
+    .minimum = minimum,
+    .subtract = subtract,
+    .steps = steps,
+    .zigzag = zigzag,
+    .widths = widths,
+    .widest = widest,
+    .count_wider = count_wider,
+};
 
 const struct row_kernels *row_kernels_avx2(void)
 {

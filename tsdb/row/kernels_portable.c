@@ -17,6 +17,44 @@ static void unpack(const uint8_t *bytes, size_t count, unsigned width, uint64_t 
     }
 }
 
+static void unpack_narrow(const uint8_t *bytes, size_t count, unsigned width, uint32_t *values_out)
+{
+    uint64_t mask = bit_mask(width);
+    size_t bit = 0;
+    for (size_t i = 0; i < count; i++, bit += width) {
+        values_out[i] = (uint32_t)(get_le64(bytes + bit / 8) >> (bit % 8) & mask);
+    }
+}
+
+static void add_narrow(const uint32_t *values, size_t count, int64_t base, int64_t *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        out[i] = (int64_t)((uint64_t)values[i] + (uint64_t)base);
+    }
+}
+
+static int64_t accumulate_narrow(
+    const uint32_t *values, size_t count, int64_t start, int64_t step, int64_t *out)
+{
+    uint64_t sum = (uint64_t)start;
+    for (size_t i = 0; i < count; i++) {
+        sum += (uint64_t)values[i] + (uint64_t)step;
+        out[i] = (int64_t)sum;
+    }
+    return (int64_t)sum;
+}
+
+static int64_t accumulate_zigzag_narrow(
+    const uint32_t *values, size_t count, int64_t start, int64_t *out)
+{
+    uint64_t sum = (uint64_t)start;
+    for (size_t i = 0; i < count; i++) {
+        sum += (uint64_t)zigzag_decode(values[i]);
+        out[i] = (int64_t)sum;
+    }
+    return (int64_t)sum;
+}
+
 static void add(int64_t *values, size_t count, int64_t base)
 {
     for (size_t i = 0; i < count; i++) {
@@ -50,6 +88,13 @@ static void to_doubles(
     for (size_t i = 0; i < count; i++) {
         double integer = (double)integers[i] * scale + remainder;
         values_out[i] = decimal_value(integer, map->method, map->exponent);
+    }
+}
+
+static void fill(double *values_out, size_t count, double value)
+{
+    for (size_t i = 0; i < count; i++) {
+        values_out[i] = value;
     }
 }
 
@@ -131,8 +176,28 @@ static unsigned count_wider(const uint8_t *widths_in, unsigned width)
     return count;
 }
 
-static const struct row_kernels portable = {"portable", unpack, add, accumulate, accumulate_zigzag,
-    to_doubles, scan, to_integers, minimum, subtract, steps, zigzag, widths, widest, count_wider};
+static const struct row_kernels portable = {
+    .name = "portable",
+    .unpack = unpack,
+    .unpack_narrow = unpack_narrow,
+    .add_narrow = add_narrow,
+    .accumulate_narrow = accumulate_narrow,
+    .accumulate_zigzag_narrow = accumulate_zigzag_narrow,
+    .add = add,
+    .accumulate = accumulate,
+    .accumulate_zigzag = accumulate_zigzag,
+    .to_doubles = to_doubles,
+    .fill = fill,
+    .scan = scan,
+    .to_integers = to_integers,
+    .minimum = minimum,
+    .subtract = subtract,
+    .steps = steps,
+    .zigzag = zigzag,
+    .widths = widths,
+    .widest = widest,
+    .count_wider = count_wider,
+};
 
 const struct row_kernels *row_kernels_portable(void)
 {

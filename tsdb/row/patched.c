@@ -105,70 +105,89 @@ uint8_t *patched_put(const uint64_t *values, size_t count, uint8_t *out)
     return out;
 }
 
-static void fail(struct decbuf *d)
-{
-    d->failed = true;
-    d->p = d->end;
-}
-
-static void get_exceptions(struct decbuf *d, size_t count, unsigned width, uint64_t *values)
-{
-    uint8_t head = decbuf_u8(d);
-    unsigned high_width = (head & 0x3f) + 1;
-    unsigned exceptions = head >> 6;
-    if (exceptions == 0) {
-        exceptions = decbuf_u8(d);
-        if (exceptions <= EXCEPTIONS_SHORT_MAX) {
-            fail(d);
-        }
-    }
-    if (high_width > BITPACK_WIDTH_MAX || exceptions > count) {
-        fail(d);
-    }
-    if (d->failed) {
-        return;
-    }
-    unsigned at_width = position_width(count);
-    struct str at = decbuf_bytes(d, bitpack_size(exceptions, at_width));
-    struct str high = decbuf_bytes(d, bitpack_size(exceptions, high_width));
-    if (d->failed) {
-        return;
-    }
+/* The exceptions of a miniblock. */
+struct exceptions {
+    unsigned count, high_width;
     uint64_t positions[MINIBLOCK_VALUES];
     uint64_t highs[MINIBLOCK_VALUES];
-    const uint8_t *position_bytes = (const uint8_t *)at.ptr;
-    const uint8_t *high_bytes = (const uint8_t *)high.ptr;
-    bitpack_get(position_bytes, (size_t)(d->end - position_bytes), exceptions, at_width, positions);
-    bitpack_get(high_bytes, (size_t)(d->end - high_bytes), exceptions, high_width, highs);
-    uint64_t least = 0; // the smallest position that may come next
-    for (unsigned i = 0; i < exceptions; i++) {
-        if (positions[i] < least || positions[i] >= count) {
-            fail(d);
-            return;
-        }
-        values[positions[i]] |= highs[i] << width;
-        least = positions[i] + 1;
+};
+
+static void get_packed(struct decbuf *d, size_t count, unsigned width, uint64_t *values_out)
+{
+    size_t readable = decbuf_left(d);
+    struct str bytes = decbuf_bytes(d, bitpack_size(count, width));
+    if (!d->failed) {
+        bitpack_get((const uint8_t *)bytes.ptr, readable, count, width, values_out);
     }
+}
+
+static bool get_exceptions(struct decbuf *d, size_t count, struct exceptions *exceptions)
+{
+    uint8_t head = decbuf_u8(d);
+    unsigned found = head >> 6;
+    if (found == 0) {
+        found = decbuf_u8(d);
+        d->failed = d->failed || found <= EXCEPTIONS_SHORT_MAX;
+    }
+    exceptions->high_width = (head & 0x3f) + 1;
+    exceptions->count = found;
+    if (exceptions->high_width > BITPACK_WIDTH_MAX || found > count) {
+        d->failed = true;
+    }
+    if (d->failed) {
+        return false;
+    }
+    get_packed(d, found, position_width(count), exceptions->positions);
+    get_packed(d, found, exceptions->high_width, exceptions->highs);
+    if (d->failed) {
+        return false;
+    }
+    bool ordered = exceptions->positions[found - 1] < count;
+    for (unsigned i = 1; i < found; i++) {
+        ordered = ordered && exceptions->positions[i] > exceptions->positions[i - 1];
+    }
+    d->failed = !ordered;
+    return ordered;
+}
+
+bool patched_next(struct decbuf *d, size_t left, struct miniblock *block)
+{
+    size_t n = miniblock_count(left);
+    uint8_t head = decbuf_u8(d);
+    unsigned width = head & 0x3f;
+    size_t readable = decbuf_left(d);
+    struct str packed = decbuf_bytes(d, bitpack_size(n, width));
+    struct exceptions exceptions = {.count = 0, .high_width = 0};
+    if (d->failed || width > BITPACK_WIDTH_MAX || (head & 0x80) != 0 ||
+        ((head & FLAG_EXCEPTIONS) != 0 && !get_exceptions(d, n, &exceptions))) {
+        d->failed = true;
+        return false;
+    }
+    const uint8_t *bytes = (const uint8_t *)packed.ptr;
+    block->count = n;
+    block->is_narrow = width <= NARROW_BITS_MAX && width + exceptions.high_width <= NARROW_SUM_BITS;
+    if (block->is_narrow) {
+        bitpack_get_narrow(bytes, readable, n, width, block->narrow);
+        for (unsigned i = 0; i < exceptions.count; i++) {
+            block->narrow[exceptions.positions[i]] |= (uint32_t)(exceptions.highs[i] << width);
+        }
+    } else {
+        bitpack_get(bytes, readable, n, width, block->wide);
+        for (unsigned i = 0; i < exceptions.count; i++) {
+            block->wide[exceptions.positions[i]] |= exceptions.highs[i] << width;
+        }
+    }
+    return true;
 }
 
 void patched_get(struct decbuf *d, size_t count, uint64_t *values_out)
 {
-    for (size_t at = 0; at < count && !d->failed; at += MINIBLOCK_VALUES) {
-        size_t n = miniblock_count(count - at);
-        uint8_t head = decbuf_u8(d);
-        unsigned width = head & 0x3f;
-        if (width > BITPACK_WIDTH_MAX || (head & 0x80) != 0) {
-            fail(d);
-            return;
-        }
-        struct str packed = decbuf_bytes(d, bitpack_size(n, width));
-        if (d->failed) {
-            return;
-        }
-        const uint8_t *bytes = (const uint8_t *)packed.ptr;
-        bitpack_get(bytes, (size_t)(d->end - bytes), n, width, values_out + at);
-        if ((head & FLAG_EXCEPTIONS) != 0) {
-            get_exceptions(d, n, width, values_out + at);
+    struct miniblock block;
+    for (size_t at = 0; at < count && patched_next(d, count - at, &block); at += block.count) {
+        if (block.is_narrow) {
+            row_kernels()->add_narrow(block.narrow, block.count, 0, (int64_t *)values_out + at);
+        } else {
+            memcpy(values_out + at, block.wide, block.count * sizeof(uint64_t));
         }
     }
 }

@@ -33,6 +33,18 @@
 size_t patched_size(const uint64_t *values, size_t count, size_t limit);
 /* Returns the end of what was written; needs BITPACK_SLACK bytes of room beyond. */
 uint8_t *patched_put(const uint64_t *values, size_t count, uint8_t *out);
+/* One miniblock as read: in 32 bits where all values are below 2^NARROW_SUM_BITS (kernels.h). */
+struct miniblock {
+    size_t count;
+    bool is_narrow;
+    uint32_t narrow[MINIBLOCK_VALUES];
+    uint64_t wide[MINIBLOCK_VALUES];
+};
+
+/* Reads the next miniblock of a stream of which `left` values are to come, at least 1; false when a
+ * violation failed the cursor. */
+bool patched_next(struct decbuf *d, size_t left, struct miniblock *block);
+
 /* Reads `count` values; a violation fails the cursor. `values_out` then holds garbage. */
 void patched_get(struct decbuf *d, size_t count, uint64_t *values_out);
 

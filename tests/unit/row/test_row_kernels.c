@@ -65,6 +65,15 @@ static void test_unpack(void **unused)
             portable->unpack(bytes, count, width, a);
             vector->unpack(bytes, count, width, b);
             check_same("unpack", count, a, b, count * 8);
+            if (width <= NARROW_BITS_MAX) {
+                uint32_t narrow[2][N];
+                portable->unpack_narrow(bytes, count, width, narrow[0]);
+                vector->unpack_narrow(bytes, count, width, narrow[1]);
+                assert_memory_equal(narrow[0], narrow[1], count * 4);
+                for (size_t i = 0; i < count; i++) {
+                    assert_int_equal(narrow[0][i], a[i]);
+                }
+            }
             for (size_t i = 0; i < count; i++) {
                 assert_int_equal(a[i], values[i] & bit_mask(width));
             }
@@ -95,6 +104,49 @@ static void test_sums(void **unused)
         portable->accumulate_zigzag(a, count, parameters[0]);
         vector->accumulate_zigzag(b, count, parameters[0]);
         check_same("accumulate_zigzag", count, a, b, count * 8);
+    }
+}
+
+/* Narrow sums equal wide sums of the same residuals, on both paths. */
+static void test_narrow_sums(void **unused)
+{
+    (void)unused;
+    const struct row_kernels *kernels[2] = {row_kernels_portable(), vector_kernels()};
+    uint64_t state = test_seed() + 5;
+    uint32_t narrow[N];
+    int64_t wide[N];
+    int64_t out[N];
+    for (int round = 0; round < ROUNDS; round++) {
+        size_t count = 1 + (size_t)(test_random(&state) % (N - 1));
+        unsigned bits = 1 + (unsigned)(test_random(&state) % NARROW_SUM_BITS);
+        int64_t parameters[2];
+        random_integers(&state, parameters, 2);
+        for (size_t i = 0; i < count; i++) {
+            uint64_t random = test_random(&state);
+            narrow[i] =
+                (random & 7) == 0 ? (uint32_t)bit_mask(bits) : (uint32_t)(random >> (64 - bits));
+        }
+        for (int k = 0; k < 2; k++) {
+            for (int what = 0; what < 3; what++) {
+                for (size_t i = 0; i < count; i++) {
+                    wide[i] = narrow[i];
+                }
+                int64_t last = 0;
+                if (what == 0) {
+                    kernels[0]->add(wide, count, parameters[0]);
+                    kernels[k]->add_narrow(narrow, count, parameters[0], out);
+                } else if (what == 1) {
+                    kernels[0]->accumulate(wide, count, parameters[0], parameters[1]);
+                    last = kernels[k]->accumulate_narrow(
+                        narrow, count, parameters[0], parameters[1], out);
+                } else {
+                    kernels[0]->accumulate_zigzag(wide, count, parameters[0]);
+                    last = kernels[k]->accumulate_zigzag_narrow(narrow, count, parameters[0], out);
+                }
+                check_same("narrow sum", count, wide, out, count * 8);
+                assert_true(what == 0 || last == wide[count - 1]);
+            }
+        }
     }
 }
 
@@ -214,6 +266,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unpack),
         cmocka_unit_test(test_sums),
+        cmocka_unit_test(test_narrow_sums),
         cmocka_unit_test(test_residuals),
         cmocka_unit_test(test_to_doubles),
         cmocka_unit_test(test_to_integers),
