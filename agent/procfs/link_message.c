@@ -1,0 +1,118 @@
+/* Parser of RTM_NEWLINK messages; the format is in the header. */
+#include "procfs/link_message.h"
+
+#include "base/err.h"
+
+/* Numbers of the kernel's interface (linux/netlink.h, linux/if_link.h), which never change. */
+enum {
+    MESSAGE_HEADER_BYTES = 16,
+    MESSAGE_ERROR = 2,
+    MESSAGE_DONE = 3,
+    MESSAGE_NEWLINK = 16,
+    LINK_HEADER_BYTES = 16,
+    LINK_INDEX_OFFSET = 4,
+    ATTRIBUTE_HEADER_BYTES = 4,
+    ATTRIBUTE_TYPE_MASK = 0x3fff, /* the two high bits are flags */
+    ATTRIBUTE_NAME = 3,
+    ATTRIBUTE_STATS64 = 23,
+};
+
+static uint16_t read_u16(const char *p)
+{
+    uint16_t value;
+    memcpy(&value, p, sizeof(value));
+    return value;
+}
+
+static uint32_t read_u32(const char *p)
+{
+    uint32_t value;
+    memcpy(&value, p, sizeof(value));
+    return value;
+}
+
+static size_t padded(size_t length)
+{
+    return (length + 3) & ~(size_t)3;
+}
+
+static int read_stats(struct str value, struct procfs_link *link)
+{
+    size_t count = value.len / sizeof(uint64_t);
+    if (count < PROCFS_LINK_STATS_MIN) {
+        return ERR_CORRUPT;
+    }
+    count = count < PROCFS_LINK_STATS ? count : PROCFS_LINK_STATS;
+    memcpy(link->stats, value.ptr, count * sizeof(uint64_t));
+    link->stat_count = (int)count;
+    return 0;
+}
+
+static int read_attribute(unsigned type, struct str value, struct procfs_link *link)
+{
+    switch (type) {
+    case ATTRIBUTE_NAME:
+        link->name = str_make(value.ptr, strnlen(value.ptr, value.len));
+        return 0;
+    case ATTRIBUTE_STATS64:
+        return read_stats(value, link);
+    default:
+        return 0;
+    }
+}
+
+static int read_link(struct str payload, struct procfs_link *link_out)
+{
+    if (payload.len < LINK_HEADER_BYTES) {
+        return ERR_CORRUPT;
+    }
+    struct procfs_link link = {.index = (int32_t)read_u32(payload.ptr + LINK_INDEX_OFFSET)};
+    struct str rest = str_skip(payload, LINK_HEADER_BYTES);
+    while (rest.len >= ATTRIBUTE_HEADER_BYTES) {
+        size_t length = read_u16(rest.ptr);
+        unsigned type = read_u16(rest.ptr + 2) & ATTRIBUTE_TYPE_MASK;
+        if (length < ATTRIBUTE_HEADER_BYTES || length > rest.len) {
+            return ERR_CORRUPT;
+        }
+        struct str value =
+            str_make(rest.ptr + ATTRIBUTE_HEADER_BYTES, length - ATTRIBUTE_HEADER_BYTES);
+        int status = read_attribute(type, value, &link);
+        if (status != 0) {
+            return status;
+        }
+        rest = str_skip(rest, padded(length));
+    }
+    if (link.name.len == 0) {
+        return ERR_CORRUPT;
+    }
+    *link_out = link;
+    return PROCFS_LINK_ROW;
+}
+
+int procfs_link_next(struct str *rest, struct procfs_link *link_out)
+{
+    while (rest->len > 0) {
+        if (rest->len < MESSAGE_HEADER_BYTES) {
+            return ERR_CORRUPT;
+        }
+        size_t length = read_u32(rest->ptr);
+        unsigned type = read_u16(rest->ptr + 4);
+        if (length < MESSAGE_HEADER_BYTES || length > rest->len) {
+            return ERR_CORRUPT;
+        }
+        struct str payload =
+            str_make(rest->ptr + MESSAGE_HEADER_BYTES, length - MESSAGE_HEADER_BYTES);
+        *rest = str_skip(*rest, padded(length));
+        switch (type) {
+        case MESSAGE_NEWLINK:
+            return read_link(payload, link_out);
+        case MESSAGE_DONE:
+            return PROCFS_LINK_DONE;
+        case MESSAGE_ERROR:
+            return ERR_IO;
+        default:
+            break;
+        }
+    }
+    return PROCFS_LINK_END;
+}

@@ -1,0 +1,69 @@
+/* Answers of the kernel to RTM_GETLINK (rtnetlink(7)): one message a network interface.
+ *
+ * A datagram holds messages one behind the other, each
+ *
+ *   u32 length (header included) | u16 type | u16 flags | u32 sequence | u32 port | payload
+ *
+ * padded to 4 bytes. The payload of RTM_NEWLINK is struct ifinfomsg (16 bytes) and then attributes,
+ * each u16 length (header included) | u16 type | value, padded to 4 bytes. IFLA_STATS64 is a row of
+ * u64 counters that has grown over time: 23 up to 4.5, rx_nohandler from 4.6, more later. Everything
+ * is in the byte order of this machine.
+ */
+#ifndef SONDE_PROCFS_LINK_MESSAGE_H
+#define SONDE_PROCFS_LINK_MESSAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+/* In the order of struct rtnl_link_stats64. */
+enum procfs_link_stat {
+    PROCFS_LINK_RX_PACKETS,
+    PROCFS_LINK_TX_PACKETS,
+    PROCFS_LINK_RX_BYTES,
+    PROCFS_LINK_TX_BYTES,
+    PROCFS_LINK_RX_ERRORS,
+    PROCFS_LINK_TX_ERRORS,
+    PROCFS_LINK_RX_DROPPED,
+    PROCFS_LINK_TX_DROPPED,
+    PROCFS_LINK_MULTICAST,
+    PROCFS_LINK_COLLISIONS,
+    PROCFS_LINK_RX_LENGTH_ERRORS,
+    PROCFS_LINK_RX_OVER_ERRORS,
+    PROCFS_LINK_RX_CRC_ERRORS,
+    PROCFS_LINK_RX_FRAME_ERRORS,
+    PROCFS_LINK_RX_FIFO_ERRORS,
+    PROCFS_LINK_RX_MISSED_ERRORS,
+    PROCFS_LINK_TX_ABORTED_ERRORS,
+    PROCFS_LINK_TX_CARRIER_ERRORS,
+    PROCFS_LINK_TX_FIFO_ERRORS,
+    PROCFS_LINK_TX_HEARTBEAT_ERRORS,
+    PROCFS_LINK_TX_WINDOW_ERRORS,
+    PROCFS_LINK_RX_COMPRESSED,
+    PROCFS_LINK_TX_COMPRESSED,
+    PROCFS_LINK_RX_NOHANDLER,
+    PROCFS_LINK_STATS,
+};
+
+/* Counters of the oldest kernel that has the attribute. */
+#define PROCFS_LINK_STATS_MIN 23
+
+struct procfs_link {
+    int32_t index;
+    struct str name; /* borrowed, without its terminating zero */
+    int stat_count;  /* counters this kernel sends; 0 when the message had none */
+    uint64_t stats[PROCFS_LINK_STATS];
+};
+
+enum procfs_link_result {
+    PROCFS_LINK_END = 0,  /* the datagram is used up; the dump goes on in the next one */
+    PROCFS_LINK_ROW = 1,  /* an interface */
+    PROCFS_LINK_DONE = 2, /* the dump is complete */
+};
+
+/* The next interface of `*rest`: a procfs_link_result; ERR_CORRUPT for lengths that do not fit, ERR_IO
+ * for an error message of the kernel. Messages of other types are skipped. */
+int procfs_link_next(struct str *rest, struct procfs_link *link_out);
+
+#endif
