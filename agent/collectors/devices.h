@@ -1,0 +1,60 @@
+/* The entries of one directory of sysfs (network interfaces, CPUs, sensors …), each with the same
+ * small files in it: a table of devices by files, kept open between passes.
+ *
+ *   static const char *const files[] = {"mtu", "speed"};
+ *   devices_init(&s->devices, COLLECT_SYS, "class/net", files, 2);
+ *   devices_refresh(c, &s->devices, NULL, NULL);
+ *   for each device i: devices_read(c, &s->devices, i, 0, &text)
+ */
+#ifndef SONDE_COLLECTORS_DEVICES_H
+#define SONDE_COLLECTORS_DEVICES_H
+
+#include "collectors/collect.h"
+
+/* Entries of one directory that are looked at; more are ERR_LIMIT. */
+#define DEVICES_MAX 65536
+/* Longest name of an entry. */
+#define DEVICE_NAME_MAX 128
+/* Files of one device. */
+#define DEVICE_FILES_MAX 64
+
+struct device {
+    char *name;
+    size_t name_length;
+    struct kept_file *files; /* one for each name in devices.files */
+    bool seen;
+};
+
+struct devices {
+    enum collect_root root;
+    const char *directory;    /* below the root */
+    const char *const *files; /* names below the device, static */
+    size_t file_count;
+    struct device *list; /* in the order of their names */
+    size_t count;
+    size_t cap;
+    struct kept_file listing; /* only its retry_at is used */
+};
+
+/* `directory` and `files` are borrowed for the table's life. */
+void devices_init(struct devices *d, enum collect_root root, const char *directory,
+    const char *const *files, size_t file_count);
+/* Lists the directory again: new entries join, vanished ones go. `accept` (NULL = all) decides by
+ * name. ERR_NOT_FOUND without the directory; other codes leave the table as far as it got. */
+int devices_refresh(struct collect *c, struct devices *d,
+    bool (*accept)(void *context, struct str name), void *context);
+void devices_close(struct collect *c, struct devices *d);
+
+static inline struct str device_name(const struct devices *d, size_t index)
+{
+    return str_make(d->list[index].name, d->list[index].name_length);
+}
+
+/* The text of a file of a device, as collect_read; blanks and the newline at its ends are cut. */
+int devices_read(
+    struct collect *c, struct devices *d, size_t index, size_t file, struct str *text_out);
+/* The same as a number; ERR_CORRUPT when it is none. */
+int devices_read_number(
+    struct collect *c, struct devices *d, size_t index, size_t file, double *value_out);
+
+#endif

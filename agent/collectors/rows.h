@@ -1,0 +1,21 @@
+/* The rows of the table of collectors; each is defined in <name>_collector.c. */
+#ifndef SONDE_COLLECTORS_ROWS_H
+#define SONDE_COLLECTORS_ROWS_H
+
+#include "collectors/collect.h"
+
+extern const struct collector cpu_collector;
+extern const struct collector diskstats_collector;
+extern const struct collector filesystem_collector;
+extern const struct collector loadavg_collector;
+extern const struct collector meminfo_collector;
+extern const struct collector netclass_collector;
+extern const struct collector netdev_collector;
+extern const struct collector pressure_collector;
+extern const struct collector schedstat_collector;
+extern const struct collector stat_collector;
+extern const struct collector time_collector;
+extern const struct collector uname_collector;
+extern const struct collector vmstat_collector;
+
+#endif
