@@ -233,23 +233,24 @@ static size_t character_length(struct str s)
 
 struct str collect_label_text(struct str raw, char *buffer, size_t size)
 {
+    const struct str replacement = STR("\xef\xbf\xbd");
     if (str_is_utf8(raw)) {
         return raw;
     }
     size_t length = 0;
+    bool after_replacement = false;
     while (raw.len > 0) {
         size_t step = character_length(raw);
-        if (length + (step > 0 ? step : 1) > size) {
-            break;
+        struct str piece = step > 0 ? str_make(raw.ptr, step) : replacement;
+        if (step > 0 || !after_replacement) {
+            if (length + piece.len > size) {
+                break;
+            }
+            memcpy(buffer + length, piece.ptr, piece.len);
+            length += piece.len;
         }
-        if (step > 0) {
-            memcpy(buffer + length, raw.ptr, step);
-        } else {
-            buffer[length] = '?';
-            step = 1;
-        }
-        length += step;
-        raw = str_skip(raw, step);
+        after_replacement = step == 0;
+        raw = str_skip(raw, step > 0 ? step : 1);
     }
     return str_make(buffer, length);
 }

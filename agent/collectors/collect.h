@@ -87,8 +87,9 @@ void collect_filter_close(struct collect_filter *filter);
 
 /* ---- Text for labels ---- */
 
-/* Writes `raw` to `buffer`, each byte that is not part of valid UTF-8 replaced by "?", cut at `size`;
- * returns the slice of the buffer, or `raw` itself when nothing had to change. */
+/* Writes `raw` to `buffer`, each run of bytes that are no valid UTF-8 replaced by one U+FFFD (as Go and
+ * so node_exporter do), cut at `size`; returns the slice of the buffer, or `raw` itself when nothing
+ * had to change. */
 struct str collect_label_text(struct str raw, char *buffer, size_t size);
 
 /* Decimal digits of a number, for labels such as cpu. */

@@ -96,6 +96,109 @@ static const struct row rows[] = {
         "node_network_transmit_errs_total{device=\"lo\"} 11\n"
         "node_network_transmit_fifo_total{device=\"lo\"} 13\n"
         "node_network_transmit_packets_total{device=\"lo\"} 10\n"},
+    {"entropy",
+        {{"proc/sys/kernel/random/entropy_avail", "256\n"},
+            {"proc/sys/kernel/random/poolsize", "4096\n"}},
+        0, "node_entropy_available_bits 256\nnode_entropy_pool_size_bits 4096\n"},
+    {"entropy", {{"proc/sys/kernel/random/entropy_avail", "many\n"}}, ERR_CORRUPT, ""},
+    {"filefd", {{"proc/sys/fs/file-nr", "1024\t0\t9223372036854775807\n"}}, 0,
+        "node_filefd_allocated 1024\nnode_filefd_maximum 9223372036854776000\n"},
+    {"filefd", {{"proc/sys/fs/file-nr", "1024\t0\n"}}, ERR_CORRUPT, ""},
+    {"kernel_hung", {{"proc/sys/kernel/hung_task_detect_count", "3\n"}}, 0,
+        "node_kernel_hung_tasks 3\nnode_kernel_hung_tasks_total 3\n"},
+    {"conntrack",
+        {{"proc/sys/net/netfilter/nf_conntrack_count", "123\n"},
+            {"proc/sys/net/netfilter/nf_conntrack_max", "65536\n"},
+            {"proc/net/stat/nf_conntrack", "entries clashres …\n"
+                                           "21 0 1 0 2 3 0 0 4 5 6 7 0 0 0 0 a\n"
+                                           "21 0 1 0 2 3 0 0 4 5 6 7 0 0 0 0 a\n"}},
+        0,
+        "node_nf_conntrack_entries 123\n"
+        "node_nf_conntrack_entries_limit 65536\n"
+        "node_nf_conntrack_stat_drop 12\n"
+        "node_nf_conntrack_stat_early_drop 14\n"
+        "node_nf_conntrack_stat_found 2\n"
+        "node_nf_conntrack_stat_ignore 6\n"
+        "node_nf_conntrack_stat_insert 8\n"
+        "node_nf_conntrack_stat_insert_failed 10\n"
+        "node_nf_conntrack_stat_invalid 4\n"
+        "node_nf_conntrack_stat_search_restart 20\n"},
+    {"arp",
+        {{"proc/net/arp",
+            "IP address       HW type     Flags       HW address            Mask     Device\n"
+            "10.0.0.1 0x1 0x2 aa:bb:cc:dd:ee:ff * wlan0\n"
+            "10.0.0.2 0x1 0x2 aa:bb:cc:dd:ee:fe * eth0\n"
+            "10.0.0.3 0x1 0x2 aa:bb:cc:dd:ee:fd * wlan0\n"}},
+        0, "node_arp_entries{device=\"eth0\"} 1\nnode_arp_entries{device=\"wlan0\"} 2\n"},
+    {"netstat",
+        {{"proc/net/netstat", "TcpExt: SyncookiesSent Other TCPTimeouts\nTcpExt: 1 2 3\n"
+                              "IpExt: InNoRoutes InOctets\nIpExt: 4 5\n"},
+            {"proc/net/snmp",
+                "Ip: Forwarding DefaultTTL\nIp: 2 64\nTcp: MaxConn InErrs\nTcp: -1 6\n"},
+            {"proc/net/snmp6",
+                "Ip6InReceives 7\nIp6InOctets 8\nUdp6NoPorts 9\nnothing 1\nUdpLite6InErrors 10\n"}},
+        0,
+        "node_netstat_TcpExt_SyncookiesSent 1\n"
+        "node_netstat_TcpExt_TCPTimeouts 3\n"
+        "node_netstat_IpExt_InOctets 5\n"
+        "node_netstat_Ip_Forwarding 2\n"
+        "node_netstat_Tcp_MaxConn -1\n"
+        "node_netstat_Tcp_InErrs 6\n"
+        "node_netstat_Ip6_InOctets 8\n"
+        "node_netstat_Udp6_NoPorts 9\n"
+        "node_netstat_UdpLite6_InErrors 10\n"},
+    {"netstat",
+        {{"proc/net/netstat", "TcpExt: A\nTcpExt: 1\n"},
+            {"proc/net/snmp", "Ip: Forwarding\nIp: 2\n"}},
+        0, "node_netstat_Ip_Forwarding 2\n"},
+    {"sockstat",
+        {{"proc/net/sockstat", "sockets: used 229\nTCP: inuse 4 orphan 0 tw 4 alloc 17 mem "
+                               "2\nFRAG: inuse 0 memory 3\n"},
+            {"proc/net/sockstat6", "TCP6: inuse 17\n"}},
+        0,
+        "node_sockstat_sockets_used 229\n"
+        "node_sockstat_TCP_inuse 4\n"
+        "node_sockstat_TCP_orphan 0\n"
+        "node_sockstat_TCP_tw 4\n"
+        "node_sockstat_TCP_alloc 17\n"
+        "node_sockstat_TCP_mem 2\n"
+        "node_sockstat_TCP_mem_bytes 8192\n"
+        "node_sockstat_FRAG_inuse 0\n"
+        "node_sockstat_FRAG_memory 3\n"
+        "node_sockstat_TCP6_inuse 17\n"},
+    {"softnet", {{"proc/net/softnet_stat", "10 1 2 0 0 0 0 0 3 4 5 6 2 0 0\n"}}, 0,
+        "node_softnet_backlog_len{cpu=\"2\"} 6\n"
+        "node_softnet_cpu_collision_total{cpu=\"2\"} 3\n"
+        "node_softnet_dropped_total{cpu=\"2\"} 1\n"
+        "node_softnet_flow_limit_count_total{cpu=\"2\"} 5\n"
+        "node_softnet_processed_total{cpu=\"2\"} 16\n"
+        "node_softnet_received_rps_total{cpu=\"2\"} 4\n"
+        "node_softnet_times_squeezed_total{cpu=\"2\"} 2\n"},
+    {"udp_queues",
+        {{"proc/net/udp", "title\n0: 0 0 07 00000010:00000002 0\n"}, {"proc/net/udp6", "title\n"}},
+        0,
+        "node_udp_queues{ip=\"v4\",queue=\"rx\"} 2\n"
+        "node_udp_queues{ip=\"v4\",queue=\"tx\"} 16\n"
+        "node_udp_queues{ip=\"v6\",queue=\"rx\"} 0\n"
+        "node_udp_queues{ip=\"v6\",queue=\"tx\"} 0\n"},
+    {"udp_queues", {{"proc/net/udp", "title\n"}}, 0,
+        "node_udp_queues{ip=\"v4\",queue=\"rx\"} 0\n"
+        "node_udp_queues{ip=\"v4\",queue=\"tx\"} 0\n"},
+    {"selinux", {{NULL, NULL}}, 0, "node_selinux_enabled 0\n"},
+    {"selinux",
+        {{"sys/fs/selinux/enforce", "1"}, {"root/etc/selinux/config", "# x\nSELINUX=permissive\n"}},
+        0, "node_selinux_config_mode 0\nnode_selinux_current_mode 1\nnode_selinux_enabled 1\n"},
+    {"os",
+        {{"root/usr/lib/os-release", "ID=ubuntu\nID_LIKE=debian\nNAME=\"Ubuntu\"\nVERSION_ID=\"22."
+                                     "04.1\"\nSUPPORT_END=2001-02-03\n"
+                                     "PRETTY_NAME=\"a\\\"b\"\n"}},
+        0,
+        "node_os_info{build_id=\"\",id=\"ubuntu\",id_like=\"debian\",image_id=\"\",image_version="
+        "\"\","
+        "name=\"Ubuntu\",pretty_name=\"a\\\"b\",variant=\"\",variant_id=\"\",version=\"\","
+        "version_codename=\"\",version_id=\"22.04.1\"} 1\n"
+        "node_os_support_end_timestamp_seconds 981158400\n" // date -u -d 2001-02-03 +%s
+        "node_os_version{id=\"ubuntu\",id_like=\"debian\",name=\"Ubuntu\"} 22.04\n"},
 };
 
 static void each_row(void **state)
