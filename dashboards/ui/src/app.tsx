@@ -1,0 +1,119 @@
+/* The page: bar on top, one view below. */
+import { render } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { buildInfo, dashboardIndex, type DashboardEntry } from './api/client';
+import { Help } from './controls/help';
+import { Icon, Logo } from './controls/icons';
+import { Popover } from './controls/popover';
+import { RefreshPicker, TimePicker } from './controls/time_picker';
+import { installShortcuts } from './shortcuts';
+import { measureScrapeInterval, navigate, page, reachable, refreshNow, theme, toggleTheme } from './state';
+import { DashboardView } from './views/dashboard_view';
+import { ExploreView } from './views/explore_view';
+
+const MEASURE_EVERY_MS = 60_000;
+
+function App() {
+  const [dashboards, setDashboards] = useState<DashboardEntry[] | undefined>();
+  const [failure, setFailure] = useState('');
+  const [version, setVersion] = useState('');
+  useEffect(() => {
+    dashboardIndex().then(setDashboards, (e: Error) => setFailure(e.message));
+    buildInfo().then((info) => setVersion(info.version ?? ''), () => undefined);
+    void measureScrapeInterval();
+    const timer = setInterval(() => void measureScrapeInterval(), MEASURE_EVERY_MS);
+    return () => clearInterval(timer);
+  }, []);
+  const { view } = page.value;
+  const name = page.value.dashboard || dashboards?.[0]?.name;
+  return (
+    <>
+      <TopBar dashboards={dashboards ?? []} current={view === 'dashboard' ? name : undefined} version={version} />
+      {!reachable.value && <Unreachable />}
+      {view === 'explore' ? (
+        <ExploreView />
+      ) : name ? (
+        <DashboardView name={name} />
+      ) : (
+        failure && (
+          <main class="dashboard">
+            <section class="guide">
+              <h2>The list of dashboards cannot be read</h2>
+              <p>{failure}</p>
+            </section>
+          </main>
+        )
+      )}
+    </>
+  );
+}
+
+function Unreachable() {
+  return (
+    <div class="banner" role="alert">
+      <Icon name="warning" />
+      <span>The server does not answer. What you see is from before; it is asked again at each refresh.</span>
+      <button type="button" class="button small" onClick={refreshNow}>
+        Try now
+      </button>
+    </div>
+  );
+}
+
+interface TopBarProps {
+  dashboards: DashboardEntry[];
+  current: string | undefined;
+  version: string;
+}
+
+function TopBar({ dashboards, current, version }: TopBarProps) {
+  const explore = page.value.view === 'explore';
+  const title = dashboards.find((d) => d.name === current)?.title;
+  return (
+    <header class="top-bar">
+      <a class="brand" href="./" title={version ? `Sonde ${version}` : 'Sonde'} onClick={(e) => (e.preventDefault(), navigate({ view: 'dashboard', dashboard: '' , variables: {} }))}>
+        <Logo />
+        <span>Sonde</span>
+      </a>
+      <nav aria-label="Pages">
+        <Popover
+          label={
+            <>
+              <Icon name="grid" />
+              <span class="nav-title">{title ?? 'Dashboards'}</span>
+              <Icon name="chevron" size={12} />
+            </>
+          }
+          title="Dashboards (d)"
+          id="dashboards"
+          buttonClass={explore ? 'button nav' : 'button nav active'}
+          boxClass="menu dashboards"
+        >
+          {(close) =>
+            dashboards.map((d) => (
+              <button type="button" key={d.name} aria-selected={d.name === current} onClick={() => (close(), navigate({ view: 'dashboard', dashboard: d.name, variables: {} }))}>
+                <b>{d.title}</b>
+                <small>{d.description}</small>
+              </button>
+            ))
+          }
+        </Popover>
+        <button type="button" class={explore ? 'button nav active' : 'button nav'} title="Explore (e)" onClick={() => navigate({ view: 'explore' })}>
+          <Icon name="compass" />
+          <span class="nav-text">Explore</span>
+        </button>
+      </nav>
+      <div class="top-tools">
+        <TimePicker />
+        <RefreshPicker />
+        <button type="button" class="button icon-only" title={theme.value === 'dark' ? 'Light theme' : 'Dark theme'} aria-label="Switch theme" onClick={toggleTheme}>
+          <Icon name={theme.value === 'dark' ? 'sun' : 'moon'} />
+        </button>
+        <Help version={version} />
+      </div>
+    </header>
+  );
+}
+
+installShortcuts();
+render(<App />, document.getElementById('app')!);

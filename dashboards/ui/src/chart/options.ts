@@ -1,0 +1,242 @@
+/* uPlot's options for one time series panel. */
+import uPlot from 'uplot';
+import { paint, withAlpha, type Theme } from '../model/color';
+import type { FieldConfig } from '../model/dashboard';
+import { percentages, stack, type Frame, type Series } from '../model/frames';
+import { isHidden } from '../model/field';
+import { axisLabels } from '../model/time';
+import { formatTicks, isBinary } from '../model/units';
+
+export interface ChartModel {
+  /* Data in uPlot's shape: times, then one array per shown series. */
+  data: uPlot.AlignedData;
+  /* Series in the order of `data`, without the times. */
+  shown: { series: Series; index: number; color: string }[];
+  bands: uPlot.Band[];
+}
+
+/* Values as drawn (stacked, mirrored) for the series that are visible. */
+export function chartModel(frame: Frame, visible: (s: Series, index: number) => boolean, colors: string[]): ChartModel {
+  const entries = frame.series
+    .map((series, index) => ({ series, index, color: colors[index]! }))
+    .filter(({ series, index }) => visible(series, index) && !isHidden(series.config.custom, 'viz'));
+  const percent = entries.some((e) => e.series.config.custom?.stacking?.mode === 'percent');
+  const list = entries.map((e) => e.series);
+  const layers = stack(percent ? percentages(list) : list);
+  return {
+    data: [frame.times, ...layers.map((l) => l.upper)] as uPlot.AlignedData,
+    shown: entries,
+    bands: bands(list, percent),
+  };
+}
+
+/* Area between a stacked series and the one below it of the same group and sign. */
+function bands(list: Series[], percent: boolean): uPlot.Band[] {
+  const below = new Map<string, number>();
+  const result: uPlot.Band[] = [];
+  list.forEach((s, i) => {
+    const mode = percent ? 'percent' : s.config.custom?.stacking?.mode;
+    if (!mode || mode === 'none') {
+      return;
+    }
+    const negative = s.config.custom?.transform === 'negative-Y';
+    const key = `${s.config.custom?.stacking?.group ?? 'A'}${negative}`;
+    const previous = below.get(key);
+    if (previous !== undefined) {
+      result.push({ series: [i + 1, previous + 1], dir: negative ? 1 : -1 });
+    }
+    below.set(key, i);
+  });
+  return result;
+}
+
+export interface OptionsInput {
+  width: number;
+  height: number;
+  model: ChartModel;
+  theme: Theme;
+  syncKey?: string;
+  /* Whole window in seconds: the axis shows it even where there are no samples. */
+  from: number;
+  to: number;
+  css: { text: string; grid: string; font: string };
+  compact?: boolean;
+}
+
+export const scaleKey = (config: FieldConfig) => `y:${config.unit ?? 'short'}`;
+
+export function chartOptions(input: OptionsInput): uPlot.Options {
+  const { model, css } = input;
+  const scales: uPlot.Scales = { x: { time: true, range: () => [input.from, input.to] } };
+  const axes: uPlot.Axis[] = [xAxis(css)];
+  const first = new Map<string, FieldConfig>();
+  for (const { series } of model.shown) {
+    const key = scaleKey(series.config);
+    if (!first.has(key)) {
+      first.set(key, series.config);
+    }
+  }
+  let axisCount = 0;
+  for (const [key, config] of first) {
+    const configs = model.shown.filter((s) => scaleKey(s.series.config) === key).map((s) => s.series.config);
+    scales[key] = yScale(configs);
+    if (config.custom?.axisPlacement !== 'hidden') {
+      axes.push(yAxis(key, config, axisCount++ > 0, css));
+    }
+  }
+  return {
+    width: input.width,
+    height: input.height,
+    padding: [8, axisCount > 1 ? 0 : 10, 0, axisCount === 0 ? 10 : 0],
+    scales,
+    axes,
+    bands: model.bands,
+    legend: { show: false },
+    focus: { alpha: 0.35 },
+    cursor: {
+      points: { size: 7, width: 1.5 },
+      focus: { prox: 24 },
+      drag: { x: true, y: false, setScale: false },
+      ...(input.syncKey ? { sync: { key: input.syncKey, setSeries: false, scales: ['x', null] as [string, null], filters: SYNC_FILTERS } } : {}),
+    },
+    series: [{}, ...model.shown.map(({ series, color }) => seriesOptions(series, paint(color, input.theme)))],
+  };
+}
+
+/* Other charts follow the cursor, but a selection belongs to the chart it is drawn on. */
+const quiet = (type: string) => type !== 'mouseup' && type !== 'mousedown' && type !== 'dblclick';
+const SYNC_FILTERS = { pub: quiet, sub: quiet };
+
+function seriesOptions(series: Series, color: string): uPlot.Series {
+  const custom = series.config.custom ?? {};
+  const width = custom.drawStyle === 'points' ? 0 : (custom.lineWidth ?? 1);
+  const opacity = (custom.fillOpacity ?? 0) / 100;
+  const samples = series.values.reduce<number>((n, v) => n + (v === null ? 0 : 1), 0);
+  const lonely = samples > 0 && samples <= 1;
+  return {
+    label: series.name,
+    scale: scaleKey(series.config),
+    stroke: color,
+    width: Math.max(width, custom.drawStyle === 'points' ? 0 : 1) * 1.25,
+    fill: opacity > 0 ? withAlpha(color, opacity) : undefined,
+    fillTo: 0,
+    dash: custom.lineStyle?.fill === 'dash' ? (custom.lineStyle.dash ?? [8, 6]) : custom.lineStyle?.fill === 'dot' ? [1, 4] : undefined,
+    paths: pathsOf(custom.drawStyle, custom.lineInterpolation),
+    points: { show: custom.drawStyle === 'points' || custom.showPoints === 'always' || lonely, size: 5 },
+    spanGaps: custom.spanNulls === true,
+  };
+}
+
+function pathsOf(drawStyle: string | undefined, interpolation: string | undefined): uPlot.Series.PathBuilder | undefined {
+  const { paths } = uPlot;
+  if (drawStyle === 'points') {
+    return () => null;
+  }
+  if (drawStyle === 'bars') {
+    return paths.bars!({ size: [0.7, 40], radius: 0.08 });
+  }
+  switch (interpolation) {
+    case 'smooth':
+      return paths.spline!();
+    case 'stepAfter':
+      return paths.stepped!({ align: 1 });
+    case 'stepBefore':
+      return paths.stepped!({ align: -1 });
+    default:
+      return paths.linear!();
+  }
+}
+
+function lowest(values: (number | undefined)[]): number | undefined {
+  const known = values.filter((v): v is number => v !== undefined);
+  return known.length > 0 ? Math.min(...known) : undefined;
+}
+
+function highest(values: (number | undefined)[]): number | undefined {
+  const known = values.filter((v): v is number => v !== undefined);
+  return known.length > 0 ? Math.max(...known) : undefined;
+}
+
+function yScale(configs: FieldConfig[]): uPlot.Scale {
+  const log = configs.find((c) => c.custom?.scaleDistribution?.type === 'log')?.custom?.scaleDistribution?.log;
+  if (log) {
+    return { distr: 3, log: log === 2 ? 2 : 10 };
+  }
+  const mirrored = configs.some((c) => c.custom?.transform === 'negative-Y');
+  const min = mirrored ? undefined : lowest(configs.map((c) => c.min));
+  const max = highest(configs.map((c) => c.max));
+  const softMin = lowest(configs.map((c) => c.custom?.axisSoftMin));
+  const softMax = highest(configs.map((c) => c.custom?.axisSoftMax));
+  return {
+    range: (_, dataMin, dataMax) => yRange(dataMin, dataMax, { min, max, softMin, softMax }),
+  };
+}
+
+export interface Limits {
+  min?: number;
+  max?: number;
+  softMin?: number;
+  softMax?: number;
+}
+
+export function yRange(dataMin: number | null, dataMax: number | null, limits: Limits): [number, number] {
+  let low = dataMin ?? 0;
+  let high = dataMax ?? 1;
+  low = Math.min(low, limits.softMin ?? low);
+  high = Math.max(high, limits.softMax ?? high);
+  if (low === high) {
+    // A flat line gets room around it; a flat zero sits on the bottom.
+    low = low > 0 ? 0 : low;
+    high = high < 0 ? 0 : high === 0 ? 1 : high * 1.25;
+  }
+  const pad = (high - low) * 0.06;
+  const paddedLow = limits.min ?? (low >= 0 && low - pad < 0 ? 0 : low - pad);
+  const paddedHigh = limits.max ?? high + pad;
+  return [paddedLow, paddedHigh > paddedLow ? paddedHigh : paddedLow + 1];
+}
+
+/* A canvas of its own: uPlot remembers the state of its context. */
+let measure: CanvasRenderingContext2D | null = null;
+
+function textWidth(text: string, font: string): number {
+  measure ??= document.createElement('canvas').getContext('2d');
+  if (!measure) {
+    return text.length * 7;
+  }
+  measure.font = font;
+  return measure.measureText(text).width;
+}
+
+const BINARY_INCREMENTS = Array.from({ length: 60 }, (_, i) => 2 ** i);
+
+function yAxis(scale: string, config: FieldConfig, right: boolean, css: OptionsInput['css']): uPlot.Axis {
+  return {
+    scale,
+    side: right || config.custom?.axisPlacement === 'right' ? 1 : 3,
+    stroke: css.text,
+    font: css.font,
+    grid: { show: !right, stroke: css.grid, width: 1 },
+    ticks: { show: false },
+    gap: 6,
+    space: 34,
+    size: (_, values) => Math.ceil(Math.max(0, ...(values ?? []).map((v) => textWidth(v, css.font)))) + 16,
+    ...(isBinary(config.unit) ? { incrs: BINARY_INCREMENTS } : {}),
+    values: (_, ticks) => formatTicks(ticks, config.unit),
+    label: config.custom?.axisLabel || undefined,
+    labelSize: 18,
+    labelFont: css.font,
+  };
+}
+
+function xAxis(css: OptionsInput['css']): uPlot.Axis {
+  return {
+    stroke: css.text,
+    font: css.font,
+    grid: { stroke: css.grid, width: 1 },
+    ticks: { show: false },
+    gap: 6,
+    size: 28,
+    space: 76,
+    values: (_, ticks, __, ___, increment) => axisLabels(ticks, increment),
+  };
+}

@@ -1,0 +1,168 @@
+/* Asks the server for what a panel shows, again whenever expressions, window or width change.
+ *
+ * While a new answer is on its way the old one stays on screen. A panel out of sight asks nothing;
+ * an answer nobody waits for any more is cancelled.
+ */
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { ApiError, queryInstant, queryRange } from './api/client';
+import type { Panel, Target } from './model/dashboard';
+import type { TargetResult } from './model/frames';
+import { builtins, interpolate, type Scope } from './model/interpolate';
+import { alignWindow, computeStep, type Step } from './model/step';
+import { parseDuration, type TimeWindow } from './model/time';
+import { reachable } from './state';
+
+export interface TargetError {
+  refId: string;
+  expr: string;
+  kind: string;
+  message: string;
+}
+
+export interface PanelData {
+  results: TargetResult[];
+  errors: TargetError[];
+  notices: string[];
+  /* With the built-in variables, for legends and titles. */
+  scope: Scope;
+  loading: boolean;
+  /* At least one answer has come. */
+  loaded: boolean;
+  stepMs: number;
+  elapsedMs: number;
+}
+
+interface Request {
+  target: Target;
+  expr: string;
+  instant: boolean;
+  window: TimeWindow;
+  stepMs: number;
+}
+
+export interface DataInput {
+  panel: Panel;
+  scope: Scope;
+  window: TimeWindow;
+  widthPx: number;
+  scrapeMs: number;
+  /* In sight, with all variables known. */
+  active: boolean;
+}
+
+const EMPTY: PanelData = {
+  results: [],
+  errors: [],
+  notices: [],
+  scope: {},
+  loading: false,
+  loaded: false,
+  stepMs: 0,
+  elapsedMs: 0,
+};
+
+function panelWindow(panel: Panel, window: TimeWindow): TimeWindow {
+  let { from, to } = window;
+  const span = panel.timeFrom && parseDuration(panel.timeFrom.replace(/^now-/, ''));
+  if (span) {
+    from = to - span;
+  }
+  const shift = panel.timeShift && parseDuration(panel.timeShift.replace(/^now-/, ''));
+  if (shift) {
+    from -= shift;
+    to -= shift;
+  }
+  return { from, to };
+}
+
+function stepOf(input: DataInput, target: Target, window: TimeWindow): Step {
+  const minInterval = target.interval || input.panel.interval;
+  return computeStep({
+    window,
+    maxDataPoints: input.panel.maxDataPoints ?? Math.max(50, input.widthPx),
+    minInterval: minInterval && interpolate(minInterval, input.scope, 'text'),
+    intervalFactor: target.intervalFactor,
+    scrapeMs: input.scrapeMs,
+  });
+}
+
+function plan(input: DataInput): { requests: Request[]; scope: Scope } {
+  const window = panelWindow(input.panel, input.window);
+  const utcOffsetMs = -new Date(window.to).getTimezoneOffset() * 60_000;
+  let scope = input.scope;
+  const requests: Request[] = [];
+  for (const target of input.panel.targets) {
+    if (target.hide || !target.expr.trim()) {
+      continue;
+    }
+    const step = stepOf(input, target, window);
+    scope = { ...input.scope, ...builtins({ ...window, ...step }) };
+    const instant = Boolean(target.instant);
+    const aligned = alignWindow(window, step.stepMs, utcOffsetMs);
+    requests.push({ target, expr: interpolate(target.expr, scope), instant, window: aligned, stepMs: step.stepMs });
+  }
+  return { requests, scope };
+}
+
+async function run(request: Request, signal: AbortSignal): Promise<{ result: TargetResult; notices: string[]; elapsedMs: number }> {
+  const { expr, window, stepMs, target } = request;
+  const answer = request.instant
+    ? await queryInstant(expr, window.to, signal)
+    : await queryRange({ expr, ...window, stepMs }, signal);
+  const result = { target, expr, data: answer.data, ...window, stepMs };
+  return { result, notices: [...answer.warnings, ...answer.infos], elapsedMs: answer.elapsedMs };
+}
+
+async function runAll(requests: Request[], scope: Scope, signal: AbortSignal): Promise<PanelData> {
+  const settled = await Promise.allSettled(requests.map((r) => run(r, signal)));
+  const data: PanelData = { ...EMPTY, scope, loaded: true, results: [], errors: [], notices: [] };
+  settled.forEach((outcome, i) => {
+    const request = requests[i]!;
+    if (outcome.status === 'fulfilled') {
+      data.results.push(outcome.value.result);
+      data.notices.push(...outcome.value.notices);
+      data.elapsedMs = Math.max(data.elapsedMs, outcome.value.elapsedMs);
+      data.stepMs = Math.max(data.stepMs, request.stepMs);
+    } else {
+      const error = outcome.reason as ApiError;
+      data.errors.push({ refId: request.target.refId, expr: request.expr, kind: error.kind, message: error.message });
+    }
+  });
+  data.notices = [...new Set(data.notices)];
+  return data;
+}
+
+export function usePanelData(input: DataInput): PanelData {
+  const [data, setData] = useState<PanelData>(EMPTY);
+  const lastKey = useRef('');
+  const { requests, scope } = input.active ? plan(input) : { requests: [], scope: {} };
+  const key = input.active ? JSON.stringify(requests.map((r) => [r.expr, r.instant, r.window, r.stepMs])) : '';
+
+  useEffect(() => {
+    if (!input.active || key === lastKey.current) {
+      return;
+    }
+    const controller = new AbortController();
+    setData((old) => ({ ...old, loading: true }));
+    void runAll(requests, scope, controller.signal).then((next) => {
+      if (controller.signal.aborted) {
+        return;
+      }
+      lastKey.current = key;
+      reachable.value = !next.errors.some((e) => e.kind === 'unreachable');
+      setData((old) => keepOld(old, next));
+    });
+    return () => controller.abort();
+  }, [key, input.active]);
+
+  return data;
+}
+
+/* When nothing could be had, what was on screen stays beside the error. */
+function keepOld(old: PanelData, next: PanelData): PanelData {
+  const allFailed = next.results.length === 0 && next.errors.length > 0;
+  const lostConnection = next.errors.every((e) => e.kind === 'unreachable' || e.kind === 'not_json' || e.kind === 'timeout');
+  return allFailed && lostConnection && old.results.length > 0
+    ? { ...old, errors: next.errors, loading: false }
+    : next;
+}

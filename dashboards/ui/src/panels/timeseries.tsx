@@ -1,0 +1,110 @@
+/* Lines, areas and bars over time, with a legend. */
+import { useMemo, useState } from 'preact/hooks';
+import { Chart } from '../chart/chart';
+import { chartModel } from '../chart/options';
+import { fieldColor } from '../model/color';
+import { isHidden } from '../model/field';
+import { buildFrame, SERIES_MAX, type Frame } from '../model/frames';
+import { reduce } from '../model/reduce';
+import { Legend, type LegendEntry } from './legend';
+import { Empty } from './empty';
+import type { PanelProps } from './types';
+
+/* A chart lower than this says nothing; the legend gives way first. */
+const CHART_MIN_PX = 90;
+const LEGEND_ROW_PX = 20;
+const LEGEND_SHARE_MAX = 0.38;
+const LEGEND_RIGHT_PX = 260;
+
+interface LegendOptions {
+  showLegend?: boolean;
+  displayMode?: string;
+  placement?: string;
+  calcs?: string[];
+}
+
+export function TimeseriesPanel(props: PanelProps) {
+  const { panel, data, theme, width, height } = props;
+  const frame = useMemo(() => limited(buildFrame(data.results, panel, data.scope)), [data, panel]);
+  const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
+  const colors = useMemo(() => colorsOf(frame), [frame]);
+  const model = useMemo(() => chartModel(frame, (s) => !hidden.has(s.name), colors), [frame, hidden, colors]);
+  const entries = useMemo(
+    () =>
+      frame.series
+        .map((series, index) => ({ series, index, color: colors[index]! }))
+        .filter((e) => !isHidden(e.series.config.custom, 'legend')),
+    [frame, colors],
+  );
+
+  if (frame.series.length === 0) {
+    return <Empty {...props} />;
+  }
+  const legend = (panel.options.legend ?? {}) as LegendOptions;
+  const shown = legend.showLegend !== false && legend.displayMode !== 'hidden';
+  const right = shown && legend.placement === 'right' && width > 2 * LEGEND_RIGHT_PX;
+  const legendHeight = !shown || right ? 0 : legendHeightOf(entries, legend, width, height);
+  const tooltip = (panel.options.tooltip ?? {}) as { mode?: string; sort?: string };
+  const style = panel.defaults.custom?.thresholdsStyle?.mode ?? 'off';
+
+  const pick = (entry: LegendEntry, add: boolean) => setHidden(nextHidden(hidden, entries, entry, add));
+  return (
+    <div class={right ? 'timeseries legend-right' : 'timeseries'}>
+      <Chart
+        model={model}
+        width={right ? width - LEGEND_RIGHT_PX : width}
+        height={Math.max(CHART_MIN_PX, height - legendHeight)}
+        theme={theme}
+        from={props.window.from / 1000}
+        to={props.window.to / 1000}
+        syncKey={props.syncKey}
+        tooltip={{ mode: tooltip.mode ?? 'multi', sort: tooltip.sort ?? 'none' }}
+        thresholds={style !== 'off' && panel.defaults.thresholds ? { config: panel.defaults.thresholds, style } : undefined}
+        onZoom={props.onZoom}
+      />
+      {shown && (
+        <div class="legend" style={right ? { width: `${LEGEND_RIGHT_PX}px` } : { height: `${legendHeight}px` }}>
+          <Legend
+            entries={entries}
+            calcs={legend.calcs ?? []}
+            mode={legend.displayMode ?? 'list'}
+            theme={theme}
+            isVisible={(e) => !hidden.has(e.series.name)}
+            onPick={pick}
+          />
+        </div>
+      )}
+    </div>
+  );
+}
+
+function limited(frame: Frame): Frame {
+  return frame.series.length > SERIES_MAX ? { ...frame, series: frame.series.slice(0, SERIES_MAX) } : frame;
+}
+
+export function colorsOf(frame: Frame): string[] {
+  return frame.series.map((s, i) => fieldColor(s.config, i, reduce(s.values, 'lastNotNull')));
+}
+
+function legendHeightOf(entries: LegendEntry[], legend: LegendOptions, width: number, height: number): number {
+  const table = legend.displayMode === 'table' && (legend.calcs?.length ?? 0) > 0;
+  const perLine = Math.max(1, Math.floor(width / 130));
+  const rows = table ? entries.length + 1 : Math.ceil(entries.length / perLine);
+  const wanted = rows * LEGEND_ROW_PX + 4;
+  return Math.min(wanted, Math.max(LEGEND_ROW_PX * 2, Math.floor(height * LEGEND_SHARE_MAX)));
+}
+
+/* Click isolates a series, and shows all again when it was alone; with a modifier it toggles one. */
+export function nextHidden(hidden: ReadonlySet<string>, entries: LegendEntry[], entry: LegendEntry, add: boolean): Set<string> {
+  const name = entry.series.name;
+  const next = new Set(hidden);
+  if (add) {
+    if (!next.delete(name)) {
+      next.add(name);
+    }
+    return next;
+  }
+  const others = entries.map((e) => e.series.name).filter((n) => n !== name);
+  const alone = !hidden.has(name) && others.length > 0 && others.every((n) => hidden.has(n));
+  return alone ? new Set() : new Set(others);
+}
