@@ -1,0 +1,132 @@
+# Turns files into a C source: cmake -DDASHBOARDS=a.json;b.json -DPAGE=DIR -DWORK=DIR -DOUTPUT=x.c -P embed.cmake
+#
+# PAGE is a folder with index.html and what it needs. Every file is compressed (gzip, time stamp zero,
+# so that equal input gives equal bytes) unless that makes it longer, and becomes an array and a row of
+# ui_assets_table. Paths: index.html is "/", others "/ui/NAME", dashboards "/ui/dashboards/NAME", and
+# "/ui/dashboards/index.json" lists them in the order given.
+cmake_minimum_required(VERSION 3.21)
+
+set(type_html "text/html; charset=utf-8")
+set(type_js "text/javascript; charset=utf-8")
+set(type_css "text/css; charset=utf-8")
+set(type_txt "text/plain; charset=utf-8")
+set(type_svg "image/svg+xml")
+set(type_json "application/json")
+
+function(content_type file result)
+  get_filename_component(extension "${file}" LAST_EXT)
+  string(SUBSTRING "${extension}" 1 -1 extension)
+  if(NOT DEFINED "type_${extension}")
+    message(FATAL_ERROR "${file}: no content type known for .${extension}")
+  endif()
+  set(${result} "${type_${extension}}" PARENT_SCOPE)
+endfunction()
+
+# Bytes of the file as pairs of hexadecimal digits, compressed when that is shorter.
+function(stored_hex file result gzipped_result)
+  file(READ "${file}" plain HEX)
+  set(packed_file "${WORK}/packed.gz")
+  file(ARCHIVE_CREATE OUTPUT "${packed_file}" PATHS "${file}" FORMAT raw COMPRESSION GZip COMPRESSION_LEVEL 9)
+  file(READ "${packed_file}" packed HEX)
+  file(REMOVE "${packed_file}")
+  # Bytes 4 to 7 of a gzip file are its time stamp.
+  string(SUBSTRING "${packed}" 0 8 head)
+  string(SUBSTRING "${packed}" 16 -1 rest)
+  set(packed "${head}00000000${rest}")
+  string(LENGTH "${plain}" plain_length)
+  string(LENGTH "${packed}" packed_length)
+  if(packed_length LESS plain_length)
+    set(${result} "${packed}" PARENT_SCOPE)
+    set(${gzipped_result} true PARENT_SCOPE)
+  else()
+    set(${result} "${plain}" PARENT_SCOPE)
+    set(${gzipped_result} false PARENT_SCOPE)
+  endif()
+endfunction()
+
+set(arrays "")
+set(rows "")
+set(number 0)
+
+function(embed path file)
+  stored_hex("${file}" hex gzipped)
+  content_type("${file}" type)
+  file(SIZE "${file}" plain_size)
+  string(SHA256 digest "${hex}")
+  string(SUBSTRING "${digest}" 0 32 etag)
+  string(REGEX REPLACE "(................................)" "\\1\n" hex "${hex}")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  set(immutable false)
+  if(path MATCHES "^/ui/[a-z]+\\.[0-9A-Z]+\\.[a-z]+$")
+    set(immutable true)
+  endif()
+  string(APPEND arrays "static const uint8_t bytes_${number}[] = {\n${bytes}\n};\n\n")
+  string(APPEND rows "    {\"${path}\", \"${type}\", bytes_${number}, sizeof(bytes_${number}),\n"
+    "        ${plain_size}, ${gzipped}, ${immutable}, \"\\\"${etag}\\\"\"},\n")
+  math(EXPR number "${number} + 1")
+  set(arrays "${arrays}" PARENT_SCOPE)
+  set(rows "${rows}" PARENT_SCOPE)
+  set(number ${number} PARENT_SCOPE)
+endfunction()
+
+# The strings of a JSON document below KEY, escaped for JSON again.
+function(json_string document result)
+  string(JSON value GET "${document}" ${ARGN})
+  string(REPLACE "\\" "\\\\" value "${value}")
+  string(REPLACE "\"" "\\\"" value "${value}")
+  set(${result} "\"${value}\"" PARENT_SCOPE)
+endfunction()
+
+function(dashboard_entry file result)
+  file(READ "${file}" document)
+  get_filename_component(name "${file}" NAME_WE)
+  json_string("${document}" title title)
+  json_string("${document}" description description)
+  string(JSON tag_count LENGTH "${document}" tags)
+  set(tags "")
+  if(tag_count GREATER 0)
+    math(EXPR last "${tag_count} - 1")
+    foreach(i RANGE ${last})
+      json_string("${document}" tag tags ${i})
+      list(APPEND tags "${tag}")
+    endforeach()
+  endif()
+  string(REPLACE ";" "," tags "${tags}")
+  set(${result} "{\"name\":\"${name}\",\"title\":${title},\"description\":${description},\"tags\":[${tags}]}" PARENT_SCOPE)
+endfunction()
+
+file(MAKE_DIRECTORY "${WORK}")
+
+set(entries "")
+set(paths "")
+foreach(file ${DASHBOARDS})
+  get_filename_component(name "${file}" NAME)
+  dashboard_entry("${file}" entry)
+  string(APPEND entries "${entry},")
+  list(APPEND paths "/ui/dashboards/${name}")
+  set("file_of_/ui/dashboards/${name}" "${file}")
+endforeach()
+string(REGEX REPLACE ",$" "" entries "${entries}")
+file(WRITE "${WORK}/index.json" "[${entries}]\n")
+list(APPEND paths "/ui/dashboards/index.json")
+set("file_of_/ui/dashboards/index.json" "${WORK}/index.json")
+
+file(GLOB page RELATIVE "${PAGE}" "${PAGE}/*")
+foreach(name ${page})
+  set(path "/ui/${name}")
+  if(name STREQUAL "index.html")
+    set(path "/")
+  endif()
+  list(APPEND paths "${path}")
+  set("file_of_${path}" "${PAGE}/${name}")
+endforeach()
+
+# ui_asset_find relies on the bytewise order of the paths.
+list(SORT paths COMPARE STRING)
+foreach(path ${paths})
+  embed("${path}" "${file_of_${path}}")
+endforeach()
+
+file(WRITE "${OUTPUT}" "/* Generated by dashboards/embed.cmake. */\n#include \"ui_assets_table.h\"\n\n"
+  "${arrays}const struct ui_asset ui_assets_table[] = {\n${rows}};\n\n"
+  "const size_t ui_assets_count = ${number};\n")
