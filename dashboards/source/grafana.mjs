@@ -103,7 +103,7 @@ export function timeseries(title, description, size, list, config = {}) {
     legend: {
       showLegend: config.legend !== 'hidden',
       displayMode: config.legend === 'hidden' ? 'list' : (config.legend ?? 'table'),
-      placement: 'bottom',
+      placement: config.placement ?? 'bottom',
       calcs: config.legend === 'list' || config.legend === 'hidden' ? [] : calcs,
     },
     tooltip: { mode: 'multi', sort: config.sort ?? 'desc' },

@@ -64,7 +64,7 @@ const cpu = row('CPU', [
   timeseries('CPU utilisation', 'Where CPU time goes, as a share of all CPUs. Idle is what is missing to 100 %.', [12, 8],
     [query(`avg by (mode) (${rate('node_cpu_seconds_total', `${HOST},mode!="idle"`)})`, '{{mode}}')],
     {
-      unit: 'percentunit', stack: true, max: 1, overrides: [
+      unit: 'percentunit', stack: true, max: 1, placement: 'right', overrides: [
         byName('user', { color: fixed('blue') }), byName('system', { color: fixed('orange') }),
         byName('iowait', { color: fixed('red') }), byName('steal', { color: fixed('purple') }),
         byName('nice', { color: fixed('green') }), byName('softirq', { color: fixed('yellow') }),
@@ -99,7 +99,7 @@ const memory = row('Memory', [
       query(`node_memory_MemFree_bytes{${HOST}}`, 'free'),
     ],
     {
-      unit: 'bytes', stack: true, overrides: [
+      unit: 'bytes', stack: true, placement: 'right', overrides: [
         byName('used', { color: fixed('orange') }), byName('buffers', { color: fixed('purple') }),
         byName('cache', { color: fixed('blue') }), byName('free', { color: fixed('green'), 'custom.fillOpacity': 15 }),
       ],
@@ -218,11 +218,11 @@ const network = row('Network', [
 ]);
 
 const pressure = row('Pressure', [
-  timeseries('Pressure of all resources', 'Share of time in which some task waited for CPU, memory or disks. The first place to look when a host is slow.', [24, 8],
+  timeseries('Pressure of all resources', 'Share of time in which some task waited for CPU, memory or disks. The first place to look when a host is slow.', [24, 7],
     [query(rate('node_pressure_cpu_waiting_seconds_total'), 'CPU'),
       query(rate('node_pressure_memory_waiting_seconds_total'), 'memory'),
       query(rate('node_pressure_io_waiting_seconds_total'), 'disk')],
-    { unit: 'percentunit', thresholds: WAITING, softMax: 0.1, overrides: [byName('CPU', { color: fixed('blue') }), byName('memory', { color: fixed('orange') }), byName('disk', { color: fixed('purple') })] }),
+    { unit: 'percentunit', thresholds: WAITING, softMax: 0.1, placement: 'right', overrides: [byName('CPU', { color: fixed('blue') }), byName('memory', { color: fixed('orange') }), byName('disk', { color: fixed('purple') })] }),
 ]);
 
 const system = row('System', [

@@ -26,6 +26,8 @@ export const timeWindow = computed<TimeWindow>(() => {
 
 /* Measured from the stored samples, see measureScrapeInterval. */
 export const scrapeMs = signal<number>(DEFAULT_SCRAPE_MS);
+/* True once the first measurement is over: panels wait for it rather than ask twice. */
+export const scrapeKnown = signal(false);
 
 export function refreshNow(): void {
   tick.value = Date.now();
@@ -144,6 +146,8 @@ export async function measureScrapeInterval(): Promise<void> {
     }
   } catch {
     // The usual interval stays; panels report what is wrong with the server.
+  } finally {
+    scrapeKnown.value = true;
   }
 }
 

@@ -6,6 +6,7 @@ import { percentages, stack, type Frame, type Series } from '../model/frames';
 import { isHidden } from '../model/field';
 import { axisLabels } from '../model/time';
 import { formatTicks, isBinary } from '../model/units';
+import { yRange } from './scale';
 
 export interface ChartModel {
   /* Data in uPlot's shape: times, then one array per shown series. */
@@ -69,19 +70,16 @@ export function chartOptions(input: OptionsInput): uPlot.Options {
   const { model, css } = input;
   const scales: uPlot.Scales = { x: { time: true, range: () => [input.from, input.to] } };
   const axes: uPlot.Axis[] = [xAxis(css)];
-  const first = new Map<string, FieldConfig>();
+  const byScale = new Map<string, FieldConfig[]>();
   for (const { series } of model.shown) {
     const key = scaleKey(series.config);
-    if (!first.has(key)) {
-      first.set(key, series.config);
-    }
+    byScale.set(key, [...(byScale.get(key) ?? []), series.config]);
   }
   let axisCount = 0;
-  for (const [key, config] of first) {
-    const configs = model.shown.filter((s) => scaleKey(s.series.config) === key).map((s) => s.series.config);
+  for (const [key, configs] of byScale) {
     scales[key] = yScale(configs);
-    if (config.custom?.axisPlacement !== 'hidden') {
-      axes.push(yAxis(key, config, axisCount++ > 0, css));
+    if (configs[0]!.custom?.axisPlacement !== 'hidden') {
+      axes.push(yAxis(key, configs, axisCount++ > 0, css));
     }
   }
   return {
@@ -172,29 +170,6 @@ function yScale(configs: FieldConfig[]): uPlot.Scale {
   };
 }
 
-export interface Limits {
-  min?: number;
-  max?: number;
-  softMin?: number;
-  softMax?: number;
-}
-
-export function yRange(dataMin: number | null, dataMax: number | null, limits: Limits): [number, number] {
-  let low = dataMin ?? 0;
-  let high = dataMax ?? 1;
-  low = Math.min(low, limits.softMin ?? low);
-  high = Math.max(high, limits.softMax ?? high);
-  if (low === high) {
-    // A flat line gets room around it; a flat zero sits on the bottom.
-    low = low > 0 ? 0 : low;
-    high = high < 0 ? 0 : high === 0 ? 1 : high * 1.25;
-  }
-  const pad = (high - low) * 0.06;
-  const paddedLow = limits.min ?? (low >= 0 && low - pad < 0 ? 0 : low - pad);
-  const paddedHigh = limits.max ?? high + pad;
-  return [paddedLow, paddedHigh > paddedLow ? paddedHigh : paddedLow + 1];
-}
-
 /* A canvas of its own: uPlot remembers the state of its context. */
 let measure: CanvasRenderingContext2D | null = null;
 
@@ -209,7 +184,10 @@ function textWidth(text: string, font: string): number {
 
 const BINARY_INCREMENTS = Array.from({ length: 60 }, (_, i) => 2 ** i);
 
-function yAxis(scale: string, config: FieldConfig, right: boolean, css: OptionsInput['css']): uPlot.Axis {
+/* Mirrored series are drawn below zero but are not negative, and the labels say so. */
+function yAxis(scale: string, configs: FieldConfig[], right: boolean, css: OptionsInput['css']): uPlot.Axis {
+  const config = configs[0]!;
+  const mirrored = configs.some((c) => c.custom?.transform === 'negative-Y');
   return {
     scale,
     side: right || config.custom?.axisPlacement === 'right' ? 1 : 3,
@@ -221,7 +199,7 @@ function yAxis(scale: string, config: FieldConfig, right: boolean, css: OptionsI
     space: 34,
     size: (_, values) => Math.ceil(Math.max(0, ...(values ?? []).map((v) => textWidth(v, css.font)))) + 16,
     ...(isBinary(config.unit) ? { incrs: BINARY_INCREMENTS } : {}),
-    values: (_, ticks) => formatTicks(ticks, config.unit),
+    values: (_, ticks) => formatTicks(mirrored ? ticks.map(Math.abs) : ticks, config.unit),
     label: config.custom?.axisLabel || undefined,
     labelSize: 18,
     labelFont: css.font,
@@ -234,8 +212,8 @@ function xAxis(css: OptionsInput['css']): uPlot.Axis {
     font: css.font,
     grid: { stroke: css.grid, width: 1 },
     ticks: { show: false },
-    gap: 6,
-    size: 28,
+    gap: 5,
+    size: 23,
     space: 76,
     values: (_, ticks, __, ___, increment) => axisLabels(ticks, increment),
   };

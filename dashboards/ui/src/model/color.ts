@@ -39,8 +39,7 @@ export function paint(color: string, theme: Theme): string {
     return known;
   }
   if (color.startsWith('palette:')) {
-    const palette = PALETTE[theme];
-    return palette[Number(color.slice(8)) % palette.length]!;
+    return paletteShade(Number(color.slice(8)), theme);
   }
   for (const [prefix, amount] of Object.entries(SHADE)) {
     const base = color.startsWith(prefix) ? NAMED[theme][color.slice(prefix.length)] : undefined;
@@ -49,6 +48,16 @@ export function paint(color: string, theme: Theme): string {
     }
   }
   return /^#|^rgba?\(|^hsla?\(/.test(color) ? color : NAMED[theme].gray!;
+}
+
+/* Each further round through the palette is paler or darker, so that equal hues stay apart. */
+const ROUNDS = [0, 0.38, -0.32, 0.62, -0.5];
+
+function paletteShade(index: number, theme: Theme): string {
+  const palette = PALETTE[theme];
+  const base = palette[index % palette.length]!;
+  const round = ROUNDS[Math.floor(index / palette.length) % ROUNDS.length]!;
+  return round === 0 ? base : mix(base, round);
 }
 
 function channels(hex: string): [number, number, number] {

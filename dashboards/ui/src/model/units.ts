@@ -232,7 +232,7 @@ export function formatTicks(ticks: number[], unit = 'short'): string[] {
   const gap = ticks.length > 1 ? Math.abs(ticks[1]! - ticks[0]!) : largest;
   for (let decimals = 0; decimals <= 6; decimals++) {
     const texts = ticks.map((t) => formatText(t, unit, decimals));
-    const distinct = new Set(texts).size === texts.length;
+    const distinct = new Set(texts).size === new Set(ticks).size;
     if (distinct && ticks.every((t) => exactEnough(t, unit, decimals, gap))) {
       return texts.map((text, i) => (ticks[i] === 0 ? formatText(0, unit, 0) : text));
     }

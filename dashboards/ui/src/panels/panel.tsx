@@ -10,7 +10,7 @@ import { SERIES_MAX, rawSeries } from '../model/frames';
 import { interpolate, type Scope } from '../model/interpolate';
 import { formatDuration } from '../model/time';
 import { usePanelData, type PanelData, type TargetError } from '../panel_data';
-import { navigate, range, refreshNow, scrapeMs, setRange, theme, timeWindow, update } from '../state';
+import { navigate, range, refreshNow, scrapeKnown, scrapeMs, setRange, theme, timeWindow, update } from '../state';
 import { BarGaugePanel } from './bargauge';
 import { downloadCsv } from './csv';
 import { GaugePanel } from './gauge';
@@ -43,7 +43,7 @@ export function PanelFrame({ panel, scope, ready, syncKey, full }: PanelFramePro
   const body = useRef<HTMLDivElement>(null);
   const inSight = useInSight(host);
   const { width, height } = useSize(body);
-  const active = ready && inSight && width > 0 && panel.type in BODIES;
+  const active = ready && scrapeKnown.value && inSight && width > 0 && panel.type in BODIES;
   const data = usePanelData({ panel, scope, window: timeWindow.value, widthPx: width, scrapeMs: scrapeMs.value, active });
   const title = interpolate(panel.title, { ...scope, ...data.scope }, 'text');
   const Body = BODIES[panel.type];
@@ -161,7 +161,7 @@ export function ErrorText({ error }: { error: TargetError }): JSX.Element {
       <code class="error-place">
         {at > CONTEXT ? '…' : ''}
         {before}
-        <mark>{line.slice(at, at + 1) || ' '}</mark>
+        <mark>{line.slice(at, at + 1) || '\u00a0'}</mark>
         {line.slice(at + 1, at + CONTEXT)}
       </code>
     );

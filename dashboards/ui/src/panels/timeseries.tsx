@@ -8,13 +8,14 @@ import { buildFrame, SERIES_MAX, type Frame } from '../model/frames';
 import { reduce } from '../model/reduce';
 import { Legend, type LegendEntry } from './legend';
 import { Empty } from './empty';
+import { nextHidden } from './pick';
 import type { PanelProps } from './types';
 
 /* A chart lower than this says nothing; the legend gives way first. */
 const CHART_MIN_PX = 90;
 const LEGEND_ROW_PX = 20;
-const LEGEND_SHARE_MAX = 0.38;
-const LEGEND_RIGHT_PX = 260;
+const LEGEND_SHARE_MAX = 0.42;
+const LEGEND_RIGHT_PX = 290;
 
 interface LegendOptions {
   showLegend?: boolean;
@@ -43,11 +44,11 @@ export function TimeseriesPanel(props: PanelProps) {
   const legend = (panel.options.legend ?? {}) as LegendOptions;
   const shown = legend.showLegend !== false && legend.displayMode !== 'hidden';
   const right = shown && legend.placement === 'right' && width > 2 * LEGEND_RIGHT_PX;
-  const legendHeight = !shown || right ? 0 : legendHeightOf(entries, legend, width, height);
+  const legendHeight = !shown || right || props.longLegend ? 0 : legendHeightOf(entries, legend, width, height);
   const tooltip = (panel.options.tooltip ?? {}) as { mode?: string; sort?: string };
   const style = panel.defaults.custom?.thresholdsStyle?.mode ?? 'off';
 
-  const pick = (entry: LegendEntry, add: boolean) => setHidden(nextHidden(hidden, entries, entry, add));
+  const pick = (entry: LegendEntry, add: boolean) => setHidden(nextHidden(hidden, entries.map((e) => e.series.name), entry.series.name, add));
   return (
     <div class={right ? 'timeseries legend-right' : 'timeseries'}>
       <Chart
@@ -63,7 +64,7 @@ export function TimeseriesPanel(props: PanelProps) {
         onZoom={props.onZoom}
       />
       {shown && (
-        <div class="legend" style={right ? { width: `${LEGEND_RIGHT_PX}px` } : { height: `${legendHeight}px` }}>
+        <div class="legend" style={right ? { width: `${LEGEND_RIGHT_PX}px` } : props.longLegend ? {} : { height: `${legendHeight}px` }}>
           <Legend
             entries={entries}
             calcs={legend.calcs ?? []}
@@ -92,19 +93,4 @@ function legendHeightOf(entries: LegendEntry[], legend: LegendOptions, width: nu
   const rows = table ? entries.length + 1 : Math.ceil(entries.length / perLine);
   const wanted = rows * LEGEND_ROW_PX + 4;
   return Math.min(wanted, Math.max(LEGEND_ROW_PX * 2, Math.floor(height * LEGEND_SHARE_MAX)));
-}
-
-/* Click isolates a series, and shows all again when it was alone; with a modifier it toggles one. */
-export function nextHidden(hidden: ReadonlySet<string>, entries: LegendEntry[], entry: LegendEntry, add: boolean): Set<string> {
-  const name = entry.series.name;
-  const next = new Set(hidden);
-  if (add) {
-    if (!next.delete(name)) {
-      next.add(name);
-    }
-    return next;
-  }
-  const others = entries.map((e) => e.series.name).filter((n) => n !== name);
-  const alone = !hidden.has(name) && others.length > 0 && others.every((n) => hidden.has(n));
-  return alone ? new Set() : new Set(others);
 }

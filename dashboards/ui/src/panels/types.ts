@@ -14,6 +14,8 @@ export interface PanelProps {
   width: number;
   height: number;
   syncKey?: string;
+  /* The legend is not cut to the height: the page grows instead. */
+  longLegend?: boolean;
   onZoom?: (fromMs: number, toMs: number) => void;
 }
 

@@ -12,7 +12,7 @@ import { useSize } from '../panels/measure';
 import { TablePanel } from '../panels/table';
 import { TimeseriesPanel } from '../panels/timeseries';
 import { usePanelData, type PanelData } from '../panel_data';
-import { adoptDefaults, page, refreshNow, scrapeMs, setRange, theme, timeWindow, update } from '../state';
+import { adoptDefaults, page, refreshNow, scrapeKnown, scrapeMs, setRange, theme, timeWindow, update } from '../state';
 import { Examples } from './examples';
 
 const EMPTY_QUERY: ExploreQuery = { expr: '', tab: 'graph' };
@@ -53,7 +53,7 @@ function panelFor(query: ExploreQuery): Panel {
     title: '',
     description: '',
     gridPos: { x: 0, y: 0, w: 24, h: 12 },
-    targets: [{ refId: 'A', expr: query.expr, instant: table, format: table ? 'table' : 'time_series' }],
+    targets: [{ refId: 'A', expr: query.expr, instant: table, format: table ? 'table' : 'time_series', legendFormat: '__auto' }],
     defaults: {
       unit: 'short',
       custom: { lineWidth: 1, fillOpacity: 6 },
@@ -84,7 +84,7 @@ function QueryBox({ index, query, onChange, onRemove }: QueryBoxProps) {
   const body = useRef<HTMLDivElement>(null);
   const { width } = useSize(body);
   const panel = useMemo(() => panelFor(query), [query.expr, query.tab]);
-  const active = query.expr.trim() !== '' && width > 0;
+  const active = query.expr.trim() !== '' && width > 0 && scrapeKnown.value;
   const data = usePanelData({ panel, scope: {}, window: timeWindow.value, widthPx: width, scrapeMs: scrapeMs.value, active });
   useEffect(() => setDraft(query.expr), [query.expr]);
 
@@ -120,7 +120,7 @@ function QueryBox({ index, query, onChange, onRemove }: QueryBoxProps) {
         {active && <Facts data={data} tab={query.tab} />}
       </div>
       <div class="query-result" ref={body} data-state={failed ? 'error' : data.loaded ? 'data' : 'waiting'}>
-        {!active ? <Examples onPick={(expr) => run(expr)} /> : <Result data={data} panel={panel} width={width} />}
+        {query.expr.trim() === '' ? <Examples onPick={(expr) => run(expr)} /> : <Result data={data} panel={panel} width={width} />}
       </div>
     </section>
   );
@@ -135,7 +135,8 @@ function Facts({ data, tab }: { data: PanelData; tab: Tab }) {
   return <small class="query-facts">{parts.join(' · ')}</small>;
 }
 
-const GRAPH_HEIGHT = 420;
+/* Of the chart alone; the legend below it is as long as it must be. */
+const GRAPH_HEIGHT = 340;
 
 function Result({ data, panel, width }: { data: PanelData; panel: Panel; width: number }) {
   if (data.errors.length > 0) {
@@ -164,7 +165,7 @@ function Result({ data, panel, width }: { data: PanelData; panel: Panel; width: 
       ) : panel.type === 'table' ? (
         <TablePanel {...props} />
       ) : (
-        <TimeseriesPanel {...props} onZoom={(from, to) => setRange({ from: String(from), to: String(to) })} />
+        <TimeseriesPanel {...props} longLegend onZoom={(from, to) => setRange({ from: String(from), to: String(to) })} />
       )}
     </>
   );
