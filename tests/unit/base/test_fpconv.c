@@ -32,6 +32,8 @@ static void layouts_are_those_of_go(void **state)
         {999999, "999999", "999999", "999999"},
         {1e6, "1000000", "1e+06", "1000000"},
         {1048576, "1048576", "1.048576e+06", "1048576"},
+        {999999999999999, "999999999999999", "9.99999999999999e+14", "999999999999999"},
+        {-1e15, "-1000000000000000", "-1e+15", "-1000000000000000"},
         {1234567.891, "1234567.891", "1.234567891e+06", "1234567.891"},
         {1e20, "100000000000000000000", "1e+20", "100000000000000000000"},
         {123456789e12, "123456789000000000000", "1.23456789e+20", "123456789000000000000"},
@@ -118,7 +120,9 @@ static size_t fewest_digits(double value)
 static double random_double(uint64_t *random)
 {
     uint64_t bits = test_random(random);
-    switch (test_random(random) % 5) {
+    switch (test_random(random) % 6) {
+    case 5: /* counters */
+        return (double)(bits >> (10 + test_random(random) % 54));
     case 0: /* what metrics look like */
         return (double)(bits % 10000000) / 1000;
     case 1: /* integers around 2^53 and beyond */
