@@ -630,67 +630,6 @@ static void a_bit_is_flipped(void **state)
     sim_vfs_free(sim);
 }
 
-/* ---- the helpers of vfs, with power cut at each of their calls ---- */
-
-static void atomic_replacement_is_atomic_and_durable(void **state)
-{
-    (void)state;
-    for (uint64_t n = 1;; n++) {
-        for (uint64_t seed = 0; seed < 40; seed++) {
-            struct sim_vfs *sim = sim_vfs_new(seed);
-            struct vfs *fs = sim_vfs_get(sim);
-            assert_int_equal(vfs_mkdir_all(fs, "d"), 0);
-            write_file(sim, "d/f", "the old text");
-            sim_vfs_lose_power_at(sim, SIM_ALL, n);
-            int status = vfs_write_file_atomic(fs, "d/f", "new", 3);
-            bool struck = !sim_vfs_fail_pending(sim);
-            assert_int_equal(status, struck ? ERR_IO : 0);
-            sim_vfs_power_cut(sim, seed);
-            const char *text = contents(sim, "d/f");
-            bool is_new = strcmp(text, "new") == 0;
-            if (!is_new && (!struck || strcmp(text, "the old text") != 0)) {
-                fail_msg("power cut at call %llu, seed %llu: \"%s\"", (unsigned long long)n,
-                    (unsigned long long)seed, text);
-            }
-            /* Whatever was left behind does not stop the next one. */
-            write_file(sim, "d/f", "again");
-            assert_string_equal(contents(sim, "d/f"), "again");
-            sim_vfs_free(sim);
-            if (!struck && seed == 39) {
-                assert_true(n > 5);
-                return;
-            }
-        }
-    }
-}
-
-static void whole_files_are_read_or_an_error(void **state)
-{
-    (void)state;
-    for (unsigned memory = 0; memory < 2; memory++) {
-        bool struck = true;
-        for (uint64_t n = 1; struck; n++) {
-            struct sim_vfs *sim = sim_vfs_new(n);
-            write_file(sim, "f", "text");
-            if (memory) {
-                mem_fail_nth(n);
-            } else {
-                sim_vfs_fail_nth(sim, SIM_READS, n, ERR_IO);
-            }
-            char *data = NULL;
-            size_t size = 0;
-            int status = vfs_read_file(sim_vfs_get(sim), "f", 100, &data, &size);
-            struck = memory ? !mem_fail_pending() : !sim_vfs_fail_pending(sim);
-            mem_fail_nth(0);
-            assert_int_equal(status, !struck ? 0 : memory ? ERR_NOMEM : ERR_IO);
-            assert_int_equal(data != NULL, !struck);
-            assert_true(struck || n > 2);
-            mem_free(data);
-            sim_vfs_free(sim);
-        }
-    }
-}
-
 /* ---- threads ---- */
 
 static void *append_and_list(void *argument)
@@ -744,8 +683,6 @@ int main(void)
         cmocka_unit_test(a_full_disk_takes_what_fits_and_gives_back),
         cmocka_unit_test(lost_power_fails_everything_until_it_is_back),
         cmocka_unit_test(a_bit_is_flipped),
-        cmocka_unit_test(atomic_replacement_is_atomic_and_durable),
-        cmocka_unit_test(whole_files_are_read_or_an_error),
         cmocka_unit_test(threads_share_a_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
