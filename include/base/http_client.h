@@ -23,6 +23,9 @@ struct http_client_header {
 };
 
 #define HTTP_CLIENT_HEADERS_MAX 32
+/* Where a request says 0. */
+#define HTTP_CLIENT_TIMEOUT_MS_DEFAULT 30000
+#define HTTP_CLIENT_BODY_MAX_DEFAULT ((size_t)16 << 20)
 
 struct http_client_request {
     const char *method; /* "GET", "POST" … */
@@ -30,8 +33,8 @@ struct http_client_request {
     const struct http_client_header *headers;
     size_t header_count;
     struct str body;       /* borrowed until done */
-    int64_t timeout_ms;    /* whole exchange */
-    size_t body_max;       /* of the answer after decompression; more fails with ERR_LIMIT */
+    int64_t timeout_ms;    /* whole exchange; 0 = the default */
+    size_t body_max;       /* of the answer after decompression; more fails with ERR_LIMIT; 0 = default */
     bool follow_redirects; /* at most 10 */
     bool accept_gzip;      /* asks for and undoes gzip */
 };
@@ -53,7 +56,8 @@ typedef void (*http_client_done)(void *context, const struct http_client_respons
 
 struct http_client {
     /* Copies the request except for the body. `done` is called exactly once, later, never from
-     * inside send. 0, ERR_NOMEM, ERR_LIMIT (too many in flight), ERR_INVALID (URL). */
+     * inside send; it may send, cancel other calls and close. 0, ERR_NOMEM, ERR_LIMIT (too many in
+     * flight or too many headers), ERR_INVALID (URL not http or https, header with a line end). */
     int (*send)(struct http_client *self, const struct http_client_request *request,
         http_client_done done, void *context, struct http_client_call **call_out);
     /* `done` comes with ERR_CANCELED, before cancel returns. */
