@@ -46,7 +46,8 @@ struct column_hint {
  * `presence` has PRESENCE_WORDS(count) words, bit set = sample present, bits past `count` are
  * ignored; NULL = every row is present. `hint` may be NULL; it is read and updated.
  * Returns 0, or the error of `out` (ERR_NOMEM, ERR_LIMIT), in which case `out` is as before apart
- * from its sticky error. Uses about 200 KB of stack at 4096 rows. */
+ * from its sticky error. Uses up to half a megabyte of stack at 4096 rows,
+ * and touches as much of it as the rows need. */
 int column_block_encode(const double *values, const uint64_t *presence, uint32_t count,
     struct column_hint *hint, struct strbuf *out);
 

@@ -25,9 +25,12 @@
 #define LITERAL_SHARE 16
 /* A dictionary is tried where rows are so many times its values. */
 #define DICTIONARY_SHARE 4
+/* And where rows cost so many bits without it. */
+#define DICTIONARY_BITS_MIN 2
 
 struct encoder {
-    const double *values; /* of all rows */
+    const struct column_hint *hint; /* or NULL */
+    const double *values;           /* of all rows */
     uint32_t count;
     bool has_rows; /* some rows are not in the stream; `kinds` is filled */
     uint8_t kinds[COLUMN_BLOCK_ROWS_MAX];
@@ -36,8 +39,10 @@ struct encoder {
     bool varies; /* the stream has two different values */
     double packed[COLUMN_BLOCK_ROWS_MAX];
     int64_t integers[COLUMN_BLOCK_ROWS_MAX]; /* of the stream, as the chosen mapping has them */
+    struct integer_coder coder;              /* what writes them */
     int64_t ulps[COLUMN_BLOCK_ROWS_MAX];     /* only for CODEC_ULP */
-    struct dictionary dictionary;            /* only for CODEC_DICTIONARY */
+    struct integer_coder ulps_coder;
+    struct dictionary dictionary; /* only for CODEC_DICTIONARY */
 };
 
 /* A way to write the stream. */
@@ -141,7 +146,7 @@ static void try_dictionary(struct encoder *e, struct choice *best)
 {
     size_t values_max = e->n / DICTIONARY_SHARE;
     values_max = values_max < DICTIONARY_VALUES_MAX ? values_max : DICTIONARY_VALUES_MAX;
-    if (best->codec == CODEC_LINEAR || values_max < 2 ||
+    if (best->size * 8 < e->n * DICTIONARY_BITS_MIN || values_max < 2 ||
         !dictionary_build(&e->dictionary, e->integers, e->n, values_max)) {
         return;
     }
@@ -158,8 +163,8 @@ static struct choice choose_integers(struct encoder *e, struct number_map map)
     if (!integer_column_is_linear(e->integers, e->n)) {
         number_map_reduce(&map, e->integers, e->n);
     }
-    struct integer_plan plan = integer_column_plan(e->integers, e->n);
-    struct choice best = {plan.codec, map, plan.size + map_size(&map)};
+    integer_column_plan(&e->coder, e->integers, e->n, e->hint != NULL ? e->hint->codec : 0);
+    struct choice best = {e->coder.codec, map, e->coder.size + map_size(&map)};
     try_dictionary(e, &best);
     return best;
 }
@@ -213,9 +218,9 @@ static bool all_multiples_of_ten(const int64_t *integers, size_t n)
 
 /* The way of the last block. Not taken where a lower exponent would do, or one outlier would keep
  * the exponent high for ever. */
-static bool map_as_before(
-    struct encoder *e, const struct column_hint *hint, struct number_map *map_out)
+static bool map_as_before(struct encoder *e, struct number_map *map_out)
 {
+    const struct column_hint *hint = e->hint;
     if (hint == NULL || hint->exponent == 0 || hint->exponent > MAPPING_EXPONENT_MAX ||
         hint->method >= METHOD_COUNT || hint->codec == CODEC_ULP ||
         (hint->method == METHOD_HALVES && hint->exponent % 2 != 0)) {
@@ -256,14 +261,16 @@ static struct choice choose_ulps(struct encoder *e, unsigned exponent)
 {
     struct number_map map = {.exponent = (uint8_t)exponent, .scale = 1};
     number_map_ulps(e->stream, e->n, exponent, e->integers, e->ulps);
-    size_t size = 1 + map_size(&map) + integer_column_plan(e->integers, e->n).size +
-                  integer_column_plan(e->ulps, e->n).size;
+    integer_column_plan(&e->coder, e->integers, e->n, CODEC_DELTA_FRAME);
+    integer_column_plan(&e->ulps_coder, e->ulps, e->n, CODEC_FRAME);
+    size_t size = 1 + map_size(&map) + e->coder.size + e->ulps_coder.size;
     return (struct choice){CODEC_ULP, map, size};
 }
 
 /* No decimals: the shortest of what takes any double. Leaves the arrays as the winner has them. */
-static struct choice choose_hard(struct encoder *e, const struct column_hint *hint)
+static struct choice choose_hard(struct encoder *e)
 {
+    const struct column_hint *hint = e->hint;
     static const uint8_t exponents[] = {9, 6, 3};
     struct choice best = {CODEC_RAW, NUMBER_MAP_PLAIN, 8 * e->n};
     bool hinted = hint != NULL && hint->codec == CODEC_ULP && hint->exponent > 0 &&
@@ -281,17 +288,17 @@ static struct choice choose_hard(struct encoder *e, const struct column_hint *hi
     return best.codec == CODEC_ULP ? choose_ulps(e, best.map.exponent) : best;
 }
 
-static struct choice choose(struct encoder *e, const struct column_hint *hint)
+static struct choice choose(struct encoder *e)
 {
     if (!e->varies) {
         return choose_constant(e->stream[0]);
     }
     struct number_map map;
-    if (map_as_before(e, hint, &map) || map_as_decimals(e, &map)) {
+    if (map_as_before(e, &map) || map_as_decimals(e, &map)) {
         // Literals may have left a constant.
         return e->varies ? choose_integers(e, map) : choose_constant(e->stream[0]);
     }
-    return choose_hard(e, hint);
+    return choose_hard(e);
 }
 
 /* ---- writing ---- */
@@ -314,11 +321,8 @@ static uint8_t *put_constant(const struct encoder *e, const struct choice *choic
 
 static uint8_t *put_ulps(const struct encoder *e, uint8_t *out)
 {
-    struct integer_plan integers = integer_column_plan(e->integers, e->n);
-    struct integer_plan ulps = integer_column_plan(e->ulps, e->n);
-    *out++ = (uint8_t)(integers.codec | ulps.codec << PAIR_CODEC_BITS);
-    out = integer_column_put(e->integers, e->n, integers.codec, out);
-    return integer_column_put(e->ulps, e->n, ulps.codec, out);
+    *out++ = (uint8_t)(e->coder.codec | e->ulps_coder.codec << PAIR_CODEC_BITS);
+    return integer_column_put(&e->ulps_coder, integer_column_put(&e->coder, out));
 }
 
 static uint8_t *put_block(const struct encoder *e, const struct choice *choice, uint8_t *out)
@@ -348,7 +352,7 @@ static uint8_t *put_block(const struct encoder *e, const struct choice *choice, 
     case CODEC_DICTIONARY:
         return dictionary_put(&e->dictionary, e->n, out);
     default:
-        return integer_column_put(e->integers, e->n, choice->codec, out);
+        return integer_column_put(&e->coder, out);
     }
 }
 
@@ -357,12 +361,13 @@ int column_block_encode(const double *values, const uint64_t *presence, uint32_t
 {
     assert(count > 0 && count <= COLUMN_BLOCK_ROWS_MAX);
     struct encoder e;
+    e.hint = hint;
     e.values = values;
     e.count = count;
     split_rows(&e, presence);
     struct choice choice = {CODEC_CONSTANT, NUMBER_MAP_PLAIN, 0};
     if (e.n > 0) {
-        choice = choose(&e, hint);
+        choice = choose(&e);
     }
     size_t room = 1 + rows_size(&e) + choice.size + BITPACK_SLACK;
     uint8_t *start = (uint8_t *)strbuf_reserve(out, room);

@@ -59,18 +59,24 @@ bool dictionary_build(
 
 size_t dictionary_size(const struct dictionary *dictionary, size_t count)
 {
-    return 2 + integer_column_plan(dictionary->values, dictionary->value_count).size +
-           integer_column_plan(dictionary->places, count).size;
+    struct integer_coder coder;
+    integer_column_plan(&coder, dictionary->values, dictionary->value_count, 0);
+    size_t size = 2 + coder.size;
+    integer_column_plan(&coder, dictionary->places, count, 0);
+    return size + coder.size;
 }
 
 uint8_t *dictionary_put(const struct dictionary *dictionary, size_t count, uint8_t *out)
 {
-    struct integer_plan list = integer_column_plan(dictionary->values, dictionary->value_count);
-    struct integer_plan places = integer_column_plan(dictionary->places, count);
-    *out++ = (uint8_t)(list.codec | places.codec << PAIR_CODEC_BITS);
-    *out++ = (uint8_t)(dictionary->value_count - 1);
-    out = integer_column_put(dictionary->values, dictionary->value_count, list.codec, out);
-    return integer_column_put(dictionary->places, count, places.codec, out);
+    struct integer_coder coder;
+    uint8_t *codecs = out;
+    integer_column_plan(&coder, dictionary->values, dictionary->value_count, 0);
+    out[1] = (uint8_t)(dictionary->value_count - 1);
+    out = integer_column_put(&coder, out + 2);
+    *codecs = (uint8_t)coder.codec;
+    integer_column_plan(&coder, dictionary->places, count, 0);
+    *codecs |= (uint8_t)(coder.codec << PAIR_CODEC_BITS);
+    return integer_column_put(&coder, out);
 }
 
 void dictionary_get(struct decbuf *d, size_t count, int64_t *integers_out)

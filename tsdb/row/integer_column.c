@@ -4,7 +4,6 @@
 #include <assert.h>
 
 #include "row/kernels.h"
-#include "row/patched.h"
 
 /* Sparse is tried where at most one row in so many changes. */
 #define SPARSE_SHARE 2
@@ -21,74 +20,55 @@ static int64_t wrap_sub(int64_t a, int64_t b)
 
 /* ---- residuals ---- */
 
-/* A column on its way to a body: the residuals of one codec at a time. */
-struct residuals {
-    const int64_t *values;
-    size_t values_count;
-    int64_t steps[COLUMN_BLOCK_ROWS_MAX]; /* values_count - 1 */
-    uint64_t out[COLUMN_BLOCK_ROWS_MAX];
-    uint64_t gaps[COLUMN_BLOCK_ROWS_MAX]; /* sparse only: its other stream */
-    size_t count;                         /* of `out` */
-    int64_t base;                         /* first value or minimum */
-    int64_t step;                         /* smallest or first step or change */
-};
-
-static void residuals_init(struct residuals *r, const int64_t *values, size_t count)
-{
-    r->values = values;
-    r->values_count = count;
-    row_kernels()->steps(values, count, r->steps);
-}
-
-static void frame_residuals(struct residuals *r)
+static void frame_residuals(const struct integer_coder *c, struct integer_residuals *r)
 {
     const struct row_kernels *kernels = row_kernels();
-    r->base = kernels->minimum(r->values, r->values_count);
-    r->count = r->values_count;
-    kernels->subtract(r->values, r->count, r->base, r->out);
+    r->base = kernels->minimum(c->values, c->count);
+    r->count = c->count;
+    kernels->subtract(c->values, r->count, r->base, r->out);
 }
 
-static void delta_residuals(struct residuals *r)
+static void delta_residuals(const struct integer_coder *c, struct integer_residuals *r)
 {
-    r->base = r->values[0];
-    r->count = r->values_count - 1;
-    row_kernels()->zigzag(r->steps, r->count, r->out);
+    r->base = c->values[0];
+    r->count = c->count - 1;
+    row_kernels()->zigzag(c->steps, r->count, r->out);
 }
 
-static void delta_frame_residuals(struct residuals *r)
-{
-    const struct row_kernels *kernels = row_kernels();
-    r->base = r->values[0];
-    r->count = r->values_count - 1;
-    r->step = kernels->minimum(r->steps, r->count);
-    kernels->subtract(r->steps, r->count, r->step, r->out);
-}
-
-static void delta_delta_residuals(struct residuals *r)
+static void delta_frame_residuals(const struct integer_coder *c, struct integer_residuals *r)
 {
     const struct row_kernels *kernels = row_kernels();
-    r->base = r->values[0];
-    r->step = r->steps[0];
-    r->count = r->values_count - 2;
-    kernels->steps(r->steps, r->values_count - 1, (int64_t *)r->out);
+    r->base = c->values[0];
+    r->count = c->count - 1;
+    r->step = kernels->minimum(c->steps, r->count);
+    kernels->subtract(c->steps, r->count, r->step, r->out);
+}
+
+static void delta_delta_residuals(const struct integer_coder *c, struct integer_residuals *r)
+{
+    const struct row_kernels *kernels = row_kernels();
+    r->base = c->values[0];
+    r->step = c->steps[0];
+    r->count = c->count - 2;
+    (void)kernels->steps(c->steps, c->count - 1, (int64_t *)r->out); // their number does not matter
     kernels->zigzag((const int64_t *)r->out, r->count, r->out);
 }
 
 /* Rows that differ from the one before. */
-static void sparse_residuals(struct residuals *r)
+static void sparse_residuals(struct integer_coder *c, struct integer_residuals *r)
 {
     size_t found = 0;
     size_t last = 0;
-    for (size_t i = 1; i < r->values_count; i++) {
-        int64_t step = r->steps[i - 1];
-        r->gaps[found] = i - last - 1;
+    for (size_t i = 1; i < c->count; i++) {
+        int64_t step = c->steps[i - 1];
+        c->gaps[found] = i - last - 1;
         r->out[found] = (uint64_t)step;
         last = step != 0 ? i : last;
         found += step != 0;
     }
-    r->base = r->values[0];
+    r->base = c->values[0];
     r->count = found;
-    r->step = found > 0 ? row_kernels()->minimum((const int64_t *)r->out, found) : 0;
+    r->step = row_kernels()->minimum((const int64_t *)r->out, found);
     row_kernels()->subtract((const int64_t *)r->out, found, r->step, r->out);
 }
 
@@ -110,72 +90,73 @@ bool integer_column_is_linear(const int64_t *values, size_t count)
     return true;
 }
 
-/* Bytes of the body of `codec`, or more than `limit` where it does not matter how many. */
-static size_t body_size(struct residuals *r, enum column_codec codec, size_t limit)
+/* Tries one codec; takes it where it is shorter than the best so far. */
+static void try_codec(struct integer_coder *c, enum column_codec codec)
 {
-    size_t parameters = 0;
+    struct integer_residuals *r = &c->tries[1 - c->best];
+    size_t size = 0; // of all but the stream
     switch (codec) {
     case CODEC_FRAME:
-        frame_residuals(r);
+        frame_residuals(c, r);
         break;
     case CODEC_DELTA:
-        delta_residuals(r);
+        delta_residuals(c, r);
         break;
     case CODEC_DELTA_FRAME:
-        delta_frame_residuals(r);
-        parameters = svarint_size(r->step);
+        delta_frame_residuals(c, r);
+        size = svarint_size(r->step);
         break;
     case CODEC_DELTA_DELTA:
-        delta_delta_residuals(r);
-        parameters = svarint_size(r->step);
+        delta_delta_residuals(c, r);
+        size = svarint_size(r->step);
         break;
     default:
-        sparse_residuals(r);
-        parameters = svarint_size(r->step) + uvarint_size(r->count);
-        parameters += patched_size(r->gaps, r->count, SIZE_MAX);
+        sparse_residuals(c, r);
+        size = svarint_size(r->step) + uvarint_size(r->count);
+        (void)patched_make_plan(c->gaps, r->count, SIZE_MAX, &c->gaps_plan);
+        size += c->gaps_plan.size;
         break;
     }
-    parameters += svarint_size(r->base);
-    if (parameters >= limit) {
-        return SIZE_MAX;
+    size += svarint_size(r->base);
+    if (size < c->size && patched_make_plan(r->out, r->count, c->size - size - 1, &r->plan)) {
+        c->codec = codec;
+        c->size = size + r->plan.size;
+        c->best = 1 - c->best;
     }
-    size_t stream = patched_size(r->out, r->count, limit - parameters);
-    return stream == SIZE_MAX ? SIZE_MAX : parameters + stream;
 }
 
-static bool is_sparse(const struct residuals *r)
-{
-    size_t changes = 0;
-    for (size_t i = 0; i + 1 < r->values_count; i++) {
-        changes += r->steps[i] != 0;
-    }
-    return changes <= r->values_count / SPARSE_SHARE;
-}
-
-struct integer_plan integer_column_plan(const int64_t *values, size_t count)
+void integer_column_plan(
+    struct integer_coder *coder, const int64_t *values, size_t count, unsigned hint)
 {
     static const uint8_t codecs[] = {
         CODEC_FRAME, CODEC_DELTA_FRAME, CODEC_DELTA, CODEC_DELTA_DELTA, CODEC_SPARSE};
     assert(count > 0 && count <= COLUMN_BLOCK_ROWS_MAX);
-    struct residuals r;
-    residuals_init(&r, values, count);
+    coder->values = values;
+    coder->count = count;
+    coder->changes = row_kernels()->steps(values, count, coder->steps);
+    coder->best = 0;
+    if (coder->changes == 0) {
+        coder->codec = CODEC_CONSTANT;
+        coder->size = svarint_size(values[0]);
+        return;
+    }
     if (integer_column_is_linear(values, count)) {
-        int64_t step = count > 1 ? r.steps[0] : 0;
-        size_t size = svarint_size(values[0]);
-        return step == 0 ? (struct integer_plan){CODEC_CONSTANT, size}
-                         : (struct integer_plan){CODEC_LINEAR, size + svarint_size(step)};
+        coder->codec = CODEC_LINEAR;
+        coder->size = svarint_size(values[0]) + svarint_size(coder->steps[0]);
+        return;
     }
-    struct integer_plan best = {CODEC_FRAME, SIZE_MAX};
+    bool sparse = coder->changes <= count / SPARSE_SHARE;
+    coder->size = SIZE_MAX;
     for (size_t i = 0; i < sizeof(codecs); i++) {
-        if (codecs[i] == CODEC_SPARSE && !is_sparse(&r)) {
-            continue;
-        }
-        size_t size = body_size(&r, (enum column_codec)codecs[i], best.size);
-        if (size < best.size) {
-            best = (struct integer_plan){(enum column_codec)codecs[i], size};
+        if (codecs[i] == hint && (hint != CODEC_SPARSE || sparse)) {
+            try_codec(coder, (enum column_codec)hint);
         }
     }
-    return best;
+    for (size_t i = 0; i < sizeof(codecs); i++) {
+        if (codecs[i] != hint && (codecs[i] != CODEC_SPARSE || sparse)) {
+            try_codec(coder, (enum column_codec)codecs[i]);
+        }
+    }
 }
 
 static uint8_t *put_svarint(int64_t v, uint8_t *out)
@@ -183,44 +164,28 @@ static uint8_t *put_svarint(int64_t v, uint8_t *out)
     return out + put_uvarint(out, zigzag_encode(v));
 }
 
-uint8_t *integer_column_put(
-    const int64_t *values, size_t count, enum column_codec codec, uint8_t *out)
+uint8_t *integer_column_put(const struct integer_coder *coder, uint8_t *out)
 {
-    struct residuals r;
-    residuals_init(&r, values, count);
-    switch (codec) {
+    const struct integer_residuals *r = &coder->tries[coder->best];
+    out = put_svarint(coder->codec == CODEC_FRAME ? r->base : coder->values[0], out);
+    switch (coder->codec) {
     case CODEC_CONSTANT:
-        return put_svarint(values[0], out);
+        return out;
     case CODEC_LINEAR:
-        out = put_svarint(values[0], out);
-        return put_svarint(r.steps[0], out);
-    case CODEC_FRAME:
-        frame_residuals(&r);
-        out = put_svarint(r.base, out);
-        break;
-    case CODEC_DELTA:
-        delta_residuals(&r);
-        out = put_svarint(r.base, out);
-        break;
+        return put_svarint(coder->steps[0], out);
     case CODEC_DELTA_FRAME:
-        delta_frame_residuals(&r);
-        out = put_svarint(r.step, put_svarint(r.base, out));
-        break;
     case CODEC_DELTA_DELTA:
-        delta_delta_residuals(&r);
-        out = put_svarint(r.step, put_svarint(r.base, out));
+        out = put_svarint(r->step, out);
         break;
     case CODEC_SPARSE:
-        sparse_residuals(&r);
-        out = put_svarint(r.base, out);
-        out += put_uvarint(out, r.count);
-        out = patched_put(r.gaps, r.count, put_svarint(r.step, out));
+        out += put_uvarint(out, r->count);
+        out = put_svarint(r->step, out);
+        out = patched_put(coder->gaps, r->count, &coder->gaps_plan, out);
         break;
     default:
-        assert(!"an integer codec");
-        return out;
+        break;
     }
-    return patched_put(r.out, r.count, out);
+    return patched_put(r->out, r->count, &r->plan, out);
 }
 
 /* ---- reading ---- */

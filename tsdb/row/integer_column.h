@@ -24,22 +24,41 @@
 #include "base/bytes.h"
 #include "row/column_block.h"
 #include "row/column_format.h"
+#include "row/patched.h"
 
-struct integer_plan {
+/* A column on its way to bytes: what was chosen, and the residuals to write. About 130 KB, of which
+ * only as much is touched as there are values; lives on the stack of one encoding. */
+struct integer_coder {
     enum column_codec codec;
     size_t size; /* bytes that integer_column_put will write */
+
+    /* The rest is private. */
+    const int64_t *values;
+    size_t count;
+    size_t changes; /* steps that are not zero */
+    int64_t steps[COLUMN_BLOCK_ROWS_MAX];
+    unsigned best; /* which of `tries` was chosen */
+    struct integer_residuals {
+        int64_t base, step;
+        size_t count;
+        uint64_t out[COLUMN_BLOCK_ROWS_MAX];
+        struct patched_plan plan;
+    } tries[2];
+    uint64_t gaps[COLUMN_BLOCK_ROWS_MAX]; /* sparse: its other stream */
+    struct patched_plan gaps_plan;
 };
 
 /* Equal steps, down to none: nothing is left to make smaller. */
 bool integer_column_is_linear(const int64_t *values, size_t count);
 
-/* The codec with the fewest bytes for `count` values, 1..COLUMN_BLOCK_ROWS_MAX. */
-struct integer_plan integer_column_plan(const int64_t *values, size_t count);
+/* Chooses the codec with the fewest bytes for `count` values, 1..COLUMN_BLOCK_ROWS_MAX, which must
+ * stay until they are written. `hint` is tried first, which ends the others early; any number will
+ * do. */
+void integer_column_plan(
+    struct integer_coder *coder, const int64_t *values, size_t count, unsigned hint);
 
-/* Writes the body of `codec`, which must be one integer_column_plan may answer with and fit the
- * values. Returns the end; needs 8 bytes of room beyond it. */
-uint8_t *integer_column_put(
-    const int64_t *values, size_t count, enum column_codec codec, uint8_t *out);
+/* Writes the body and returns the end; needs 8 bytes of room beyond it. */
+uint8_t *integer_column_put(const struct integer_coder *coder, uint8_t *out);
 
 /* Reads a body; a violation or a codec that is not an integer codec fails the cursor. */
 void integer_column_get(

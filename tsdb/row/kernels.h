@@ -62,12 +62,13 @@ struct row_kernels {
     int64_t (*minimum)(const int64_t *values, size_t count);
     /* out[i] = values[i] - base */
     void (*subtract)(const int64_t *values, size_t count, int64_t base, uint64_t *out);
-    /* steps[i] = values[i + 1] - values[i], count - 1 of them. */
-    void (*steps)(const int64_t *values, size_t count, int64_t *steps_out);
+    /* steps[i] = values[i + 1] - values[i], count - 1 of them. Returns how many are not zero. */
+    size_t (*steps)(const int64_t *values, size_t count, int64_t *steps_out);
     /* out[i] = zigzag_encode(values[i]) */
     void (*zigzag)(const int64_t *values, size_t count, uint64_t *out);
-    /* The bits of each of at most KERNEL_WIDTHS values; the rest of `widths_out` is zeroed. */
-    void (*widths)(const uint64_t *values, size_t count, uint8_t *widths_out);
+    /* The bits of each of at most KERNEL_WIDTHS values, in any order; the rest of `widths_out` is
+     * zeroed. Returns their sum. */
+    unsigned (*widths)(const uint64_t *values, size_t count, uint8_t *widths_out);
     /* The largest of KERNEL_WIDTHS widths. */
     unsigned (*widest)(const uint8_t *widths);
     /* How many of KERNEL_WIDTHS widths exceed `width`. */

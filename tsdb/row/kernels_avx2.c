@@ -499,15 +499,23 @@ static AVX2 void subtract(const int64_t *values, size_t count, int64_t base, uin
     }
 }
 
-static AVX2 void steps(const int64_t *values, size_t count, int64_t *steps_out)
+static AVX2 size_t steps(const int64_t *values, size_t count, int64_t *steps_out)
 {
+    __m256i unchanged = _mm256_setzero_si256(); // minus the number of zeros in each lane
     size_t i = 0;
     for (; i + LANES < count; i += LANES) {
-        store(steps_out + i, _mm256_sub_epi64(load(values + i + 1), load(values + i)));
+        __m256i step = _mm256_sub_epi64(load(values + i + 1), load(values + i));
+        unchanged = _mm256_add_epi64(unchanged, _mm256_cmpeq_epi64(step, _mm256_setzero_si256()));
+        store(steps_out + i, step);
     }
+    int64_t lanes[LANES];
+    store(lanes, unchanged);
+    size_t changes = i + (size_t)(lanes[0] + lanes[1] + lanes[2] + lanes[3]);
     for (; i + 1 < count; i++) {
         steps_out[i] = (int64_t)((uint64_t)values[i + 1] - (uint64_t)values[i]);
+        changes += steps_out[i] != 0;
     }
+    return changes;
 }
 
 static AVX2 void zigzag(const int64_t *values, size_t count, uint64_t *out)
@@ -523,14 +531,72 @@ static AVX2 void zigzag(const int64_t *values, size_t count, uint64_t *out)
     }
 }
 
-static AVX2 void widths(const uint64_t *values, size_t count, uint8_t *widths_out)
+/* The bits of eight values below 2^31, by the exponent of the float. The bit below the highest is
+ * cleared first, so that rounding cannot carry into the next power of two. */
+static AVX2 inline __m256i narrow_widths(__m256i v)
 {
+    v = _mm256_andnot_si256(_mm256_srli_epi32(v, 1), v);
+    __m256i exponent = _mm256_srli_epi32(_mm256_castps_si256(_mm256_cvtepi32_ps(v)), 23);
+    return _mm256_subs_epu16(exponent, _mm256_set1_epi32(126)); // 0 stays 0
+}
+
+/* Eight 64-bit values below 2^32 to 32-bit lanes, in some order. */
+static AVX2 inline __m256i narrow_eight(const uint64_t *values)
+{
+    __m256 low = _mm256_castsi256_ps(load(values));
+    __m256 high = _mm256_castsi256_ps(load(values + 4));
+    return _mm256_castps_si256(_mm256_shuffle_ps(low, high, _MM_SHUFFLE(2, 0, 2, 0)));
+}
+
+static AVX2 inline __m256i widths_of_32(const uint64_t *values)
+{
+    __m256i a = _mm256_packs_epi32(
+        narrow_widths(narrow_eight(values)), narrow_widths(narrow_eight(values + 8)));
+    __m256i b = _mm256_packs_epi32(
+        narrow_widths(narrow_eight(values + 16)), narrow_widths(narrow_eight(values + 24)));
+    return _mm256_packus_epi16(a, b);
+}
+
+static AVX2 bool all_below_2_31(const uint64_t *values, size_t count)
+{
+    __m256i any = _mm256_setzero_si256();
+    uint64_t rest = 0;
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        any = _mm256_or_si256(any, load(values + i));
+    }
+    for (; i < count; i++) {
+        rest |= values[i];
+    }
+    return rest >> 31 == 0 && _mm256_testz_si256(any, _mm256_set1_epi64x(~0x7fffffffll)) != 0;
+}
+
+static AVX2 unsigned widths(const uint64_t *values, size_t count, uint8_t *widths_out)
+{
+    bool narrow = all_below_2_31(values, count);
+    __m256i sum = _mm256_setzero_si256();
     for (size_t i = 0; i < KERNEL_WIDTHS; i += sizeof(__m256i)) {
-        store(widths_out + i, _mm256_setzero_si256());
+        __m256i w = _mm256_setzero_si256();
+        size_t left = count > i ? count - i : 0;
+        if (left >= 32 && narrow) {
+            w = widths_of_32(values + i);
+        } else if (left > 0 && narrow) {
+            uint64_t padded[32] = {0};
+            memcpy(padded, values + i, left * sizeof(padded[0]));
+            w = widths_of_32(padded);
+        } else if (left > 0) {
+            uint8_t bytes[32] = {0};
+            for (size_t k = 0; k < 32 && k < left; k++) {
+                bytes[k] = (uint8_t)(64 - _lzcnt_u64(values[i + k]));
+            }
+            w = load(bytes);
+        }
+        store(widths_out + i, w);
+        sum = _mm256_add_epi64(sum, _mm256_sad_epu8(w, _mm256_setzero_si256()));
     }
-    for (size_t i = 0; i < count; i++) {
-        widths_out[i] = (uint8_t)(64 - _lzcnt_u64(values[i]));
-    }
+    uint64_t lanes[LANES];
+    store(lanes, sum);
+    return (unsigned)(lanes[0] + lanes[1] + lanes[2] + lanes[3]);
 }
 
 static AVX2 unsigned widest(const uint8_t *widths_in)

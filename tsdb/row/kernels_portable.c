@@ -136,11 +136,14 @@ static void subtract(const int64_t *values, size_t count, int64_t base, uint64_t
     }
 }
 
-static void steps(const int64_t *values, size_t count, int64_t *steps_out)
+static size_t steps(const int64_t *values, size_t count, int64_t *steps_out)
 {
+    size_t changes = 0;
     for (size_t i = 0; i + 1 < count; i++) {
         steps_out[i] = (int64_t)((uint64_t)values[i + 1] - (uint64_t)values[i]);
+        changes += steps_out[i] != 0;
     }
+    return changes;
 }
 
 static void zigzag(const int64_t *values, size_t count, uint64_t *out)
@@ -150,12 +153,15 @@ static void zigzag(const int64_t *values, size_t count, uint64_t *out)
     }
 }
 
-static void widths(const uint64_t *values, size_t count, uint8_t *widths_out)
+static unsigned widths(const uint64_t *values, size_t count, uint8_t *widths_out)
 {
+    unsigned sum = 0;
     memset(widths_out, 0, KERNEL_WIDTHS);
     for (size_t i = 0; i < count; i++) {
         widths_out[i] = (uint8_t)bit_width(values[i]);
+        sum += widths_out[i];
     }
+    return sum;
 }
 
 static unsigned widest(const uint8_t *widths_in)

@@ -9,13 +9,6 @@
 #define FLAG_EXCEPTIONS 0x40
 #define EXCEPTIONS_SHORT_MAX 3
 
-struct miniblock_plan {
-    unsigned width;
-    unsigned exceptions;
-    unsigned high_width;
-    size_t size;
-};
-
 static unsigned position_width(size_t count)
 {
     return bit_width(count - 1);
@@ -27,22 +20,22 @@ static size_t exceptions_size(size_t count, unsigned exceptions, unsigned high_w
            bitpack_size(exceptions, position_width(count)) + bitpack_size(exceptions, high_width);
 }
 
-/* The width with the fewest bytes. Walks down from the widest value; of equals the widest wins, for
- * fewer exceptions decode faster, and the walk ends where the exceptions alone cost too much. */
-static struct miniblock_plan plan_miniblock(const uint64_t *values, size_t count)
+/* The width with the fewest bytes, given the widths of all values. Walks down from the widest; of
+ * equals the widest wins, for fewer exceptions decode faster, and the walk ends where the exceptions
+ * alone cost too much. */
+static struct miniblock_plan plan_miniblock(const uint8_t *widths, size_t count)
 {
     const struct row_kernels *kernels = row_kernels();
-    uint8_t widths[KERNEL_WIDTHS];
-    kernels->widths(values, count, widths);
     unsigned widest = kernels->widest(widths);
     unsigned width = widest <= BITPACK_WIDTH_MAX ? widest : BITPACK_WIDTH_MAX;
-    struct miniblock_plan best = {.size = SIZE_MAX};
+    struct miniblock_plan best = {.size = UINT16_MAX};
     for (;; width--) {
         unsigned exceptions = width < widest ? kernels->count_wider(widths, width) : 0;
         size_t apart = exceptions > 0 ? exceptions_size(count, exceptions, widest - width) : 0;
         size_t size = 1 + bitpack_size(count, width) + apart;
         if (size < best.size) {
-            best = (struct miniblock_plan){width, exceptions, widest - width, size};
+            best = (struct miniblock_plan){
+                (uint8_t)width, (uint8_t)exceptions, (uint8_t)(widest - width), (uint16_t)size};
         }
         if (width == 0 || apart >= best.size || widest - width == BITPACK_WIDTH_MAX) {
             return best;
@@ -55,13 +48,26 @@ static size_t miniblock_count(size_t left)
     return left < MINIBLOCK_VALUES ? left : MINIBLOCK_VALUES;
 }
 
-size_t patched_size(const uint64_t *values, size_t count, size_t limit)
+bool patched_make_plan(
+    const uint64_t *values, size_t count, size_t limit, struct patched_plan *plan)
 {
-    size_t size = 0;
-    for (size_t at = 0; at < count && size <= limit; at += MINIBLOCK_VALUES) {
-        size += plan_miniblock(values + at, miniblock_count(count - at)).size;
+    assert(count <= COLUMN_BLOCK_ROWS_MAX);
+    uint8_t widths[MINIBLOCKS_MAX][KERNEL_WIDTHS];
+    size_t blocks = 0;
+    size_t bits = 0;
+    for (size_t at = 0; at < count; at += MINIBLOCK_VALUES, blocks++) {
+        bits += row_kernels()->widths(values + at, miniblock_count(count - at), widths[blocks]);
     }
-    return size <= limit ? size : SIZE_MAX;
+    // No packing takes less than every value's own bits and a byte for each miniblock.
+    plan->size = 0;
+    if (bits / 8 + blocks > limit) {
+        return false;
+    }
+    for (size_t b = 0; b < blocks && plan->size <= limit; b++) {
+        plan->blocks[b] = plan_miniblock(widths[b], miniblock_count(count - b * MINIBLOCK_VALUES));
+        plan->size += plan->blocks[b].size;
+    }
+    return plan->size <= limit;
 }
 
 static uint8_t *put_exceptions(
@@ -80,7 +86,7 @@ static uint8_t *put_exceptions(
     }
     assert(found == plan->exceptions);
     unsigned in_byte = found <= EXCEPTIONS_SHORT_MAX ? found : 0;
-    *out++ = (uint8_t)((plan->high_width - 1) | in_byte << 6);
+    *out++ = (uint8_t)((plan->high_width - 1u) | in_byte << 6);
     if (in_byte == 0) {
         *out++ = (uint8_t)found;
     }
@@ -88,18 +94,19 @@ static uint8_t *put_exceptions(
     return bitpack_put(highs, found, plan->high_width, out);
 }
 
-uint8_t *patched_put(const uint64_t *values, size_t count, uint8_t *out)
+uint8_t *patched_put(
+    const uint64_t *values, size_t count, const struct patched_plan *plan, uint8_t *out)
 {
-    for (size_t at = 0; at < count; at += MINIBLOCK_VALUES) {
+    const struct miniblock_plan *block = plan->blocks;
+    for (size_t at = 0; at < count; at += MINIBLOCK_VALUES, block++) {
         size_t n = miniblock_count(count - at);
-        struct miniblock_plan plan = plan_miniblock(values + at, n);
         uint8_t *start = out;
-        *out++ = (uint8_t)(plan.width | (plan.exceptions > 0 ? FLAG_EXCEPTIONS : 0));
-        out = bitpack_put(values + at, n, plan.width, out);
-        if (plan.exceptions > 0) {
-            out = put_exceptions(values + at, n, &plan, out);
+        *out++ = (uint8_t)(block->width | (block->exceptions > 0 ? FLAG_EXCEPTIONS : 0));
+        out = bitpack_put(values + at, n, block->width, out);
+        if (block->exceptions > 0) {
+            out = put_exceptions(values + at, n, block, out);
         }
-        assert((size_t)(out - start) == plan.size);
+        assert(out - start == block->size);
         (void)start;
     }
     return out;

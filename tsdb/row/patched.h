@@ -24,15 +24,30 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "row/column_block.h"
 
 #define MINIBLOCK_VALUES 128
-/* No stream of `count` values is longer: width 57 and an exception for each value. */
-#define PATCHED_SIZE_MAX(count) (9 * (size_t)(count) + 8 * ((size_t)(count) / MINIBLOCK_VALUES + 1))
+#define MINIBLOCKS_MAX (COLUMN_BLOCK_ROWS_MAX / MINIBLOCK_VALUES)
 
-/* Bytes that patched_put will write, or SIZE_MAX once they exceed `limit`. */
-size_t patched_size(const uint64_t *values, size_t count, size_t limit);
-/* Returns the end of what was written; needs BITPACK_SLACK bytes of room beyond. */
-uint8_t *patched_put(const uint64_t *values, size_t count, uint8_t *out);
+/* How one miniblock will be written. */
+struct miniblock_plan {
+    uint8_t width, exceptions, high_width;
+    uint16_t size;
+};
+
+struct patched_plan {
+    size_t size; /* of the stream in bytes */
+    struct miniblock_plan blocks[MINIBLOCKS_MAX];
+};
+
+/* Chooses the widths of a stream of at most COLUMN_BLOCK_ROWS_MAX values. False when it would take
+ * more than `limit` bytes, which is often seen without planning. */
+bool patched_make_plan(
+    const uint64_t *values, size_t count, size_t limit, struct patched_plan *plan);
+/* Writes what was planned and returns the end; needs BITPACK_SLACK bytes of room beyond. */
+uint8_t *patched_put(
+    const uint64_t *values, size_t count, const struct patched_plan *plan, uint8_t *out);
+
 /* One miniblock as read: in 32 bits where all values are below 2^NARROW_SUM_BITS (kernels.h). */
 struct miniblock {
     size_t count;

@@ -21,7 +21,6 @@
 #include "base/err.h"
 #include "row/bitpack.h"
 #include "row/integer_column.h"
-#include "row/patched.h"
 
 #define GRID 31
 #define FRACTION_BITS 8
@@ -35,6 +34,7 @@ struct grid {
     uint64_t step; /* in 1/256 ms */
     uint64_t slots[ROW_TIMES_MAX];
     uint64_t offsets[ROW_TIMES_MAX];
+    struct patched_plan plan; /* of the offsets */
 };
 
 /* The typical step in milliseconds: the mean of steps that are not gaps. */
@@ -113,10 +113,11 @@ static size_t put_skips(const struct grid *grid, uint32_t count, uint8_t *out)
     return size;
 }
 
-static size_t grid_size(const struct grid *grid, uint32_t count)
+static size_t grid_size(struct grid *grid, uint32_t count)
 {
+    (void)patched_make_plan(grid->offsets, count, SIZE_MAX, &grid->plan); // no limit, no failure
     return uvarint_size(zigzag_encode(grid->origin)) + uvarint_size(grid->step) +
-           put_skips(grid, count, NULL) + patched_size(grid->offsets, count, SIZE_MAX);
+           put_skips(grid, count, NULL) + grid->plan.size;
 }
 
 static uint8_t *put_grid(const struct grid *grid, uint32_t count, uint8_t *out)
@@ -124,7 +125,7 @@ static uint8_t *put_grid(const struct grid *grid, uint32_t count, uint8_t *out)
     out += put_uvarint(out, zigzag_encode(grid->origin));
     out += put_uvarint(out, grid->step);
     out += put_skips(grid, count, out);
-    return patched_put(grid->offsets, count, out);
+    return patched_put(grid->offsets, count, &grid->plan, out);
 }
 
 /* Fits a grid and returns its size; SIZE_MAX where there is none. */
@@ -151,7 +152,7 @@ static size_t fit_grid(struct grid *grid, const int64_t *times, uint32_t count)
     if (whole_size <= fine_size) {
         grid->step = whole;
         measure_offsets(grid, times, count);
-        return whole_size;
+        return grid_size(grid, count);
     }
     return fine_size;
 }
@@ -169,19 +170,20 @@ int row_times_encode(const int64_t *times, uint32_t count, struct strbuf *out)
     }
     struct grid grid;
     size_t with_grid = fit_grid(&grid, times, count);
-    struct integer_plan plan = integer_column_plan(times, count);
-    size_t size = 1 + (with_grid < plan.size ? with_grid : plan.size);
+    struct integer_coder coder;
+    integer_column_plan(&coder, times, count, CODEC_DELTA_FRAME);
+    size_t size = 1 + (with_grid < coder.size ? with_grid : coder.size);
     uint8_t *start = (uint8_t *)strbuf_reserve(out, size + BITPACK_SLACK);
     if (start == NULL) {
         return strbuf_error(out);
     }
     uint8_t *end = start;
-    if (with_grid < plan.size) {
+    if (with_grid < coder.size) {
         *end++ = GRID;
         end = put_grid(&grid, count, end);
     } else {
-        *end++ = (uint8_t)plan.codec;
-        end = integer_column_put(times, count, plan.codec, end);
+        *end++ = (uint8_t)coder.codec;
+        end = integer_column_put(&coder, end);
     }
     assert((size_t)(end - start) == size && size <= ROW_TIMES_SIZE_MAX(count));
     strbuf_commit(out, size);
