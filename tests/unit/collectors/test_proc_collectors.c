@@ -102,7 +102,7 @@ static const struct row rows[] = {
         0, "node_entropy_available_bits 256\nnode_entropy_pool_size_bits 4096\n"},
     {"entropy", {{"proc/sys/kernel/random/entropy_avail", "many\n"}}, ERR_CORRUPT, ""},
     {"filefd", {{"proc/sys/fs/file-nr", "1024\t0\t9223372036854775807\n"}}, 0,
-        "node_filefd_allocated 1024\nnode_filefd_maximum 9223372036854776000\n"},
+        "node_filefd_allocated 1024\nnode_filefd_maximum 9.223372036854776e+18\n"},
     {"filefd", {{"proc/sys/fs/file-nr", "1024\t0\n"}}, ERR_CORRUPT, ""},
     {"kernel_hung", {{"proc/sys/kernel/hung_task_detect_count", "3\n"}}, 0,
         "node_kernel_hung_tasks 3\nnode_kernel_hung_tasks_total 3\n"},

@@ -16,8 +16,8 @@ struct world {
     struct lock lock;
     struct lock_condition changed;
     bool released;
-    int hanging;
-    int calls;
+    _Atomic int hanging;
+    _Atomic int calls;
     struct clock clock;
     _Atomic int64_t now_ns;
 };
