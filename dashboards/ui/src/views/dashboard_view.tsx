@@ -105,7 +105,7 @@ function Loaded({ dashboard }: { dashboard: Dashboard }) {
   }, [dashboard.title, scope]);
 
   const wanted = page.value.viewPanel;
-  const alone = wanted ? allPanels(panels).find((p) => p.id === wanted) : undefined;
+  const alone = wanted ? allPanels(panels).find((p) => p.id === wanted && p.type !== 'row') : undefined;
   const empty = ready && states.some((s) => s.model.type === 'query' && s.options.length === 0 && !s.error);
   return (
     <main class="dashboard">
