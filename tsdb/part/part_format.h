@@ -1,0 +1,83 @@
+/* The bytes of a part file. All numbers little-endian; uvarint and svarint (zigzag) as in
+ * base/bytes.h; "sized" is a uvarint length and that many bytes.
+ *
+ *   header   16 bytes: "SONDPART", u32 format version, u32 checksum32 of the 12 bytes before
+ *   bodies   of the row groups, one behind the other
+ *   sections info, dictionary, schemas, groups
+ *   table    one entry of 28 bytes a section: u32 kind, u64 offset, u64 stored size, u32 plain size,
+ *            u32 checksum32 of the stored bytes
+ *   tail     24 bytes: u32 number of sections, u32 checksum32 of the table, u64 offset of the table,
+ *            "SONDTAIL"
+ *
+ * A section is stored as one zstd frame when that is shorter, else as it is (stored size = plain
+ * size). A reader refuses unknown versions, and ignores sections of kinds it does not know.
+ *
+ * Body of a group: pages, one behind the other. A page is u32 checksum32 of what follows, and that.
+ *
+ *   times page (the first)
+ *     uvarint number of streams; for each: uvarint rows (1..4096), uvarint size, row_times bytes;
+ *     then for each table of the group: uvarint index of its stream
+ *
+ *   value pages: whole runs in the order of columns, as many as reach PAGE_BYTES_TARGET
+ *     uvarint number of runs; for each: uvarint size; then the runs
+ *
+ *   run: one column over all tables of the group
+ *     u8 width, table lengths bit-packed at that width (row/bitpack.h), blocks
+ *     A length of 0 says: the same bytes as the table before. The first is never 0.
+ *     Block of a float column: column_block (row/column_block.h) of the table's rows.
+ *     Block of a histogram column: u8 how (0 plain, 1 zstd frame, preceded by uvarint plain size),
+ *       plain: bitmap of present rows in bytes, a uvarint size for each present cell, the cells
+ *
+ * Section info
+ *     u64 sequence, u32 level, i64 min_t, i64 max_t, u64 samples, u32 targets, u32 shapes
+ * Section dictionary
+ *     uvarint number of symbols; for each, sorted bytewise: uvarint length shared with the one
+ *     before, sized rest
+ *     targets: uvarint count; for each: uvarint labels; for each: uvarint name, uvarint value
+ *     shapes:  likewise. Ids count up from 0 in label order; equal label sets of two ids are allowed
+ *     for targets (tables of one target), not for shapes.
+ * Section schemas
+ *     uvarint count; for each: uvarint columns; for each, ascending by (shape, kind): uvarint
+ *     (shape - shape before) << 1 | kind
+ * Section groups
+ *     uvarint count; for each, in order of min_t:
+ *       svarint min_t - min_t of the group before, uvarint max_t - min_t, uvarint samples,
+ *       uvarint schema, uvarint targets; for each: svarint target - the one before,
+ *       uvarint offset of the body - end of the body before (the first: - 16),
+ *       uvarint size of the times page, uvarint value pages; for each: uvarint first column - that
+ *       of the page before, uvarint size
+ */
+#ifndef SONDE_PART_PART_FORMAT_H
+#define SONDE_PART_PART_FORMAT_H
+
+#include <stdint.h>
+
+#define PART_MAGIC "SONDPART"
+#define PART_TAIL_MAGIC "SONDTAIL"
+#define PART_VERSION 1u
+#define PART_HEADER_SIZE 16u
+#define PART_TAIL_SIZE 24u
+#define PART_SECTION_ENTRY_SIZE 28u
+#define PART_SECTIONS_MAX 64u
+#define PART_INFO_SIZE 44u
+
+/* A value page is closed when it has reached this; a single run may be longer. Small enough that
+ * reading one column reads little else, large enough that its checksum costs nothing. */
+#define PART_PAGE_BYTES_TARGET ((size_t)4 << 10)
+#define PART_PAGE_BYTES_MAX ((size_t)1 << 30)
+#define PART_PAGE_CHECKSUM_SIZE 4u
+
+/* Limits a reader holds against the file's numbers. */
+#define PART_SECTION_PLAIN_MAX ((size_t)1 << 30)
+#define PART_GROUPS_MAX ((uint32_t)1 << 24)
+#define PART_IDS_MAX ((uint32_t)1 << 28)
+#define PART_SCHEMAS_MAX ((uint32_t)1 << 24)
+
+enum part_section {
+    PART_SECTION_INFO = 1,
+    PART_SECTION_DICTIONARY = 2,
+    PART_SECTION_SCHEMAS = 3,
+    PART_SECTION_GROUPS = 4,
+};
+
+#endif

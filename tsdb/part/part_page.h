@@ -1,0 +1,64 @@
+/* Pages and runs as bytes, both ways. Private to tsdb/part; pure functions on buffers. */
+#ifndef SONDE_PART_PART_PAGE_H
+#define SONDE_PART_PART_PAGE_H
+
+#include <stdint.h>
+
+#include "base/str.h"
+#include "base/strbuf.h"
+#include "part/part.h"
+#include "wire/zstd_codec.h"
+
+/* ---- Times page ---- */
+
+/* Row counts and times of each table of a group; equal streams are stored once. Without checksum. */
+int part_times_encode(
+    const int64_t *const *times, const uint32_t *rows, uint32_t table_count, struct strbuf *out);
+
+/* The stream of one table: its index, rows and bytes. */
+struct part_stream {
+    uint32_t index;
+    uint32_t rows;
+    struct str bytes;
+};
+
+/* ERR_CORRUPT when the page does not hold together. */
+int part_times_find(
+    struct str page, uint32_t table_count, uint32_t table, struct part_stream *stream_out);
+
+/* ---- Runs ---- */
+
+/* Collects the blocks of one run. */
+struct part_run_writer {
+    struct strbuf blocks;
+    uint64_t lengths[PART_GROUP_TARGETS_MAX];
+    uint32_t count;
+    size_t last_offset, last_size; /* of the last block that was stored */
+};
+
+void part_run_begin(struct part_run_writer *w);
+/* Ends the block that was appended to w->blocks since the last call; folds it into the one before
+ * when the bytes are equal. */
+void part_run_end_block(struct part_run_writer *w);
+/* The run, onto `out`. */
+void part_run_finish(struct part_run_writer *w, struct strbuf *out);
+/* The block of one table of a run. */
+int part_run_find(struct str run, uint32_t table_count, uint32_t table, struct str *block_out);
+
+/* Run `index` of a value page. */
+int part_page_run(struct str page, uint32_t index, uint32_t *run_count_out, struct str *run_out);
+
+/* ---- Histogram blocks ---- */
+
+int part_histograms_encode(struct zstd_codec *zstd, const struct str *cells,
+    const uint64_t *presence, uint32_t rows, struct strbuf *scratch, struct strbuf *out);
+/* Cells point into `scratch`, which must outlive them. */
+int part_histograms_decode(struct zstd_codec *zstd, struct str block, uint32_t rows,
+    struct strbuf *scratch, struct str *cells_out, uint64_t *presence_out);
+
+/* ---- Checksums ---- */
+
+/* A page with its checksum in front: the page alone, or ERR_CORRUPT. */
+int part_page_check(struct str stored, struct str *page_out);
+
+#endif
