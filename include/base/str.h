@@ -55,7 +55,8 @@ static inline bool str_starts_with(struct str s, struct str prefix)
 
 static inline bool str_ends_with(struct str s, struct str suffix)
 {
-    return s.len >= suffix.len && str_eq((struct str){s.ptr + s.len - suffix.len, suffix.len}, suffix);
+    return s.len >= suffix.len &&
+           str_eq((struct str){s.ptr + s.len - suffix.len, suffix.len}, suffix);
 }
 
 /* `s` without its first `n` bytes (all of them when shorter). */
