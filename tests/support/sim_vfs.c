@@ -289,6 +289,9 @@ static int rename_allowed(const struct sim_target *from, const struct sim_target
     if (to->inode == NULL) {
         return 0;
     }
+    if (to->inode->is_directory && lies_in(to->inode, from->directory)) {
+        return ERR_EXISTS; /* it holds what shall replace it */
+    }
     if (from->inode->is_directory != to->inode->is_directory) {
         return ERR_INVALID;
     }
@@ -298,9 +301,12 @@ static int rename_allowed(const struct sim_target *from, const struct sim_target
 static int do_rename(struct sim_vfs *sim, const char *from_path, const char *to_path)
 {
     struct sim_target from = {0}, to = {0};
-    int status = sim_find_existing(sim, from_path, &from);
+    int status = sim_find(sim, from_path, &from);
     if (status == 0) {
         status = sim_find(sim, to_path, &to);
+    }
+    if (status == 0 && from.inode == NULL) {
+        status = ERR_NOT_FOUND; /* said after both folders were found, as the kernel does */
     }
     if (status == 0 && from.inode == to.inode) {
         return 0; /* two names of one file: rename(2) leaves both */
