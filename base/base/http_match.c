@@ -1,4 +1,5 @@
-/* Matching of paths, methods and content codings. */
+/* Matching of paths, methods and content codings: all that can be decided about a request without a
+ * server. */
 #include "http_match.h"
 
 #include <strings.h>
@@ -59,6 +60,58 @@ bool http_match_method(const char *methods, struct str method)
         }
     }
     return false;
+}
+
+const struct http_route *http_match_route(const struct http_route *routes, size_t count,
+    struct str path, struct str method, struct str *value_out)
+{
+    const struct http_route *best = NULL;
+    enum http_match_quality best_quality = HTTP_MATCH_NONE;
+    for (size_t i = 0; i < count; i++) {
+        const struct http_route *route = &routes[i];
+        struct str value;
+        enum http_match_quality quality = http_match_path(route->path, path, &value);
+        bool better = quality > best_quality || (best != NULL && quality == best_quality &&
+                                                    strlen(route->path) > strlen(best->path));
+        if (better && http_match_method(route->method, method)) {
+            best = route;
+            best_quality = quality;
+            *value_out = value;
+        }
+    }
+    return best;
+}
+
+void http_match_methods(
+    const struct http_route *routes, size_t count, struct str path, struct strbuf *out)
+{
+    static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
+    size_t before = out->size;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        struct str value;
+        if (http_match_route(routes, count, path, str_of(known[i]), &value) != NULL) {
+            strbuf_addf(out, "%s, ", known[i]);
+        }
+    }
+    strbuf_add_c(out, out->size > before ? "OPTIONS" : "");
+}
+
+bool http_match_target(
+    struct str target, const char *prefix, struct str *path_out, struct str *query_out)
+{
+    struct str query = target;
+    struct str path = str_split(&query, '?');
+    size_t length = strlen(prefix);
+    if (length > 0) {
+        if (!str_starts_with(path, str_of(prefix)) ||
+            (path.len > length && path.ptr[length] != '/')) {
+            return false;
+        }
+        path = str_skip(path, length);
+    }
+    *path_out = path.len > 0 ? path : STR("/");
+    *query_out = query;
+    return true;
 }
 
 /* "q=0", "q=0.0", "q=0.000": refused. */

@@ -38,6 +38,7 @@
 #include "http_address.h"
 #include "http_match.h"
 #include "http_params.h"
+#include "http_reply.h"
 
 enum {
     THREADS_DEFAULT = 2,
@@ -45,11 +46,6 @@ enum {
     IDLE_TIMEOUT_S_DEFAULT = 60,
     /* Request line, headers and read buffer of a connection. Pages are only touched when used. */
     CONNECTION_MEMORY = 128 * 1024,
-    /* Replies up to this are not worth compressing; above, the faster level. */
-    GZIP_BYTES_MIN = 1024,
-    GZIP_FAST_BYTES = 256 * 1024,
-    GZIP_LEVEL = 3,
-    GZIP_LEVEL_FAST = 1,
     /* A request must be complete within this many idle timeouts, however busily it trickles. */
     REQUEST_TIMEOUTS_MAX = 5,
     /* Bodies of all requests together may take this many times the limit of one. */
@@ -60,6 +56,7 @@ enum {
 };
 #define BODY_MAX_DEFAULT ((size_t)64 << 20)
 #define EXCHANGE_ARENA_MAX ((size_t)256 << 20)
+#define TEXT "text/plain; charset=utf-8"
 
 enum exchange_state {
     EXCHANGE_BEGUN, /* the request line is known, headers are being read */
@@ -146,16 +143,6 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
         response, name, value); /* fails when memory is short: go without */
 }
 
-static bool cors_allows(const struct http_exchange *x, const char *origin)
-{
-    if (origin[0] == '\0') {
-        return false;
-    }
-    /* Everybody may read; writing is for a named origin. */
-    return strcmp(origin, "*") != 0 || str_eq_c(x->method, "GET") || str_eq_c(x->method, "HEAD") ||
-           str_eq_c(x->method, "OPTIONS");
-}
-
 static void add_headers(struct http_exchange *x, struct MHD_Response *response,
     const char *content_type, bool gzipped, bool varies)
 {
@@ -170,7 +157,7 @@ static void add_headers(struct http_exchange *x, struct MHD_Response *response,
     if (varies) {
         add_header(response, "Vary", "Accept-Encoding");
     }
-    if (cors_allows(x, origin)) {
+    if (http_reply_allows_origin(origin, x->method)) {
         add_header(response, "Access-Control-Allow-Origin", origin);
         add_header(response, "Access-Control-Expose-Headers", "Date");
     }
@@ -188,29 +175,13 @@ static bool has_reply_header(const struct http_exchange *x, const char *name)
     return h != NULL;
 }
 
-/* Replaces a body by its compressed form where that is shorter. */
-static bool compress(struct strbuf *body)
-{
-    struct strbuf packed;
-    strbuf_init(&packed, 0);
-    int level = body->size > GZIP_FAST_BYTES ? GZIP_LEVEL_FAST : GZIP_LEVEL;
-    if (gzip_encode(strbuf_str(body), level, &packed) != 0 || packed.size >= body->size) {
-        strbuf_release(&packed);
-        return false;
-    }
-    strbuf_release(body);
-    *body = packed;
-    return true;
-}
-
 /* Takes the bytes of `body`; NULL when memory is short. */
 static struct MHD_Response *response_of(
     struct http_exchange *x, const char *content_type, struct strbuf *body)
 {
-    bool compressible = body->size > GZIP_BYTES_MIN && content_type != NULL &&
-                        http_is_compressible(str_of(content_type)) &&
+    bool compressible = http_reply_is_compressible(content_type, body->size) &&
                         !has_reply_header(x, "Content-Encoding");
-    bool gzipped = compressible && x->accepts_gzip && compress(body);
+    bool gzipped = compressible && x->accepts_gzip && http_reply_compress(body);
     size_t size = 0;
     char *bytes = strbuf_take(body, &size);
     if (bytes == NULL) {
@@ -232,7 +203,7 @@ static struct MHD_Response *text_response(struct http_exchange *x, const char *t
     strbuf_init(&body, 0);
     strbuf_add_c(&body, text);
     strbuf_add_char(&body, '\n');
-    struct MHD_Response *response = response_of(x, "text/plain; charset=utf-8", &body);
+    struct MHD_Response *response = response_of(x, TEXT, &body);
     strbuf_release(&body);
     return response;
 }
@@ -386,73 +357,20 @@ struct arena *http_exchange_arena(struct http_exchange *x)
 
 /* ---- Routes ---- */
 
-/* The best route for a path that takes the method; NULL when there is none. */
-static const struct http_route *find_route(
-    const struct http_server *server, struct str path, struct str method, struct str *value_out)
-{
-    const struct http_route *best = NULL;
-    enum http_match_quality best_quality = HTTP_MATCH_NONE;
-    for (size_t i = 0; i < server->options.route_count; i++) {
-        const struct http_route *route = &server->options.routes[i];
-        struct str value;
-        enum http_match_quality quality = http_match_path(route->path, path, &value);
-        /* Of two wildcards the longer path is the better. */
-        bool better = quality > best_quality ||
-                      (quality == HTTP_MATCH_WILDCARD && best_quality == HTTP_MATCH_WILDCARD &&
-                          strlen(route->path) > strlen(best->path));
-        if (better && http_match_method(route->method, method)) {
-            best = route;
-            best_quality = quality;
-            *value_out = value;
-        }
-    }
-    return best;
-}
-
-/* "GET, HEAD, OPTIONS": what a path answers; empty when it is unknown. */
-static void list_methods(const struct http_server *server, struct str path, struct strbuf *out)
-{
-    static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        struct str value;
-        if (find_route(server, path, str_of(known[i]), &value) != NULL) {
-            strbuf_addf(out, "%s, ", known[i]);
-        }
-    }
-    strbuf_add_c(out, out->size > 0 ? "OPTIONS" : "");
-}
-
-/* The path as sent, without query and prefix; ptr NULL when the prefix is not there. */
-static struct str raw_path(const struct http_exchange *x)
-{
-    struct str uri = x->uri;
-    struct str path = str_split(&uri, '?');
-    struct str prefix = str_of(x->server->route_prefix);
-    if (prefix.len == 0) {
-        return path;
-    }
-    if (!str_starts_with(path, prefix) || (path.len > prefix.len && path.ptr[prefix.len] != '/')) {
-        return (struct str){NULL, 0};
-    }
-    path = str_skip(path, prefix.len);
-    return path.len > 0 ? path : STR("/");
-}
-
 /* Sets route, path and parameters of the query, or the refusal. */
 static int choose_route(struct http_exchange *x)
 {
-    struct str path = raw_path(x);
-    struct str value = STR("");
-    struct str uri = x->uri;
-    (void)str_split(&uri, '?');
-    x->query = uri;
-    x->route = path.ptr != NULL ? find_route(x->server, path, x->method, &value) : NULL;
-    if (x->route != NULL) {
-        int status = http_decode(&x->arena, path, false, &x->path);
-        return status != 0 ? status : http_decode(&x->arena, value, false, &x->path_value);
-    }
+    const struct http_server_options *o = &x->server->options;
+    struct str path, value;
     struct strbuf methods = STRBUF_INIT;
-    list_methods(x->server, path, &methods);
+    if (http_match_target(x->uri, x->server->route_prefix, &path, &x->query)) {
+        x->route = http_match_route(o->routes, o->route_count, path, x->method, &value);
+        if (x->route != NULL) {
+            int status = http_decode(&x->arena, path, false, &x->path);
+            return status != 0 ? status : http_decode(&x->arena, value, false, &x->path_value);
+        }
+        http_match_methods(o->routes, o->route_count, path, &methods);
+    }
     x->refusal = methods.size == 0 ? 404 : str_eq_c(x->method, "OPTIONS") ? 204 : 405;
     x->allowed = arena_strndup(&x->arena, methods.data != NULL ? methods.data : "", methods.size);
     strbuf_release(&methods);
@@ -477,28 +395,20 @@ static struct MHD_Response *preflight_response(struct http_exchange *x)
 /* The answer to a request that no handler gets to see. */
 static struct MHD_Response *refusal_response(struct http_exchange *x)
 {
-    char text[256];
-    switch (x->refusal) {
-    case 204:
+    if (x->refusal == 204) {
         return preflight_response(x);
-    case 404:
-        return text_response(x, "There is nothing at this path.");
-    case 405:
-        http_exchange_set_header(x, "Allow", x->allowed);
-        snprintf(text, sizeof(text), "%.*s is not answered at this path; it takes %s.",
-            (int)(x->method.len < 32 ? x->method.len : 32), x->method.ptr, x->allowed);
-        return text_response(x, text);
-    case 413:
-        snprintf(text, sizeof(text), "The body is larger than the %zu bytes accepted.",
-            x->server->options.body_max);
-        return text_response(x, text);
-    case 400:
-        snprintf(text, sizeof(text), "The request has more than %d parameters.", HTTP_PARAMS_MAX);
-        return text_response(x, text);
-    default:
-        http_exchange_set_header(x, "Retry-After", "1");
-        return text_response(x, "The server has no room for this request now; try again later.");
     }
+    if (x->refusal == 405) {
+        http_exchange_set_header(x, "Allow", x->allowed);
+    } else if (x->refusal == 503) {
+        http_exchange_set_header(x, "Retry-After", "1");
+    }
+    struct strbuf body;
+    strbuf_init(&body, 0);
+    http_reply_refusal(x->refusal, x->method, x->allowed, x->server->options.body_max, &body);
+    struct MHD_Response *response = response_of(x, TEXT, &body);
+    strbuf_release(&body);
+    return response;
 }
 
 /* ---- Requests, on libmicrohttpd's threads ---- */

@@ -16,6 +16,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/http_route.h"
 #include "base/loop.h"
 #include "base/str.h"
 #include "base/strbuf.h"
@@ -23,27 +24,6 @@
 
 struct http_server;
 struct http_exchange;
-
-enum http_lane {
-    HTTP_LANE_DIRECT, /* on the server's own thread: must not block; health checks, small pages */
-    HTTP_LANE_INGEST, /* writes */
-    HTTP_LANE_QUERY,  /* reads */
-    HTTP_LANE_COUNT,
-};
-
-typedef void (*http_handler)(struct http_exchange *x, void *context);
-
-/* A row of the route table. `path` is exact, or ends in "/" + "*" to take all below it, or holds
- * one ":name" segment, read back with http_exchange_path_value. `method` may list several:
- * "GET POST". HEAD is answered wherever GET is. */
-struct http_route {
-    const char *method;
-    const char *path;
-    http_handler handler;
-    void *context;
-    enum http_lane lane;
-    const char *help; /* one line, for docs */
-};
 
 struct http_server_options {
     const char *address; /* "127.0.0.1:9095", "[::1]:9095", ":9095" (all addresses) */
@@ -72,7 +52,7 @@ uint16_t http_server_port(const struct http_server *server);
 /* ---- In a handler. The exchange and all slices it hands out live until the reply. ---- */
 
 struct str http_exchange_method(const struct http_exchange *x); /* GET for HEAD too */
-struct str http_exchange_path(const struct http_exchange *x); /* decoded, prefix stripped */
+struct str http_exchange_path(const struct http_exchange *x);   /* decoded, prefix stripped */
 struct str http_exchange_path_value(const struct http_exchange *x);
 struct str http_exchange_body(const struct http_exchange *x); /* as sent, still compressed */
 /* Case-insensitive; ptr NULL when absent. */
