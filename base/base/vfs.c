@@ -31,6 +31,15 @@ int vfs_pread(struct vfs *fs, struct vfs_file *file, uint64_t offset, void *buff
     return fs->pread(fs, file, offset, buffer, size, read_out);
 }
 
+int vfs_pread_some(struct vfs *fs, struct vfs_file *file, uint64_t offset, void *buffer,
+    size_t size, size_t *read_out)
+{
+    if (fs->pread_some == NULL) {
+        return fs->pread(fs, file, offset, buffer, size, read_out);
+    }
+    return fs->pread_some(fs, file, offset, buffer, size, read_out);
+}
+
 int vfs_pread_exact(
     struct vfs *fs, struct vfs_file *file, uint64_t offset, void *buffer, size_t size)
 {

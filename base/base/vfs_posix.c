@@ -113,6 +113,24 @@ static int posix_pread(struct vfs *self, struct vfs_file *file, uint64_t offset,
     return 0;
 }
 
+static int posix_pread_some(struct vfs *self, struct vfs_file *file, uint64_t offset, void *buffer,
+    size_t size, size_t *read_out)
+{
+    (void)self;
+    if (offset > INT64_MAX || size > (uint64_t)INT64_MAX - offset) {
+        return ERR_INVALID;
+    }
+    ssize_t got;
+    do {
+        got = pread(file->fd, buffer, size, (off_t)offset);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) {
+        return err_from_errno(errno);
+    }
+    *read_out = (size_t)got;
+    return 0;
+}
+
 /* All bytes at `offset`, or an error after some of them. */
 static int write_all(int fd, uint64_t offset, const void *bytes, size_t size)
 {
@@ -307,6 +325,7 @@ struct vfs *vfs_posix(void)
         .open = posix_open,
         .close = posix_close,
         .pread = posix_pread,
+        .pread_some = posix_pread_some,
         .append = posix_append,
         .pwrite = posix_pwrite,
         .sync = posix_sync,

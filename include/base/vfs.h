@@ -36,6 +36,10 @@ struct vfs {
     /* Reads up to `size` bytes at `offset`; `*read_out` < size only at the end of the file. */
     int (*pread)(struct vfs *self, struct vfs_file *file, uint64_t offset, void *buffer,
         size_t size, size_t *read_out);
+    /* One read: what is ready, possibly fewer bytes than there are. For kernel files, where a second
+     * read to see the end costs as much as the first. NULL = as pread. */
+    int (*pread_some)(struct vfs *self, struct vfs_file *file, uint64_t offset, void *buffer,
+        size_t size, size_t *read_out);
     /* All bytes or an error; after an error the file's tail is unknown. */
     int (*append)(struct vfs *self, struct vfs_file *file, const void *bytes, size_t size);
     int (*pwrite)(
@@ -64,6 +68,8 @@ struct vfs {
 int vfs_open(struct vfs *fs, const char *path, enum vfs_open_mode mode, struct vfs_file **file_out);
 void vfs_close(struct vfs *fs, struct vfs_file *file);
 int vfs_pread(struct vfs *fs, struct vfs_file *file, uint64_t offset, void *buffer, size_t size,
+    size_t *read_out);
+int vfs_pread_some(struct vfs *fs, struct vfs_file *file, uint64_t offset, void *buffer, size_t size,
     size_t *read_out);
 /* As pread, but fewer bytes than asked are ERR_CORRUPT. */
 int vfs_pread_exact(
