@@ -9,8 +9,8 @@
 
 /* First size of the text buffer: holds every file of a small host. */
 #define TEXT_CAP_FIRST ((size_t)64 << 10)
-/* Reads below /proc/sys and /sys, whose files are at most a page. */
-#define SMALL_READ ((size_t)4096)
+/* What the kernel fills at a time; files below /proc/sys and /sys are at most this. */
+#define PAGE_BYTES ((size_t)4096)
 
 int collect_path(
     const struct collect *c, enum collect_root root, const char *path, char *buffer, size_t size)
@@ -19,10 +19,37 @@ int collect_path(
     return length < 0 || (size_t)length >= size ? ERR_LIMIT : 0;
 }
 
-static bool is_small(enum collect_root root, const char *path)
+/* How a file's end shows. */
+enum text_kind {
+    TEXT_PLAIN,      /* by a read that gives nothing */
+    TEXT_PAGE,       /* it is less than a page and comes in one read */
+    TEXT_SHORT_ROWS, /* rows far below half a page: the kernel fills a page with as many as fit, so a
+                        piece of less than half a page is the last one */
+};
+
+static enum text_kind text_kind(enum collect_root root, const char *path)
 {
-    return root == COLLECT_SYS ||
-           (root == COLLECT_PROC && strncmp(path, "sys/", strlen("sys/")) == 0);
+    static const struct {
+        const char *prefix;
+        enum text_kind kind;
+    } proc_files[] = {
+        {"sys/", TEXT_PAGE},
+        {"loadavg", TEXT_PAGE},
+        {"pressure/", TEXT_PAGE},
+        {"net/sockstat", TEXT_PAGE},
+        {"net/udp", TEXT_SHORT_ROWS},
+        {"net/arp", TEXT_SHORT_ROWS},
+    };
+    if (root == COLLECT_SYS) {
+        return TEXT_PAGE;
+    }
+    for (size_t i = 0; root == COLLECT_PROC && i < sizeof(proc_files) / sizeof(proc_files[0]);
+         i++) {
+        if (strncmp(path, proc_files[i].prefix, strlen(proc_files[i].prefix)) == 0) {
+            return proc_files[i].kind;
+        }
+    }
+    return TEXT_PLAIN;
 }
 
 static int grow_text(struct collect *c)
@@ -31,8 +58,13 @@ static int grow_text(struct collect *c)
     return mem_array_grow((void **)&c->text, &c->text_cap, needed, 1, COLLECT_TEXT_MAX);
 }
 
-/* The whole text of an open file. */
-static int read_text(struct collect *c, struct vfs_file *file, size_t first, struct str *text_out)
+/* The whole text of an open file.
+ *
+ * The end of a text is where a read gives nothing, but asking for it costs as much as reading a small
+ * text, and for /proc/net/udp, whose hash table is walked again, as much as the whole. So it is asked
+ * only where the kind of the file does not tell. */
+static int read_text(
+    struct collect *c, struct vfs_file *file, enum text_kind kind, struct str *text_out)
 {
     size_t length = 0;
     for (;;) {
@@ -42,14 +74,16 @@ static int read_text(struct collect *c, struct vfs_file *file, size_t first, str
                 return status;
             }
         }
-        size_t want = c->text_cap - length < first ? c->text_cap - length : first;
+        size_t want = c->text_cap - length;
+        want = kind == TEXT_PAGE && want > PAGE_BYTES ? PAGE_BYTES : want;
         size_t got;
-        int status = vfs_pread(c->vfs, file, length, c->text + length, want, &got);
+        int status = vfs_pread_some(c->vfs, file, length, c->text + length, want, &got);
         if (status != 0) {
             return status;
         }
         length += got;
-        if (got < want) {
+        if (got == 0 || (kind == TEXT_PAGE && got < want) ||
+            (kind == TEXT_SHORT_ROWS && got < PAGE_BYTES / 2)) {
             *text_out = str_make(c->text, length);
             return 0;
         }
@@ -76,7 +110,7 @@ void kept_file_close(struct collect *c, struct kept_file *f)
 /* Opens, reads, and keeps the file if there is room for one more. A file that answers with an error
  * is kept too: it does so again in the next pass, and opening it each time would cost more. */
 static int read_fresh(struct collect *c, struct kept_file *f, enum collect_root root,
-    const char *path, bool small, struct str *text_out)
+    const char *path, enum text_kind kind, struct str *text_out)
 {
     struct vfs_file *file;
     int status = open_file(c, root, path, &file);
@@ -84,7 +118,7 @@ static int read_fresh(struct collect *c, struct kept_file *f, enum collect_root 
         f->retry_at = status == ERR_NOT_FOUND ? c->pass + COLLECT_RETRY_PASSES : 0;
         return status;
     }
-    status = read_text(c, file, small ? SMALL_READ : COLLECT_TEXT_MAX, text_out);
+    status = read_text(c, file, kind, text_out);
     if (c->kept_files < COLLECT_FILES_MAX) {
         f->file = file;
         c->kept_files++;
@@ -95,12 +129,13 @@ static int read_fresh(struct collect *c, struct kept_file *f, enum collect_root 
     return status;
 }
 
-int collect_read_again(struct collect *c, struct kept_file *f, bool small, struct str *text_out)
+static int read_kept(
+    struct collect *c, struct kept_file *f, enum text_kind kind, struct str *text_out)
 {
     if (f->file == NULL) {
         return c->pass < f->retry_at ? ERR_NOT_FOUND : ERR_CLOSED;
     }
-    int status = read_text(c, f->file, small ? SMALL_READ : COLLECT_TEXT_MAX, text_out);
+    int status = read_text(c, f->file, kind, text_out);
     if (status == 0) {
         f->retry_at = 0;
     } else if (c->pass >= f->retry_at) {
@@ -110,12 +145,17 @@ int collect_read_again(struct collect *c, struct kept_file *f, bool small, struc
     return status;
 }
 
+int collect_read_again(struct collect *c, struct kept_file *f, bool small, struct str *text_out)
+{
+    return read_kept(c, f, small ? TEXT_PAGE : TEXT_PLAIN, text_out);
+}
+
 int collect_read(struct collect *c, struct kept_file *f, enum collect_root root, const char *path,
     struct str *text_out)
 {
-    bool small = is_small(root, path);
-    int status = collect_read_again(c, f, small, text_out);
-    return status == ERR_CLOSED ? read_fresh(c, f, root, path, small, text_out) : status;
+    enum text_kind kind = text_kind(root, path);
+    int status = read_kept(c, f, kind, text_out);
+    return status == ERR_CLOSED ? read_fresh(c, f, root, path, kind, text_out) : status;
 }
 
 int collect_read_once(
@@ -124,7 +164,7 @@ int collect_read_once(
     struct vfs_file *file;
     int status = open_file(c, root, path, &file);
     if (status == 0) {
-        status = read_text(c, file, is_small(root, path) ? SMALL_READ : COLLECT_TEXT_MAX, text_out);
+        status = read_text(c, file, text_kind(root, path), text_out);
         vfs_close(c->vfs, file);
     }
     return status;

@@ -34,6 +34,7 @@ struct statfs_request {
 struct lane {
     struct statfs_request *first;
     struct statfs_request *last;
+    struct lock_condition work; /* the queue is no longer empty, or the pool closes */
     unsigned threads;
     unsigned idle;    /* waiting for work */
     unsigned calling; /* inside the call */
@@ -41,9 +42,8 @@ struct lane {
 
 struct statfs_pool {
     struct statfs_pool_options options;
-    struct lock lock; /* guards all below */
-    struct lock_condition work;
-    struct lock_condition answered;
+    struct lock lock;               /* guards all below */
+    struct lock_condition answered; /* no request of the wave is in flight, or a thread ended */
     struct lane lanes[STATFS_LANES];
     unsigned references; /* owner and threads */
     uint64_t wave;       /* counts waits */
@@ -91,7 +91,9 @@ int statfs_pool_open(const struct statfs_pool_options *options, struct statfs_po
     }
     pool->references = 1;
     lock_init(&pool->lock, LOCK_RANK_POOL);
-    lock_condition_init(&pool->work);
+    for (int i = 0; i < STATFS_LANES; i++) {
+        lock_condition_init(&pool->lanes[i].work);
+    }
     lock_condition_init(&pool->answered);
     *pool_out = pool;
     return 0;
@@ -113,7 +115,9 @@ static void drop_pool_and_give(struct statfs_pool *pool)
     bool last = --pool->references == 0;
     lock_give(&pool->lock);
     if (last) {
-        lock_condition_release(&pool->work);
+        for (int i = 0; i < STATFS_LANES; i++) {
+            lock_condition_release(&pool->lanes[i].work);
+        }
         lock_condition_release(&pool->answered);
         lock_release(&pool->lock);
         mem_free(pool);
@@ -137,6 +141,9 @@ static void land(struct statfs_pool *pool, struct statfs_request *request)
     if (request->wave == pool->wave) {
         assert(pool->waiting > 0);
         pool->waiting--;
+        if (pool->waiting == 0) {
+            lock_condition_broadcast(&pool->answered);
+        }
     }
     drop_request(request);
 }
@@ -152,7 +159,6 @@ static void answer(struct statfs_pool *pool, struct lane *lane, struct statfs_re
     lane->calling--;
     request->result = result;
     land(pool, request);
-    lock_condition_broadcast(&pool->answered);
 }
 
 /* Works until the pool closes, or until there is nothing to do and another thread idles already. */
@@ -171,7 +177,7 @@ static void *serve_lane(void *context)
             break;
         } else {
             lane->idle++;
-            lock_condition_wait(&pool->work, &pool->lock);
+            lock_condition_wait(&lane->work, &pool->lock);
             lane->idle--;
         }
     }
@@ -232,8 +238,8 @@ void statfs_pool_close(struct statfs_pool *pool)
             land(pool, request);
         }
     }
-    lock_condition_broadcast(&pool->work);
     for (int i = 0; i < STATFS_LANES; i++) {
+        lock_condition_broadcast(&pool->lanes[i].work);
         while (pool->lanes[i].threads > pool->lanes[i].calling) {
             lock_condition_wait(&pool->answered, &pool->lock);
         }
@@ -313,7 +319,11 @@ void statfs_wait(struct statfs_pool *pool)
     lock_take(&pool->lock);
     // Threads that hang since an earlier pass may be all a lane has.
     (void)relieve_lanes(pool);
-    lock_condition_broadcast(&pool->work);
+    for (int i = 0; i < STATFS_LANES; i++) {
+        if (pool->lanes[i].first != NULL) {
+            lock_condition_signal(&pool->lanes[i].work);
+        }
+    }
     bool patient = true;
     while (pool->waiting > 0 && patient) {
         unsigned before = pool->waiting;
