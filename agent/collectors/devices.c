@@ -44,6 +44,13 @@ static size_t find_device(const struct devices *d, const char *name, bool *found
     return low;
 }
 
+ptrdiff_t devices_find(const struct devices *d, const char *name)
+{
+    bool found;
+    size_t at = find_device(d, name, &found);
+    return found ? (ptrdiff_t)at : -1;
+}
+
 static int insert_device(struct devices *d, size_t at, const char *name)
 {
     int status =

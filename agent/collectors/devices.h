@@ -50,6 +50,9 @@ static inline struct str device_name(const struct devices *d, size_t index)
     return str_make(d->list[index].name, d->list[index].name_length);
 }
 
+/* Index of the device of that name, or -1. */
+ptrdiff_t devices_find(const struct devices *d, const char *name);
+
 /* The text of a file of a device, as collect_read; blanks and the newline at its ends are cut. */
 int devices_read(
     struct collect *c, struct devices *d, size_t index, size_t file, struct str *text_out);

@@ -49,17 +49,21 @@ void link_dump_close(struct link_dump *dump)
     }
 }
 
-static int send_request(struct link_dump *dump)
+static int send_request(struct link_dump *dump, enum link_dump_content content)
 {
     struct {
         struct nlmsghdr header;
         struct ifinfomsg link;
+        struct rtattr mask;
+        uint32_t mask_value;
     } request = {
         .header = {.nlmsg_len = sizeof(request),
             .nlmsg_type = RTM_GETLINK,
             .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
             .nlmsg_seq = ++dump->sequence},
         .link = {.ifi_family = AF_UNSPEC},
+        .mask = {.rta_len = sizeof(struct rtattr) + sizeof(uint32_t), .rta_type = IFLA_EXT_MASK},
+        .mask_value = content == LINK_DUMP_ALL ? 0 : RTEXT_FILTER_SKIP_STATS,
     };
     ssize_t sent;
     do {
@@ -90,10 +94,10 @@ static void drain(struct link_dump *dump)
     }
 }
 
-int link_dump_run(struct link_dump *dump,
+int link_dump_run(struct link_dump *dump, enum link_dump_content content,
     int (*each)(void *context, const struct procfs_link *link), void *context)
 {
-    int status = send_request(dump);
+    int status = send_request(dump, content);
     for (int i = 0; status == 0 && i < DATAGRAMS_MAX; i++) {
         struct str rest;
         status = receive(dump, &rest);

@@ -12,9 +12,12 @@ int link_dump_open(struct link_dump **dump_out);
 /* Accepts NULL. */
 void link_dump_close(struct link_dump *dump);
 
+/* Whether a dump carries the counters, which are half of its cost. */
+enum link_dump_content { LINK_DUMP_PROPERTIES, LINK_DUMP_ALL };
+
 /* Walks all interfaces: `each(context, link)` for every one; the link's slices live during the call.
  * A non-zero return of `each` stops the walk and is handed back. 0, ERR_IO, ERR_CORRUPT, ERR_LIMIT. */
-int link_dump_run(struct link_dump *dump,
+int link_dump_run(struct link_dump *dump, enum link_dump_content content,
     int (*each)(void *context, const struct procfs_link *link), void *context);
 
 #endif

@@ -186,7 +186,8 @@ static int netdev_collect(struct collect *c, void *state)
 {
     struct netdev_state *s = state;
     s->count = 0;
-    int status = s->dump != NULL ? link_dump_run(s->dump, add_link, s) : read_text_file(c, s);
+    int status =
+        s->dump != NULL ? link_dump_run(s->dump, LINK_DUMP_ALL, add_link, s) : read_text_file(c, s);
     for (int column = 0; column < COLUMNS; column++) {
         metric_family(
             c->sink, column_rows[column].name, METRIC_TYPE_COUNTER, column_rows[column].help);

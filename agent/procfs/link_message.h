@@ -49,12 +49,49 @@ enum procfs_link_stat {
 /* Counters of the oldest kernel that has the attribute. */
 #define PROCFS_LINK_STATS_MIN 23
 
+/* Attributes of which a message may have none; bits of procfs_link.present. */
+enum procfs_link_attribute {
+    PROCFS_LINK_HAS_CARRIER = 1,
+    PROCFS_LINK_HAS_CARRIER_CHANGES = 2,
+    PROCFS_LINK_HAS_CARRIER_UPS = 4,
+    PROCFS_LINK_HAS_CARRIER_DOWNS = 8,
+    PROCFS_LINK_HAS_GROUP = 16,
+    PROCFS_LINK_HAS_LINK = 32,
+    PROCFS_LINK_HAS_LINK_MODE = 64,
+    PROCFS_LINK_HAS_MTU = 128,
+    PROCFS_LINK_HAS_OPERSTATE = 256,
+    PROCFS_LINK_HAS_QUEUE_LENGTH = 512,
+    PROCFS_LINK_HAS_PROMISCUITY = 1024,
+    PROCFS_LINK_HAS_ALLMULTI = 2048,
+};
+
 struct procfs_link {
     int32_t index;
-    struct str name; /* borrowed, without its terminating zero */
-    int stat_count;  /* counters this kernel sends; 0 when the message had none */
+    uint16_t hardware_type; /* ARPHRD number */
+    uint32_t flags;         /* IFF bits as the kernel shows them to users */
+    unsigned present;       /* which of the numbers below the message had */
+    uint32_t carrier;
+    uint32_t carrier_changes;
+    uint32_t carrier_ups;
+    uint32_t carrier_downs;
+    uint32_t group;
+    uint32_t link; /* index of the interface below this one */
+    uint32_t link_mode;
+    uint32_t mtu;
+    uint32_t operstate; /* RFC 2863, see procfs_link_operstate */
+    uint32_t queue_length;
+    uint32_t promiscuity; /* users that want all packets */
+    uint32_t allmulti;    /* users that want all multicast */
+    struct str name;      /* borrowed, without its terminating zero */
+    struct str alias;     /* the same; empty when none is set */
+    struct str address;   /* bytes, borrowed */
+    struct str broadcast; /* bytes, borrowed */
+    int stat_count;       /* counters this kernel sends; 0 when the message had none */
     uint64_t stats[PROCFS_LINK_STATS];
 };
+
+/* "up", "down" … as /sys/class/net/<if>/operstate prints the number. */
+const char *procfs_link_operstate(uint32_t operstate);
 
 enum procfs_link_result {
     PROCFS_LINK_END = 0,  /* the datagram is used up; the dump goes on in the next one */

@@ -96,6 +96,66 @@ static void two_links_and_the_end(void **state)
     strbuf_release(&b);
 }
 
+static void properties(void **state)
+{
+    (void)state;
+    struct strbuf payload = STRBUF_INIT;
+    uint32_t numbers[] = {1400, 9, 1000, 5, 3, 4, 2, 1};
+    add_u16(&payload, 0);
+    add_u16(&payload, 772);
+    add_u32(&payload, 9);
+    add_u32(&payload, 0x11043);
+    add_u32(&payload, 0);
+    add_attribute(&payload, 3, "eth0", 5);
+    add_attribute(&payload, 1, "\x02\xfc\x00\x00\x00\x01", 6);
+    add_attribute(&payload, 2, "\xff\xff\xff\xff\xff\xff", 6);
+    add_attribute(&payload, 20, "up link", 8);
+    add_attribute(&payload, 4, &numbers[0], 4);
+    add_attribute(&payload, 5, &numbers[1], 4);
+    add_attribute(&payload, 13, &numbers[2], 4);
+    add_attribute(&payload, 16, "\x06", 1);
+    add_attribute(&payload, 17, "\x01", 1);
+    add_attribute(&payload, 27, &numbers[3], 4);
+    add_attribute(&payload, 30, &numbers[7], 4);
+    add_attribute(&payload, 33, "\x01", 1);
+    add_attribute(&payload, 35, &numbers[4], 4);
+    add_attribute(&payload, 47, &numbers[5], 4);
+    add_attribute(&payload, 48, &numbers[6], 4);
+    struct strbuf b = STRBUF_INIT;
+    add_message(&b, 16, strbuf_str(&payload));
+    struct str rest = strbuf_str(&b);
+    struct procfs_link link;
+    assert_int_equal(procfs_link_next(&rest, &link), PROCFS_LINK_ROW);
+    assert_int_equal(link.index, 9);
+    assert_int_equal(link.hardware_type, 772);
+    assert_int_equal(link.flags, 0x11043);
+    assert_str(link.alias, "up link");
+    assert_int_equal(link.address.len, 6);
+    assert_memory_equal(link.address.ptr, "\x02\xfc\x00\x00\x00\x01", 6);
+    assert_int_equal(link.broadcast.len, 6);
+    assert_int_equal(link.mtu, 1400);
+    assert_int_equal(link.link, 9);
+    assert_int_equal(link.queue_length, 1000);
+    assert_string_equal(procfs_link_operstate(link.operstate), "up");
+    assert_int_equal(link.link_mode, 1);
+    assert_int_equal(link.group, 5);
+    assert_int_equal(link.promiscuity, 1);
+    assert_int_equal(link.carrier, 1);
+    assert_int_equal(link.carrier_changes, 3);
+    assert_int_equal(link.carrier_ups, 4);
+    assert_int_equal(link.carrier_downs, 2);
+    assert_false(link.present & PROCFS_LINK_HAS_ALLMULTI);
+    assert_true(link.present & PROCFS_LINK_HAS_GROUP);
+    assert_string_equal(procfs_link_operstate(77), "unknown");
+    strbuf_release(&b);
+    // A number that is cut short.
+    add_attribute(&payload, 4, "\x01\x02", 2);
+    add_message(&b, 16, strbuf_str(&payload));
+    assert_int_equal(walk(strbuf_str(&b)), ERR_CORRUPT);
+    strbuf_release(&b);
+    strbuf_release(&payload);
+}
+
 static void a_datagram_without_the_end(void **state)
 {
     (void)state;
@@ -140,6 +200,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_links_and_the_end),
+        cmocka_unit_test(properties),
         cmocka_unit_test(a_datagram_without_the_end),
         cmocka_unit_test(an_error_of_the_kernel),
         cmocka_unit_test(cut_and_broken_messages),
