@@ -76,23 +76,43 @@ static char *put_value(char *p, double value)
     return p + fp_format_short(value, p);
 }
 
+/* Unlike in label values a double quote stands for itself in a help text. */
+static char *put_help(char *p, const char *help)
+{
+    for (; *help != '\0'; help++) {
+        char c = *help;
+        if (c == '\\' || c == '\n') {
+            *p++ = '\\';
+            c = c == '\n' ? 'n' : c;
+        }
+        *p++ = c;
+    }
+    return p;
+}
+
+#define HELP_WORD "# HELP "
+#define TYPE_WORD "\n# TYPE "
+
 static void put_header(struct text_sink *s)
 {
-    strbuf_add_c(s->out, "# HELP ");
-    strbuf_add(s->out, s->name, s->name_length);
-    strbuf_add_char(s->out, ' ');
-    for (const char *h = s->help; *h != '\0'; h++) {
-        // Unlike in label values a double quote stands for itself here.
-        if (*h == '\\' || *h == '\n') {
-            strbuf_add_char(s->out, '\\');
-        }
-        strbuf_add_char(s->out, *h == '\n' ? 'n' : *h);
+    const char *word = type_word(s->type);
+    size_t word_length = strlen(word);
+    size_t room = sizeof(HELP_WORD) + sizeof(TYPE_WORD) + 2 * (s->name_length + 1) +
+                  2 * strlen(s->help) + word_length + 1;
+    char *start = strbuf_reserve(s->out, room);
+    if (start == NULL) {
+        return;
     }
-    strbuf_add_c(s->out, "\n# TYPE ");
-    strbuf_add(s->out, s->name, s->name_length);
-    strbuf_add_char(s->out, ' ');
-    strbuf_add_c(s->out, type_word(s->type));
-    strbuf_add_char(s->out, '\n');
+    char *p = put_bytes(start, HELP_WORD, sizeof(HELP_WORD) - 1);
+    p = put_bytes(p, s->name, s->name_length);
+    *p++ = ' ';
+    p = put_help(p, s->help);
+    p = put_bytes(p, TYPE_WORD, sizeof(TYPE_WORD) - 1);
+    p = put_bytes(p, s->name, s->name_length);
+    *p++ = ' ';
+    p = put_bytes(p, word, word_length);
+    *p++ = '\n';
+    strbuf_commit(s->out, (size_t)(p - start));
 }
 
 static void text_family(
