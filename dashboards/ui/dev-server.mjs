@@ -1,6 +1,7 @@
 /* The developer's server: dist/ and the dashboards from disk, the API from another server.
  *
- *   node dev-server.mjs [--listen 127.0.0.1:9099] [--api http://127.0.0.1:9095] [--prefix /sonde] [--watch]
+ *   node dev-server.mjs [--listen 127.0.0.1:9099] [--api http://127.0.0.1:9095] [--prefix /sonde]
+ *       [--dashboards FOLDER] [--watch]
  *
  * Any server with the Prometheus HTTP API will do. Headers are those of the real server, the strict
  * Content-Security-Policy included, so that what works here works there.
@@ -20,6 +21,7 @@ const flag = (name, fallback) => {
 const [host, port] = flag('listen', '127.0.0.1:9099').split(':');
 const api = new URL(flag('api', 'http://127.0.0.1:9095'));
 const prefix = flag('prefix', '').replace(/\/$/, '');
+const dashboards = flag('dashboards', join(here, '..'));
 
 const POLICY = [
   "default-src 'none'",
@@ -43,12 +45,11 @@ const TYPES = {
 };
 
 function dashboardIndex() {
-  const folder = join(here, '..');
-  return readdirSync(folder)
+  return readdirSync(dashboards)
     .filter((f) => f.endsWith('.json'))
     .sort()
     .map((f) => {
-      const { title, description, tags } = JSON.parse(readFileSync(join(folder, f), 'utf8'));
+      const { title, description, tags } = JSON.parse(readFileSync(join(dashboards, f), 'utf8'));
       return { name: f.slice(0, -5), title, description, tags };
     });
 }
@@ -59,7 +60,7 @@ function locate(path) {
   }
   const dashboard = /^\/ui\/dashboards\/([\w-]+\.json)$/.exec(path);
   if (dashboard) {
-    return join(here, '..', dashboard[1]);
+    return join(dashboards, dashboard[1]);
   }
   const asset = /^\/ui\/([\w.-]+)$/.exec(path);
   return asset && join(here, 'dist', asset[1]);

@@ -7,11 +7,10 @@ import { Icon, Logo } from './controls/icons';
 import { Popover } from './controls/popover';
 import { RefreshPicker, TimePicker } from './controls/time_picker';
 import { installShortcuts } from './shortcuts';
-import { measureScrapeInterval, navigate, page, reachable, refreshNow, theme, toggleTheme } from './state';
+import { MEASURE_EVERY_MS, measureScrapeInterval } from './scrape_interval';
+import { navigate, page, reachable, refreshNow, theme, toggleTheme } from './state';
 import { DashboardView } from './views/dashboard_view';
 import { ExploreView } from './views/explore_view';
-
-const MEASURE_EVERY_MS = 60_000;
 
 function App() {
   const [dashboards, setDashboards] = useState<DashboardEntry[] | undefined>();
@@ -52,7 +51,9 @@ function Unreachable() {
   return (
     <div class="banner" role="alert">
       <Icon name="warning" />
-      <span>The server does not answer. What you see is from before; it is asked again at each refresh.</span>
+      <span>
+        The server does not answer; the page asks again at each refresh. Is it running? <code>systemctl status sonde-server</code>
+      </span>
       <button type="button" class="button small" onClick={refreshNow}>
         Try now
       </button>

@@ -4,9 +4,7 @@
  * `tick`: relative ranges are pinned to it, so all panels look at the same window.
  */
 import { batch, computed, effect, signal } from '@preact/signals';
-import { queryInstant } from './api/client';
-import { parseNumber, rawSeries } from './model/frames';
-import { DEFAULT_SCRAPE_MS, scrapeIntervalFromCount } from './model/step';
+import { DEFAULT_SCRAPE_MS } from './model/step';
 import { isRelative, parseDuration, pin, type TimeRange, type TimeWindow } from './model/time';
 import { formatUrl, parseUrl, type PageState } from './model/url';
 import type { Theme } from './model/color';
@@ -24,7 +22,7 @@ export const timeWindow = computed<TimeWindow>(() => {
   return pin(range.value, now) ?? { from: now - 3_600_000, to: now };
 });
 
-/* Measured from the stored samples, see measureScrapeInterval. */
+/* Measured from the stored samples, see scrape_interval.ts. */
 export const scrapeMs = signal<number>(DEFAULT_SCRAPE_MS);
 /* True once the first measurement is over: panels wait for it rather than ask twice. */
 export const scrapeKnown = signal(false);
@@ -132,24 +130,6 @@ document.addEventListener('visibilitychange', () => {
     refreshNow();
   }
 });
-
-/* How often do samples arrive? Asked once at start and every few minutes: agents that report each
- * second deserve lines of that resolution without any setting. */
-const MEASURE_SPAN_MS = 60_000;
-
-export async function measureScrapeInterval(): Promise<void> {
-  try {
-    const answer = await queryInstant('max(count_over_time(up[1m]))', Date.now());
-    const sample = rawSeries(answer.data)[0]?.samples[0];
-    if (sample) {
-      scrapeMs.value = scrapeIntervalFromCount(parseNumber(sample[1]), MEASURE_SPAN_MS);
-    }
-  } catch {
-    // The usual interval stays; panels report what is wrong with the server.
-  } finally {
-    scrapeKnown.value = true;
-  }
-}
 
 const THEME_KEY = 'sonde-theme';
 const systemTheme = (): Theme => (matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark');

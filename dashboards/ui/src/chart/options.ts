@@ -64,6 +64,8 @@ export interface OptionsInput {
   compact?: boolean;
 }
 
+const DIMMED_MAX = 80;
+
 export const scaleKey = (config: FieldConfig) => `y:${config.unit ?? 'short'}`;
 
 export function chartOptions(input: OptionsInput): uPlot.Options {
@@ -90,7 +92,8 @@ export function chartOptions(input: OptionsInput): uPlot.Options {
     axes,
     bands: model.bands,
     legend: { show: false },
-    focus: { alpha: 0.35 },
+    // Dimming the others redraws all of them: too slow for very many.
+    focus: { alpha: model.shown.length > DIMMED_MAX ? 1 : 0.35 },
     cursor: {
       points: { size: 7, width: 1.5 },
       focus: { prox: 24 },

@@ -48,7 +48,7 @@ function Gauge({ value, all, theme, named }: { value: SingleValue; all: SingleVa
           const end = bounds[i + 1] ?? 1;
           return end > bounds[i]! && <path key={i} class="gauge-threshold" d={arc(bounds[i]!, end, RADIUS + 2.5)} stroke={paint(step.color, theme)} />;
         })}
-        <text x="50" y="56" class="gauge-text" fill={color}>
+        <text x="50" y="56" class="gauge-text" fill={color} font-size={Math.min(17, 94 / (value.shown.text.length + 0.65 * value.shown.suffix.length))}>
           {value.shown.text}
           <tspan class="gauge-unit">{value.shown.suffix}</tspan>
         </text>

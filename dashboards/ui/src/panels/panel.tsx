@@ -10,7 +10,7 @@ import { SERIES_MAX, rawSeries } from '../model/frames';
 import { interpolate, type Scope } from '../model/interpolate';
 import { formatDuration } from '../model/time';
 import { usePanelData, type PanelData, type TargetError } from '../panel_data';
-import { navigate, range, refreshNow, scrapeKnown, scrapeMs, setRange, theme, timeWindow, update } from '../state';
+import { navigate, range, scrapeKnown, scrapeMs, setRange, theme, timeWindow, update } from '../state';
 import { BarGaugePanel } from './bargauge';
 import { downloadCsv } from './csv';
 import { GaugePanel } from './gauge';
@@ -129,20 +129,16 @@ function Notices({ data }: { data: PanelData }) {
   );
 }
 
+const ERRORS_SHOWN = 3;
+
 export function Errors({ errors }: { errors: TargetError[] }) {
-  const first = errors[0]!;
-  const lost = first.kind === 'unreachable' || first.kind === 'not_json';
+  const different = errors.filter((e, i) => errors.findIndex((o) => o.message === e.message) === i);
   return (
     <div class="panel-error" role="alert">
       <Icon name="warning" size={18} />
-      {errors.slice(0, 3).map((e) => (
-        <ErrorText key={e.refId + e.message} error={e} />
+      {different.slice(0, ERRORS_SHOWN).map((e) => (
+        <ErrorText key={e.message} error={e} />
       ))}
-      {lost && (
-        <button type="button" class="button small" onClick={refreshNow}>
-          Try again
-        </button>
-      )}
     </div>
   );
 }

@@ -87,10 +87,28 @@ export function colorsOf(frame: Frame): string[] {
   return frame.series.map((s, i) => fieldColor(s.config, i, reduce(s.values, 'lastNotNull')));
 }
 
+/* About as wide as a letter of the legend. */
+const GLYPH_PX = 7;
+const ITEM_PX = 34;
+const CALC_PX = 90;
+
+function listLines(entries: LegendEntry[], legend: LegendOptions, width: number): number {
+  let lines = 1;
+  let used = 0;
+  for (const { series } of entries) {
+    const item = series.name.length * GLYPH_PX + ITEM_PX + CALC_PX * (legend.calcs?.length ?? 0);
+    if (used > 0 && used + item > width - 20) {
+      lines++;
+      used = 0;
+    }
+    used += item;
+  }
+  return lines;
+}
+
 function legendHeightOf(entries: LegendEntry[], legend: LegendOptions, width: number, height: number): number {
   const table = legend.displayMode === 'table' && (legend.calcs?.length ?? 0) > 0;
-  const perLine = Math.max(1, Math.floor(width / 130));
-  const rows = table ? entries.length + 1 : Math.ceil(entries.length / perLine);
+  const rows = table ? entries.length + 1 : listLines(entries, legend, width);
   const wanted = rows * LEGEND_ROW_PX + 4;
   return Math.min(wanted, Math.max(LEGEND_ROW_PX * 2, Math.floor(height * LEGEND_SHARE_MAX)));
 }
