@@ -2,9 +2,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import hostUse from './host-use.mjs';
+import hosts from './hosts.mjs';
 import sonde from './sonde.mjs';
 
-const FILES = { 'host-use': hostUse, sonde };
+const FILES = { 'host-use': hostUse, hosts, sonde };
 const check = process.argv.includes('--check');
 let stale = 0;
 

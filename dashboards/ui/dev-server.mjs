@@ -49,8 +49,8 @@ function dashboardIndex() {
     .filter((f) => f.endsWith('.json'))
     .sort()
     .map((f) => {
-      const { title, description, tags } = JSON.parse(readFileSync(join(dashboards, f), 'utf8'));
-      return { name: f.slice(0, -5), title, description, tags };
+      const { uid, title, description, tags } = JSON.parse(readFileSync(join(dashboards, f), 'utf8'));
+      return { name: f.slice(0, -5), uid, title, description, tags };
     });
 }
 

@@ -178,7 +178,19 @@ const steps = {
     await shot(page, `dashboard-${before}`);
   },
 
-  async 'the second dashboard lists its targets'(page) {
+  async 'the list of hosts leads to each of them'(page) {
+    await page.keyboard.press('d');
+    await page.getByRole('button', { name: /^Hosts/ }).click();
+    await page.waitForURL(/d=hosts/, { timeout: PATIENCE_MS });
+    const link = page.locator('.panel-table a').first();
+    await link.waitFor({ timeout: PATIENCE_MS });
+    await shot(page, 'hosts');
+    await link.click();
+    await page.waitForURL(/d=host-use&.*var-instance=/, { timeout: PATIENCE_MS });
+    await page.waitForSelector('.panel[data-state="data"]', { timeout: PATIENCE_MS });
+  },
+
+  async 'the product lists its own targets'(page) {
     await page.keyboard.press('d');
     await page.getByRole('button', { name: /Sonde itself/ }).click();
     await page.waitForURL(/d=sonde/, { timeout: PATIENCE_MS });

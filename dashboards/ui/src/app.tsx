@@ -8,26 +8,25 @@ import { Popover } from './controls/popover';
 import { RefreshPicker, TimePicker } from './controls/time_picker';
 import { installShortcuts } from './shortcuts';
 import { MEASURE_EVERY_MS, measureScrapeInterval } from './scrape_interval';
-import { navigate, page, reachable, refreshNow, theme, toggleTheme } from './state';
+import { dashboards, navigate, page, reachable, refreshNow, theme, toggleTheme } from './state';
 import { DashboardView } from './views/dashboard_view';
 import { ExploreView } from './views/explore_view';
 
 function App() {
-  const [dashboards, setDashboards] = useState<DashboardEntry[] | undefined>();
   const [failure, setFailure] = useState('');
   const [version, setVersion] = useState('');
   useEffect(() => {
-    dashboardIndex().then(setDashboards, (e: Error) => setFailure(e.message));
+    dashboardIndex().then((list) => (dashboards.value = list), (e: Error) => setFailure(e.message));
     buildInfo().then((info) => setVersion(info.version ?? ''), () => undefined);
     void measureScrapeInterval();
     const timer = setInterval(() => void measureScrapeInterval(), MEASURE_EVERY_MS);
     return () => clearInterval(timer);
   }, []);
   const { view } = page.value;
-  const name = page.value.dashboard || dashboards?.[0]?.name;
+  const name = page.value.dashboard || dashboards.value?.[0]?.name;
   return (
     <>
-      <TopBar dashboards={dashboards ?? []} current={view === 'dashboard' ? name : undefined} version={version} />
+      <TopBar list={dashboards.value ?? []} current={view === 'dashboard' ? name : undefined} version={version} />
       {!reachable.value && <Unreachable />}
       {view === 'explore' ? (
         <ExploreView />
@@ -62,14 +61,14 @@ function Unreachable() {
 }
 
 interface TopBarProps {
-  dashboards: DashboardEntry[];
+  list: DashboardEntry[];
   current: string | undefined;
   version: string;
 }
 
-function TopBar({ dashboards, current, version }: TopBarProps) {
+function TopBar({ list, current, version }: TopBarProps) {
   const explore = page.value.view === 'explore';
-  const title = dashboards.find((d) => d.name === current)?.title;
+  const title = list.find((d) => d.name === current)?.title;
   return (
     <header class="top-bar">
       <a class="brand" href="./" title={version ? `Sonde ${version}` : 'Sonde'} onClick={(e) => (e.preventDefault(), navigate({ view: 'dashboard', dashboard: '' , variables: {} }))}>
@@ -91,7 +90,7 @@ function TopBar({ dashboards, current, version }: TopBarProps) {
           boxClass="menu dashboards"
         >
           {(close) =>
-            dashboards.map((d) => (
+            list.map((d) => (
               <button type="button" key={d.name} aria-selected={d.name === current} onClick={() => (close(), navigate({ view: 'dashboard', dashboard: d.name, variables: {} }))}>
                 <b>{d.title}</b>
                 <small>{d.description}</small>

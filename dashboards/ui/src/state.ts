@@ -4,6 +4,7 @@
  * `tick`: relative ranges are pinned to it, so all panels look at the same window.
  */
 import { batch, computed, effect, signal } from '@preact/signals';
+import type { DashboardEntry } from './api/client';
 import { DEFAULT_SCRAPE_MS } from './model/step';
 import { isRelative, parseDuration, pin, type TimeRange, type TimeWindow } from './model/time';
 import { formatUrl, parseUrl, type PageState } from './model/url';
@@ -13,6 +14,9 @@ export const page = signal<PageState>(parseUrl(location.pathname, location.searc
 export const range = signal<TimeRange>(page.value.range ?? { from: 'now-1h', to: 'now' });
 export const refresh = signal<string>(page.value.refresh ?? '');
 export const tick = signal<number>(Date.now());
+
+/* The dashboards this server has; undefined until it said so. */
+export const dashboards = signal<DashboardEntry[] | undefined>(undefined);
 
 /* Whether the last request reached the server; the banner of the page. */
 export const reachable = signal(true);

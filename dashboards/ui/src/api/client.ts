@@ -183,6 +183,7 @@ export async function buildInfo(): Promise<BuildInfo> {
 
 export interface DashboardEntry {
   name: string;
+  uid: string;
   title: string;
   description: string;
   tags: string[];

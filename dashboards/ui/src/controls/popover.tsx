@@ -76,9 +76,9 @@ function Box({ className, align, children }: { className?: string; align?: strin
     const { left, right } = node.getBoundingClientRect();
     const width = document.documentElement.clientWidth;
     if (right > width - EDGE_PX) {
-      node.style.marginLeft = `${width - EDGE_PX - right}px`;
+      node.style.transform = `translateX(${width - EDGE_PX - right}px)`;
     } else if (left < EDGE_PX) {
-      node.style.marginLeft = `${EDGE_PX - left}px`;
+      node.style.transform = `translateX(${EDGE_PX - left}px)`;
     }
     node.querySelector<HTMLElement>('[autofocus], [aria-selected="true"], input, button')?.focus({ preventScroll: true });
   }, []);

@@ -67,6 +67,7 @@ export interface FieldConfig {
   color?: FieldColor;
   thresholds?: Thresholds;
   mappings?: Mapping[];
+  links?: { title?: string; url?: string }[];
   custom?: CustomConfig;
 }
 

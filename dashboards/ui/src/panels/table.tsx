@@ -2,8 +2,11 @@
 import { useMemo, useState } from 'preact/hooks';
 import { applyMappings, paint, thresholdColor, withAlpha } from '../model/color';
 import { buildTable, compareCells, ROWS_MAX, type Column } from '../model/table';
+import { resolveLink, type DataLink, type LinkScope } from '../model/links';
 import { formatDateTime } from '../model/time';
 import { formatText } from '../model/units';
+import { formatUrl } from '../model/url';
+import { dashboards, navigate, range } from '../state';
 import { Empty } from './empty';
 import type { PanelProps } from './types';
 
@@ -44,7 +47,7 @@ export function TablePanel(props: PanelProps) {
           {order.map((row) => (
             <tr key={row}>
               {table.columns.map((c) => (
-                <TableCell key={c.name} column={c} row={row} theme={props.theme} />
+                <TableCell key={c.name} columns={table.columns} column={c} row={row} theme={props.theme} />
               ))}
             </tr>
           ))}
@@ -65,7 +68,45 @@ function rowOrder(columns: Column[], rows: number, sort: Sort | undefined): numb
   return order;
 }
 
-function TableCell({ column, row, theme }: { column: Column; row: number; theme: PanelProps['theme'] }) {
+function fieldsOf(columns: Column[], row: number): Record<string, unknown> {
+  return Object.fromEntries(columns.map((c) => [c.name, c.cells[row]]));
+}
+
+function Linked({ link, scope }: { link: DataLink; scope: LinkScope }) {
+  const target = resolveLink(link, scope, dashboards.value ?? []);
+  if (!target) {
+    return <>{scope.text}</>;
+  }
+  if (target.kind === 'address') {
+    return (
+      <a class="cell-link" href={target.href} title={link.title} target="_blank" rel="noreferrer noopener">
+        {scope.text}
+      </a>
+    );
+  }
+  const { dashboard, variables } = target;
+  const href = formatUrl({ view: 'dashboard', dashboard, variables, queries: [], range: scope.range });
+  const open = (event: MouseEvent) => {
+    if (!event.ctrlKey && !event.metaKey && !event.shiftKey) {
+      event.preventDefault();
+      navigate({ view: 'dashboard', dashboard, variables });
+    }
+  };
+  return (
+    <a class="cell-link" href={href} title={link.title} onClick={open}>
+      {scope.text}
+    </a>
+  );
+}
+
+interface CellProps {
+  columns: Column[];
+  column: Column;
+  row: number;
+  theme: PanelProps['theme'];
+}
+
+function TableCell({ columns, column, row, theme }: CellProps) {
   const cell = column.cells[row] ?? null;
   const { config } = column;
   if (column.type === 'time') {
@@ -75,7 +116,8 @@ function TableCell({ column, row, theme }: { column: Column; row: number; theme:
   const mapped = applyMappings(number, typeof cell === 'string' ? cell : null, config.mappings);
   const text = mapped?.text ?? (column.type === 'number' ? formatText(number, config.unit, config.decimals) : String(cell ?? ''));
   if (column.type === 'string' && !mapped?.color) {
-    return <td>{text}</td>;
+    const link = config.links?.[0];
+    return <td>{link ? <Linked link={link} scope={{ fields: fieldsOf(columns, row), value: cell, text, range: range.value }} /> : text}</td>;
   }
   const color = paint(mapped?.color ?? thresholdColor(number, config.thresholds, config.min, config.max), theme);
   const kind = config.custom?.cellOptions?.type ?? 'auto';
