@@ -1,0 +1,103 @@
+/* Metadata by metric name. */
+#include "scrape/scrape_metadata.h"
+
+#include "base/hash.h"
+#include "base/mem.h"
+
+void scrape_metadata_release(struct scrape_metadata *m)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        mem_free((char *)(uintptr_t)m->entries[i].metric.ptr);
+        mem_free((char *)(uintptr_t)m->entries[i].help.ptr);
+        mem_free((char *)(uintptr_t)m->entries[i].unit.ptr);
+    }
+    mem_free(m->entries);
+    mem_free(m->slots);
+    *m = (struct scrape_metadata){0};
+}
+
+static size_t slot_of(const struct scrape_metadata *m, struct str metric)
+{
+    size_t at = hash64(metric.ptr, metric.len, 0) & (m->slot_cap - 1);
+    while (m->slots[at] != 0 && !str_eq(m->entries[m->slots[at] - 1].metric, metric)) {
+        at = (at + 1) & (m->slot_cap - 1);
+    }
+    return at;
+}
+
+static bool grow_slots(struct scrape_metadata *m)
+{
+    size_t cap = m->slot_cap == 0 ? 256 : m->slot_cap * 2;
+    uint32_t *slots = mem_calloc(cap, sizeof(*slots));
+    if (slots == NULL) {
+        return false;
+    }
+    mem_free(m->slots);
+    m->slots = slots;
+    m->slot_cap = cap;
+    for (size_t i = 0; i < m->count; i++) {
+        m->slots[slot_of(m, m->entries[i].metric)] = (uint32_t)i + 1;
+    }
+    return true;
+}
+
+/* The entry of a metric, made when new; NULL without memory or room. */
+static struct scrape_metadata_entry *get_entry(struct scrape_metadata *m, struct str metric)
+{
+    if (m->count * 2 >= m->slot_cap && !grow_slots(m)) {
+        return NULL;
+    }
+    size_t at = slot_of(m, metric);
+    if (m->slots[at] != 0) {
+        return &m->entries[m->slots[at] - 1];
+    }
+    char *copy = NULL;
+    if (mem_array_grow((void **)&m->entries, &m->cap, m->count + 1, sizeof(*m->entries),
+            SCRAPE_METADATA_MAX) != 0 ||
+        (copy = mem_strndup(metric.ptr, metric.len)) == NULL) {
+        return NULL;
+    }
+    m->entries[m->count] =
+        (struct scrape_metadata_entry){.metric = str_make(copy, metric.len), .changed = true};
+    m->slots[at] = (uint32_t)++m->count;
+    return &m->entries[m->count - 1];
+}
+
+void scrape_metadata_type(struct scrape_metadata *m, struct str metric, enum metric_type type)
+{
+    struct scrape_metadata_entry *e = get_entry(m, metric);
+    if (e != NULL && e->type != type) {
+        e->type = type;
+        e->changed = true;
+    }
+}
+
+static void set_text(struct scrape_metadata_entry *e, struct str *field, struct str text)
+{
+    text.len = text.len < SCRAPE_METADATA_TEXT_MAX ? text.len : SCRAPE_METADATA_TEXT_MAX;
+    if (str_eq(*field, text)) {
+        return;
+    }
+    char *copy = mem_strndup(text.ptr, text.len);
+    if (copy != NULL) {
+        mem_free((char *)(uintptr_t)field->ptr);
+        *field = str_make(copy, text.len);
+        e->changed = true;
+    }
+}
+
+void scrape_metadata_help(struct scrape_metadata *m, struct str metric, struct str help)
+{
+    struct scrape_metadata_entry *e = get_entry(m, metric);
+    if (e != NULL) {
+        set_text(e, &e->help, help);
+    }
+}
+
+void scrape_metadata_unit(struct scrape_metadata *m, struct str metric, struct str unit)
+{
+    struct scrape_metadata_entry *e = get_entry(m, metric);
+    if (e != NULL) {
+        set_text(e, &e->unit, unit);
+    }
+}

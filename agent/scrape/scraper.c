@@ -1,0 +1,192 @@
+/* All targets of the agent. */
+#include "scrape/scraper.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { STEP_MS_MAX = 1000 };
+
+/* A target and the strings its options borrow. */
+struct slot {
+    struct target *target;
+    const struct labels *labels;
+    char *url;
+    bool kept; /* while a new set is put together */
+};
+
+struct scraper {
+    struct clock *clock;
+    struct http_client *client;
+    struct sample_sink *samples;
+    struct metadata_sink *metadata_sink;
+    struct scrape_metadata metadata;
+    int64_t metadata_sent_ms;
+    struct slot *slots;
+    size_t count;
+};
+
+int scraper_new(struct clock *clock, struct http_client *client, struct sample_sink *samples,
+    struct metadata_sink *metadata, struct scraper **scraper_out)
+{
+    struct scraper *s = mem_calloc(1, sizeof(*s));
+    if (s == NULL) {
+        return ERR_NOMEM;
+    }
+    s->clock = clock;
+    s->client = client;
+    s->samples = samples;
+    s->metadata_sink = metadata;
+    s->metadata_sent_ms = clock_monotonic_ms(clock);
+    *scraper_out = s;
+    return 0;
+}
+
+static void slot_release(struct slot *slot, bool gone)
+{
+    target_free(slot->target, gone);
+    labels_unref(slot->labels);
+    mem_free(slot->url);
+    *slot = (struct slot){NULL, NULL, NULL, false};
+}
+
+void scraper_free(struct scraper *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    /* No stale markers at shutdown: the next start goes on where this one ended. */
+    for (size_t i = 0; i < s->count; i++) {
+        slot_release(&s->slots[i], false);
+    }
+    mem_free(s->slots);
+    scrape_metadata_release(&s->metadata);
+    mem_free(s);
+}
+
+static bool same_target(const struct target_options *a, const struct target_options *b)
+{
+    bool same_url = a->url == NULL ? b->url == NULL : b->url != NULL && strcmp(a->url, b->url) == 0;
+    return same_url && labels_eq(a->labels, b->labels) && a->expose == b->expose &&
+           a->interval_ms == b->interval_ms && a->timeout_ms == b->timeout_ms &&
+           a->honor_labels == b->honor_labels && a->honor_timestamps == b->honor_timestamps &&
+           a->sample_limit == b->sample_limit;
+}
+
+/* A slot of the present set that may go on as this target. */
+static struct slot *find_kept(struct scraper *s, const struct target_options *wanted)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        struct slot *slot = &s->slots[i];
+        if (!slot->kept && same_target(target_options(slot->target), wanted)) {
+            return slot;
+        }
+    }
+    return NULL;
+}
+
+static int make_slot(struct scraper *s, const struct target_options *wanted, struct slot *slot_out)
+{
+    struct slot slot = {NULL, labels_ref(wanted->labels), NULL, false};
+    struct target_options options = *wanted;
+    int status = 0;
+    if (wanted->url != NULL) {
+        slot.url = mem_strdup(wanted->url);
+        status = slot.url == NULL ? ERR_NOMEM : 0;
+        options.url = slot.url;
+    }
+    if (status == 0) {
+        status = target_new(&options, s->clock, s->client, s->samples, &s->metadata, &slot.target);
+    }
+    if (status != 0) {
+        slot_release(&slot, false);
+        return status;
+    }
+    *slot_out = slot;
+    return 0;
+}
+
+int scraper_set_targets(
+    struct scraper *s, const struct target_options *targets, size_t count, struct err *e)
+{
+    if (count > SCRAPER_TARGETS_MAX) {
+        return err_set(
+            e, ERR_LIMIT, -1, "%zu targets; at most %d are scraped", count, SCRAPER_TARGETS_MAX);
+    }
+    struct slot *slots = mem_calloc(count, sizeof(*slots));
+    struct slot **kept = mem_calloc(count, sizeof(*kept));
+    int status = slots == NULL || kept == NULL ? ERR_NOMEM : 0;
+    for (size_t i = 0; status == 0 && i < count; i++) {
+        kept[i] = find_kept(s, &targets[i]);
+        if (kept[i] != NULL) {
+            kept[i]->kept = true;
+        } else {
+            status = make_slot(s, &targets[i], &slots[i]);
+        }
+    }
+    if (status != 0) {
+        for (size_t i = 0; slots != NULL && i < count; i++) {
+            slot_release(&slots[i], false);
+        }
+        for (size_t i = 0; i < s->count; i++) {
+            s->slots[i].kept = false;
+        }
+        mem_free(slots);
+        mem_free(kept);
+        return err_set(e, status, -1, "the targets cannot be set up: %s", err_text(status));
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (kept[i] != NULL) {
+            slots[i] = *kept[i];
+            slots[i].kept = false;
+        }
+    }
+    for (size_t i = 0; i < s->count; i++) {
+        if (!s->slots[i].kept) {
+            slot_release(&s->slots[i], true);
+        }
+    }
+    mem_free(s->slots);
+    mem_free(kept);
+    s->slots = slots;
+    s->count = count;
+    return 0;
+}
+
+/* Everything once a minute, as Prometheus does; what changed at once. */
+static void send_metadata(struct scraper *s)
+{
+    int64_t now = clock_monotonic_ms(s->clock);
+    bool all = now - s->metadata_sent_ms >= SCRAPER_METADATA_MS;
+    for (size_t i = 0; i < s->metadata.count; i++) {
+        struct scrape_metadata_entry *m = &s->metadata.entries[i];
+        if (all || m->changed) {
+            s->metadata_sink->add(s->metadata_sink, m->type, m->metric, m->help, m->unit);
+            m->changed = false;
+        }
+    }
+    s->metadata_sent_ms = all ? now : s->metadata_sent_ms;
+}
+
+int64_t scraper_step(struct scraper *s)
+{
+    int64_t wake = STEP_MS_MAX;
+    for (size_t i = 0; i < s->count; i++) {
+        int64_t wanted = target_step(s->slots[i].target);
+        wake = wanted < wake ? wanted : wake;
+    }
+    send_metadata(s);
+    return wake;
+}
+
+size_t scraper_count(const struct scraper *s)
+{
+    return s->count;
+}
+
+const struct target_options *scraper_target(
+    const struct scraper *s, size_t index, struct target_status *status_out)
+{
+    target_status(s->slots[index].target, status_out);
+    return target_options(s->slots[index].target);
+}

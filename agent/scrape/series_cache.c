@@ -1,0 +1,188 @@
+/* What one target exposed before. */
+#include "scrape/series_cache.h"
+
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+
+enum { KEEP_GENERATIONS = 2 };
+
+void series_cache_init(struct series_cache *c, uint64_t seed)
+{
+    *c = (struct series_cache){.seed = seed};
+}
+
+static void entry_free(struct series_entry *e)
+{
+    mem_free((char *)(uintptr_t)e->text.ptr);
+    mem_free((char *)(uintptr_t)e->labels_bytes.ptr);
+    mem_free(e);
+}
+
+void series_cache_release(struct series_cache *c)
+{
+    for (size_t i = 0; i < c->slot_cap; i++) {
+        if (c->slots[i] != NULL) {
+            entry_free(c->slots[i]);
+        }
+    }
+    mem_free(c->slots);
+    mem_free(c->order);
+    mem_free(c->next_order);
+    series_cache_init(c, c->seed);
+}
+
+void series_cache_begin(struct series_cache *c)
+{
+    c->generation++;
+    c->next_count = 0;
+}
+
+static size_t slot_of(const struct series_cache *c, struct str text, uint64_t hash)
+{
+    size_t at = hash & (c->slot_cap - 1);
+    while (
+        c->slots[at] != NULL && (c->slots[at]->hash != hash || !str_eq(c->slots[at]->text, text))) {
+        at = (at + 1) & (c->slot_cap - 1);
+    }
+    return at;
+}
+
+struct series_entry *series_cache_find(struct series_cache *c, struct str text)
+{
+    if (c->next_count < c->order_count && str_eq(c->order[c->next_count]->text, text)) {
+        c->hits++;
+        return c->order[c->next_count];
+    }
+    c->misses++;
+    if (c->slot_cap == 0) {
+        return NULL;
+    }
+    return c->slots[slot_of(c, text, hash64(text.ptr, text.len, c->seed))];
+}
+
+/* Makes the table `cap` wide, with the entries that are kept. */
+static bool rebuild(struct series_cache *c, size_t cap)
+{
+    struct series_entry **before = c->slots;
+    size_t before_cap = c->slot_cap;
+    struct series_entry **slots = mem_calloc(cap, sizeof(struct series_entry *));
+    if (slots == NULL) {
+        return false;
+    }
+    c->slots = slots;
+    c->slot_cap = cap;
+    for (size_t i = 0; i < before_cap; i++) {
+        if (before[i] != NULL) {
+            c->slots[slot_of(c, before[i]->text, before[i]->hash)] = before[i];
+        }
+    }
+    mem_free(before);
+    return true;
+}
+
+struct series_entry *series_cache_add(
+    struct series_cache *c, struct str text, struct str labels_bytes)
+{
+    if (c->count >= SERIES_CACHE_MAX) {
+        return NULL;
+    }
+    if (c->count * 2 >= c->slot_cap && !rebuild(c, c->slot_cap == 0 ? 256 : c->slot_cap * 2)) {
+        return NULL;
+    }
+    struct series_entry *e = mem_calloc(1, sizeof(*e));
+    char *text_copy = mem_strndup(text.ptr, text.len);
+    char *labels_copy = mem_strndup(labels_bytes.ptr, labels_bytes.len);
+    if (e == NULL || text_copy == NULL || labels_copy == NULL) {
+        mem_free(e);
+        mem_free(text_copy);
+        mem_free(labels_copy);
+        return NULL;
+    }
+    e->text = str_make(text_copy, text.len);
+    e->labels_bytes = str_make(labels_copy, labels_bytes.len);
+    e->hash = hash64(text.ptr, text.len, c->seed);
+    c->slots[slot_of(c, e->text, e->hash)] = e;
+    c->count++;
+    return e;
+}
+
+bool series_cache_mark(struct series_cache *c, struct series_entry *entry, bool *is_new_out)
+{
+    if (entry->generation == c->generation) {
+        return false;
+    }
+    *is_new_out = entry->generation == 0 || entry->generation + 1 < c->generation || !entry->live;
+    entry->generation = c->generation;
+    if (mem_array_grow((void **)&c->next_order, &c->next_cap, c->next_count + 1,
+            sizeof(struct series_entry *), SERIES_CACHE_MAX) == 0) {
+        c->next_order[c->next_count++] = entry;
+    }
+    return true;
+}
+
+/* Forgets entries that no scrape had lately; needs a smaller table or one as large. */
+static void expire(struct series_cache *c)
+{
+    bool any = false;
+    for (size_t i = 0; i < c->slot_cap; i++) {
+        struct series_entry *e = c->slots[i];
+        if (e != NULL && e->generation + KEEP_GENERATIONS < c->generation) {
+            entry_free(e);
+            c->slots[i] = NULL;
+            c->count--;
+            any = true;
+        }
+    }
+    /* Chains of open addressing are broken now; without memory for a new table start empty. */
+    if (any && !rebuild(c, c->slot_cap)) {
+        for (size_t i = 0; i < c->slot_cap; i++) {
+            if (c->slots[i] != NULL) {
+                entry_free(c->slots[i]);
+                c->slots[i] = NULL;
+            }
+        }
+        c->count = 0;
+        c->order_count = 0;
+        c->next_count = 0;
+    }
+}
+
+static void report_vanished(struct series_cache *c, uint64_t seen,
+    void (*vanished)(void *context, struct series_entry *entry), void *context)
+{
+    for (size_t i = 0; i < c->slot_cap; i++) {
+        struct series_entry *e = c->slots[i];
+        if (e != NULL && e->live && e->generation != seen) {
+            e->live = false;
+            vanished(context, e);
+        }
+    }
+}
+
+void series_cache_end(struct series_cache *c,
+    void (*vanished)(void *context, struct series_entry *entry), void *context)
+{
+    report_vanished(c, c->generation, vanished, context);
+    struct series_entry **order = c->order;
+    size_t cap = c->order_cap;
+    c->order = c->next_order;
+    c->order_cap = c->next_cap;
+    c->order_count = c->next_count;
+    c->next_order = order;
+    c->next_cap = cap;
+    c->next_count = 0;
+    expire(c);
+}
+
+void series_cache_fail(struct series_cache *c,
+    void (*vanished)(void *context, struct series_entry *entry), void *context)
+{
+    /* The order of the last good scrape stays: it is the best guess for the next one. */
+    report_vanished(c, UINT64_MAX, vanished, context);
+    for (size_t i = 0; i < c->order_count; i++) {
+        c->order[i]->generation = c->generation; /* not too old to keep */
+    }
+    c->next_count = 0;
+}

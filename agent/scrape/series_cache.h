@@ -1,0 +1,62 @@
+/* What one target exposed before: from the text of a series to its encoded labels, and which series
+ * have vanished since.
+ *
+ * A scrape repeats its lines in the same order nearly always, so the line at position i is compared
+ * with entry i of the last scrape first; a hash table catches what moved. Only a series never seen is
+ * parsed. One thread.
+ */
+#ifndef SONDE_SCRAPE_SERIES_CACHE_H
+#define SONDE_SCRAPE_SERIES_CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+/* Series of one target. */
+#define SERIES_CACHE_MAX ((size_t)4 << 20)
+
+struct series_entry {
+    struct str text;         /* as it stands in the exposition; owned */
+    struct str labels_bytes; /* remote_write_encode_labels of the final labels; owned */
+    uint64_t hash;
+    uint64_t generation; /* of the scrape that had it last */
+    bool own_timestamp;  /* its samples carry their own time: no stale markers */
+    bool live;           /* its last sample was not a stale marker */
+};
+
+struct series_cache {
+    struct series_entry **slots; /* open addressing */
+    size_t slot_cap, count;
+    struct series_entry **order; /* of the last scrape */
+    size_t order_count, order_cap;
+    struct series_entry **next_order; /* of the scrape being read */
+    size_t next_count, next_cap;
+    uint64_t generation;
+    uint64_t hits, misses;
+    uint64_t seed;
+};
+
+void series_cache_init(struct series_cache *c, uint64_t seed);
+void series_cache_release(struct series_cache *c);
+
+/* A scrape begins. */
+void series_cache_begin(struct series_cache *c);
+/* The entry of a text seen before, or NULL. */
+struct series_entry *series_cache_find(struct series_cache *c, struct str text);
+/* A new entry; both strings are copied. NULL when memory or the limit is exhausted. */
+struct series_entry *series_cache_add(
+    struct series_cache *c, struct str text, struct str labels_bytes);
+/* The scrape has this series (once): false when it had it already. `*is_new_out` says that it was not
+ * in the scrape before. 0 memory: the entry still counts, only its position is forgotten. */
+bool series_cache_mark(struct series_cache *c, struct series_entry *entry, bool *is_new_out);
+/* The scrape is over: calls `vanished` for each entry that was live and is not in it, then forgets
+ * entries not seen for two scrapes. */
+void series_cache_end(struct series_cache *c,
+    void (*vanished)(void *context, struct series_entry *entry), void *context);
+/* The scrape failed: all live entries vanish; what was marked since begin counts as not seen. */
+void series_cache_fail(struct series_cache *c,
+    void (*vanished)(void *context, struct series_entry *entry), void *context);
+
+#endif

@@ -1,0 +1,435 @@
+/* One target's scrapes. */
+#include "scrape/target.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "wire/exposition.h"
+#include "wire/remote_write.h"
+
+enum { SYNTHETIC_COUNT = 5, PARSE_ARENA_MAX = 256 << 20, STAGED_MAX = 4 << 20 };
+
+/* Lateness up to which a scrape carries the time it was due, which makes times regular: 2 ms, or one
+ * hundredth of the interval where that is less. */
+enum { ALIGN_MS_MAX = 2, ALIGN_SHARE = 100 };
+
+static const char *const synthetic_names[SYNTHETIC_COUNT] = {"up", "scrape_duration_seconds",
+    "scrape_samples_scraped", "scrape_samples_post_metric_relabeling", "scrape_series_added"};
+
+struct staged {
+    struct series_entry *entry;
+    struct sample sample;
+};
+
+struct target {
+    struct target_options options;
+    struct clock *clock;
+    struct http_client *client;
+    struct sample_sink *sink;
+    struct scrape_metadata *metadata;
+    struct http_client_call *call;
+    struct series_cache cache;
+    struct strbuf synthetic[SYNTHETIC_COUNT]; /* encoded labels */
+    struct strbuf labels;                     /* of the series being made */
+    struct staged *staged;
+    size_t staged_count, staged_cap;
+    uint64_t series_added;
+    int64_t due_ms;   /* wall time of the next scrape; 0 = not planned yet */
+    int64_t stamp_ms; /* time of the scrape in flight */
+    int64_t started_ns;
+    char timeout_header[32];
+    struct target_status status;
+};
+
+/* ---- Making and ending ---- */
+
+/* Labels of a synthetic series: the target's and the name. */
+static int encode_synthetic(struct target *t, size_t index)
+{
+    struct labels_builder b;
+    const struct labels *l = NULL;
+    labels_builder_init_from(&b, t->options.labels);
+    labels_builder_set(&b, STR(LABEL_METRIC_NAME), str_of(synthetic_names[index]));
+    int status = labels_builder_finish(&b, &l);
+    if (status == 0) {
+        remote_write_encode_labels(labels_pairs(l), labels_count(l), &t->synthetic[index]);
+        status = strbuf_error(&t->synthetic[index]);
+    }
+    labels_unref(l);
+    labels_builder_release(&b);
+    return status;
+}
+
+int target_new(const struct target_options *options, struct clock *clock,
+    struct http_client *client, struct sample_sink *sink, struct scrape_metadata *metadata,
+    struct target **target_out)
+{
+    struct target *t = mem_calloc(1, sizeof(*t));
+    if (t == NULL) {
+        return ERR_NOMEM;
+    }
+    t->options = *options;
+    t->options.body_max = options->body_max ? options->body_max : TARGET_BODY_MAX_DEFAULT;
+    t->clock = clock;
+    t->client = client;
+    t->sink = sink;
+    t->metadata = metadata;
+    snprintf(
+        t->timeout_header, sizeof(t->timeout_header), "%g", (double)t->options.timeout_ms / 1000);
+    series_cache_init(&t->cache, hash_seed_random());
+    strbuf_init(&t->labels, LABELS_BYTES_MAX * 2);
+    int status = 0;
+    for (size_t i = 0; i < SYNTHETIC_COUNT; i++) {
+        strbuf_init(&t->synthetic[i], LABELS_BYTES_MAX * 2);
+        status = status == 0 ? encode_synthetic(t, i) : status;
+    }
+    if (status != 0) {
+        target_free(t, false);
+        return status;
+    }
+    *target_out = t;
+    return 0;
+}
+
+static void send_stale(void *context, struct series_entry *entry)
+{
+    struct target *t = context;
+    struct sample stale = {t->stamp_ms, value_stale_marker()};
+    if (!entry->own_timestamp) {
+        t->sink->add(t->sink, entry->labels_bytes, &stale, 1);
+    }
+}
+
+void target_free(struct target *t, bool gone)
+{
+    if (t == NULL) {
+        return;
+    }
+    if (t->call != NULL) {
+        t->client->cancel(t->client, t->call);
+    }
+    if (gone && t->status.scrapes > 0) {
+        struct sample stale = {clock_now_ms(t->clock), value_stale_marker()};
+        t->stamp_ms = stale.t_ms;
+        series_cache_fail(&t->cache, send_stale, t);
+        for (size_t i = 0; i < SYNTHETIC_COUNT; i++) {
+            t->sink->add(t->sink, strbuf_str(&t->synthetic[i]), &stale, 1);
+        }
+    }
+    for (size_t i = 0; i < SYNTHETIC_COUNT; i++) {
+        strbuf_release(&t->synthetic[i]);
+    }
+    series_cache_release(&t->cache);
+    strbuf_release(&t->labels);
+    mem_free(t->staged);
+    mem_free(t);
+}
+
+const struct target_options *target_options(const struct target *t)
+{
+    return &t->options;
+}
+
+void target_status(const struct target *t, struct target_status *status_out)
+{
+    *status_out = t->status;
+    status_out->series = t->cache.count;
+}
+
+/* ---- A body into staged samples ---- */
+
+/* The labels a series gets: its own and the target's. Where both have a name the target's wins and
+ * the body's is kept as exported_<name>, or the other way round with honor_labels. */
+static int final_labels(struct target *t, const struct label *pairs, size_t count,
+    struct labels_builder *b, struct arena *arena)
+{
+    labels_builder_init(b);
+    for (size_t i = 0; i < count; i++) {
+        labels_builder_set(b, pairs[i].name, pairs[i].value);
+    }
+    for (size_t i = 0; i < labels_count(t->options.labels); i++) {
+        struct label own = labels_at(t->options.labels, i);
+        struct str theirs = labels_builder_get(b, own.name);
+        if (theirs.len > 0 && t->options.honor_labels) {
+            continue;
+        }
+        if (theirs.len > 0) {
+            struct str renamed = {NULL, own.name.len + 9};
+            char *text = arena_alloc(arena, renamed.len);
+            if (text == NULL) {
+                return arena_error(arena);
+            }
+            memcpy(text, "exported_", 9);
+            memcpy(text + 9, own.name.ptr, own.name.len);
+            renamed.ptr = text;
+            labels_builder_set(b, renamed, theirs);
+        }
+        labels_builder_set(b, own.name, own.value);
+    }
+    return b->error;
+}
+
+/* Parses the text of a series never seen into a new entry. */
+static int learn_series(struct target *t, struct exposition_parser *p, struct str text,
+    struct series_entry **entry_out, struct err *e)
+{
+    struct label pairs[EXPOSITION_LABELS_MAX];
+    size_t count = 0;
+    int status = exposition_labels(p, text, pairs, EXPOSITION_LABELS_MAX, &count, e);
+    if (status != 0) {
+        return status;
+    }
+    struct labels_builder b;
+    const struct labels *l = NULL;
+    status = final_labels(t, pairs, count, &b, p->arena);
+    if (status == 0) {
+        status = labels_builder_finish(&b, &l);
+    }
+    labels_builder_release(&b);
+    if (status == 0) {
+        strbuf_reset(&t->labels);
+        remote_write_encode_labels(labels_pairs(l), labels_count(l), &t->labels);
+        status = strbuf_error(&t->labels);
+    }
+    if (status == 0) {
+        *entry_out = series_cache_add(&t->cache, text, strbuf_str(&t->labels));
+        status = *entry_out == NULL ? ERR_LIMIT : 0;
+    }
+    labels_unref(l);
+    return status == 0 ? 0
+                       : err_set(e, status, -1, "line %zu: the series cannot be kept: %s", p->line,
+                             err_text(status));
+}
+
+static int stage_sample(struct target *t, struct exposition_parser *p,
+    const struct exposition_entry *line, struct err *e)
+{
+    struct series_entry *entry = series_cache_find(&t->cache, line->series_text);
+    int status = 0;
+    if (entry == NULL) {
+        status = learn_series(t, p, line->series_text, &entry, e);
+    }
+    if (status == 0) {
+        status = mem_array_grow((void **)&t->staged, &t->staged_cap, t->staged_count + 1,
+            sizeof(*t->staged), STAGED_MAX);
+        if (status != 0) {
+            err_set(e, status, -1, "line %zu: too many samples", p->line);
+        }
+    }
+    bool is_new = false;
+    if (status != 0 || !series_cache_mark(&t->cache, entry, &is_new)) {
+        return status; /* a series that comes twice counts once, the first time */
+    }
+    bool own_time = line->has_timestamp && t->options.honor_timestamps;
+    entry->own_timestamp = own_time;
+    t->series_added += is_new;
+    t->staged[t->staged_count++] =
+        (struct staged){entry, {own_time ? line->t_ms : t->stamp_ms, line->value}};
+    if (t->options.sample_limit > 0 && t->staged_count > t->options.sample_limit) {
+        return err_set(e, ERR_LIMIT, -1, "more samples than sample_limit (%zu) allows",
+            t->options.sample_limit);
+    }
+    return 0;
+}
+
+static void keep_metadata(struct target *t, const struct exposition_entry *line)
+{
+    switch (line->kind) {
+    case EXPOSITION_TYPE:
+        scrape_metadata_type(t->metadata, line->metric, line->type);
+        break;
+    case EXPOSITION_HELP:
+        scrape_metadata_help(t->metadata, line->metric, line->text);
+        break;
+    case EXPOSITION_UNIT:
+        scrape_metadata_unit(t->metadata, line->metric, line->text);
+        break;
+    case EXPOSITION_SAMPLE:
+        break;
+    }
+}
+
+static int stage_body(
+    struct target *t, enum exposition_format format, struct str body, struct err *e)
+{
+    struct arena arena;
+    struct exposition_parser parser;
+    struct exposition_entry line;
+    int status;
+    arena_init(&arena, PARSE_ARENA_MAX);
+    exposition_begin(&parser, format, body, &arena);
+    t->staged_count = 0;
+    t->series_added = 0;
+    while ((status = exposition_next(&parser, &line, e)) == 1) {
+        if (line.kind == EXPOSITION_SAMPLE) {
+            status = stage_sample(t, &parser, &line, e);
+            if (status != 0) {
+                break;
+            }
+        } else {
+            keep_metadata(t, &line);
+        }
+    }
+    arena_release(&arena);
+    return status;
+}
+
+/* ---- The end of a scrape ---- */
+
+static void send_synthetic(struct target *t, bool up, uint64_t samples)
+{
+    double values[SYNTHETIC_COUNT] = {up ? 1 : 0, t->status.last_duration_s, (double)samples,
+        (double)samples, up ? (double)t->series_added : 0};
+    for (size_t i = 0; i < SYNTHETIC_COUNT; i++) {
+        struct sample sample = {t->stamp_ms, values[i]};
+        t->sink->add(t->sink, strbuf_str(&t->synthetic[i]), &sample, 1);
+    }
+}
+
+static void finish(struct target *t, int status, const struct err *e)
+{
+    t->status.scrapes++;
+    t->status.last_scrape_ms = t->stamp_ms;
+    t->status.last_duration_s = (double)(clock_monotonic_ns(t->clock) - t->started_ns) / 1e9;
+    if (status != 0) {
+        t->status.failures++;
+        t->status.health = TARGET_DOWN;
+        t->status.last_samples = 0;
+        snprintf(t->status.error, sizeof(t->status.error), "%s", e->message);
+        series_cache_fail(&t->cache, send_stale, t);
+        send_synthetic(t, false, 0);
+        return;
+    }
+    for (size_t i = 0; i < t->staged_count; i++) {
+        struct staged *s = &t->staged[i];
+        s->entry->live = !value_is_stale(s->sample.value);
+        t->sink->add(t->sink, s->entry->labels_bytes, &s->sample, 1);
+    }
+    t->status.health = TARGET_UP;
+    t->status.error[0] = '\0';
+    t->status.last_samples = t->staged_count;
+    series_cache_end(&t->cache, send_stale, t);
+    send_synthetic(t, true, t->staged_count);
+}
+
+static void take_body(struct target *t, enum exposition_format format, struct str body)
+{
+    struct err e = ERR_INIT;
+    series_cache_begin(&t->cache);
+    finish(t, stage_body(t, format, body, &e), &e);
+}
+
+static void on_answer(void *context, const struct http_client_response *r)
+{
+    struct target *t = context;
+    struct err e = ERR_INIT;
+    enum exposition_format format;
+    t->call = NULL;
+    if (r->error == ERR_CANCELED) {
+        return;
+    }
+    if (r->error == ERR_TIMEOUT) {
+        err_set(&e, r->error, -1, "no whole answer within %s s", t->timeout_header);
+    } else if (r->error == ERR_LIMIT) {
+        err_set(&e, r->error, -1, "the body is larger than %zu bytes", t->options.body_max);
+    } else if (r->error != 0) {
+        err_set(&e, r->error, -1, "%s", r->error_text != NULL ? r->error_text : "no answer");
+    } else if (r->status != 200) {
+        err_set(&e, ERR_INVALID, -1, "server returned HTTP status %u", r->status);
+    } else if (exposition_format_of(r->content_type, true, &format) == 0) {
+        take_body(t, format, r->body);
+        return;
+    }
+    series_cache_begin(&t->cache);
+    finish(t, e.code, &e);
+}
+
+/* ---- The beginning of a scrape ---- */
+
+static void begin_http(struct target *t)
+{
+    const struct http_client_header headers[] = {
+        {"Accept", "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;"
+                   "q=0.3,*/*;q=0.2"},
+        {"X-Prometheus-Scrape-Timeout-Seconds", t->timeout_header},
+    };
+    struct http_client_request request = {
+        .method = "GET",
+        .url = t->options.url,
+        .headers = headers,
+        .header_count = sizeof(headers) / sizeof(headers[0]),
+        .timeout_ms = t->options.timeout_ms,
+        .body_max = t->options.body_max,
+        .follow_redirects = true,
+        .accept_gzip = true,
+    };
+    int status = t->client->send(t->client, &request, on_answer, t, &t->call);
+    if (status != 0) {
+        struct err e = ERR_INIT;
+        err_set(&e, status, -1, "the request cannot be sent: %s", err_text(status));
+        t->call = NULL;
+        series_cache_begin(&t->cache);
+        finish(t, status, &e);
+    }
+}
+
+static void begin_local(struct target *t)
+{
+    struct strbuf body;
+    strbuf_init(&body, t->options.body_max);
+    t->options.expose(t->options.expose_context, &body);
+    if (strbuf_error(&body) != 0) {
+        struct err e = ERR_INIT;
+        err_set(&e, strbuf_error(&body), -1, "the exposition cannot be written");
+        series_cache_begin(&t->cache);
+        finish(t, e.code, &e);
+    } else {
+        take_body(t, EXPOSITION_TEXT, strbuf_str(&body));
+    }
+    strbuf_release(&body);
+}
+
+/* The first slot after `now`: slots are where wall time modulo the interval is the target's phase. */
+static int64_t next_slot(const struct target *t, int64_t now)
+{
+    int64_t interval = t->options.interval_ms;
+    uint64_t hash = hash_mix64(labels_hash(t->options.labels) ^ t->options.seed);
+    int64_t phase = (int64_t)(hash % (uint64_t)interval);
+    int64_t into = ((now - phase) % interval + interval) % interval;
+    return now - into + interval;
+}
+
+int64_t target_step(struct target *t)
+{
+    int64_t now = clock_now_ms(t->clock);
+    if (t->due_ms == 0) {
+        /* Local targets begin at once: they cost nobody anything. */
+        t->due_ms = t->options.url == NULL ? now : next_slot(t, now);
+    }
+    if (now < t->due_ms) {
+        /* A wall clock set back must not stop scraping for as long. */
+        if (t->due_ms - now > t->options.interval_ms) {
+            t->due_ms = next_slot(t, now);
+        }
+        return t->due_ms - now;
+    }
+    if (t->call != NULL) {
+        t->status.skipped++; /* still at the last one: its own timeout ends it */
+        t->due_ms = next_slot(t, now);
+        return t->due_ms - now;
+    }
+    int64_t late = now - t->due_ms;
+    int64_t tolerance = t->options.interval_ms / ALIGN_SHARE;
+    tolerance = tolerance < ALIGN_MS_MAX ? tolerance : ALIGN_MS_MAX;
+    t->stamp_ms = late <= tolerance ? t->due_ms : now;
+    t->started_ns = clock_monotonic_ns(t->clock);
+    t->due_ms = next_slot(t, now);
+    if (t->options.url != NULL) {
+        begin_http(t);
+    } else {
+        begin_local(t);
+    }
+    return t->due_ms - now;
+}

@@ -1,0 +1,74 @@
+/* One target: what to ask, what came, what to send on.
+ *
+ *   waiting --due--> scraping --answer, error or timeout--> waiting
+ *
+ * Every scrape ends in samples: those of the body and up = 1, or stale markers for what was there
+ * before and up = 0. A body is taken whole or not at all: samples are staged while it is parsed. The
+ * five synthetic series are Prometheus' own. A target knows no timer; its owner calls it with the
+ * time.
+ */
+#ifndef SONDE_SCRAPE_TARGET_H
+#define SONDE_SCRAPE_TARGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/http_client.h"
+#include "base/strbuf.h"
+#include "model/labels.h"
+#include "scrape/scrape_metadata.h"
+#include "scrape/series_cache.h"
+
+/* Where samples go: the shipper, or a test. */
+struct sample_sink {
+    void (*add)(struct sample_sink *self, struct str labels_bytes, const struct sample *samples,
+        size_t count);
+};
+
+#define TARGET_BODY_MAX_DEFAULT ((size_t)64 << 20)
+#define TARGET_LABELS_MAX 64
+
+struct target_options {
+    /* The target's own labels: job, instance, and what the configuration adds. Owned by the caller
+     * for the target's life. */
+    const struct labels *labels;
+    const char *url; /* NULL: `expose` gives the body */
+    /* Local targets: writes an exposition of this process. */
+    void (*expose)(void *context, struct strbuf *out);
+    void *expose_context;
+    int64_t interval_ms, timeout_ms;
+    bool honor_labels;     /* a label of the body wins over the target's */
+    bool honor_timestamps; /* times in the body are believed */
+    size_t body_max;       /* 0 = default */
+    size_t sample_limit;   /* 0 = none; more fail the scrape */
+    uint64_t seed;         /* of the phase: fleets spread out, restarts keep theirs */
+};
+
+enum target_health { TARGET_UNKNOWN, TARGET_UP, TARGET_DOWN };
+
+struct target_status {
+    enum target_health health;
+    char error[ERR_MESSAGE_MAX]; /* of the last scrape; "" when it was good */
+    int64_t last_scrape_ms;      /* wall time; 0 = never */
+    double last_duration_s;
+    uint64_t last_samples;
+    uint64_t scrapes, failures, skipped; /* skipped: slots missed */
+    uint64_t series;
+};
+
+struct target;
+
+int target_new(const struct target_options *options, struct clock *clock,
+    struct http_client *client, struct sample_sink *sink, struct scrape_metadata *metadata,
+    struct target **target_out);
+/* Cancels a scrape in flight. With `gone` the series of the target end: stale markers. Accepts
+ * NULL. */
+void target_free(struct target *t, bool gone);
+/* Does what is due. Returns milliseconds until the next call is due. */
+int64_t target_step(struct target *t);
+const struct target_options *target_options(const struct target *t);
+void target_status(const struct target *t, struct target_status *status_out);
+
+#endif
