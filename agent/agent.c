@@ -1,0 +1,214 @@
+/* Wiring: configuration to targets, samples to the shipper, one timer over both. */
+#include "agent.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent_private.h"
+#include "agent_targets.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+/* ---- Where samples and metadata go ---- */
+
+static void add_samples(
+    struct sample_sink *self, struct str labels_bytes, const struct sample *samples, size_t count)
+{
+    struct agent *a = (struct agent *)((char *)self - offsetof(struct agent, samples));
+    shipper_add(a->shipper, labels_bytes, samples, count);
+}
+
+static void add_metadata(struct metadata_sink *self, enum metric_type type, struct str metric,
+    struct str help, struct str unit)
+{
+    struct agent *a = (struct agent *)((char *)self - offsetof(struct agent, metadata));
+    shipper_add_metadata(a->shipper, type, metric, help, unit);
+}
+
+/* ---- The one timer ---- */
+
+/* Scrapes what is due, then ships; sets the timer for what comes first. */
+static void on_timer(void *context)
+{
+    struct agent *a = context;
+    int64_t scrape = scraper_step(a->scraper);
+    int64_t ship = shipper_step(a->shipper);
+    int64_t wake = scrape < ship ? scrape : ship;
+    loop_timer_start(a->timer, wake > 0 ? wake : 1, 0);
+}
+
+/* ---- Configuration ---- */
+
+static int open_shipper(struct agent *a, struct err *e)
+{
+    struct shipper_destination destinations[SHIPPER_DESTINATIONS_MAX];
+    const struct agent_remote_write *all = a->config.remote_write.items;
+    for (size_t i = 0; i < a->config.remote_write.count; i++) {
+        const struct config_map *map = &all[i].headers;
+        struct http_client_header *headers = arena_calloc(&a->arena, map->count, sizeof(*headers));
+        if (headers == NULL) {
+            return err_set(e, ERR_NOMEM, -1, "out of memory for the destinations");
+        }
+        for (size_t k = 0; k < map->count; k++) {
+            headers[k] = (struct http_client_header){map->items[k].key, map->items[k].value};
+        }
+        destinations[i] = (struct shipper_destination){
+            all[i].name, all[i].url, headers, map->count, all[i].timeout_ms};
+    }
+    snprintf(a->queue_path, sizeof(a->queue_path), "%s/queue", a->options->data_path);
+    struct shipper_options options = {
+        .queue =
+            {
+                .path = a->queue_path,
+                .vfs = vfs_posix(),
+                .bytes_max = (uint64_t)a->config.queue.size_max,
+                .age_max_ms = a->config.queue.age_max_ms,
+            },
+        .destinations = destinations,
+        .destination_count = a->config.remote_write.count,
+        .client = a->client,
+        .clock = a->clock,
+        .seed = hash_seed_random(),
+    };
+    return shipper_open(&options, &a->shipper, e);
+}
+
+static int open_collectors(
+    const struct agent_config *config, struct collectors **collectors_out, struct err *e)
+{
+    const struct agent_host *host = &config->host;
+    struct collectors_options options = {
+        .proc_path = host->proc_path,
+        .sys_path = host->sys_path,
+        .root_path = host->root_path,
+        .udev_path = host->udev_path,
+        .switches = (const char *const *)host->collectors.items,
+        .switch_count = host->collectors.count,
+    };
+    return collectors_open(&options, collectors_out, e);
+}
+
+static int set_targets(
+    struct agent *a, const struct agent_config *config, struct arena *arena, struct err *e)
+{
+    struct agent_local local = {agent_expose_host, agent_expose_self, a, a->hostname};
+    struct agent_targets targets;
+    int status = agent_targets_make(config, &local, arena, &targets, e);
+    if (status == 0) {
+        status = scraper_set_targets(a->scraper, targets.items, targets.count, e);
+    }
+    agent_targets_release(&targets);
+    return status;
+}
+
+int agent_reload(struct agent *a, struct err *e)
+{
+    struct arena arena;
+    struct agent_config config;
+    struct collectors *collectors = NULL;
+    arena_init(&arena, 0);
+    int status = agent_config_load(
+        a->options->config_path, a->options->servers, a->options->server_count, &arena, &config, e);
+    status = status == 0 ? open_collectors(&config, &collectors, e) : status;
+    status = status == 0 ? set_targets(a, &config, &arena, e) : status;
+    a->reload_good = status == 0;
+    if (status != 0) {
+        collectors_close(collectors);
+        arena_release(&arena);
+        LOG_ERROR("agent: reload failed, the old configuration stays", LOG_S("error", e->message));
+        return status;
+    }
+    collectors_close(a->collectors);
+    a->collectors = collectors;
+    /* Destinations and bounds of the queue change at a restart: senders keep what they began with. */
+    a->config.host = config.host;
+    a->config.global = config.global;
+    a->config.scrape_configs = config.scrape_configs;
+    arena_release(&a->reloaded);
+    a->reloaded = arena;
+    a->reload_ms = clock_now_ms(a->clock);
+    LOG_INFO("agent: configuration reloaded", LOG_I("targets", scraper_count(a->scraper)));
+    return 0;
+}
+
+/* ---- Start and stop ---- */
+
+static int start(struct agent *a, struct err *e)
+{
+    const struct agent_options *o = a->options;
+    int status =
+        agent_config_load(o->config_path, o->servers, o->server_count, &a->arena, &a->config, e);
+    if (status == 0) {
+        struct http_client_options client = {.user_agent = "sonde-agent/" SONDE_VERSION};
+        status = http_client_open(a->loop, &client, &a->client);
+        if (status != 0) {
+            err_set(e, status, -1, "the HTTP client cannot start: %s", err_text(status));
+        }
+    }
+    status = status == 0 ? open_collectors(&a->config, &a->collectors, e) : status;
+    status = status == 0 ? open_shipper(a, e) : status;
+    if (status == 0) {
+        status = scraper_new(a->clock, a->client, &a->samples, &a->metadata, &a->scraper);
+        if (status != 0) {
+            err_set(e, status, -1, "out of memory for the scraper");
+        }
+    }
+    status = status == 0 ? set_targets(a, &a->config, &a->arena, e) : status;
+    status = status == 0 ? agent_http_start(a, e) : status;
+    if (status == 0) {
+        status = loop_timer_new(a->loop, on_timer, a, &a->timer);
+        if (status != 0) {
+            err_set(e, status, -1, "out of memory for the timer");
+        }
+    }
+    return status;
+}
+
+int agent_start(
+    const struct agent_options *options, struct loop *loop, struct agent **agent_out, struct err *e)
+{
+    struct agent *a = mem_calloc(1, sizeof(*a));
+    if (a == NULL) {
+        return err_set(e, ERR_NOMEM, -1, "out of memory for the agent");
+    }
+    a->options = options;
+    a->loop = loop;
+    a->clock = clock_real();
+    a->samples.add = add_samples;
+    a->metadata.add = add_metadata;
+    a->reload_good = true;
+    a->reload_ms = clock_now_ms(a->clock);
+    arena_init(&a->arena, 0);
+    arena_init(&a->reloaded, 0);
+    if (gethostname(a->hostname, sizeof(a->hostname) - 1) != 0 || a->hostname[0] == '\0') {
+        snprintf(a->hostname, sizeof(a->hostname), "localhost");
+    }
+    int status = start(a, e);
+    if (status != 0) {
+        agent_stop(a);
+        return status;
+    }
+    loop_timer_start(a->timer, 1, 0);
+    *agent_out = a;
+    return 0;
+}
+
+void agent_stop(struct agent *a)
+{
+    if (a == NULL) {
+        return;
+    }
+    http_server_stop(a->server);
+    loop_timer_free(a->timer);
+    scraper_free(a->scraper);
+    shipper_close(a->shipper);
+    collectors_close(a->collectors);
+    if (a->client != NULL) {
+        a->client->close(a->client);
+    }
+    arena_release(&a->reloaded);
+    arena_release(&a->arena);
+    mem_free(a);
+}

@@ -1,0 +1,392 @@
+/* Tables of settings, and the rules that span several of them. */
+#include "agent_config.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/vfs.h"
+#include "base/yaml.h"
+
+enum { DAY_MS = 24 * 3600 * 1000, NAME_MAX_LENGTH = 64, DESTINATIONS_MAX = 8 };
+
+static const struct config_field global_fields[] = {
+    {.key = "scrape_interval",
+        .kind = CONFIG_DURATION,
+        .offset = offsetof(struct agent_global, scrape_interval_ms),
+        .default_text = "15s",
+        .min = 100,
+        .max = DAY_MS,
+        .help = "How often targets are scraped"},
+    {.key = "scrape_timeout",
+        .kind = CONFIG_DURATION,
+        .offset = offsetof(struct agent_global, scrape_timeout_ms),
+        .default_text = "10s",
+        .min = 10,
+        .max = DAY_MS,
+        .help = "How long a scrape may take; never longer than its interval"},
+    {.key = "external_labels",
+        .kind = CONFIG_STRING_MAP,
+        .offset = offsetof(struct agent_global, external_labels),
+        .help = "Labels added to every series that has none of that name"},
+    {.key = NULL},
+};
+
+static const struct config_field host_fields[] = {
+    {.key = "enabled",
+        .kind = CONFIG_BOOL,
+        .offset = offsetof(struct agent_host, enabled),
+        .default_text = "true",
+        .help = "Collect this host's own metrics"},
+    {.key = "interval",
+        .kind = CONFIG_DURATION,
+        .offset = offsetof(struct agent_host, interval_ms),
+        .default_text = "5s",
+        .min = 100,
+        .max = DAY_MS,
+        .help = "How often"},
+    {.key = "job",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct agent_host, job),
+        .default_text = "node",
+        .help = "Label job of these metrics"},
+    {.key = "instance",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct agent_host, instance),
+        .default_text = "",
+        .help = "Label instance of these metrics and the agent's own; the host's name when empty"},
+    {.key = "collectors",
+        .kind = CONFIG_STRING_LIST,
+        .offset = offsetof(struct agent_host, collectors),
+        .help = "Switches: a collector's name turns it on, no-NAME off, no-all all off"},
+    {.key = "proc_path",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct agent_host, proc_path),
+        .default_text = "/proc",
+        .help = "Where the host's /proc is mounted"},
+    {.key = "sys_path",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct agent_host, sys_path),
+        .default_text = "/sys",
+        .help = "Where the host's /sys is mounted"},
+    {.key = "root_path",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct agent_host, root_path),
+        .default_text = "/",
+        .help = "Where the host's root directory is mounted"},
+    {.key = "udev_path",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct agent_host, udev_path),
+        .default_text = "/run/udev/data",
+        .help = "Where the host's udev database is mounted"},
+    {.key = NULL},
+};
+
+static const struct config_field static_fields[] = {
+    {.key = "targets",
+        .kind = CONFIG_STRING_LIST,
+        .offset = offsetof(struct agent_static, targets),
+        .required = true,
+        .help = "Addresses as host:port"},
+    {.key = "labels",
+        .kind = CONFIG_STRING_MAP,
+        .offset = offsetof(struct agent_static, labels),
+        .help = "Labels of these targets"},
+    {.key = NULL},
+};
+
+static const struct config_field scrape_fields[] = {
+    {.key = "job_name",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct agent_scrape, job_name),
+        .required = true,
+        .help = "Label job of these targets"},
+    {.key = "scrape_interval",
+        .kind = CONFIG_DURATION,
+        .offset = offsetof(struct agent_scrape, interval_ms),
+        .max = DAY_MS,
+        .help = "As global.scrape_interval when not set"},
+    {.key = "scrape_timeout",
+        .kind = CONFIG_DURATION,
+        .offset = offsetof(struct agent_scrape, timeout_ms),
+        .max = DAY_MS,
+        .help = "As global.scrape_timeout when not set"},
+    {.key = "metrics_path",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct agent_scrape, metrics_path),
+        .default_text = "/metrics",
+        .help = "Path of the exposition"},
+    {.key = "scheme",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct agent_scrape, scheme),
+        .default_text = "http",
+        .help = "http or https"},
+    {.key = "honor_labels",
+        .kind = CONFIG_BOOL,
+        .offset = offsetof(struct agent_scrape, honor_labels),
+        .default_text = "false",
+        .help = "Labels of the exposition win over those of the target"},
+    {.key = "honor_timestamps",
+        .kind = CONFIG_BOOL,
+        .offset = offsetof(struct agent_scrape, honor_timestamps),
+        .default_text = "true",
+        .help = "Believe timestamps in the exposition"},
+    {.key = "sample_limit",
+        .kind = CONFIG_INTEGER,
+        .offset = offsetof(struct agent_scrape, sample_limit),
+        .default_text = "0",
+        .max = 100000000,
+        .help = "More samples fail the scrape; 0 = no limit"},
+    {.key = "body_size_limit",
+        .kind = CONFIG_BYTES,
+        .offset = offsetof(struct agent_scrape, body_size_limit),
+        .default_text = "64MiB",
+        .min = 1024,
+        .max = (int64_t)1 << 30,
+        .help = "A larger body fails the scrape"},
+    {.key = "static_configs",
+        .kind = CONFIG_LIST,
+        .offset = offsetof(struct agent_scrape, static_configs),
+        .fields = static_fields,
+        .item_size = sizeof(struct agent_static),
+        .help = "Targets by address"},
+    {.key = NULL},
+};
+
+static const struct config_field remote_write_fields[] = {
+    {.key = "url",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct agent_remote_write, url),
+        .required = true,
+        .help = "Where to send, e.g. http://127.0.0.1:9095/api/v1/write"},
+    {.key = "name",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct agent_remote_write, name),
+        .default_text = "",
+        .help = "Name of its place in the queue; made from the url when empty"},
+    {.key = "remote_timeout",
+        .kind = CONFIG_DURATION,
+        .offset = offsetof(struct agent_remote_write, timeout_ms),
+        .default_text = "15s",
+        .min = 100,
+        .max = 600000,
+        .help = "How long one request may take"},
+    {.key = "headers",
+        .kind = CONFIG_STRING_MAP,
+        .offset = offsetof(struct agent_remote_write, headers),
+        .help = "Headers added to each request, e.g. X-Scope-OrgID"},
+    {.key = NULL},
+};
+
+static const struct config_field queue_fields[] = {
+    {.key = "max_size",
+        .kind = CONFIG_BYTES,
+        .offset = offsetof(struct agent_queue, size_max),
+        .default_text = "1GiB",
+        .min = (int64_t)1 << 20,
+        .max = (int64_t)1 << 42,
+        .help = "Bytes on disk; the oldest go first"},
+    {.key = "max_age",
+        .kind = CONFIG_DURATION,
+        .offset = offsetof(struct agent_queue, age_max_ms),
+        .default_text = "1d",
+        .min = 60000,
+        .max = (int64_t)366 * DAY_MS,
+        .help = "Samples older than this are not worth sending"},
+    {.key = NULL},
+};
+
+static const struct config_field agent_fields[] = {
+    {.key = "global",
+        .kind = CONFIG_OBJECT,
+        .offset = offsetof(struct agent_config, global),
+        .fields = global_fields,
+        .help = "Defaults of all scrapes"},
+    {.key = "host",
+        .kind = CONFIG_OBJECT,
+        .offset = offsetof(struct agent_config, host),
+        .fields = host_fields,
+        .help = "This host's own metrics"},
+    {.key = "scrape_configs",
+        .kind = CONFIG_LIST,
+        .offset = offsetof(struct agent_config, scrape_configs),
+        .fields = scrape_fields,
+        .item_size = sizeof(struct agent_scrape),
+        .help = "Services to scrape"},
+    {.key = "remote_write",
+        .kind = CONFIG_LIST,
+        .offset = offsetof(struct agent_config, remote_write),
+        .fields = remote_write_fields,
+        .item_size = sizeof(struct agent_remote_write),
+        .help = "Where samples go; --server replaces it"},
+    {.key = "queue",
+        .kind = CONFIG_OBJECT,
+        .offset = offsetof(struct agent_config, queue),
+        .fields = queue_fields,
+        .help = "Samples waiting on disk"},
+    {.key = NULL},
+};
+
+const struct config_field *agent_config_fields(void)
+{
+    return agent_fields;
+}
+
+/* ---- Rules over several settings ---- */
+
+static bool is_http_url(const char *url)
+{
+    struct str text = str_of(url);
+    return (str_starts_with(text, STR("http://")) && text.len > 7) ||
+           (str_starts_with(text, STR("https://")) && text.len > 8);
+}
+
+/* Fills in the global defaults; a timeout is never longer than its interval. */
+static int finish_scrape(
+    const struct agent_config *config, struct agent_scrape *s, const char *file, struct err *e)
+{
+    s->interval_ms = s->interval_ms ? s->interval_ms : config->global.scrape_interval_ms;
+    bool own_timeout = s->timeout_ms != 0;
+    s->timeout_ms = own_timeout ? s->timeout_ms : config->global.scrape_timeout_ms;
+    if (s->timeout_ms > s->interval_ms && own_timeout) {
+        return err_set(e, ERR_INVALID, -1,
+            "%s: job \"%s\": scrape_timeout is longer than scrape_interval", file, s->job_name);
+    }
+    s->timeout_ms = s->timeout_ms < s->interval_ms ? s->timeout_ms : s->interval_ms;
+    if (strcmp(s->scheme, "http") != 0 && strcmp(s->scheme, "https") != 0) {
+        return err_set(e, ERR_INVALID, -1, "%s: job \"%s\": scheme \"%s\"; accepted: http, https",
+            file, s->job_name, s->scheme);
+    }
+    if (s->metrics_path[0] != '/') {
+        return err_set(e, ERR_INVALID, -1, "%s: job \"%s\": metrics_path must begin with /", file,
+            s->job_name);
+    }
+    return 0;
+}
+
+/* A name for the cursor file: letters, digits, - and _ of the address. */
+static int name_destination(struct arena *arena, struct agent_remote_write *d)
+{
+    char name[NAME_MAX_LENGTH];
+    size_t n = 0;
+    const char *from = d->name[0] != '\0' ? d->name : strstr(d->url, "://") + 3;
+    for (; *from != '\0' && n + 1 < sizeof(name); from++) {
+        bool plain = (*from >= 'a' && *from <= 'z') || (*from >= 'A' && *from <= 'Z') ||
+                     (*from >= '0' && *from <= '9') || *from == '-';
+        name[n++] = plain ? *from : '_';
+    }
+    d->name = arena_strndup(arena, name, n);
+    return d->name == NULL ? arena_error(arena) : 0;
+}
+
+static int finish_destinations(
+    struct agent_config *config, const char *file, struct arena *arena, struct err *e)
+{
+    struct agent_remote_write *all = config->remote_write.items;
+    if (config->remote_write.count > DESTINATIONS_MAX) {
+        return err_set(e, ERR_INVALID, -1, "%s: %zu destinations in remote_write; at most %d", file,
+            config->remote_write.count, DESTINATIONS_MAX);
+    }
+    for (size_t i = 0; i < config->remote_write.count; i++) {
+        if (!is_http_url(all[i].url)) {
+            return err_set(e, ERR_INVALID, -1,
+                "%s: \"%s\" is no address to send to; accepted: http://HOST:PORT or https://…",
+                file, all[i].url);
+        }
+        if (name_destination(arena, &all[i]) != 0) {
+            return err_set(e, ERR_NOMEM, -1, "out of memory for the configuration");
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(all[k].name, all[i].name) == 0) {
+                return err_set(e, ERR_INVALID, -1,
+                    "%s: two destinations in remote_write are named %s; give one a name of its own",
+                    file, all[i].name);
+            }
+        }
+    }
+    return 0;
+}
+
+int agent_config_server_url(struct arena *arena, const char *server, const char **url_out)
+{
+    const char *host = strstr(server, "://");
+    const char *path = host != NULL ? strchr(host + 3, '/') : NULL;
+    if (path != NULL && path[1] != '\0') {
+        *url_out = server;
+        return 0;
+    }
+    size_t length = path != NULL ? (size_t)(path - server) : strlen(server);
+    char *url = arena_alloc(arena, length + sizeof(AGENT_WRITE_PATH));
+    if (url == NULL) {
+        return arena_error(arena);
+    }
+    memcpy(url, server, length);
+    memcpy(url + length, AGENT_WRITE_PATH, sizeof(AGENT_WRITE_PATH));
+    *url_out = url;
+    return 0;
+}
+
+/* Destinations from flags, or the default when nothing says where to. */
+static int set_servers(struct agent_config *config, const char *const *servers, size_t count,
+    struct arena *arena, struct err *e)
+{
+    static const char *const local[] = {AGENT_SERVER_DEFAULT};
+    if (count == 0) {
+        servers = local;
+        count = 1;
+    }
+    struct agent_remote_write *all = arena_calloc(arena, count, sizeof(*all));
+    if (all == NULL) {
+        return err_set(e, arena_error(arena), -1, "out of memory for the configuration");
+    }
+    for (size_t i = 0; i < count; i++) {
+        int status = config_defaults(arena, remote_write_fields, &all[i], e);
+        if (status == 0) {
+            status = agent_config_server_url(arena, servers[i], &all[i].url);
+        }
+        if (status != 0) {
+            return status;
+        }
+    }
+    config->remote_write = (struct config_list){all, count};
+    return 0;
+}
+
+static int read_file(
+    const char *path, struct arena *arena, struct agent_config *config, struct err *e)
+{
+    char *text = NULL;
+    size_t size = 0;
+    struct yaml_node *root = NULL;
+    int status = vfs_read_file(vfs_posix(), path, AGENT_CONFIG_BYTES_MAX, &text, &size);
+    if (status != 0) {
+        return err_set(e, status, -1, "%s: cannot be read: %s", path, err_text(status));
+    }
+    status = yaml_parse(arena, path, str_make(text, size), &root, e);
+    mem_free(text);
+    return status != 0 ? status : config_read(arena, path, root, agent_fields, config, e);
+}
+
+int agent_config_load(const char *path, const char *const *servers, size_t server_count,
+    struct arena *arena, struct agent_config *config_out, struct err *e)
+{
+    struct agent_config config = {0};
+    const char *file = path != NULL ? path : "command line";
+    int status = path != NULL ? read_file(path, arena, &config, e)
+                              : config_defaults(arena, agent_fields, &config, e);
+    if (status == 0 && (server_count > 0 || config.remote_write.count == 0)) {
+        status = set_servers(&config, servers, server_count, arena, e);
+    }
+    struct agent_scrape *scrapes = config.scrape_configs.items;
+    for (size_t i = 0; status == 0 && i < config.scrape_configs.count; i++) {
+        status = finish_scrape(&config, &scrapes[i], file, e);
+    }
+    if (status == 0) {
+        status = finish_destinations(&config, file, arena, e);
+    }
+    if (status == 0) {
+        *config_out = config;
+    }
+    return status;
+}

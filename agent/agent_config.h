@@ -1,0 +1,81 @@
+/* The agent's configuration: the scrape part of Prometheus' file, and what is the agent's own.
+ *
+ * No file at all is a good configuration: the host is reported to a server on loopback. Unknown keys
+ * and bad values are errors with file, line and column.
+ */
+#ifndef SONDE_AGENT_AGENT_CONFIG_H
+#define SONDE_AGENT_AGENT_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/config.h"
+#include "base/err.h"
+#include "base/strbuf.h"
+#include "model/labels.h"
+
+#define AGENT_CONFIG_BYTES_MAX ((size_t)16 << 20)
+#define AGENT_SERVER_DEFAULT "http://127.0.0.1:9095"
+#define AGENT_WRITE_PATH "/api/v1/write"
+
+struct agent_global {
+    int64_t scrape_interval_ms, scrape_timeout_ms;
+    struct config_map external_labels;
+};
+
+/* The host's own metrics. */
+struct agent_host {
+    bool enabled;
+    int64_t interval_ms;
+    const char *job;
+    const char *instance; /* "" = the host's name */
+    struct config_strings collectors;
+    const char *proc_path, *sys_path, *root_path, *udev_path;
+};
+
+struct agent_static {
+    struct config_strings targets;
+    struct config_map labels;
+};
+
+struct agent_scrape {
+    const char *job_name;
+    int64_t interval_ms, timeout_ms; /* 0 = the global one */
+    const char *metrics_path, *scheme;
+    bool honor_labels, honor_timestamps;
+    int64_t sample_limit, body_size_limit;
+    struct config_list static_configs; /* struct agent_static */
+};
+
+struct agent_remote_write {
+    const char *url;
+    const char *name; /* "" = made from the address */
+    int64_t timeout_ms;
+    struct config_map headers;
+};
+
+struct agent_queue {
+    int64_t size_max, age_max_ms;
+};
+
+struct agent_config {
+    struct agent_global global;
+    struct agent_host host;
+    struct config_list scrape_configs; /* struct agent_scrape */
+    struct config_list remote_write;   /* struct agent_remote_write */
+    struct agent_queue queue;
+};
+
+/* The tables, for the reference. */
+const struct config_field *agent_config_fields(void);
+
+/* Reads `path` (NULL = no file). Everything lives in `arena`. `servers` are addresses given by flags:
+ * they replace remote_write. ERR_INVALID, ERR_IO … with a sentence. */
+int agent_config_load(const char *path, const char *const *servers, size_t server_count,
+    struct arena *arena, struct agent_config *config_out, struct err *e);
+
+/* The address behind --server: a path of "/" or none becomes the write path. */
+int agent_config_server_url(struct arena *arena, const char *server, const char **url_out);
+
+#endif

@@ -1,0 +1,44 @@
+/* What agent.c and agent_http.c share. */
+#ifndef SONDE_AGENT_AGENT_PRIVATE_H
+#define SONDE_AGENT_AGENT_PRIVATE_H
+
+#include "agent.h"
+#include "agent_config.h"
+#include "base/http_server.h"
+#include "collectors/collector.h"
+#include "scrape/scraper.h"
+#include "ship/shipper.h"
+
+#define AGENT_HOSTNAME_MAX 256
+#define AGENT_ROUTE_COUNT 5
+
+struct agent {
+    const struct agent_options *options;
+    struct loop *loop;
+    struct clock *clock;
+    struct arena arena;    /* of the configuration at start: senders borrow from it */
+    struct arena reloaded; /* of the configuration in force, after a reload */
+    struct agent_config config;
+    char hostname[AGENT_HOSTNAME_MAX];
+    char queue_path[4096];
+    struct http_client *client;
+    struct collectors *collectors;
+    struct shipper *shipper;
+    struct scraper *scraper;
+    struct sample_sink samples;
+    struct metadata_sink metadata;
+    struct loop_timer *timer;
+    struct http_route routes[AGENT_ROUTE_COUNT];
+    struct http_server *server;
+    bool reload_good;
+    int64_t reload_ms; /* wall time of the last good one */
+};
+
+/* The routes, with `a` as their context. */
+int agent_http_start(struct agent *a, struct err *e);
+
+/* Expositions: the host's metrics, and the agent's own. */
+void agent_expose_host(void *context, struct strbuf *out);
+void agent_expose_self(void *context, struct strbuf *out);
+
+#endif
