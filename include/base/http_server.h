@@ -1,4 +1,4 @@
-/* HTTP in. The wrapper of libmicrohttpd; the one file that includes it is base/base/http_server.c.
+/* HTTP in. The wrapper of libmicrohttpd; the one file that includes it is base/base/http_daemon.c.
  *
  * A table of routes maps method and path to a handler and a *lane*. The server's threads only read
  * and write; when a request is complete it is suspended and handed to its lane, a bounded pool of

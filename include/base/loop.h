@@ -1,5 +1,5 @@
 /* The event loop: timers, signals, file descriptors, and a door for other threads. The wrapper of
- * libuv; only base/base/loop.c and the files that drive HTTP from a loop include it.
+ * libuv; the one file that includes it is base/base/loop.c.
  *
  * One thread runs a loop and owns all that hangs on it; every function but loop_post is for that
  * thread alone. Logic that is worth testing is kept out of here: it is written as state machines

@@ -1,0 +1,401 @@
+/* The wrapper of libmicrohttpd (0.9.75), and how it is driven.
+ *
+ * Threads of its own: epoll, one daemon thread or a pool of them on one listening socket. Or none:
+ * the loop watches libmicrohttpd's epoll descriptor and calls it when something is ready or its
+ * nearest timeout has come. In that way libmicrohttpd does not wake up for resumed connections by
+ * itself, so an eventfd of ours tells the loop to call it.
+ *
+ * Stopping: libmicrohttpd follows a null pointer when a malformed request is answered while
+ * MHD_stop_daemon runs (its reply is accepted but not kept). So all connections are ended from our
+ * side first, by shutting their sockets down, and the daemon is stopped when none is left.
+ */
+#include "http_daemon.h"
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/lock.h"
+#include "base/mem.h"
+#include "http_address.h"
+
+enum {
+    /* Request line, headers and read buffer of a connection. Pages are only touched when used. */
+    CONNECTION_MEMORY = 128 * 1024,
+    /* How long stopping waits for its threads to notice that connections have ended. */
+    DRAIN_MS = 5000,
+    DRAIN_STEP_MS = 10,
+};
+
+/* An open connection, for stopping. */
+struct open_connection {
+    struct open_connection *next, *previous;
+    int fd;
+};
+
+struct http_daemon {
+    struct MHD_Daemon *mhd;
+    const struct http_daemon_callbacks *callbacks;
+    void *server;
+    int listen_fd; /* -1 while libmicrohttpd owns it */
+    /* With a loop: its hold on libmicrohttpd's descriptor, on the wake-up, and on time. */
+    struct loop *loop;
+    struct loop_watch *watch, *wake_watch;
+    struct loop_timer *timer;
+    int wake_fd;
+    struct lock lock; /* guards the list */
+    struct lock_condition changed;
+    struct open_connection *connections;
+};
+
+static struct MHD_Connection *mhd_of(struct http_connection *connection)
+{
+    return (struct MHD_Connection *)connection;
+}
+
+/* ---- Callbacks of libmicrohttpd ---- */
+
+/* The only time that libmicrohttpd shows the target as it was sent. */
+static void *on_request_line(void *context, const char *target, struct MHD_Connection *connection)
+{
+    struct http_daemon *daemon = context;
+    return daemon->callbacks->begin(daemon->server, (struct http_connection *)connection, target);
+}
+
+static enum MHD_Result on_step(void *context, struct MHD_Connection *connection, const char *url,
+    const char *method, const char *version, const char *upload, size_t *upload_size,
+    void **request)
+{
+    (void)connection, (void)url, (void)version;
+    struct http_daemon *daemon = context;
+    if (*request == NULL) {
+        return MHD_NO; /* memory was short at the request line */
+    }
+    size_t size = *upload_size;
+    *upload_size = 0; /* all of it is taken */
+    return daemon->callbacks->step(*request, method, upload, size) ? MHD_YES : MHD_NO;
+}
+
+static void on_end(void *context, struct MHD_Connection *connection, void **request,
+    enum MHD_RequestTerminationCode reason)
+{
+    (void)connection, (void)reason;
+    struct http_daemon *daemon = context;
+    if (*request != NULL) {
+        daemon->callbacks->end(daemon->server, *request);
+        *request = NULL;
+    }
+}
+
+static void remember(struct http_daemon *daemon, struct open_connection *c)
+{
+    lock_take(&daemon->lock);
+    c->next = daemon->connections;
+    if (c->next != NULL) {
+        c->next->previous = c;
+    }
+    daemon->connections = c;
+    lock_give(&daemon->lock);
+}
+
+static void forget(struct http_daemon *daemon, struct open_connection *c)
+{
+    lock_take(&daemon->lock);
+    if (c->next != NULL) {
+        c->next->previous = c->previous;
+    }
+    if (c->previous != NULL) {
+        c->previous->next = c->next;
+    } else {
+        daemon->connections = c->next;
+    }
+    if (daemon->connections == NULL) {
+        lock_condition_broadcast(&daemon->changed);
+    }
+    lock_give(&daemon->lock);
+    mem_free(c);
+}
+
+/* A connection was accepted, or is about to be closed: its descriptor is still its own. */
+static void on_connection(void *context, struct MHD_Connection *connection, void **remembered,
+    enum MHD_ConnectionNotificationCode what)
+{
+    struct http_daemon *daemon = context;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        struct open_connection *c = info != NULL ? mem_calloc(1, sizeof(*c)) : NULL;
+        if (c != NULL) {
+            c->fd = info->connect_fd;
+            remember(daemon, c);
+        }
+        *remembered = c;
+    } else if (*remembered != NULL) {
+        forget(daemon, *remembered);
+        *remembered = NULL;
+    }
+}
+
+/* Targets are decoded by their reader, who knows what '+' and '%00' mean there. */
+static size_t leave_encoded(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context, (void)connection;
+    return strlen(text);
+}
+
+/* ---- On a loop ---- */
+
+/* One turn: what is ready, then when to come again. */
+static void drive(void *context)
+{
+    struct http_daemon *daemon = context;
+    (void)MHD_run(daemon->mhd);
+    MHD_UNSIGNED_LONG_LONG wait_ms = 0;
+    if (MHD_get_timeout(daemon->mhd, &wait_ms) == MHD_YES) {
+        loop_timer_start(daemon->timer, wait_ms < INT32_MAX ? (int64_t)wait_ms : INT32_MAX, 0);
+    } else {
+        loop_timer_stop(daemon->timer);
+    }
+}
+
+static void on_ready(void *context, int fd, unsigned events)
+{
+    (void)fd, (void)events;
+    drive(context);
+}
+
+static void on_wake(void *context, int fd, unsigned events)
+{
+    (void)events;
+    uint64_t count;
+    ssize_t size = read(fd, &count, sizeof(count));
+    (void)size; /* only empties it */
+    drive(context);
+}
+
+static void wake(const struct http_daemon *daemon)
+{
+    uint64_t one = 1;
+    if (daemon->wake_fd >= 0) {
+        ssize_t written = write(daemon->wake_fd, &one, sizeof(one));
+        (void)written; /* fails only when 2^64 wake-ups are waiting already */
+    }
+}
+
+static int watch_readable(struct http_daemon *daemon, int fd,
+    void (*callback)(void *context, int fd, unsigned events), struct loop_watch **watch_out)
+{
+    int status = loop_watch_new(daemon->loop, fd, callback, daemon, watch_out);
+    return status != 0 ? status : loop_watch_set(*watch_out, LOOP_READABLE);
+}
+
+static int attach_to_loop(struct http_daemon *daemon)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+    if (info == NULL) {
+        return ERR_UNSUPPORTED;
+    }
+    daemon->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (daemon->wake_fd < 0) {
+        return ERR_IO;
+    }
+    int status = loop_timer_new(daemon->loop, drive, daemon, &daemon->timer);
+    if (status == 0) {
+        status = watch_readable(daemon, daemon->wake_fd, on_wake, &daemon->wake_watch);
+    }
+    if (status == 0) {
+        status = watch_readable(daemon, info->epoll_fd, on_ready, &daemon->watch);
+    }
+    return status;
+}
+
+/* ---- Life ---- */
+
+static struct MHD_Daemon *start_mhd(struct http_daemon *daemon, const struct http_daemon_options *o)
+{
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO;
+    flags |= o->loop == NULL ? MHD_USE_INTERNAL_POLLING_THREAD : 0;
+    /* One thread is the daemon's own; a pool begins with two. */
+    unsigned pool = o->loop == NULL && o->threads > 1 ? o->threads : 0;
+    struct MHD_OptionItem options[] = {
+        {MHD_OPTION_LISTEN_SOCKET, o->listen_fd, NULL},
+        {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_request_line, daemon},
+        {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_end, daemon},
+        {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, daemon},
+        {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)leave_encoded, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)o->connections_max, NULL},
+        {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)o->idle_timeout_s, NULL},
+        {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
+        {pool > 0 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)pool, NULL},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, on_step, daemon, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+}
+
+/* Its threads inherit the mask: signals are for the thread that waits for them. */
+static struct MHD_Daemon *start_mhd_without_signals(
+    struct http_daemon *daemon, const struct http_daemon_options *o)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    struct MHD_Daemon *mhd = start_mhd(daemon, o);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return mhd;
+}
+
+int http_daemon_start(const struct http_daemon_options *options,
+    const struct http_daemon_callbacks *callbacks, void *server, struct http_daemon **daemon_out,
+    struct err *e)
+{
+    struct http_daemon *daemon = mem_calloc(1, sizeof(*daemon));
+    if (daemon == NULL) {
+        (void)close(options->listen_fd);
+        return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
+    }
+    *daemon = (struct http_daemon){.callbacks = callbacks,
+        .server = server,
+        .loop = options->loop,
+        .listen_fd = -1,
+        .wake_fd = -1};
+    lock_init(&daemon->lock, LOCK_RANK_LEAF);
+    lock_condition_init(&daemon->changed);
+    *daemon_out = daemon; /* its threads may serve, and need it, before this function returns */
+    daemon->mhd = start_mhd_without_signals(daemon, options);
+    int status = daemon->mhd != NULL ? 0 : ERR_INTERNAL;
+    if (status == 0 && options->loop != NULL) {
+        status = attach_to_loop(daemon);
+    }
+    if (status != 0) {
+        *daemon_out = NULL;
+        http_daemon_free(daemon);
+        return err_set(e, status, -1, "cannot start the HTTP server: %s", err_text(status));
+    }
+    return 0;
+}
+
+void http_daemon_stop_listening(struct http_daemon *daemon)
+{
+    daemon->listen_fd = MHD_quiesce_daemon(daemon->mhd);
+    /* A thread may be about to accept: the number stays taken until the daemon is gone, but from now
+     * on the kernel refuses connections. */
+    (void)shutdown(daemon->listen_fd, SHUT_RDWR);
+}
+
+void http_daemon_turn(struct http_daemon *daemon, int wait_ms)
+{
+    (void)MHD_run_wait(daemon->mhd, wait_ms);
+}
+
+/* Ends every connection and waits until libmicrohttpd has closed them. */
+static void drain(struct http_daemon *daemon)
+{
+    int64_t deadline_ms = clock_monotonic_ms(clock_real()) + DRAIN_MS;
+    lock_take(&daemon->lock);
+    for (struct open_connection *c = daemon->connections; c != NULL; c = c->next) {
+        (void)shutdown(c->fd, SHUT_RDWR);
+    }
+    while (daemon->connections != NULL && clock_monotonic_ms(clock_real()) < deadline_ms) {
+        if (daemon->loop != NULL) {
+            lock_give(&daemon->lock);
+            http_daemon_turn(daemon, DRAIN_STEP_MS);
+            lock_take(&daemon->lock);
+        } else {
+            (void)lock_condition_wait_ms(&daemon->changed, &daemon->lock, DRAIN_MS);
+        }
+    }
+    lock_give(&daemon->lock);
+}
+
+static void close_if_open(int fd)
+{
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
+void http_daemon_free(struct http_daemon *daemon)
+{
+    if (daemon == NULL) {
+        return;
+    }
+    loop_watch_free(daemon->watch);
+    loop_watch_free(daemon->wake_watch);
+    loop_timer_free(daemon->timer);
+    if (daemon->mhd != NULL) {
+        drain(daemon);
+        MHD_stop_daemon(daemon->mhd);
+    }
+    close_if_open(daemon->listen_fd);
+    close_if_open(daemon->wake_fd);
+    lock_condition_release(&daemon->changed);
+    lock_release(&daemon->lock);
+    mem_free(daemon);
+}
+
+/* ---- Connections and responses ---- */
+
+void http_connection_suspend(struct http_connection *connection)
+{
+    MHD_suspend_connection(mhd_of(connection));
+}
+
+void http_connection_resume(struct http_daemon *daemon, struct http_connection *connection)
+{
+    MHD_resume_connection(mhd_of(connection));
+    wake(daemon);
+}
+
+bool http_connection_reply(
+    struct http_connection *connection, unsigned status, struct http_response *response)
+{
+    return MHD_queue_response(mhd_of(connection), status, (struct MHD_Response *)response) ==
+           MHD_YES;
+}
+
+struct str http_connection_header(struct http_connection *connection, const char *name)
+{
+    const char *value = NULL;
+    size_t size = 0;
+    if (MHD_lookup_connection_value_n(
+            mhd_of(connection), MHD_HEADER_KIND, name, strlen(name), &value, &size) != MHD_YES) {
+        return (struct str){NULL, 0};
+    }
+    return value != NULL ? str_make(value, size) : STR("");
+}
+
+size_t http_connection_remote(struct http_connection *connection, char *text)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd_of(connection), MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    return http_address_write(info != NULL ? info->client_addr : NULL, text);
+}
+
+struct http_response *http_response_of(char *bytes, size_t size)
+{
+    return (struct http_response *)MHD_create_response_from_buffer_with_free_callback(
+        size, bytes, mem_free);
+}
+
+struct http_response *http_response_of_static(const void *bytes, size_t size)
+{
+    return (struct http_response *)MHD_create_response_from_buffer(
+        size, (void *)(uintptr_t)bytes, MHD_RESPMEM_PERSISTENT);
+}
+
+void http_response_add_header(struct http_response *response, const char *name, const char *value)
+{
+    /* Fails on a name or value with a line end, and when memory is short: the reply goes without. */
+    (void)MHD_add_response_header((struct MHD_Response *)response, name, value);
+}
+
+void http_response_free(struct http_response *response)
+{
+    if (response != NULL) {
+        MHD_destroy_response((struct MHD_Response *)response);
+    }
+}

@@ -1,0 +1,72 @@
+/* libmicrohttpd behind a narrow door: it moves bytes, http_server.c decides. Private to http_server.c;
+ * the one file that includes libmicrohttpd is http_daemon.c.
+ *
+ * Connections and responses are libmicrohttpd's own objects under names of ours.
+ */
+#ifndef SONDE_BASE_HTTP_DAEMON_H
+#define SONDE_BASE_HTTP_DAEMON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "base/str.h"
+
+struct http_daemon;
+struct http_connection;
+struct http_response;
+
+/* Called on the daemon's threads, or the loop's. One connection is always served by the same one. */
+struct http_daemon_callbacks {
+    /* The request line has arrived; `target` is as sent. Returns the request's own object, NULL when
+     * memory is short. */
+    void *(*begin)(void *server, struct http_connection *connection, const char *target);
+    /* First when the headers are complete, then with each piece of the body, then with `size` 0 when
+     * the request is complete, and again after each resume until there is a reply. False closes the
+     * connection. */
+    bool (*step)(void *request, const char *method, const char *bytes, size_t size);
+    /* The reply is out or the connection gone. */
+    void (*end)(void *server, void *request);
+};
+
+struct http_daemon_options {
+    int listen_fd; /* taken over, even when starting fails */
+    struct loop *loop;
+    unsigned threads; /* without a loop */
+    unsigned connections_max;
+    unsigned idle_timeout_s;
+};
+
+int http_daemon_start(const struct http_daemon_options *options,
+    const struct http_daemon_callbacks *callbacks, void *server, struct http_daemon **daemon_out,
+    struct err *e);
+/* New connections are refused from now on. */
+void http_daemon_stop_listening(struct http_daemon *daemon);
+/* With a loop that is not running meanwhile: serves for at most this long. */
+void http_daemon_turn(struct http_daemon *daemon, int wait_ms);
+/* Closes all connections; none may be suspended. Accepts NULL. */
+void http_daemon_free(struct http_daemon *daemon);
+
+/* From inside `step`: nothing is read, written or called for this connection until resumed. */
+void http_connection_suspend(struct http_connection *connection);
+/* From any thread; the connection may be gone by the time it returns. */
+void http_connection_resume(struct http_daemon *daemon, struct http_connection *connection);
+/* From inside `step`, after the headers and not between pieces of a body. A reply before the end of
+ * the request closes the connection after it. False closes at once. */
+bool http_connection_reply(
+    struct http_connection *connection, unsigned status, struct http_response *response);
+/* From inside `step`, or from one thread while suspended. ptr NULL when absent. */
+struct str http_connection_header(struct http_connection *connection, const char *name);
+/* "127.0.0.1:54321"; the text has room for HTTP_ADDRESS_TEXT_MAX. Returns the length. */
+size_t http_connection_remote(struct http_connection *connection, char *text);
+
+/* Takes the bytes over; NULL, and nothing taken, when memory is short. */
+struct http_response *http_response_of(char *bytes, size_t size);
+/* The bytes outlive the daemon. */
+struct http_response *http_response_of_static(const void *bytes, size_t size);
+void http_response_add_header(struct http_response *response, const char *name, const char *value);
+/* Accepts NULL. */
+void http_response_free(struct http_response *response);
+
+#endif
