@@ -2,12 +2,12 @@
  * handlers in place, threads with pools, and driven by a loop. Expected answers follow RFC 9110 and
  * the header's promises. Requests are written byte by byte as clients send them.
  */
+#include "support/raw_http.h"
 #include "support/support.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <pthread.h>
-#include <strings.h>
 #include <sys/socket.h>
 
 #include "base/gzip.h"
@@ -221,98 +221,7 @@ static void stop(struct fixture *f)
 
 static int dial(const struct fixture *f)
 {
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(f->port)};
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
-    struct timeval patience = {.tv_sec = 30};
-    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
-    return fd;
-}
-
-static void send_bytes(int fd, const char *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t n = send(fd, bytes, size, MSG_NOSIGNAL);
-        assert_true(n > 0);
-        bytes += n;
-        size -= (size_t)n;
-    }
-}
-
-/* What was asked last, for messages. */
-static _Thread_local const char *asked = "";
-
-static void send_text(int fd, const char *text)
-{
-    asked = text;
-    send_bytes(fd, text, strlen(text));
-}
-
-struct answer {
-    unsigned status;
-    struct strbuf head; /* with the empty line */
-    struct strbuf body;
-};
-
-/* The value of a header, ptr NULL when absent. */
-static struct str header_of(const struct answer *a, const char *name)
-{
-    struct str rest = strbuf_str(&a->head);
-    while (rest.len > 0) {
-        struct str line = str_split(&rest, '\n');
-        size_t length = strlen(name);
-        if (line.len > length && line.ptr[length] == ':' &&
-            strncasecmp(line.ptr, name, length) == 0) {
-            return str_trim(str_skip(line, length + 1));
-        }
-    }
-    return (struct str){NULL, 0};
-}
-
-static void receive_exactly(int fd, struct strbuf *out, size_t size)
-{
-    char *room = strbuf_reserve(out, size);
-    assert_non_null(room);
-    for (size_t have = 0; have < size;) {
-        ssize_t n = recv(fd, room + have, size - have, 0);
-        if (n <= 0) {
-            fail_msg("%s: ended after %zu of %zu bytes", asked, have, size);
-        }
-        have += (size_t)n;
-    }
-    strbuf_commit(out, size);
-}
-
-/* Reads one answer and leaves the connection at the next. */
-static void receive(int fd, bool head_only, struct answer *a)
-{
-    *a = (struct answer){.head = STRBUF_INIT, .body = STRBUF_INIT};
-    while (!str_ends_with(strbuf_str(&a->head), STR("\r\n\r\n"))) {
-        receive_exactly(fd, &a->head, 1);
-    }
-    assert_true(str_starts_with(strbuf_str(&a->head), STR("HTTP/1.1 ")));
-    uint64_t number;
-    assert_int_equal(str_to_u64(str_make(a->head.data + 9, 3), &number), 0);
-    a->status = (unsigned)number;
-    struct str length = header_of(a, "Content-Length");
-    if (length.ptr != NULL && !head_only) {
-        assert_int_equal(str_to_u64(length, &number), 0);
-        receive_exactly(fd, &a->body, number);
-    }
-}
-
-static void answer_release(struct answer *a)
-{
-    strbuf_release(&a->head);
-    strbuf_release(&a->body);
-}
-
-static bool at_end(int fd)
-{
-    char byte;
-    return recv(fd, &byte, 1, 0) <= 0;
+    return raw_http_dial(f->port);
 }
 
 static size_t open_files(void)
@@ -341,23 +250,23 @@ static void run_cases(const struct fixture *f, const struct exchange_case *cases
     int fd = dial(f); /* all on one connection: keep-alive works after each of them */
     for (size_t i = 0; i < count; i++) {
         const struct exchange_case *c = &cases[i];
-        send_text(fd, c->request);
-        struct answer a;
-        receive(fd, strncmp(c->request, "HEAD", 4) == 0, &a);
+        raw_http_send_text(fd, c->request);
+        struct raw_http_answer a;
+        raw_http_receive(fd, strncmp(c->request, "HEAD", 4) == 0, &a);
         if (a.status != c->status || (c->body != NULL && !str_eq_c(strbuf_str(&a.body), c->body))) {
             fail_msg("way %d, %s: got %u \"%.*s\", expected %u \"%s\"", f->way, c->request,
                 a.status, STR_ARG(strbuf_str(&a.body)), c->status,
                 c->body != NULL ? c->body : "(any)");
         }
         if (c->header != NULL) {
-            struct str got = header_of(&a, c->header);
+            struct str got = raw_http_header(&a, c->header);
             bool right = c->value == NULL ? got.ptr == NULL : str_eq_c(got, c->value);
             if (!right) {
                 fail_msg("way %d, %s: %s is \"%.*s\", expected \"%s\"", f->way, c->request,
                     c->header, STR_ARG(got), c->value != NULL ? c->value : "(absent)");
             }
         }
-        answer_release(&a);
+        raw_http_release(&a);
     }
     close(fd);
 }
@@ -480,14 +389,14 @@ static void test_gzip(void **state)
         struct strbuf request = STRBUF_INIT;
         strbuf_addf(&request, "GET /large HTTP/1.1\r\nHost: h\r\nAccept-Encoding: %s\r\n\r\n",
             cases[i].accept);
-        send_text(fd, request.data);
-        struct answer a;
-        receive(fd, false, &a);
-        bool gzipped = str_eq_c(header_of(&a, "Content-Encoding"), "gzip");
+        raw_http_send_text(fd, request.data);
+        struct raw_http_answer a;
+        raw_http_receive(fd, false, &a);
+        bool gzipped = str_eq_c(raw_http_header(&a, "Content-Encoding"), "gzip");
         if (gzipped != cases[i].gzipped) {
             fail_msg("Accept-Encoding: %s: gzipped %d", cases[i].accept, gzipped);
         }
-        assert_true(str_eq_c(header_of(&a, "Vary"), "Accept-Encoding"));
+        assert_true(str_eq_c(raw_http_header(&a, "Vary"), "Accept-Encoding"));
         struct strbuf plain = STRBUF_INIT;
         if (gzipped) {
             assert_true(a.body.size < LARGE / 10);
@@ -499,7 +408,7 @@ static void test_gzip(void **state)
         assert_int_equal(plain.data[LARGE - 1], 'a' + (LARGE - 1) % 17);
         strbuf_release(&plain);
         strbuf_release(&request);
-        answer_release(&a);
+        raw_http_release(&a);
     }
     close(fd);
     stop(&f);
@@ -511,13 +420,13 @@ static void test_pipelined(void **state)
         struct fixture f;
         start(&f, (enum way)way, (struct http_server_options){0});
         int fd = dial(&f);
-        send_text(fd, GET("/echo?a=1") GET("/label/x/values") GET("/echo?a=3"));
+        raw_http_send_text(fd, GET("/echo?a=1") GET("/label/x/values") GET("/echo?a=3"));
         static const char *const expected[] = {" a=1 ", "value=x", " a=3 "};
         for (size_t i = 0; i < 3; i++) {
-            struct answer a;
-            receive(fd, false, &a);
+            struct raw_http_answer a;
+            raw_http_receive(fd, false, &a);
             assert_non_null(strstr(a.body.data, expected[i]));
-            answer_release(&a);
+            raw_http_release(&a);
         }
         close(fd);
         stop(&f);
@@ -531,24 +440,24 @@ static void check_too_large(const struct fixture *f, const char *head, size_t si
     char *body = mem_calloc(1, size + 1);
     assert_non_null(body);
     memset(body, 'x', size);
-    send_text(fd, head);
-    send_bytes(fd, body, size);
+    raw_http_send_text(fd, head);
+    raw_http_send(fd, body, size);
     mem_free(body);
     if (strstr(head, "chunked") != NULL) {
-        send_text(fd, "\r\n0\r\n\r\n");
+        raw_http_send_text(fd, "\r\n0\r\n\r\n");
     }
-    struct answer a;
-    receive(fd, false, &a);
+    struct raw_http_answer a;
+    raw_http_receive(fd, false, &a);
     assert_int_equal(a.status, 413);
     assert_string_equal(a.body.data, "The body is larger than the 1000 bytes accepted.\n");
-    answer_release(&a);
+    raw_http_release(&a);
     if (closes) {
-        assert_true(at_end(fd));
+        assert_true(raw_http_at_end(fd));
     } else {
-        send_text(fd, GET("/echo"));
-        receive(fd, false, &a);
+        raw_http_send_text(fd, GET("/echo"));
+        raw_http_receive(fd, false, &a);
         assert_int_equal(a.status, 200);
-        answer_release(&a);
+        raw_http_release(&a);
     }
     close(fd);
 }
@@ -561,13 +470,13 @@ static void test_body_limit(void **state)
         int fd = dial(&f);
         char body[1001] = {0};
         memset(body, 'x', 1000);
-        send_text(fd, "POST /ingest HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n");
-        send_bytes(fd, body, 1000);
-        struct answer a;
-        receive(fd, false, &a);
+        raw_http_send_text(fd, "POST /ingest HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n");
+        raw_http_send(fd, body, 1000);
+        struct raw_http_answer a;
+        raw_http_receive(fd, false, &a);
         assert_int_equal(a.status, 200);
         assert_non_null(strstr(a.body.data, body));
-        answer_release(&a);
+        raw_http_release(&a);
         close(fd);
         check_too_large(
             &f, "POST /ingest HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n", 1001, false);
@@ -583,7 +492,8 @@ static void test_body_limit(void **state)
             0, true);
         /* A stream without end is cut off. */
         fd = dial(&f);
-        send_text(fd, "POST /ingest HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+        raw_http_send_text(
+            fd, "POST /ingest HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
         char chunk[1100];
         int length = snprintf(chunk, sizeof(chunk), "3e8\r\n%s\r\n", body);
         ssize_t sent = 1;
@@ -605,32 +515,32 @@ static void test_full_lane(void **state)
     gate_set(false);
     for (size_t i = 0; i < 2; i++) {
         fd[i] = dial(&f);
-        send_text(fd[i], GET("/gate"));
+        raw_http_send_text(fd[i], GET("/gate"));
     }
     gate_await_waiting(2);
     fd[2] = dial(&f);
-    send_text(fd[2], GET("/gate"));
+    raw_http_send_text(fd[2], GET("/gate"));
     while (workpool_depth(f.pools[1]) < 3) {
         sched_yield();
     }
     fd[3] = dial(&f);
-    send_text(fd[3], GET("/gate"));
-    struct answer a;
-    receive(fd[3], false, &a);
+    raw_http_send_text(fd[3], GET("/gate"));
+    struct raw_http_answer a;
+    raw_http_receive(fd[3], false, &a);
     assert_int_equal(a.status, 503);
-    assert_true(str_eq_c(header_of(&a, "Retry-After"), "1"));
-    answer_release(&a);
+    assert_true(str_eq_c(raw_http_header(&a, "Retry-After"), "1"));
+    raw_http_release(&a);
     /* The other lane does not suffer. */
-    send_text(fd[3], FORM("/ingest", "3", "a=1"));
-    receive(fd[3], false, &a);
+    raw_http_send_text(fd[3], FORM("/ingest", "3", "a=1"));
+    raw_http_receive(fd[3], false, &a);
     assert_int_equal(a.status, 200);
-    answer_release(&a);
+    raw_http_release(&a);
     gate_set(true);
     for (size_t i = 0; i < 4; i++) {
         if (i < 3) {
-            receive(fd[i], false, &a);
+            raw_http_receive(fd[i], false, &a);
             assert_int_equal(a.status, 200);
-            answer_release(&a);
+            raw_http_release(&a);
         }
         close(fd[i]);
     }
@@ -665,17 +575,17 @@ static void test_stop_waits(void **state)
         start(&f, ways[i], (struct http_server_options){.threads = 2});
         gate_set(false);
         int fd = dial(&f);
-        send_text(fd, GET("/gate"));
+        raw_http_send_text(fd, GET("/gate"));
         gate_await_waiting(1);
         pthread_t opener;
         assert_int_equal(pthread_create(&opener, NULL, open_gate_once_stopping, &f), 0);
         stop(&f);
         pthread_join(opener, NULL);
-        struct answer a;
-        receive(fd, false, &a);
+        struct raw_http_answer a;
+        raw_http_receive(fd, false, &a);
         assert_int_equal(a.status, 200);
-        answer_release(&a);
-        assert_true(at_end(fd));
+        raw_http_release(&a);
+        assert_true(raw_http_at_end(fd));
         close(fd);
     }
 }
@@ -695,13 +605,12 @@ static void test_aborted(void **state)
         start(&f, (enum way)way, (struct http_server_options){.threads = 2});
         for (size_t i = 0; i < 300; i++) {
             int fd = dial(&f);
-            send_text(fd, beginnings[i % (sizeof(beginnings) / sizeof(beginnings[0]))]);
+            raw_http_send_text(fd, beginnings[i % (sizeof(beginnings) / sizeof(beginnings[0]))]);
             if (i % 2 == 0) {
-                /* A reset instead of an end. */
-                struct linger hard = {1, 0};
-                assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)), 0);
+                raw_http_abort(fd);
+            } else {
+                close(fd);
             }
-            close(fd);
         }
         run_cases(&f, &(struct exchange_case){GET("/echo"), 200, NULL, NULL, NULL}, 1);
         stop(&f);
@@ -719,11 +628,9 @@ static void test_aborted_while_handled(void **state)
         start(&f, ways[i], (struct http_server_options){.threads = 1});
         gate_set(false);
         int fd = dial(&f);
-        send_text(fd, GET("/gate"));
+        raw_http_send_text(fd, GET("/gate"));
         gate_await_waiting(1);
-        struct linger hard = {1, 0};
-        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)), 0);
-        close(fd);
+        raw_http_abort(fd);
         gate_set(true);
         run_cases(&f, &(struct exchange_case){GET("/echo"), 200, NULL, NULL, NULL}, 1);
         stop(&f);
@@ -738,14 +645,15 @@ static void test_idle_client(void **state)
         struct fixture f;
         start(&f, ways[i], (struct http_server_options){.threads = 1, .idle_timeout_s = 1});
         int silent = dial(&f), half = dial(&f), kept = dial(&f);
-        send_text(half, "POST /ingest HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
-        send_text(kept, GET("/echo"));
-        struct answer a;
-        receive(kept, false, &a);
-        answer_release(&a);
-        assert_true(at_end(silent));
-        assert_true(at_end(half));
-        assert_true(at_end(kept));
+        raw_http_send_text(
+            half, "POST /ingest HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
+        raw_http_send_text(kept, GET("/echo"));
+        struct raw_http_answer a;
+        raw_http_receive(kept, false, &a);
+        raw_http_release(&a);
+        assert_true(raw_http_at_end(silent));
+        assert_true(raw_http_at_end(half));
+        assert_true(raw_http_at_end(kept));
         close(silent);
         close(half);
         close(kept);
@@ -758,13 +666,13 @@ static void *ask_many(void *context)
     const struct fixture *f = context;
     int fd = dial(f);
     for (size_t i = 0; i < 200; i++) {
-        send_text(fd, i % 2 == 0 ? GET("/label/x/values") : FORM("/ingest", "3", "a=1"));
-        struct answer a;
-        receive(fd, false, &a);
+        raw_http_send_text(fd, i % 2 == 0 ? GET("/label/x/values") : FORM("/ingest", "3", "a=1"));
+        struct raw_http_answer a;
+        raw_http_receive(fd, false, &a);
         if (a.status != 200 && a.status != 503) {
             abort();
         }
-        answer_release(&a);
+        raw_http_release(&a);
     }
     close(fd);
     return NULL;
