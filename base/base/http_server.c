@@ -30,6 +30,7 @@
 #include "http_address.h"
 #include "http_daemon.h"
 #include "http_match.h"
+#include "http_metrics.h"
 #include "http_params.h"
 #include "http_reply.h"
 
@@ -82,7 +83,7 @@ struct http_exchange {
     _Atomic int state;
     const struct http_route *route;
     struct str method, target, path, path_value, query;
-    int64_t begun_ms;
+    int64_t begun_ns;
     /* Body */
     struct strbuf body;
     uint64_t received;   /* wire bytes, thrown away or not */
@@ -193,6 +194,7 @@ static void finish(struct http_exchange *x, unsigned status, struct http_respons
     assert(status >= 200 && status <= 599);
     struct http_server *server = x->server;
     struct http_connection *connection = x->connection;
+    http_metrics_reply(x->route->lane, status, clock_monotonic_ns(clock_real()) - x->begun_ns);
     x->status = status;
     x->response = response;
     int before = atomic_exchange(&x->state, EXCHANGE_ANSWERED);
@@ -383,6 +385,7 @@ static bool queue_reply(struct http_exchange *x)
 
 static bool refuse(struct http_exchange *x, unsigned status)
 {
+    http_metrics_refusal(status);
     x->refusal = status;
     x->response = refusal_response(x);
     x->status = status;
@@ -416,6 +419,7 @@ static bool run_in_pool(struct http_exchange *x, struct workpool *pool)
     atomic_store(&x->state, EXCHANGE_WAITING);
     http_connection_suspend(x->connection);
     if (workpool_submit(pool, run_handler, x) != 0) {
+        http_metrics_lane_full(x->route->lane);
         http_exchange_set_header(x, "Retry-After", "1");
         http_exchange_reply_text(x, 503,
             "The server has as many requests of this kind as it can hold; try again later.");
@@ -502,9 +506,10 @@ static void drop_body(struct http_exchange *x)
 static bool read_body(struct http_exchange *x, const char *bytes, size_t size)
 {
     size_t limit = x->server->options.body_max;
-    int64_t patience_ms = (int64_t)x->server->options.idle_timeout_s * REQUEST_TIMEOUTS_MAX * 1000;
+    int64_t patience_ns =
+        (int64_t)x->server->options.idle_timeout_s * REQUEST_TIMEOUTS_MAX * 1000000000;
     x->received += size;
-    if (x->received / 2 > limit || clock_monotonic_ms(clock_real()) - x->begun_ms > patience_ms) {
+    if (x->received / 2 > limit || clock_monotonic_ns(clock_real()) - x->begun_ns > patience_ns) {
         return false; /* closes the connection */
     }
     if (x->refusal == 0 && x->received > limit) {
@@ -541,7 +546,7 @@ static void *on_begin(void *context, struct http_connection *connection, const c
     }
     x->server = server;
     x->connection = connection;
-    x->begun_ms = clock_monotonic_ms(clock_real());
+    x->begun_ns = clock_monotonic_ns(clock_real());
     arena_init(&x->arena, EXCHANGE_ARENA_MAX);
     strbuf_init(&x->body, server->options.body_max);
     char *copy = arena_strndup(&x->arena, target, strlen(target));
@@ -612,6 +617,7 @@ int http_server_start(
     }
     server->options = *options;
     set_defaults(&server->options);
+    http_metrics_register();
     lock_init(&server->lock, LOCK_RANK_LEAF);
     lock_condition_init(&server->changed);
     server->cors_origin = mem_strdup(options->cors_origin != NULL ? options->cors_origin : "*");

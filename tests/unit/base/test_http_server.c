@@ -14,6 +14,7 @@
 #include "base/http_server.h"
 #include "base/lock.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 
 enum { LARGE = 100000 };
 
@@ -547,6 +548,55 @@ static void test_full_lane(void **state)
     stop(&f);
 }
 
+/* The value of a metric's line; -1 when it is not there. */
+static double metric_value(const char *line_begin)
+{
+    struct strbuf text = STRBUF_INIT;
+    metrics_write(&text);
+    const char *line = strstr(text.data, line_begin);
+    double value = -1;
+    if (line != NULL) {
+        struct str rest = str_of(line + strlen(line_begin));
+        assert_int_equal(str_to_double(str_trim(str_split(&rest, '\n')), &value), 0);
+    }
+    strbuf_release(&text);
+    return value;
+}
+
+static void test_metrics(void **state)
+{
+    static const char *const lines[] = {
+        "sonde_http_responses_total{class=\"2xx\"}",
+        "sonde_http_responses_total{class=\"4xx\"}",
+        "sonde_http_responses_total{class=\"5xx\"}",
+        "sonde_http_request_duration_seconds_count{lane=\"direct\"}",
+        "sonde_http_request_duration_seconds_bucket{lane=\"query\",le=\"+Inf\"}",
+        "sonde_http_lane_full_total{lane=\"query\"}",
+    };
+    static const double expected[] = {1, 1, 1, 1, 1, 0};
+    enum { COUNT = sizeof(lines) / sizeof(lines[0]) };
+    static const struct exchange_case cases[] = {
+        {GET("/echo"), 200, NULL, NULL, NULL},
+        {GET("/nowhere"), 404, NULL, NULL, NULL},
+        {GET("/error"), 500, NULL, NULL, NULL},
+    };
+    struct fixture f;
+    start(&f, WAY_POOLS, (struct http_server_options){0});
+    double before[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        before[i] = metric_value(lines[i]);
+        assert_true(before[i] >= 0);
+    }
+    run_cases(&f, cases, sizeof(cases) / sizeof(cases[0]));
+    for (size_t i = 0; i < COUNT; i++) {
+        double moved = metric_value(lines[i]) - before[i];
+        if (moved != expected[i]) {
+            fail_msg("%s moved by %g, expected %g", lines[i], moved, expected[i]);
+        }
+    }
+    stop(&f);
+}
+
 static void *open_gate_once_stopping(void *context)
 {
     struct fixture *f = context;
@@ -754,6 +804,7 @@ int main(void)
         cmocka_unit_test(test_pipelined),
         cmocka_unit_test(test_body_limit),
         cmocka_unit_test(test_full_lane),
+        cmocka_unit_test(test_metrics),
         cmocka_unit_test(test_stop_waits),
         cmocka_unit_test(test_aborted),
         cmocka_unit_test(test_aborted_while_handled),
