@@ -26,6 +26,39 @@ struct regex {
     struct arena arena; /* literals and prefix */
 };
 
+/* Go names groups "(?<name>" as well as "(?P<name>" since 1.22, the RE2 of Debian 12 only the second
+ * way: writes the pattern for it. Brackets, escapes and quoted text are stepped over; look-behind,
+ * "(?<=" and "(?<!", stays what it is, an error in both. */
+static void write_for_re2(struct str pattern, struct strbuf *out)
+{
+    bool in_class = false, quoted = false;
+    for (size_t i = 0; i < pattern.len; i++) {
+        struct str rest = str_skip(pattern, i);
+        bool escape = rest.ptr[0] == '\\' && rest.len > 1;
+        quoted = escape ? rest.ptr[1] == 'Q' || (quoted && rest.ptr[1] != 'E') : quoted;
+        strbuf_add_char(out, rest.ptr[0]);
+        if (escape) {
+            strbuf_add_char(out, rest.ptr[1]);
+            i++;
+        } else if (quoted) {
+            continue;
+        } else if (in_class) {
+            in_class = rest.ptr[0] != ']';
+        } else if (rest.ptr[0] == '[') {
+            /* A bracket right at the beginning of a class belongs to it. */
+            size_t first = 1 + (rest.len > 1 && rest.ptr[1] == '^');
+            first += rest.len > first && rest.ptr[first] == ']';
+            strbuf_add(out, rest.ptr + 1, first - 1);
+            i += first - 1;
+            in_class = true;
+        } else if (str_starts_with(rest, STR("(?<")) && rest.len > 3 && rest.ptr[3] != '=' &&
+                   rest.ptr[3] != '!') {
+            strbuf_add_c(out, "?P");
+            i++;
+        }
+    }
+}
+
 static int compile(struct str pattern, struct regex_program **program_out, struct err *e)
 {
     char message[256];
@@ -90,20 +123,24 @@ int regex_new(struct str pattern, struct regex **regex_out, struct err *e)
             "regular expression of %zu bytes is longer than the %zu accepted", pattern.len,
             REGEX_PATTERN_MAX);
     }
-    if (pattern.ptr == NULL) {
-        pattern = STR("");
-    }
     struct regex *r = mem_calloc(1, sizeof(*r));
     if (r == NULL) {
         return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
     }
     arena_init(&r->arena, 0);
-    int status = compile(pattern, &r->program, e);
+    struct strbuf written;
+    strbuf_init(&written, 2 * REGEX_PATTERN_MAX);
+    write_for_re2(pattern, &written);
+    int status = strbuf_error(&written);
     if (status == 0) {
-        status = find_hints(r, pattern);
-        if (status != 0) {
-            err_set(e, status, -1, "%s", err_text(status));
-        }
+        status = compile(strbuf_str(&written), &r->program, e);
+    }
+    if (status == 0) {
+        status = find_hints(r, strbuf_str(&written));
+    }
+    strbuf_release(&written);
+    if (status == ERR_NOMEM) {
+        err_set(e, status, -1, "%s", err_text(status));
     }
     if (status != 0) {
         regex_free(r);

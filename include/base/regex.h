@@ -1,5 +1,5 @@
-/* Regular expressions: RE2 syntax, linear time on any pattern and text. The wrapper of RE2; the one
- * file that includes it is base/base/regex_shim.cc.
+/* Regular expressions: RE2 syntax and Go's "(?<name>", linear time on any pattern and text. The one
+ * file that includes RE2 is base/base/regex_shim.cc.
  *
  * Compiled patterns are immutable and may be shared between threads.
  */
