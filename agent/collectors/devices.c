@@ -171,3 +171,39 @@ int devices_read_number(
     int status = devices_read(c, d, index, file, &text);
     return status == 0 ? field_number(text, value_out) : status;
 }
+
+int devices_read_once(
+    struct collect *c, struct devices *d, size_t index, size_t file, struct str *text_out)
+{
+    assert(index < d->count);
+    assert(file < d->file_count);
+    char path[COLLECT_PATH_MAX];
+    int length =
+        snprintf(path, sizeof(path), "%s/%s/%s", d->directory, d->list[index].name, d->files[file]);
+    if (length < 0 || (size_t)length >= sizeof(path)) {
+        return ERR_LIMIT;
+    }
+    struct str text;
+    int status = collect_read_once(c, d->root, path, &text);
+    if (status == 0) {
+        *text_out = str_trim(text);
+    }
+    return status;
+}
+
+void devices_give(struct collect *c, struct devices *d, const char *label, size_t skip,
+    const struct device_metric *rows, size_t count)
+{
+    for (size_t r = 0; r < count; r++) {
+        metric_family(c->sink, rows[r].name, rows[r].type, rows[r].help);
+        for (size_t i = 0; i < d->count; i++) {
+            double value;
+            if (devices_read_number(c, d, i, rows[r].file, &value) == 0) {
+                struct label_pair pair = {label, str_skip(device_name(d, i), skip)};
+                value = rows[r].factor != 0 ? value * rows[r].factor : value;
+                value = rows[r].divisor != 0 ? value / rows[r].divisor : value;
+                metric_sample(c->sink, &pair, 1, value);
+            }
+        }
+    }
+}

@@ -56,8 +56,27 @@ ptrdiff_t devices_find(const struct devices *d, const char *name);
 /* The text of a file of a device, as collect_read; blanks and the newline at its ends are cut. */
 int devices_read(
     struct collect *c, struct devices *d, size_t index, size_t file, struct str *text_out);
-/* The same as a number; ERR_CORRUPT when it is none. */
+/* The same without keeping the file open: for what is read seldom. */
+int devices_read_once(
+    struct collect *c, struct devices *d, size_t index, size_t file, struct str *text_out);
+/* devices_read as a number; ERR_CORRUPT when it is none. */
 int devices_read_number(
     struct collect *c, struct devices *d, size_t index, size_t file, double *value_out);
+
+/* One metric for each device, from one of its files. */
+struct device_metric {
+    const char *name;
+    enum metric_type type;
+    size_t file;
+    /* Value shown = number read × factor ÷ divisor; 0 stands for 1. */
+    double factor;
+    double divisor;
+    const char *help;
+};
+
+/* Gives each metric of `rows` for all devices that have its file; the label `label` is the device's
+ * name without its first `skip` bytes. */
+void devices_give(struct collect *c, struct devices *d, const char *label, size_t skip,
+    const struct device_metric *rows, size_t count);
 
 #endif

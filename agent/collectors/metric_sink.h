@@ -17,7 +17,7 @@
 #include "model/sample.h"
 
 /* Labels of one sample a collector may give. */
-#define METRIC_LABELS_MAX 16
+#define METRIC_LABELS_MAX 24
 
 /* Pairs of a sample stand in ascending order of their names; `name` has static life, `value` lives
  * during the call and is valid UTF-8. An empty value is the same as no label to a store, and is

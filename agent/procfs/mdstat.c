@@ -51,8 +51,11 @@ static int parse_size(struct str line, struct procfs_md *md, const struct member
     md->blocks_synced = md->blocks;
     md->disks_failed = members->failed;
     md->disks_spare = members->spare;
+    if (md->state == PROCFS_MD_INACTIVE) {
+        return 0; // how many disks it wants is not known before it runs
+    }
     md->disks_required = members->all - members->spare;
-    md->disks_active = md->state == PROCFS_MD_INACTIVE ? 0 : md->disks_required - members->failed;
+    md->disks_active = md->disks_required - members->failed;
     struct str field;
     while (field_next(&line, &field)) {
         if (!field_take_prefix(&field, STR("[")) || str_find(field, '/') < 0) {

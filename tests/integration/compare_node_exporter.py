@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares host metrics with those of node_exporter on the same machine at the same time.
 
-    compare_node_exporter.py [--url URL | COMMAND...] [--node-exporter PATH] [--verbose]
+    compare_node_exporter.py [--url URL] [--node-exporter PATH] [--reference FILE] [--verbose] [COMMAND...]
 
 Starts node_exporter on a free loopback port with the defaults of its current release, takes ours from
 URL or from the standard output of COMMAND (which prints one exposition), before and after theirs, and
@@ -72,7 +72,7 @@ class Exposition:
     def __init__(self, text):
         self.types = {}
         self.samples = {}
-        for line in text.splitlines():
+        for line in text.split("\n"):
             if line.startswith("# TYPE "):
                 _, _, name, kind = line.split(" ", 3)
                 if name in self.types:
@@ -208,16 +208,22 @@ def main():
     parser.add_argument("--url")
     parser.add_argument("--node-exporter", default=shutil.which("prometheus-node-exporter")
                         or shutil.which("node_exporter"))
+    parser.add_argument("--reference", help="an exposition of node_exporter instead of a live one")
     parser.add_argument("--verbose", action="store_true", help="list what only we have, too")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()
-    if not arguments.node_exporter or not os.access(arguments.node_exporter, os.X_OK):
+    has_exporter = arguments.node_exporter and os.access(arguments.node_exporter, os.X_OK)
+    if not arguments.reference and not has_exporter:
         print("node_exporter is not installed; nothing compared")
         return 77
     if not arguments.url and not arguments.command:
         parser.error("give --url or a command that prints an exposition")
     before = take_ours(arguments)
-    theirs = Exposition(take_theirs(arguments.node_exporter))
+    if arguments.reference:
+        with open(arguments.reference, encoding="utf-8") as file:
+            theirs = Exposition(file.read())
+    else:
+        theirs = Exposition(take_theirs(arguments.node_exporter))
     after = take_ours(arguments)
     return compare(before, theirs, after, arguments.verbose)
 
