@@ -176,6 +176,23 @@ export function bargauge(title, description, size, list, config = {}) {
   return panel('bargauge', title, description, size, list, defaults, config.overrides ?? [], options);
 }
 
+/* Buckets of a classic histogram, one series per `le`. */
+export function heatmap(title, description, size, expr, config = {}) {
+  const options = {
+    calculate: false,
+    cellGap: 1,
+    cellValues: { unit: 'short' },
+    color: { mode: 'opacity', fill: 'blue', scale: 'exponential', exponent: 0.5, steps: 64, reverse: false },
+    legend: { show: false },
+    rowsFrame: { layout: 'auto' },
+    showValue: 'never',
+    tooltip: { mode: 'single', showColorScale: false, yHistogram: false },
+    yAxis: { axisPlacement: 'left', reverse: false, unit: config.unit ?? 's' },
+  };
+  const target = query(expr, '{{le}}', { format: 'heatmap' });
+  return panel('heatmap', title, description, size, [target], {}, [], options, { interval: config.interval ?? '30s' });
+}
+
 export function table(title, description, size, list, config = {}) {
   const defaults = {
     color: { mode: 'thresholds' },

@@ -10,6 +10,7 @@ import {
   dashboard,
   datasourceVariable,
   fixed,
+  heatmap,
   instant,
   query,
   queryVariable,
@@ -41,9 +42,11 @@ const overview = row('Overview', [
 ]);
 
 const ingest = row('Ingest and queries', [
-  timeseries('Samples taken in', 'Samples per second by server.', [12, 8],
+  timeseries('Samples taken in', 'Samples per second by server.', [8, 8],
     [query(`sum by (instance) (${rate('sonde_ingested_samples_total')})`, '{{instance}}')], { unit: 'short' }),
-  timeseries('Queries faster than', 'Share of queries that were answered within each bound, in seconds.', [12, 8],
+  heatmap('Duration of queries', 'How many queries took how long. Darker is more.', [8, 8],
+    `sum by (le) (increase(${BUCKET}{${TARGET}}[$__rate_interval]))`),
+  timeseries('Queries faster than', 'Share of queries that were answered within each bound, in seconds.', [8, 8],
     [query(`sum by (le) (${rate(BUCKET)}) / on () group_left () sum(${rate(BUCKET, `${TARGET},le="+Inf"`)})`, '{{le}} s')],
     { unit: 'percentunit', max: 1, fill: 0, sort: 'none' }),
 ]);

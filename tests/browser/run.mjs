@@ -54,6 +54,8 @@ const PATIENCE_MS = 20_000;
 const complaints = [];
 /* A mistake in an expression is answered with 400, which Chromium reports on the console. */
 let expectBadRequest = false;
+/* So is every request while the server is made unreachable. */
+let expectFailures = false;
 
 function check(condition, what) {
   if (!condition) {
@@ -63,7 +65,7 @@ function check(condition, what) {
 
 function watch(page) {
   page.on('console', (message) => {
-    const wanted = expectBadRequest && /status of 400/.test(message.text());
+    const wanted = (expectBadRequest && /status of 400/.test(message.text())) || (expectFailures && /net::ERR_FAILED/.test(message.text()));
     if (message.type() === 'error' && !wanted) {
       complaints.push(`console: ${message.text()}`);
     }
@@ -167,6 +169,18 @@ const steps = {
     await page.waitForSelector('.row', { timeout: PATIENCE_MS });
   },
 
+  async 'a lost server is said aloud, what was there stays, and all comes back'(page) {
+    await page.route('**/api/**', (route) => route.abort());
+    expectFailures = true;
+    await page.keyboard.press('r');
+    await page.locator('.banner').waitFor({ timeout: PATIENCE_MS });
+    check((await page.locator('.stat-value').count()) > 0, 'the last values are gone');
+    await page.unroute('**/api/**');
+    await page.locator('.banner').waitFor({ state: 'detached', timeout: PATIENCE_MS });
+    await page.waitForFunction(() => !document.querySelector('.panel-notice'), undefined, { timeout: PATIENCE_MS });
+    expectFailures = false;
+  },
+
   async 'both themes'(page) {
     const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
     const before = await theme();
@@ -196,6 +210,19 @@ const steps = {
     await page.waitForURL(/d=sonde/, { timeout: PATIENCE_MS });
     await page.waitForSelector('.panel-table[data-state="data"] tbody tr', { timeout: PATIENCE_MS });
     await shot(page, 'sonde');
+  },
+
+  async 'a choice goes into the address, and back takes it out'(page) {
+    const choice = () => page.locator('.variable-button').first().textContent();
+    const before = await choice();
+    await page.locator('.variable-button').first().click();
+    await page.locator('.option-list button').nth(1).click();
+    await page.keyboard.press('Escape');
+    const chosen = await choice();
+    check(chosen !== before, `nothing was chosen: ${chosen}`);
+    await page.waitForURL(/var-job=(?!%24__all)/, { timeout: PATIENCE_MS });
+    await page.goBack();
+    await page.waitForFunction((text) => document.querySelector('.variable-button').textContent === text, before, { timeout: PATIENCE_MS });
   },
 
   async 'explore draws what is typed'(page) {

@@ -1,14 +1,14 @@
 /* The page: bar on top, one view below. */
 import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { buildInfo, dashboardIndex, type DashboardEntry } from './api/client';
+import { ApiError, buildInfo, dashboardIndex, type DashboardEntry } from './api/client';
 import { Help } from './controls/help';
 import { Icon, Logo } from './controls/icons';
 import { Popover } from './controls/popover';
 import { RefreshPicker, TimePicker } from './controls/time_picker';
 import { installShortcuts } from './shortcuts';
 import { MEASURE_EVERY_MS, measureScrapeInterval } from './scrape_interval';
-import { dashboards, navigate, page, reachable, refreshNow, theme, toggleTheme } from './state';
+import { dashboards, navigate, page, reachable, theme, toggleTheme } from './state';
 import { DashboardView } from './views/dashboard_view';
 import { ExploreView } from './views/explore_view';
 
@@ -46,14 +46,27 @@ function App() {
   );
 }
 
+/* While the server is gone it is asked a small question every so often. */
+const KNOCK_EVERY_MS = 3000;
+
 function Unreachable() {
+  const knock = () => {
+    buildInfo().then(
+      () => (reachable.value = true),
+      (error: ApiError) => (reachable.value = error.kind !== 'unreachable'),
+    );
+  };
+  useEffect(() => {
+    const timer = setInterval(knock, KNOCK_EVERY_MS);
+    return () => clearInterval(timer);
+  }, []);
   return (
     <div class="banner" role="alert">
       <Icon name="warning" />
       <span>
-        The server does not answer; the page asks again at each refresh. Is it running? <code>systemctl status sonde-server</code>
+        The server does not answer; the page asks again every few seconds. Is it running? <code>systemctl status sonde-server</code>
       </span>
-      <button type="button" class="button small" onClick={refreshNow}>
+      <button type="button" class="button small" onClick={knock}>
         Try now
       </button>
     </div>

@@ -10,7 +10,7 @@ import type { TargetResult } from './model/frames';
 import { builtins, interpolate, type Scope } from './model/interpolate';
 import { alignWindow, computeStep, type Step } from './model/step';
 import { parseDuration, type TimeWindow } from './model/time';
-import { reachable } from './state';
+import { forced, reachable, tick } from './state';
 
 export interface TargetError {
   refId: string;
@@ -136,10 +136,16 @@ export function usePanelData(input: DataInput): PanelData {
   const [data, setData] = useState<PanelData>(EMPTY);
   const lastKey = useRef('');
   const { requests, scope } = input.active ? plan(input) : { requests: [], scope: {} };
-  const key = input.active ? JSON.stringify(requests.map((r) => [r.expr, r.instant, r.window, r.stepMs])) : '';
+  // A refresh asked for by a person asks again even when the window has not moved; one by timer does
+  // only where the last answer was an error. What failed because the server was gone is asked again as
+  // soon as it is back.
+  const lost = data.errors.some((e) => e.kind === 'unreachable');
+  const again = [forced.value, data.errors.length > 0 && tick.value, lost && reachable.value].join('/');
+  const key = input.active ? again + JSON.stringify(requests.map((r) => [r.expr, r.instant, r.window, r.stepMs])) : '';
 
   useEffect(() => {
     if (!input.active || key === lastKey.current) {
+      setData((old) => (old.loading ? { ...old, loading: false } : old));
       return;
     }
     const controller = new AbortController();
@@ -149,7 +155,9 @@ export function usePanelData(input: DataInput): PanelData {
         return;
       }
       lastKey.current = key;
-      reachable.value = !next.errors.some((e) => e.kind === 'unreachable');
+      if (next.errors.some((e) => e.kind === 'unreachable')) {
+        reachable.value = false;
+      }
       setData((old) => keepOld(old, next));
     });
     return () => controller.abort();

@@ -31,8 +31,15 @@ export const scrapeMs = signal<number>(DEFAULT_SCRAPE_MS);
 /* True once the first measurement is over: panels wait for it rather than ask twice. */
 export const scrapeKnown = signal(false);
 
+/* Counts refreshes asked for by a person, and moves through the history of the browser. */
+export const forced = signal(0);
+export const moves = signal(0);
+
 export function refreshNow(): void {
-  tick.value = Date.now();
+  batch(() => {
+    forced.value++;
+    tick.value = Date.now();
+  });
 }
 
 function write(push: boolean): void {
@@ -68,6 +75,7 @@ export function setRange(next: TimeRange): void {
 }
 
 export function setRefresh(next: string): void {
+  page.value = { ...page.value, refresh: next };
   refresh.value = next;
   write(false);
 }
@@ -110,6 +118,7 @@ addEventListener('popstate', () => {
     page.value = next;
     range.value = next.range ?? range.value;
     refresh.value = next.refresh ?? refresh.value;
+    moves.value++;
     tick.value = Date.now();
   });
 });
@@ -122,7 +131,7 @@ effect(() => {
   }
   const timer = setInterval(() => {
     if (!document.hidden) {
-      refreshNow();
+      tick.value = Date.now();
     }
   }, Math.max(1000, every));
   return () => clearInterval(timer);
@@ -131,7 +140,7 @@ effect(() => {
 document.addEventListener('visibilitychange', () => {
   const every = parseDuration(refresh.value || '');
   if (!document.hidden && every && Date.now() - tick.value > every && isRelative(range.value)) {
-    refreshNow();
+    tick.value = Date.now();
   }
 });
 
@@ -139,15 +148,23 @@ const THEME_KEY = 'sonde-theme';
 const systemTheme = (): Theme => (matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark');
 
 function savedTheme(): Theme | undefined {
-  const saved = localStorage.getItem(THEME_KEY);
-  return saved === 'dark' || saved === 'light' ? saved : undefined;
+  try {
+    const saved = localStorage.getItem(THEME_KEY);
+    return saved === 'dark' || saved === 'light' ? saved : undefined;
+  } catch {
+    return undefined; // the browser may forbid storage
+  }
 }
 
 export const theme = signal<Theme>(savedTheme() ?? systemTheme());
 
 export function toggleTheme(): void {
   theme.value = theme.value === 'dark' ? 'light' : 'dark';
-  localStorage.setItem(THEME_KEY, theme.value);
+  try {
+    localStorage.setItem(THEME_KEY, theme.value);
+  } catch {
+    // It holds until the page is closed.
+  }
 }
 
 effect(() => {

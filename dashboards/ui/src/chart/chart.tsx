@@ -1,9 +1,9 @@
 /* A uPlot chart as a component: made anew when its shape changes, fed when only data change. */
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import { thresholdValue, paint, withAlpha, type Theme } from '../model/color';
 import type { Thresholds } from '../model/dashboard';
-import { chartOptions, scaleKey, type ChartModel } from './options';
+import { chartColors, chartOptions, scaleKey, type ChartModel } from './options';
 import { hideTooltip, showTooltip } from './tooltip';
 
 export interface ChartProps {
@@ -23,15 +23,6 @@ export interface ChartProps {
 /* A drag shorter than this is a click. */
 const DRAG_MIN_PX = 6;
 
-function css(node: HTMLElement) {
-  const style = getComputedStyle(node);
-  return {
-    text: style.getPropertyValue('--text-muted').trim(),
-    grid: style.getPropertyValue('--chart-grid').trim(),
-    font: `11px ${style.getPropertyValue('--font').trim()}`,
-  };
-}
-
 /* What must agree for data to be fed into an existing chart. */
 function shapeOf(props: ChartProps): string {
   const series = props.model.shown.map((s) => [s.series.name, s.color, s.series.config, s.series.values.length > 1]);
@@ -43,11 +34,11 @@ export function Chart(props: ChartProps) {
   const chart = useRef<uPlot | undefined>(undefined);
   const latest = useRef(props);
   latest.current = props;
-  const shape = shapeOf(props);
+  const shape = useMemo(() => shapeOf(props), [props.model, props.theme, props.syncKey, props.thresholds?.style]);
 
   useLayoutEffect(() => {
     const node = host.current!;
-    const options = chartOptions({ ...latest.current, css: css(node), model: latest.current.model });
+    const options = chartOptions({ ...latest.current, css: chartColors(node), model: latest.current.model });
     const u = new uPlot(
       {
         ...options,

@@ -51,6 +51,22 @@ function bands(list: Series[], percent: boolean): uPlot.Band[] {
   return result;
 }
 
+/* What a canvas needs to know of the style sheet. */
+export interface ChartColors {
+  text: string;
+  grid: string;
+  font: string;
+}
+
+export function chartColors(node: HTMLElement): ChartColors {
+  const style = getComputedStyle(node);
+  return {
+    text: style.getPropertyValue('--text-muted').trim(),
+    grid: style.getPropertyValue('--chart-grid').trim(),
+    font: `11px ${style.getPropertyValue('--font').trim()}`,
+  };
+}
+
 export interface OptionsInput {
   width: number;
   height: number;
@@ -60,7 +76,7 @@ export interface OptionsInput {
   /* Whole window in seconds: the axis shows it even where there are no samples. */
   from: number;
   to: number;
-  css: { text: string; grid: string; font: string };
+  css: ChartColors;
   compact?: boolean;
 }
 
@@ -185,10 +201,24 @@ function textWidth(text: string, font: string): number {
   return measure.measureText(text).width;
 }
 
+/* On a logarithmic axis the ticks that get no label are null. */
+function tickTexts(ticks: (number | null)[], mirrored: boolean, unit: string | undefined): string[] {
+  const known = ticks.filter((t): t is number => t !== null);
+  const texts = formatTicks(mirrored ? known.map(Math.abs) : known, unit);
+  let next = 0;
+  return ticks.map((t) => (t === null ? '' : texts[next++]!));
+}
+
+/* Seconds are read in minutes and hours from 60 on. */
+const TIME_INCREMENTS = [
+  ...[-9, -8, -7, -6, -5, -4, -3, -2, -1].flatMap((power) => [1, 2, 5].map((n) => n * 10 ** power)),
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000, 31_536_000,
+];
+
 const BINARY_INCREMENTS = Array.from({ length: 60 }, (_, i) => 2 ** i);
 
 /* Mirrored series are drawn below zero but are not negative, and the labels say so. */
-function yAxis(scale: string, configs: FieldConfig[], right: boolean, css: OptionsInput['css']): uPlot.Axis {
+function yAxis(scale: string, configs: FieldConfig[], right: boolean, css: ChartColors): uPlot.Axis {
   const config = configs[0]!;
   const mirrored = configs.some((c) => c.custom?.transform === 'negative-Y');
   return {
@@ -201,15 +231,15 @@ function yAxis(scale: string, configs: FieldConfig[], right: boolean, css: Optio
     gap: 6,
     space: 34,
     size: (_, values) => Math.ceil(Math.max(0, ...(values ?? []).map((v) => textWidth(v, css.font)))) + 16,
-    ...(isBinary(config.unit) ? { incrs: BINARY_INCREMENTS } : {}),
-    values: (_, ticks) => formatTicks(mirrored ? ticks.map(Math.abs) : ticks, config.unit),
+    ...(isBinary(config.unit) ? { incrs: BINARY_INCREMENTS } : config.unit === 's' ? { incrs: TIME_INCREMENTS } : {}),
+    values: (_, ticks) => tickTexts(ticks, mirrored, config.unit),
     label: config.custom?.axisLabel || undefined,
     labelSize: 18,
     labelFont: css.font,
   };
 }
 
-function xAxis(css: OptionsInput['css']): uPlot.Axis {
+export function xAxis(css: ChartColors): uPlot.Axis {
   return {
     stroke: css.text,
     font: css.font,

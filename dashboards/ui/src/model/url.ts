@@ -101,7 +101,8 @@ export function formatUrl(state: PageState): string {
     parameters.set('from', state.range.from);
     parameters.set('to', state.range.to);
   }
-  if (state.refresh) {
+  // "Off" must be said: the dashboard may want to refresh by itself.
+  if (state.refresh || (state.refresh === '' && state.view === 'dashboard')) {
     parameters.set('refresh', state.refresh);
   }
   const search = parameters.toString();

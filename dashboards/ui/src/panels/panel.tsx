@@ -14,6 +14,7 @@ import { navigate, range, scrapeKnown, scrapeMs, setRange, theme, timeWindow, up
 import { BarGaugePanel } from './bargauge';
 import { downloadCsv } from './csv';
 import { GaugePanel } from './gauge';
+import { HeatmapPanel } from './heatmap';
 import { StatPanel } from './stat';
 import { TablePanel } from './table';
 import { TextPanel } from './text';
@@ -25,6 +26,7 @@ const BODIES: Record<string, PanelBody> = {
   timeseries: TimeseriesPanel,
   stat: StatPanel,
   gauge: GaugePanel,
+  heatmap: HeatmapPanel,
   bargauge: BarGaugePanel,
   table: TablePanel,
   text: TextPanel,

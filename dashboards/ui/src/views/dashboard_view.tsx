@@ -8,7 +8,7 @@ import { expandRepeats, GRID_COLUMNS, GRID_GAP, GRID_UNIT, reflow, sections, typ
 import { interpolate, type Scope } from '../model/interpolate';
 import { scopeOf, valueOf } from '../model/variables';
 import { PanelFrame } from '../panels/panel';
-import { adoptDefaults, page, tick, timeWindow, update } from '../state';
+import { adoptDefaults, moves, page, reachable, tick, timeWindow, update } from '../state';
 import { chosenValues, forgetVariables, resolveVariables, variables, variablesReady } from '../variable_store';
 import { NoDataGuide } from './guide';
 
@@ -60,21 +60,25 @@ export function DashboardView({ name }: { name: string }) {
 
 function useVariables(dashboard: Dashboard): void {
   const asked = useRef(0);
-  const wishes = page.value.variables;
+  const moved = useRef(moves.value);
   const { from, to } = timeWindow.value;
   const span = to - from;
   const missing = variables.value.some((v) => v.model.type === 'query' && v.options.length === 0);
   useEffect(() => {
     const old = tick.value - asked.current > VARIABLES_AGE_MS;
-    if (!variablesReady.value || old || missing) {
+    const back = moved.current !== moves.value;
+    if (!variablesReady.value || old || missing || back) {
       asked.current = tick.value;
+      moved.current = moves.value;
+      // The address speaks when it was not this page that wrote it.
+      const wishes = variablesReady.value && !back ? {} : page.value.variables;
       void resolveVariables(dashboard.variables, wishes, timeWindow.value).then(() => {
         if (variablesReady.value) {
           update({ variables: chosenValues() });
         }
       });
     }
-  }, [dashboard, tick.value, span, missing]);
+  }, [dashboard, tick.value, span, missing, moves.value, reachable.value]);
 }
 
 function useWidth(): number {
