@@ -15,7 +15,9 @@ for (const [name, model] of Object.entries(FILES)) {
   if (!check) {
     writeFileSync(path, text);
   } else if (readFileSync(path, 'utf8') !== text) {
-    console.error(`${name}.json differs from source/${name}.mjs: run node dashboards/source/generate.mjs`);
+    console.error(
+      `${name}.json differs from source/${name}.mjs: run node dashboards/source/generate.mjs`,
+    );
     stale = 1;
   }
 }

@@ -108,12 +108,24 @@ export function timeseries(title, description, size, list, config = {}) {
     },
     tooltip: { mode: 'multi', sort: config.sort ?? 'desc' },
   };
-  return panel('timeseries', title, description, size, list, defaults, config.overrides ?? [], options);
+  return panel(
+    'timeseries',
+    title,
+    description,
+    size,
+    list,
+    defaults,
+    config.overrides ?? [],
+    options,
+  );
 }
 
 export function stat(title, description, size, list, config = {}) {
   const defaults = {
-    color: { mode: config.color ? 'fixed' : 'thresholds', ...(config.color ? { fixedColor: config.color } : {}) },
+    color: {
+      mode: config.color ? 'fixed' : 'thresholds',
+      ...(config.color ? { fixedColor: config.color } : {}),
+    },
     unit: config.unit ?? 'short',
     thresholds: config.thresholds ?? CALM,
     mappings: config.mappings ?? [],
@@ -173,7 +185,16 @@ export function bargauge(title, description, size, list, config = {}) {
     minVizWidth: 8,
     sizing: 'auto',
   };
-  return panel('bargauge', title, description, size, list, defaults, config.overrides ?? [], options);
+  return panel(
+    'bargauge',
+    title,
+    description,
+    size,
+    list,
+    defaults,
+    config.overrides ?? [],
+    options,
+  );
 }
 
 /* Buckets of a classic histogram, one series per `le`. */
@@ -182,7 +203,14 @@ export function heatmap(title, description, size, expr, config = {}) {
     calculate: false,
     cellGap: 1,
     cellValues: { unit: 'short' },
-    color: { mode: 'opacity', fill: 'blue', scale: 'exponential', exponent: 0.5, steps: 64, reverse: false },
+    color: {
+      mode: 'opacity',
+      fill: 'blue',
+      scale: 'exponential',
+      exponent: 0.5,
+      steps: 64,
+      reverse: false,
+    },
     legend: { show: false },
     rowsFrame: { layout: 'auto' },
     showValue: 'never',
@@ -190,7 +218,9 @@ export function heatmap(title, description, size, expr, config = {}) {
     yAxis: { axisPlacement: 'left', reverse: false, unit: config.unit ?? 's' },
   };
   const target = query(expr, '{{le}}', { format: 'heatmap' });
-  return panel('heatmap', title, description, size, [target], {}, [], options, { interval: config.interval ?? '30s' });
+  return panel('heatmap', title, description, size, [target], {}, [], options, {
+    interval: config.interval ?? '30s',
+  });
 }
 
 export function table(title, description, size, list, config = {}) {
@@ -217,7 +247,11 @@ export function text(title, size, content) {
     type: 'text',
     title,
     size,
-    options: { mode: 'markdown', content, code: { language: 'plaintext', showLineNumbers: false } },
+    options: {
+      mode: 'markdown',
+      content,
+      code: { language: 'plaintext', showLineNumbers: false },
+    },
   };
 }
 
@@ -232,7 +266,13 @@ function place(rows) {
   let id = 1;
   let top = 0;
   for (const { title, panels, collapsed } of rows) {
-    const head = { id: id++, type: 'row', title, collapsed, gridPos: { h: 1, w: GRID_COLUMNS, x: 0, y: top } };
+    const head = {
+      id: id++,
+      type: 'row',
+      title,
+      collapsed,
+      gridPos: { h: 1, w: GRID_COLUMNS, x: 0, y: top },
+    };
     top += 1;
     let x = 0;
     let y = top;
@@ -281,7 +321,11 @@ export function queryVariable(name, label, expression, more = {}) {
     type: 'query',
     datasource: DATASOURCE,
     definition: expression,
-    query: { qryType: 1, query: expression, refId: 'PrometheusVariableQueryEditor-VariableQuery' },
+    query: {
+      qryType: 1,
+      query: expression,
+      refId: 'PrometheusVariableQueryEditor-VariableQuery',
+    },
     current: {},
     hide: 0,
     includeAll: false,
@@ -314,7 +358,14 @@ export function dashboard({ uid, title, description, tags, variables, rows, refr
     fiscalYearStartMonth: 0,
     graphTooltip: 1,
     links: [
-      { title: 'Sonde', type: 'dashboards', tags: ['sonde'], asDropdown: true, includeVars: false, keepTime: true },
+      {
+        title: 'Sonde',
+        type: 'dashboards',
+        tags: ['sonde'],
+        asDropdown: true,
+        includeVars: false,
+        keepTime: true,
+      },
     ],
     panels: place(rows),
     refresh,

@@ -90,7 +90,9 @@ function report(outdir, js) {
   for (const name of readdirSync(outdir).sort()) {
     const bytes = readFileSync(join(outdir, name));
     const packed = gzipSync(bytes, { level: 9 }).length;
-    console.log(`${name.padEnd(24)} ${String(bytes.length).padStart(8)} bytes, ${String(packed).padStart(7)} compressed`);
+    console.log(
+      `${name.padEnd(24)} ${String(bytes.length).padStart(8)} bytes, ${String(packed).padStart(7)} compressed`,
+    );
     if (name === js && packed > SCRIPT_MAX_BYTES) {
       throw new Error(`${js} is ${packed} bytes compressed, more than ${SCRIPT_MAX_BYTES}`);
     }

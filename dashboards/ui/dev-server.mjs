@@ -49,7 +49,9 @@ function dashboardIndex() {
     .filter((f) => f.endsWith('.json'))
     .sort()
     .map((f) => {
-      const { uid, title, description, tags } = JSON.parse(readFileSync(join(dashboards, f), 'utf8'));
+      const { uid, title, description, tags } = JSON.parse(
+        readFileSync(join(dashboards, f), 'utf8'),
+      );
       return { name: f.slice(0, -5), uid, title, description, tags };
     });
 }
@@ -78,7 +80,13 @@ function answer(response, status, type, body) {
 
 function proxy(request, response, path) {
   const upstream = http.request(
-    { host: api.hostname, port: api.port, path: api.pathname.replace(/\/$/, '') + path, method: request.method, headers: { ...request.headers, host: api.host } },
+    {
+      host: api.hostname,
+      port: api.port,
+      path: api.pathname.replace(/\/$/, '') + path,
+      method: request.method,
+      headers: { ...request.headers, host: api.host },
+    },
     (reply) => {
       response.writeHead(reply.statusCode, reply.headers);
       reply.pipe(response);
@@ -111,12 +119,23 @@ const server = http.createServer((request, response) => {
   }
 });
 
-server.listen(Number(port), host, () => console.log(`http://${host}:${port}${prefix}/ with the API of ${api.href}`));
+server.listen(Number(port), host, () =>
+  console.log(`http://${host}:${port}${prefix}/ with the API of ${api.href}`),
+);
 
 if (process.argv.includes('--watch')) {
   let timer;
-  watch(join(here, 'src'), { recursive: process.platform !== 'linux' || Number(process.versions.node.split('.')[0]) >= 20 }, () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => spawn(process.execPath, [join(here, 'build.mjs')], { stdio: 'inherit' }), 100);
-  });
+  watch(
+    join(here, 'src'),
+    {
+      recursive: process.platform !== 'linux' || Number(process.versions.node.split('.')[0]) >= 20,
+    },
+    () => {
+      clearTimeout(timer);
+      timer = setTimeout(
+        () => spawn(process.execPath, [join(here, 'build.mjs')], { stdio: 'inherit' }),
+        100,
+      );
+    },
+  );
 }

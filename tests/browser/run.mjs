@@ -32,7 +32,11 @@ if (!/^https?:/.test(base)) {
 const panelsWanted = Number(option('panels', 10));
 const shots = option('shots', '');
 
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((p) => existsSync(p));
+const executablePath = [
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+].find((p) => existsSync(p));
 let chromium;
 try {
   ({ chromium } = createRequire(join(here, '../../dashboards/ui/package.json'))('playwright-core'));
@@ -46,8 +50,13 @@ if (!executablePath) {
 }
 
 const BROWSER_FLAGS = [
-  '--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync', '--no-first-run',
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--no-first-run',
 ];
 const PATIENCE_MS = 20_000;
 
@@ -65,7 +74,9 @@ function check(condition, what) {
 
 function watch(page) {
   page.on('console', (message) => {
-    const wanted = (expectBadRequest && /status of 400/.test(message.text())) || (expectFailures && /net::ERR_FAILED/.test(message.text()));
+    const wanted =
+      (expectBadRequest && /status of 400/.test(message.text())) ||
+      (expectFailures && /net::ERR_FAILED/.test(message.text()));
     if (message.type() === 'error' && !wanted) {
       complaints.push(`console: ${message.text()}`);
     }
@@ -93,7 +104,9 @@ function drawnPanels() {
     }
     return strong > 50;
   };
-  return [...document.querySelectorAll('.panel-timeseries[data-state="data"] canvas')].filter(painted).length;
+  return [...document.querySelectorAll('.panel-timeseries[data-state="data"] canvas')].filter(
+    painted,
+  ).length;
 }
 
 const steps = {
@@ -113,7 +126,14 @@ const steps = {
     }
     check(drawn >= panelsWanted, `${drawn} charts drawn, ${panelsWanted} wanted`);
     const failed = await page.locator('.panel[data-state="error"]').count();
-    check(failed === 0, `${failed} panels show an error: ${await page.locator('.panel[data-state="error"]').first().textContent().catch(() => '')}`);
+    check(
+      failed === 0,
+      `${failed} panels show an error: ${await page
+        .locator('.panel[data-state="error"]')
+        .first()
+        .textContent()
+        .catch(() => '')}`,
+    );
     await page.evaluate(() => window.scrollTo(0, 0));
     const value = await page.locator('.stat-value').first().textContent();
     check(/\d/.test(value), `the first stat shows "${value}"`);
@@ -128,7 +148,9 @@ const steps = {
     const text = await tooltip.textContent();
     check(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/.test(text), `tooltip without a time: ${text}`);
     const cursors = await page.evaluate(
-      () => [...document.querySelectorAll('.u-cursor-x')].filter((n) => !n.classList.contains('u-off')).length,
+      () =>
+        [...document.querySelectorAll('.u-cursor-x')].filter((n) => !n.classList.contains('u-off'))
+          .length,
     );
     check(cursors >= 2, `${cursors} charts follow the cursor`);
   },
@@ -177,7 +199,9 @@ const steps = {
     check((await page.locator('.stat-value').count()) > 0, 'the last values are gone');
     await page.unroute('**/api/**');
     await page.locator('.banner').waitFor({ state: 'detached', timeout: PATIENCE_MS });
-    await page.waitForFunction(() => !document.querySelector('.panel-notice'), undefined, { timeout: PATIENCE_MS });
+    await page.waitForFunction(() => !document.querySelector('.panel-notice'), undefined, {
+      timeout: PATIENCE_MS,
+    });
     expectFailures = false;
   },
 
@@ -208,7 +232,9 @@ const steps = {
     await page.keyboard.press('d');
     await page.getByRole('button', { name: /Sonde itself/ }).click();
     await page.waitForURL(/d=sonde/, { timeout: PATIENCE_MS });
-    await page.waitForSelector('.panel-table[data-state="data"] tbody tr', { timeout: PATIENCE_MS });
+    await page.waitForSelector('.panel-table[data-state="data"] tbody tr', {
+      timeout: PATIENCE_MS,
+    });
     await shot(page, 'sonde');
   },
 
@@ -222,7 +248,11 @@ const steps = {
     check(chosen !== before, `nothing was chosen: ${chosen}`);
     await page.waitForURL(/var-job=(?!%24__all)/, { timeout: PATIENCE_MS });
     await page.goBack();
-    await page.waitForFunction((text) => document.querySelector('.variable-button').textContent === text, before, { timeout: PATIENCE_MS });
+    await page.waitForFunction(
+      (text) => document.querySelector('.variable-button').textContent === text,
+      before,
+      { timeout: PATIENCE_MS },
+    );
   },
 
   async 'explore draws what is typed'(page) {
@@ -259,7 +289,9 @@ const steps = {
     await page.goto(`${base}?d=host-use&from=now-15m&to=now&refresh=`);
     await page.waitForSelector('.panel[data-state="data"]', { timeout: PATIENCE_MS });
     await page.waitForTimeout(500);
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    const wide = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
     check(wide <= 0, `the page is ${wide} pixels too wide`);
     await shot(page, 'phone');
   },
@@ -275,7 +307,9 @@ async function shot(page, name) {
 const browser = await chromium.launch({ executablePath, args: BROWSER_FLAGS });
 let failed = false;
 try {
-  const page = await (await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: 'dark' })).newPage();
+  const page = await (
+    await browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: 'dark' })
+  ).newPage();
   watch(page);
   for (const [name, run] of Object.entries(steps)) {
     try {

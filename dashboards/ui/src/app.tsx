@@ -16,8 +16,14 @@ function App() {
   const [failure, setFailure] = useState('');
   const [version, setVersion] = useState('');
   useEffect(() => {
-    dashboardIndex().then((list) => (dashboards.value = list), (e: Error) => setFailure(e.message));
-    buildInfo().then((info) => setVersion(info.version ?? ''), () => undefined);
+    dashboardIndex().then(
+      (list) => (dashboards.value = list),
+      (e: Error) => setFailure(e.message),
+    );
+    buildInfo().then(
+      (info) => setVersion(info.version ?? ''),
+      () => undefined,
+    );
     void measureScrapeInterval();
     const timer = setInterval(() => void measureScrapeInterval(), MEASURE_EVERY_MS);
     return () => clearInterval(timer);
@@ -26,7 +32,11 @@ function App() {
   const name = page.value.dashboard || dashboards.value?.[0]?.name;
   return (
     <>
-      <TopBar list={dashboards.value ?? []} current={view === 'dashboard' ? name : undefined} version={version} />
+      <TopBar
+        list={dashboards.value ?? []}
+        current={view === 'dashboard' ? name : undefined}
+        version={version}
+      />
       {!reachable.value && <Unreachable />}
       {view === 'explore' ? (
         <ExploreView />
@@ -64,7 +74,8 @@ function Unreachable() {
     <div class="banner" role="alert">
       <Icon name="warning" />
       <span>
-        The server does not answer; the page asks again every few seconds. Is it running? <code>systemctl status sonde-server</code>
+        The server does not answer; the page asks again every few seconds. Is it running?{' '}
+        <code>systemctl status sonde-server</code>
       </span>
       <button type="button" class="button small" onClick={knock}>
         Try now
@@ -84,7 +95,15 @@ function TopBar({ list, current, version }: TopBarProps) {
   const title = list.find((d) => d.name === current)?.title;
   return (
     <header class="top-bar">
-      <a class="brand" href="./" title={version ? `Sonde ${version}` : 'Sonde'} onClick={(e) => (e.preventDefault(), navigate({ view: 'dashboard', dashboard: '' , variables: {} }))}>
+      <a
+        class="brand"
+        href="./"
+        title={version ? `Sonde ${version}` : 'Sonde'}
+        onClick={(e) => (
+          e.preventDefault(),
+          navigate({ view: 'dashboard', dashboard: '', variables: {} })
+        )}
+      >
         <Logo />
         <span>Sonde</span>
       </a>
@@ -104,14 +123,27 @@ function TopBar({ list, current, version }: TopBarProps) {
         >
           {(close) =>
             list.map((d) => (
-              <button type="button" key={d.name} aria-selected={d.name === current} onClick={() => (close(), navigate({ view: 'dashboard', dashboard: d.name, variables: {} }))}>
+              <button
+                type="button"
+                key={d.name}
+                aria-selected={d.name === current}
+                onClick={() => (
+                  close(),
+                  navigate({ view: 'dashboard', dashboard: d.name, variables: {} })
+                )}
+              >
                 <b>{d.title}</b>
                 <small>{d.description}</small>
               </button>
             ))
           }
         </Popover>
-        <button type="button" class={explore ? 'button nav active' : 'button nav'} title="Explore (e)" onClick={() => navigate({ view: 'explore' })}>
+        <button
+          type="button"
+          class={explore ? 'button nav active' : 'button nav'}
+          title="Explore (e)"
+          onClick={() => navigate({ view: 'explore' })}
+        >
           <Icon name="compass" />
           <span class="nav-text">Explore</span>
         </button>
@@ -119,7 +151,13 @@ function TopBar({ list, current, version }: TopBarProps) {
       <div class="top-tools">
         <TimePicker />
         <RefreshPicker />
-        <button type="button" class="button icon-only" title={theme.value === 'dark' ? 'Light theme' : 'Dark theme'} aria-label="Switch theme" onClick={toggleTheme}>
+        <button
+          type="button"
+          class="button icon-only"
+          title={theme.value === 'dark' ? 'Light theme' : 'Dark theme'}
+          aria-label="Switch theme"
+          onClick={toggleTheme}
+        >
           <Icon name={theme.value === 'dark' ? 'sun' : 'moon'} />
         </button>
         <Help version={version} />

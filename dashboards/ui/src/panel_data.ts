@@ -99,12 +99,21 @@ function plan(input: DataInput): { requests: Request[]; scope: Scope } {
     scope = { ...input.scope, ...builtins({ ...window, ...step }) };
     const instant = Boolean(target.instant);
     const aligned = alignWindow(window, step.stepMs, utcOffsetMs);
-    requests.push({ target, expr: interpolate(target.expr, scope), instant, window: aligned, stepMs: step.stepMs });
+    requests.push({
+      target,
+      expr: interpolate(target.expr, scope),
+      instant,
+      window: aligned,
+      stepMs: step.stepMs,
+    });
   }
   return { requests, scope };
 }
 
-async function run(request: Request, signal: AbortSignal): Promise<{ result: TargetResult; notices: string[]; elapsedMs: number }> {
+async function run(
+  request: Request,
+  signal: AbortSignal,
+): Promise<{ result: TargetResult; notices: string[]; elapsedMs: number }> {
   const { expr, window, stepMs, target } = request;
   const answer = request.instant
     ? await queryInstant(expr, window.to, signal)
@@ -125,7 +134,12 @@ async function runAll(requests: Request[], scope: Scope, signal: AbortSignal): P
       data.stepMs = Math.max(data.stepMs, request.stepMs);
     } else {
       const error = outcome.reason as ApiError;
-      data.errors.push({ refId: request.target.refId, expr: request.expr, kind: error.kind, message: error.message });
+      data.errors.push({
+        refId: request.target.refId,
+        expr: request.expr,
+        kind: error.kind,
+        message: error.message,
+      });
     }
   });
   data.notices = [...new Set(data.notices)];
@@ -136,12 +150,16 @@ export function usePanelData(input: DataInput): PanelData {
   const [data, setData] = useState<PanelData>(EMPTY);
   const lastKey = useRef('');
   const { requests, scope } = input.active ? plan(input) : { requests: [], scope: {} };
-  // A refresh asked for by a person asks again even when the window has not moved; one by timer does
-  // only where the last answer was an error. What failed because the server was gone is asked again as
-  // soon as it is back.
+  // A refresh asked for by a person asks again even when the window has not moved; one by timer
+  // does only where the last answer was an error. What failed because the server was gone is asked
+  // again as soon as it is back.
   const lost = data.errors.some((e) => e.kind === 'unreachable');
-  const again = [forced.value, data.errors.length > 0 && tick.value, lost && reachable.value].join('/');
-  const key = input.active ? again + JSON.stringify(requests.map((r) => [r.expr, r.instant, r.window, r.stepMs])) : '';
+  const again = [forced.value, data.errors.length > 0 && tick.value, lost && reachable.value].join(
+    '/',
+  );
+  const key = input.active
+    ? again + JSON.stringify(requests.map((r) => [r.expr, r.instant, r.window, r.stepMs]))
+    : '';
 
   useEffect(() => {
     if (!input.active || key === lastKey.current) {
@@ -169,7 +187,9 @@ export function usePanelData(input: DataInput): PanelData {
 /* When nothing could be had, what was on screen stays beside the error. */
 function keepOld(old: PanelData, next: PanelData): PanelData {
   const allFailed = next.results.length === 0 && next.errors.length > 0;
-  const lostConnection = next.errors.every((e) => e.kind === 'unreachable' || e.kind === 'not_json' || e.kind === 'timeout');
+  const lostConnection = next.errors.every(
+    (e) => e.kind === 'unreachable' || e.kind === 'not_json' || e.kind === 'timeout',
+  );
   return allFailed && lostConnection && old.results.length > 0
     ? { ...old, errors: next.errors, loading: false }
     : next;

@@ -1,10 +1,9 @@
-/* How often do samples arrive? Measured at start and now and then from what is stored, so that agents
- * that report each second get lines of that resolution without any setting.
+/* How often do samples arrive? Measured at start and now and then from what is stored, so that
+ * agents that report each second get lines of that resolution without any setting.
  *
- * The slowest target decides: a rate over less than two of its samples would be no line at all. Only
- * targets known for the whole span count, since younger ones look slow; right after a first start,
- * when there are none, any target does.
- */
+ * The slowest target decides: a rate over less than two of its samples would be no line at all.
+ * Only targets known for the whole span count, since younger ones look slow; right after a first
+ * start, when there are none, any target does. */
 import { queryInstant } from './api/client';
 import { parseNumber, rawSeries } from './model/frames';
 import { DEFAULT_SCRAPE_MS, scrapeIntervalFromCount } from './model/step';
@@ -33,7 +32,9 @@ async function measureOne(metric: string): Promise<number | undefined> {
 
 export async function measureScrapeInterval(): Promise<void> {
   const measured = await Promise.allSettled(METRICS.map(measureOne));
-  const known = measured.flatMap((m) => (m.status === 'fulfilled' && m.value !== undefined ? [m.value] : []));
+  const known = measured.flatMap((m) =>
+    m.status === 'fulfilled' && m.value !== undefined ? [m.value] : [],
+  );
   // Without an answer the usual interval stays; panels report what is wrong with the server.
   scrapeMs.value = known.length > 0 ? Math.max(...known) : DEFAULT_SCRAPE_MS;
   scrapeKnown.value = true;

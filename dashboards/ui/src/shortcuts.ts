@@ -8,7 +8,10 @@ export interface Shortcut {
   run: () => void;
 }
 
-const key = (name: string, shift = false) => (event: KeyboardEvent) => event.key === name && (!shift || event.shiftKey);
+const key =
+  (name: string, shift = false) =>
+  (event: KeyboardEvent) =>
+    event.key === name && (!shift || event.shiftKey);
 const click = (id: string) => () => document.getElementById(id)?.click();
 
 export const SHORTCUTS: Shortcut[] = [
@@ -17,8 +20,18 @@ export const SHORTCUTS: Shortcut[] = [
   { keys: 't', does: 'choose the time range', matches: key('t'), run: click('time-picker') },
   { keys: 'r', does: 'refresh now', matches: key('r'), run: refreshNow },
   { keys: 'z', does: 'zoom out', matches: key('z'), run: zoomOut },
-  { keys: 'Shift ←', does: 'half a window earlier', matches: key('ArrowLeft', true), run: () => moveWindow(-0.5) },
-  { keys: 'Shift →', does: 'half a window later', matches: key('ArrowRight', true), run: () => moveWindow(0.5) },
+  {
+    keys: 'Shift ←',
+    does: 'half a window earlier',
+    matches: key('ArrowLeft', true),
+    run: () => moveWindow(-0.5),
+  },
+  {
+    keys: 'Shift →',
+    does: 'half a window later',
+    matches: key('ArrowRight', true),
+    run: () => moveWindow(0.5),
+  },
   { keys: 'l', does: 'light or dark', matches: key('l'), run: toggleTheme },
   { keys: '?', does: 'this list', matches: key('?'), run: click('help') },
   {

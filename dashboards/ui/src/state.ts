@@ -1,8 +1,7 @@
 /* What the whole page shares: where we are, which time we look at, when to look again.
  *
- * Signals hold it; `navigate` and `update` change it together with the address. A refresh only moves
- * `tick`: relative ranges are pinned to it, so all panels look at the same window.
- */
+ * Signals hold it; `navigate` and `update` change it together with the address. A refresh only
+ * moves `tick`: relative ranges are pinned to it, so all panels look at the same window. */
 import { batch, computed, effect, signal } from '@preact/signals';
 import type { DashboardEntry } from './api/client';
 import { DEFAULT_SCRAPE_MS } from './model/step';
@@ -129,11 +128,14 @@ effect(() => {
   if (!every || !isRelative(range.value)) {
     return;
   }
-  const timer = setInterval(() => {
-    if (!document.hidden) {
-      tick.value = Date.now();
-    }
-  }, Math.max(1000, every));
+  const timer = setInterval(
+    () => {
+      if (!document.hidden) {
+        tick.value = Date.now();
+      }
+    },
+    Math.max(1000, every),
+  );
   return () => clearInterval(timer);
 });
 
@@ -145,7 +147,8 @@ document.addEventListener('visibilitychange', () => {
 });
 
 const THEME_KEY = 'sonde-theme';
-const systemTheme = (): Theme => (matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark');
+const systemTheme = (): Theme =>
+  matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark';
 
 function savedTheme(): Theme | undefined {
   try {

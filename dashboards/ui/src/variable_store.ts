@@ -30,12 +30,21 @@ let generation = 0;
 
 type Wishes = Record<string, string[]>;
 
-export async function resolveVariables(models: VariableModel[], wishes: Wishes, window: TimeWindow): Promise<void> {
+export async function resolveVariables(
+  models: VariableModel[],
+  wishes: Wishes,
+  window: TimeWindow,
+): Promise<void> {
   const mine = ++generation;
   const known = new Map(variables.value.map((v) => [v.model.name, v]));
   const done: VariableState[] = [];
   for (const model of dependencyOrder(models)) {
-    const state = await resolveOne(model, wishes[model.name] ?? known.get(model.name)?.chosen, done, window);
+    const state = await resolveOne(
+      model,
+      wishes[model.name] ?? known.get(model.name)?.chosen,
+      done,
+      window,
+    );
     if (mine !== generation) {
       return;
     }
@@ -56,9 +65,17 @@ async function resolveOne(
     return { model, options: fixed, chosen: choose(model, fixed, wish), loading: false };
   }
   try {
-    const scope = scopeOf(before, window, builtins({ ...window, interval: '1m', intervalMs: 60_000, rateInterval: '5m' }));
+    const scope = scopeOf(
+      before,
+      window,
+      builtins({ ...window, interval: '1m', intervalMs: 60_000, rateInterval: '5m' }),
+    );
     const values = await askServer(interpolate(queryText(model), scope), window);
-    const options = filterOptions(values, model.regex && interpolate(model.regex, scope, 'text'), model.sort);
+    const options = filterOptions(
+      values,
+      model.regex && interpolate(model.regex, scope, 'text'),
+      model.sort,
+    );
     return { model, options, chosen: choose(model, options, wish), loading: false };
   } catch (error) {
     const message = error instanceof ApiError ? error.message : String(error);
@@ -82,7 +99,9 @@ async function askServer(query: string, window: TimeWindow): Promise<string[]> {
     case 'query_result': {
       const answer = await queryInstant(ask.expr, window.to);
       return rawSeries(answer.data).flatMap(({ labels, samples }) =>
-        samples.map(([t, v]) => `${formatSeries(labels)} ${parseNumber(v)} ${Math.round(t * 1000)}`),
+        samples.map(
+          ([t, v]) => `${formatSeries(labels)} ${parseNumber(v)} ${Math.round(t * 1000)}`,
+        ),
       );
     }
     case 'series':
@@ -91,7 +110,11 @@ async function askServer(query: string, window: TimeWindow): Promise<string[]> {
 }
 
 /* Sets one variable and asks again for those that depend on it. */
-export async function chooseValue(name: string, chosen: string[], window: TimeWindow): Promise<void> {
+export async function chooseValue(
+  name: string,
+  chosen: string[],
+  window: TimeWindow,
+): Promise<void> {
   const models = variables.value.map((v) => v.model);
   variables.value = variables.value.map((v) => (v.model.name === name ? { ...v, chosen } : v));
   if (models.some((m) => dependencies(m).includes(name))) {

@@ -1,12 +1,32 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { applyMappings, fieldColor, paint, thresholdColor, toRegExp, withAlpha } from '../src/model/color';
+import {
+  applyMappings,
+  fieldColor,
+  paint,
+  thresholdColor,
+  toRegExp,
+  withAlpha,
+} from '../src/model/color';
 import type { Thresholds } from '../src/model/dashboard';
 
-const STEPS: Thresholds = { mode: 'absolute', steps: [{ value: null, color: 'green' }, { value: 80, color: 'orange' }, { value: 95, color: 'red' }] };
+const STEPS: Thresholds = {
+  mode: 'absolute',
+  steps: [
+    { value: null, color: 'green' },
+    { value: 80, color: 'orange' },
+    { value: 95, color: 'red' },
+  ],
+};
 
 test('thresholds count from their own value on', () => {
-  for (const [value, color] of [[0, 'green'], [79.9, 'green'], [80, 'orange'], [95, 'red'], [null, 'green']] as const) {
+  for (const [value, color] of [
+    [0, 'green'],
+    [79.9, 'green'],
+    [80, 'orange'],
+    [95, 'red'],
+    [null, 'green'],
+  ] as const) {
     assert.equal(thresholdColor(value, STEPS), color, String(value));
   }
   const percent: Thresholds = { ...STEPS, mode: 'percentage' };
@@ -32,11 +52,17 @@ test('value mappings', () => {
   const up = [{ type: 'value' as const, options: { '1': { text: 'up', color: 'green' } } }];
   assert.equal(applyMappings(1, null, up)?.text, 'up');
   assert.equal(applyMappings(0, null, up), undefined);
-  const range = [{ type: 'range' as const, options: { from: 1, to: null, result: { text: 'many' } } }];
+  const range = [
+    { type: 'range' as const, options: { from: 1, to: null, result: { text: 'many' } } },
+  ];
   assert.equal(applyMappings(5, null, range)?.text, 'many');
-  const special = [{ type: 'special' as const, options: { match: 'null', result: { text: 'none' } } }];
+  const special = [
+    { type: 'special' as const, options: { match: 'null', result: { text: 'none' } } },
+  ];
   assert.equal(applyMappings(null, null, special)?.text, 'none');
-  const regex = [{ type: 'regex' as const, options: { pattern: '/^eth/', result: { text: 'wire' } } }];
+  const regex = [
+    { type: 'regex' as const, options: { pattern: '/^eth/', result: { text: 'wire' } } },
+  ];
   assert.equal(applyMappings(null, 'eth0', regex)?.text, 'wire');
 });
 

@@ -42,12 +42,23 @@ test('variables in titles are not escaped', () => {
 });
 
 test('built-in variables', () => {
-  const scope = builtins({ from: 1_000_000, to: 1_600_000, interval: '15s', intervalMs: 15_000, rateInterval: '1m' });
+  const scope = builtins({
+    from: 1_000_000,
+    to: 1_600_000,
+    interval: '15s',
+    intervalMs: 15_000,
+    rateInterval: '1m',
+  });
   assert.equal(interpolate('rate(x[$__rate_interval])', scope), 'rate(x[1m])');
   assert.equal(interpolate('x[$__range:$__interval]', scope), 'x[600s:15s]');
   assert.equal(interpolate('${__range_s} ${__range_ms} $__interval_ms', scope), '600 600000 15000');
 });
 
 test('references name each variable', () => {
-  assert.deepEqual(references('a{b="$one",c=~"${two:regex}",d="[[three]]"}[$__interval]'), ['one', 'two', 'three', '__interval']);
+  assert.deepEqual(references('a{b="$one",c=~"${two:regex}",d="[[three]]"}[$__interval]'), [
+    'one',
+    'two',
+    'three',
+    '__interval',
+  ]);
 });

@@ -21,7 +21,20 @@ test('automatic names show what differs', () => {
   const b = { __name__: 'x', job: 'node', mode: 'user' };
   assert.deepEqual(nameSeries([a, b], '__auto', 'x'), ['idle', 'user']);
   assert.deepEqual(nameSeries([a], '__auto', 'sum(x)'), ['sum(x)']);
-  assert.deepEqual(nameSeries([{ ...a, cpu: '0' }, { ...b, cpu: '1' }], '__auto', 'x'), ['{cpu="0", mode="idle"}', '{cpu="1", mode="user"}']);
-  assert.deepEqual(nameSeries([a, b], undefined, 'x'), ['x{job="node", mode="idle"}', 'x{job="node", mode="user"}']);
+  assert.deepEqual(
+    nameSeries(
+      [
+        { ...a, cpu: '0' },
+        { ...b, cpu: '1' },
+      ],
+      '__auto',
+      'x',
+    ),
+    ['{cpu="0", mode="idle"}', '{cpu="1", mode="user"}'],
+  );
+  assert.deepEqual(nameSeries([a, b], undefined, 'x'), [
+    'x{job="node", mode="idle"}',
+    'x{job="node", mode="user"}',
+  ]);
   assert.deepEqual(nameSeries([a, b], '{{mode}}!', 'x'), ['idle!', 'user!']);
 });

@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fillLink, resolveLink } from '../src/model/links';
 
-const SCOPE = { fields: { Instance: 'a:9100', 'Mount point': '/x y' }, value: 5, text: '5 B', range: { from: 'now-6h', to: 'now' } };
+const SCOPE = {
+  fields: { Instance: 'a:9100', 'Mount point': '/x y' },
+  value: 5,
+  text: '5 B',
+  range: { from: 'now-6h', to: 'now' },
+};
 const HERE = [{ name: 'host-use', uid: 'sonde-host-use', title: '', description: '', tags: [] }];
 
 test('fields, values and time go into addresses, encoded', () => {
@@ -21,13 +26,23 @@ test('fields, values and time go into addresses, encoded', () => {
 });
 
 test('links to dashboards open here, scripts never', () => {
-  assert.deepEqual(resolveLink({ url: '/d/sonde-host-use/any?var-instance=${__data.fields.Instance}' }, SCOPE, HERE), {
-    kind: 'dashboard',
-    dashboard: 'host-use',
-    variables: { instance: ['a:9100'] },
-  });
+  assert.deepEqual(
+    resolveLink(
+      { url: '/d/sonde-host-use/any?var-instance=${__data.fields.Instance}' },
+      SCOPE,
+      HERE,
+    ),
+    {
+      kind: 'dashboard',
+      dashboard: 'host-use',
+      variables: { instance: ['a:9100'] },
+    },
+  );
   assert.equal(resolveLink({ url: '/d/elsewhere' }, SCOPE, HERE), undefined);
-  assert.deepEqual(resolveLink({ url: 'https://example.org/' }, SCOPE, HERE), { kind: 'address', href: 'https://example.org/' });
+  assert.deepEqual(resolveLink({ url: 'https://example.org/' }, SCOPE, HERE), {
+    kind: 'address',
+    href: 'https://example.org/',
+  });
   assert.equal(resolveLink({ url: 'javascript:alert(1)' }, SCOPE, HERE), undefined);
   assert.equal(resolveLink({}, SCOPE, HERE), undefined);
 });

@@ -5,7 +5,14 @@ import { csvField } from '../src/panels/csv';
 import { nextHidden } from '../src/panels/pick';
 
 test('fields of CSV', () => {
-  const cases: [unknown, string][] = [['a', 'a'], ['a,b', '"a,b"'], ['say "x"', '"say ""x"""'], [null, ''], [1.5, '1.5'], ['a\nb', '"a\nb"']];
+  const cases: [unknown, string][] = [
+    ['a', 'a'],
+    ['a,b', '"a,b"'],
+    ['say "x"', '"say ""x"""'],
+    [null, ''],
+    [1.5, '1.5'],
+    ['a\nb', '"a\nb"'],
+  ];
   for (const [value, text] of cases) {
     assert.equal(csvField(value), text);
   }

@@ -3,19 +3,56 @@ import { test } from 'node:test';
 import { completionContext, insertCandidate, rank } from '../src/model/completion';
 import { tokenize } from '../src/model/promql';
 
-const kinds = (text: string) => tokenize(text).filter((t) => t.kind !== 'space').map((t) => `${t.text}:${t.kind}`);
+const kinds = (text: string) =>
+  tokenize(text)
+    .filter((t) => t.kind !== 'space')
+    .map((t) => `${t.text}:${t.kind}`);
 
 test('words of an expression', () => {
   assert.deepEqual(kinds('sum by (job) (rate(x{a="b"}[5m])) > 1e3 # end'), [
-    'sum:function', 'by:keyword', '(:other', 'job:label', '):other', '(:other', 'rate:function', '(:other', 'x:metric',
-    '{:other', 'a:label', '=:operator', '"b":string', '}:other', '[:other', '5m:number', ']:other', '):other', '):other',
-    '>:operator', '1e3:number', '# end:comment',
+    'sum:function',
+    'by:keyword',
+    '(:other',
+    'job:label',
+    '):other',
+    '(:other',
+    'rate:function',
+    '(:other',
+    'x:metric',
+    '{:other',
+    'a:label',
+    '=:operator',
+    '"b":string',
+    '}:other',
+    '[:other',
+    '5m:number',
+    ']:other',
+    '):other',
+    '):other',
+    '>:operator',
+    '1e3:number',
+    '# end:comment',
   ]);
 });
 
 test('any text is covered by tokens without gaps', () => {
-  for (const text of ['', 'a{', '"', "x{a='", '}}))((', 'é𝒳', 'sum(rate(a[5m]', '1h30m+$__interval', 'a # b\nc']) {
-    assert.equal(tokenize(text).map((t) => t.text).join(''), text);
+  for (const text of [
+    '',
+    'a{',
+    '"',
+    "x{a='",
+    '}}))((',
+    'é𝒳',
+    'sum(rate(a[5m]',
+    '1h30m+$__interval',
+    'a # b\nc',
+  ]) {
+    assert.equal(
+      tokenize(text)
+        .map((t) => t.text)
+        .join(''),
+      text,
+    );
   }
 });
 
@@ -48,7 +85,12 @@ test('what may come at the caret', () => {
 });
 
 test('candidates in order of fit', () => {
-  assert.deepEqual(rank(['node_cpu', 'cpu', 'xcpu', 'c_p_u', 'memory'], 'cpu', 10), ['cpu', 'node_cpu', 'xcpu', 'c_p_u']);
+  assert.deepEqual(rank(['node_cpu', 'cpu', 'xcpu', 'c_p_u', 'memory'], 'cpu', 10), [
+    'cpu',
+    'node_cpu',
+    'xcpu',
+    'c_p_u',
+  ]);
   assert.deepEqual(rank(['b', 'a'], '', 1), ['b']);
 });
 
@@ -56,7 +98,11 @@ test('taking a candidate', () => {
   const take = (marked: string, text: string, kind: 'function' | 'metric' | 'label' | 'value') => {
     const caret = marked.indexOf('|');
     const plain = marked.replace('|', '');
-    const result = insertCandidate(plain, completionContext(plain, caret), { text, kind, detail: '' });
+    const result = insertCandidate(plain, completionContext(plain, caret), {
+      text,
+      kind,
+      detail: '',
+    });
     return `${result.text.slice(0, result.caret)}|${result.text.slice(result.caret)}`;
   };
   assert.equal(take('ra|', 'rate', 'function'), 'rate(|)');

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { alignWindow, computeStep, roundInterval, scrapeIntervalFromCount } from '../src/model/step';
+import {
+  alignWindow,
+  computeStep,
+  roundInterval,
+  scrapeIntervalFromCount,
+} from '../src/model/step';
 
 const HOUR = 3_600_000;
 
@@ -30,7 +35,11 @@ test('one point per pixel, never finer than the data', () => {
   assert.equal(fine.stepMs, 5000);
   // max(5 + 1, 4 × 1)
   assert.equal(fine.rateInterval, '6s');
-  const long = computeStep({ window: { from: 0, to: 24 * HOUR }, maxDataPoints: 600, scrapeMs: 15_000 });
+  const long = computeStep({
+    window: { from: 0, to: 24 * HOUR },
+    maxDataPoints: 600,
+    scrapeMs: 15_000,
+  });
   // 86400 s / 600 = 144 s → 2 min; max(120 + 15, 60)
   assert.equal(long.interval, '2m');
   assert.equal(long.rateInterval, '2m15s');
@@ -38,26 +47,54 @@ test('one point per pixel, never finer than the data', () => {
 
 test('min step and factor of a target', () => {
   const window = { from: 0, to: HOUR };
-  assert.equal(computeStep({ window, maxDataPoints: 1000, scrapeMs: 15_000, minInterval: '1m' }).stepMs, 60_000);
-  assert.equal(computeStep({ window, maxDataPoints: 1000, scrapeMs: 15_000, minInterval: '1m' }).rateInterval, '4m');
-  assert.equal(computeStep({ window, maxDataPoints: 1000, scrapeMs: 15_000, intervalFactor: 2 }).stepMs, 30_000);
+  assert.equal(
+    computeStep({ window, maxDataPoints: 1000, scrapeMs: 15_000, minInterval: '1m' }).stepMs,
+    60_000,
+  );
+  assert.equal(
+    computeStep({ window, maxDataPoints: 1000, scrapeMs: 15_000, minInterval: '1m' }).rateInterval,
+    '4m',
+  );
+  assert.equal(
+    computeStep({ window, maxDataPoints: 1000, scrapeMs: 15_000, intervalFactor: 2 }).stepMs,
+    30_000,
+  );
 });
 
 test('no answer of more than 11,000 points', () => {
   const year = 365 * 24 * HOUR;
-  const { stepMs } = computeStep({ window: { from: 0, to: year }, maxDataPoints: 100_000, scrapeMs: 1000 });
+  const { stepMs } = computeStep({
+    window: { from: 0, to: year },
+    maxDataPoints: 100_000,
+    scrapeMs: 1000,
+  });
   assert.ok(year / stepMs <= 11_000, `${year / stepMs} points`);
 });
 
 test('windows fall on multiples of the step in local time', () => {
-  assert.deepEqual(alignWindow({ from: 61_500, to: 121_500 }, 60_000, 0), { from: 60_000, to: 120_000 });
+  assert.deepEqual(alignWindow({ from: 61_500, to: 121_500 }, 60_000, 0), {
+    from: 60_000,
+    to: 120_000,
+  });
   const day = 24 * HOUR;
   const offset = 2 * HOUR;
-  assert.deepEqual(alignWindow({ from: day, to: 2 * day }, day, offset), { from: day - offset, to: 2 * day - offset });
+  assert.deepEqual(alignWindow({ from: day, to: 2 * day }, day, offset), {
+    from: day - offset,
+    to: 2 * day - offset,
+  });
 });
 
 test('the scrape interval follows from the samples in a minute', () => {
-  const cases: [count: number, ms: number][] = [[60, 1000], [59, 1000], [30, 2000], [12, 5000], [6, 10_000], [4, 15_000], [2, 30_000], [1, 60_000]];
+  const cases: [count: number, ms: number][] = [
+    [60, 1000],
+    [59, 1000],
+    [30, 2000],
+    [12, 5000],
+    [6, 10_000],
+    [4, 15_000],
+    [2, 30_000],
+    [1, 60_000],
+  ];
   for (const [count, ms] of cases) {
     assert.equal(scrapeIntervalFromCount(count, 60_000), ms, String(count));
   }

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { axisLabels, describeRange, formatDuration, parseDuration, parseTime, pin } from '../src/model/time';
+import {
+  axisLabels,
+  describeRange,
+  formatDuration,
+  parseDuration,
+  parseTime,
+  pin,
+} from '../src/model/time';
 
 process.env.TZ = 'UTC';
 const NOW = Date.parse('2026-08-21T14:03:05.500Z');
@@ -38,13 +45,27 @@ test('a range must not end before it starts', () => {
 });
 
 test('durations', () => {
-  for (const [text, ms] of [['15s', 15_000], ['1m', 60_000], ['1h30m', 5_400_000], ['500ms', 500], ['2', 2000], ['>1m', 60_000]] as const) {
+  for (const [text, ms] of [
+    ['15s', 15_000],
+    ['1m', 60_000],
+    ['1h30m', 5_400_000],
+    ['500ms', 500],
+    ['2', 2000],
+    ['>1m', 60_000],
+  ] as const) {
     assert.equal(parseDuration(text), ms, text);
   }
   for (const text of ['', 'x', '5 apples', '-1m']) {
     assert.equal(parseDuration(text), undefined, text);
   }
-  for (const [ms, text] of [[15_000, '15s'], [90_000, '1m30s'], [60_000, '1m'], [86_400_000, '1d'], [500, '500ms'], [0, '0s']] as const) {
+  for (const [ms, text] of [
+    [15_000, '15s'],
+    [90_000, '1m30s'],
+    [60_000, '1m'],
+    [86_400_000, '1d'],
+    [500, '500ms'],
+    [0, '0s'],
+  ] as const) {
     assert.equal(formatDuration(ms), text);
   }
 });
@@ -53,11 +74,18 @@ test('names of ranges', () => {
   assert.equal(describeRange({ from: 'now-30m', to: 'now' }), 'Last 30 minutes');
   assert.equal(describeRange({ from: 'now-7h', to: 'now' }), 'Last 7h');
   assert.equal(describeRange({ from: 'now/d', to: 'now' }), 'Today so far');
-  assert.equal(describeRange({ from: String(at('2026-01-02T03:04:00Z')), to: 'now' }), '2026-01-02 03:04 to now');
+  assert.equal(
+    describeRange({ from: String(at('2026-01-02T03:04:00Z')), to: 'now' }),
+    '2026-01-02 03:04 to now',
+  );
 });
 
 test('labels of the time axis', () => {
   const minute = at('2026-08-21T23:58:00Z') / 1000;
-  assert.deepEqual(axisLabels([minute, minute + 60, minute + 120], 60), ['23:58', '23:59', '08-22']);
+  assert.deepEqual(axisLabels([minute, minute + 60, minute + 120], 60), [
+    '23:58',
+    '23:59',
+    '08-22',
+  ]);
   assert.deepEqual(axisLabels([minute, minute + 15], 15), ['23:58:00', '23:58:15']);
 });

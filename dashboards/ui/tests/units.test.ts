@@ -49,7 +49,13 @@ test('values with units', () => {
 });
 
 test('ticks of an axis are distinct and no more precise than needed', () => {
-  assert.deepEqual(formatTicks([0, 0.25, 0.5, 0.75, 1], 'percentunit'), ['0%', '25%', '50%', '75%', '100%']);
+  assert.deepEqual(formatTicks([0, 0.25, 0.5, 0.75, 1], 'percentunit'), [
+    '0%',
+    '25%',
+    '50%',
+    '75%',
+    '100%',
+  ]);
   assert.deepEqual(formatTicks([0, 0.005, 0.01], 'percentunit'), ['0%', '0.5%', '1.0%']);
   assert.deepEqual(formatTicks([0, 1024 ** 3, 2 * 1024 ** 3], 'bytes'), ['0 B', '1 GiB', '2 GiB']);
   assert.deepEqual(formatTicks([1500, 1501, 1502], 'short'), ['1.500 K', '1.501 K', '1.502 K']);

@@ -4,7 +4,8 @@ import { formatUrl, parseUrl } from '../src/model/url';
 import { errorPosition } from '../src/api/client';
 
 test('a dashboard’s address, there and back', () => {
-  const search = '?d=host-use&var-instance=a%3A9100&var-job=x&var-job=y&viewPanel=7&from=now-6h&to=now&refresh=30s';
+  const search =
+    '?d=host-use&var-instance=a%3A9100&var-job=x&var-job=y&viewPanel=7&from=now-6h&to=now&refresh=30s';
   const state = parseUrl('/sonde/', search);
   assert.equal(state.view, 'dashboard');
   assert.equal(state.dashboard, 'host-use');
@@ -16,9 +17,15 @@ test('a dashboard’s address, there and back', () => {
 });
 
 test('explore, there and back', () => {
-  const state = parseUrl('/graph', '?g0.expr=up+%3D%3D+0&g0.tab=1&g1.expr=rate(x%5B5m%5D)&g1.tab=0&from=1&to=2');
+  const state = parseUrl(
+    '/graph',
+    '?g0.expr=up+%3D%3D+0&g0.tab=1&g1.expr=rate(x%5B5m%5D)&g1.tab=0&from=1&to=2',
+  );
   assert.equal(state.view, 'explore');
-  assert.deepEqual(state.queries, [{ expr: 'up == 0', tab: 'table' }, { expr: 'rate(x[5m])', tab: 'graph' }]);
+  assert.deepEqual(state.queries, [
+    { expr: 'up == 0', tab: 'table' },
+    { expr: 'rate(x[5m])', tab: 'graph' },
+  ]);
   assert.deepEqual(parseUrl('/graph', formatUrl(state).slice('graph'.length)), state);
 });
 
@@ -37,10 +44,13 @@ test('All is written as Grafana writes it', () => {
 });
 
 test('positions in errors', () => {
-  assert.deepEqual(errorPosition('invalid parameter "query": 1:8: parse error: unclosed left parenthesis'), {
-    line: 1,
-    column: 8,
-    text: 'parse error: unclosed left parenthesis',
-  });
+  assert.deepEqual(
+    errorPosition('invalid parameter "query": 1:8: parse error: unclosed left parenthesis'),
+    {
+      line: 1,
+      column: 8,
+      text: 'parse error: unclosed left parenthesis',
+    },
+  );
   assert.equal(errorPosition('query timed out'), undefined);
 });

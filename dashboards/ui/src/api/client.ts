@@ -11,7 +11,8 @@ const PARALLEL_MAX = 8;
 /* Longer queries go into the body of a POST. */
 const URL_MAX = 2000;
 
-export type ErrorKind = 'unreachable' | 'bad_data' | 'execution' | 'timeout' | 'canceled' | 'not_json' | string;
+export type ErrorKind =
+  'unreachable' | 'bad_data' | 'execution' | 'timeout' | 'canceled' | 'not_json' | string;
 
 export class ApiError extends Error {
   constructor(
@@ -23,8 +24,11 @@ export class ApiError extends Error {
   }
 }
 
-/* Where in the expression an error is: counted from 1, as the server says it ("1:8: parse error"). */
-export function errorPosition(message: string): { line: number; column: number; text: string } | undefined {
+/* Where in the expression an error is: counted from 1, as the server says it ("1:8: parse
+ * error"). */
+export function errorPosition(
+  message: string,
+): { line: number; column: number; text: string } | undefined {
   const m = /(?:^|[\s:"])(\d+):(\d+):\s*(.*)$/s.exec(message);
   return m ? { line: Number(m[1]), column: Number(m[2]), text: m[3]! } : undefined;
 }
@@ -101,11 +105,25 @@ async function parse(response: Response): Promise<Envelope> {
     return body;
   }
   if (body?.status === 'error') {
-    throw new ApiError(body.errorType ?? 'error', body.error ?? 'the server gave no reason', response.status);
+    throw new ApiError(
+      body.errorType ?? 'error',
+      body.error ?? 'the server gave no reason',
+      response.status,
+    );
   }
-  const start = text.replace(/<[^>]*>/g, ' ').trim().slice(0, 200);
-  const hint = response.status === 503 || response.status === 429 ? 'The server is overloaded or starting. ' : '';
-  throw new ApiError('not_json', `${hint}HTTP ${response.status} ${response.statusText}${start ? ': ' + start : ''}`, response.status);
+  const start = text
+    .replace(/<[^>]*>/g, ' ')
+    .trim()
+    .slice(0, 200);
+  const hint =
+    response.status === 503 || response.status === 429
+      ? 'The server is overloaded or starting. '
+      : '';
+  throw new ApiError(
+    'not_json',
+    `${hint}HTTP ${response.status} ${response.statusText}${start ? ': ' + start : ''}`,
+    response.status,
+  );
 }
 
 function explain(error: unknown): ApiError {
@@ -118,7 +136,11 @@ function explain(error: unknown): ApiError {
   return new ApiError('unreachable', 'The server does not answer.');
 }
 
-async function ask(path: string, parameters: Parameters, signal?: AbortSignal): Promise<QueryAnswer> {
+async function ask(
+  path: string,
+  parameters: Parameters,
+  signal?: AbortSignal,
+): Promise<QueryAnswer> {
   const start = performance.now();
   const body = await call(path, parameters, signal);
   return {
@@ -139,11 +161,20 @@ export interface RangeQuery {
 }
 
 export function queryRange(q: RangeQuery, signal?: AbortSignal): Promise<QueryAnswer> {
-  const parameters = { query: q.expr, start: seconds(q.from), end: seconds(q.to), step: seconds(q.stepMs) };
+  const parameters = {
+    query: q.expr,
+    start: seconds(q.from),
+    end: seconds(q.to),
+    step: seconds(q.stepMs),
+  };
   return ask('api/v1/query_range', parameters, signal);
 }
 
-export function queryInstant(expr: string, atMs: number, signal?: AbortSignal): Promise<QueryAnswer> {
+export function queryInstant(
+  expr: string,
+  atMs: number,
+  signal?: AbortSignal,
+): Promise<QueryAnswer> {
   return ask('api/v1/query', { query: expr, time: seconds(atMs) }, signal);
 }
 
@@ -155,7 +186,12 @@ interface Within {
 const range = (within?: Within) =>
   within ? { start: Math.floor(seconds(within.from)), end: Math.ceil(seconds(within.to)) } : {};
 
-export async function labelValues(label: string, match?: string, within?: Within, limit?: number): Promise<string[]> {
+export async function labelValues(
+  label: string,
+  match?: string,
+  within?: Within,
+  limit?: number,
+): Promise<string[]> {
   const path = `api/v1/label/${encodeURIComponent(label)}/values`;
   const body = await call(path, { 'match[]': match, limit, ...range(within) });
   return (body.data as string[] | null) ?? [];

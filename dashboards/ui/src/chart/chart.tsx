@@ -25,7 +25,12 @@ const DRAG_MIN_PX = 6;
 
 /* What must agree for data to be fed into an existing chart. */
 function shapeOf(props: ChartProps): string {
-  const series = props.model.shown.map((s) => [s.series.name, s.color, s.series.config, s.series.values.length > 1]);
+  const series = props.model.shown.map((s) => [
+    s.series.name,
+    s.color,
+    s.series.config,
+    s.series.values.length > 1,
+  ]);
   return JSON.stringify([props.theme, props.syncKey, series, props.thresholds]);
 }
 
@@ -34,15 +39,25 @@ export function Chart(props: ChartProps) {
   const chart = useRef<uPlot | undefined>(undefined);
   const latest = useRef(props);
   latest.current = props;
-  const shape = useMemo(() => shapeOf(props), [props.model, props.theme, props.syncKey, props.thresholds?.style]);
+  const shape = useMemo(
+    () => shapeOf(props),
+    [props.model, props.theme, props.syncKey, props.thresholds?.style],
+  );
 
   useLayoutEffect(() => {
     const node = host.current!;
-    const options = chartOptions({ ...latest.current, css: chartColors(node), model: latest.current.model });
+    const options = chartOptions({
+      ...latest.current,
+      css: chartColors(node),
+      model: latest.current.model,
+    });
     const u = new uPlot(
       {
         ...options,
-        scales: { ...options.scales, x: { time: true, range: () => [latest.current.from, latest.current.to] } },
+        scales: {
+          ...options.scales,
+          x: { time: true, range: () => [latest.current.from, latest.current.to] },
+        },
         hooks: hooks(latest),
       },
       latest.current.model.data,
@@ -68,7 +83,17 @@ export function Chart(props: ChartProps) {
   }, [props.width, props.height]);
 
   const onKey = (event: KeyboardEvent) => moveCursor(event, chart.current, latest.current);
-  return <div class="chart" ref={host} tabIndex={0} role="img" aria-label={describe(props)} onKeyDown={onKey} onBlur={hideTooltip} />;
+  return (
+    <div
+      class="chart"
+      ref={host}
+      tabIndex={0}
+      role="img"
+      aria-label={describe(props)}
+      onKeyDown={onKey}
+      onBlur={hideTooltip}
+    />
+  );
 }
 
 function describe({ model }: ChartProps): string {
@@ -93,7 +118,14 @@ function moveCursor(event: KeyboardEvent, u: uPlot | undefined, props: ChartProp
   show(u, props, index, undefined, area.left + left, area.top + area.height / 2);
 }
 
-function show(u: uPlot, props: ChartProps, index: number, focused: number | undefined, x: number, y: number): void {
+function show(
+  u: uPlot,
+  props: ChartProps,
+  index: number,
+  focused: number | undefined,
+  x: number,
+  y: number,
+): void {
   if (props.tooltip.mode === 'none' || props.model.shown.length === 0) {
     return;
   }
@@ -179,7 +211,9 @@ function drawThresholds(u: uPlot, props: ChartProps, kind: 'area' | 'line'): voi
     const y = u.valToPos(Math.max(value, low), scaleKey(config), true);
     if (kind === 'area') {
       const next = steps[i + 1];
-      const top = next ? Math.min(thresholdValue(next.value, thresholds.config, low, high), high) : high;
+      const top = next
+        ? Math.min(thresholdValue(next.value, thresholds.config, low, high), high)
+        : high;
       const yTop = u.valToPos(top, scaleKey(config), true);
       ctx.fillStyle = withAlpha(color, 0.1);
       ctx.fillRect(bbox.left, yTop, bbox.width, y - yTop);

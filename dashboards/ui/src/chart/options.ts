@@ -17,10 +17,16 @@ export interface ChartModel {
 }
 
 /* Values as drawn (stacked, mirrored) for the series that are visible. */
-export function chartModel(frame: Frame, visible: (s: Series, index: number) => boolean, colors: string[]): ChartModel {
+export function chartModel(
+  frame: Frame,
+  visible: (s: Series, index: number) => boolean,
+  colors: string[],
+): ChartModel {
   const entries = frame.series
     .map((series, index) => ({ series, index, color: colors[index]! }))
-    .filter(({ series, index }) => visible(series, index) && !isHidden(series.config.custom, 'viz'));
+    .filter(
+      ({ series, index }) => visible(series, index) && !isHidden(series.config.custom, 'viz'),
+    );
   const percent = entries.some((e) => e.series.config.custom?.stacking?.mode === 'percent');
   const list = entries.map((e) => e.series);
   const layers = stack(percent ? percentages(list) : list);
@@ -114,9 +120,21 @@ export function chartOptions(input: OptionsInput): uPlot.Options {
       points: { size: 7, width: 1.5 },
       focus: { prox: 24 },
       drag: { x: true, y: false, setScale: false },
-      ...(input.syncKey ? { sync: { key: input.syncKey, setSeries: false, scales: ['x', null] as [string, null], filters: SYNC_FILTERS } } : {}),
+      ...(input.syncKey
+        ? {
+            sync: {
+              key: input.syncKey,
+              setSeries: false,
+              scales: ['x', null] as [string, null],
+              filters: SYNC_FILTERS,
+            },
+          }
+        : {}),
     },
-    series: [{}, ...model.shown.map(({ series, color }) => seriesOptions(series, paint(color, input.theme)))],
+    series: [
+      {},
+      ...model.shown.map(({ series, color }) => seriesOptions(series, paint(color, input.theme))),
+    ],
   };
 }
 
@@ -137,14 +155,25 @@ function seriesOptions(series: Series, color: string): uPlot.Series {
     width: Math.max(width, custom.drawStyle === 'points' ? 0 : 1) * 1.25,
     fill: opacity > 0 ? withAlpha(color, opacity) : undefined,
     fillTo: 0,
-    dash: custom.lineStyle?.fill === 'dash' ? (custom.lineStyle.dash ?? [8, 6]) : custom.lineStyle?.fill === 'dot' ? [1, 4] : undefined,
+    dash:
+      custom.lineStyle?.fill === 'dash'
+        ? (custom.lineStyle.dash ?? [8, 6])
+        : custom.lineStyle?.fill === 'dot'
+          ? [1, 4]
+          : undefined,
     paths: pathsOf(custom.drawStyle, custom.lineInterpolation),
-    points: { show: custom.drawStyle === 'points' || custom.showPoints === 'always' || lonely, size: 5 },
+    points: {
+      show: custom.drawStyle === 'points' || custom.showPoints === 'always' || lonely,
+      size: 5,
+    },
     spanGaps: custom.spanNulls === true,
   };
 }
 
-function pathsOf(drawStyle: string | undefined, interpolation: string | undefined): uPlot.Series.PathBuilder | undefined {
+function pathsOf(
+  drawStyle: string | undefined,
+  interpolation: string | undefined,
+): uPlot.Series.PathBuilder | undefined {
   const { paths } = uPlot;
   if (drawStyle === 'points') {
     return () => null;
@@ -175,7 +204,8 @@ function highest(values: (number | undefined)[]): number | undefined {
 }
 
 function yScale(configs: FieldConfig[]): uPlot.Scale {
-  const log = configs.find((c) => c.custom?.scaleDistribution?.type === 'log')?.custom?.scaleDistribution?.log;
+  const log = configs.find((c) => c.custom?.scaleDistribution?.type === 'log')?.custom
+    ?.scaleDistribution?.log;
   if (log) {
     return { distr: 3, log: log === 2 ? 2 : 10 };
   }
@@ -202,7 +232,11 @@ function textWidth(text: string, font: string): number {
 }
 
 /* On a logarithmic axis the ticks that get no label are null. */
-function tickTexts(ticks: (number | null)[], mirrored: boolean, unit: string | undefined): string[] {
+function tickTexts(
+  ticks: (number | null)[],
+  mirrored: boolean,
+  unit: string | undefined,
+): string[] {
   const known = ticks.filter((t): t is number => t !== null);
   const texts = formatTicks(mirrored ? known.map(Math.abs) : known, unit);
   let next = 0;
@@ -212,13 +246,39 @@ function tickTexts(ticks: (number | null)[], mirrored: boolean, unit: string | u
 /* Seconds are read in minutes and hours from 60 on. */
 const TIME_INCREMENTS = [
   ...[-9, -8, -7, -6, -5, -4, -3, -2, -1].flatMap((power) => [1, 2, 5].map((n) => n * 10 ** power)),
-  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000, 31_536_000,
+  1,
+  2,
+  5,
+  10,
+  15,
+  30,
+  60,
+  120,
+  300,
+  600,
+  900,
+  1800,
+  3600,
+  7200,
+  10_800,
+  21_600,
+  43_200,
+  86_400,
+  172_800,
+  604_800,
+  2_592_000,
+  31_536_000,
 ];
 
 const BINARY_INCREMENTS = Array.from({ length: 60 }, (_, i) => 2 ** i);
 
 /* Mirrored series are drawn below zero but are not negative, and the labels say so. */
-function yAxis(scale: string, configs: FieldConfig[], right: boolean, css: ChartColors): uPlot.Axis {
+function yAxis(
+  scale: string,
+  configs: FieldConfig[],
+  right: boolean,
+  css: ChartColors,
+): uPlot.Axis {
   const config = configs[0]!;
   const mirrored = configs.some((c) => c.custom?.transform === 'negative-Y');
   return {
@@ -230,8 +290,13 @@ function yAxis(scale: string, configs: FieldConfig[], right: boolean, css: Chart
     ticks: { show: false },
     gap: 6,
     space: 34,
-    size: (_, values) => Math.ceil(Math.max(0, ...(values ?? []).map((v) => textWidth(v, css.font)))) + 16,
-    ...(isBinary(config.unit) ? { incrs: BINARY_INCREMENTS } : config.unit === 's' ? { incrs: TIME_INCREMENTS } : {}),
+    size: (_, values) =>
+      Math.ceil(Math.max(0, ...(values ?? []).map((v) => textWidth(v, css.font)))) + 16,
+    ...(isBinary(config.unit)
+      ? { incrs: BINARY_INCREMENTS }
+      : config.unit === 's'
+        ? { incrs: TIME_INCREMENTS }
+        : {}),
     values: (_, ticks) => tickTexts(ticks, mirrored, config.unit),
     label: config.custom?.axisLabel || undefined,
     labelSize: 18,

@@ -7,7 +7,11 @@ export interface Limits {
   softMax?: number;
 }
 
-export function yRange(dataMin: number | null, dataMax: number | null, limits: Limits): [number, number] {
+export function yRange(
+  dataMin: number | null,
+  dataMax: number | null,
+  limits: Limits,
+): [number, number] {
   let low = dataMin ?? 0;
   let high = dataMax ?? 1;
   low = Math.min(low, limits.softMin ?? low);

@@ -26,7 +26,10 @@ export function Sparkline(props: SparklineProps) {
   return <canvas class="sparkline" ref={canvas} aria-hidden="true" />;
 }
 
-function draw(context: CanvasRenderingContext2D, { values, color, width, height, min, max }: SparklineProps): void {
+function draw(
+  context: CanvasRenderingContext2D,
+  { values, color, width, height, min, max }: SparklineProps,
+): void {
   const numbers = values.filter((v): v is number => v !== null && Number.isFinite(v));
   if (numbers.length < 2) {
     return;

@@ -63,14 +63,23 @@ function content(input: TooltipInput): HTMLElement[] {
   input.model.shown.forEach(({ series }, at) => {
     const value = series.values[input.index];
     const single = input.mode === 'single' && at !== input.focused;
-    if (value !== null && value !== undefined && !single && !isHidden(series.config.custom, 'tooltip')) {
+    if (
+      value !== null &&
+      value !== undefined &&
+      !single &&
+      !isHidden(series.config.custom, 'tooltip')
+    ) {
       rows.push({ at, value });
     }
   });
   if (input.sort === 'desc' || input.sort === 'asc') {
     rows.sort((a, b) => (input.sort === 'desc' ? b.value - a.value : a.value - b.value));
   }
-  const head = element('div', 'chart-tooltip-time', formatDateTime(input.times[input.index]! * 1000));
+  const head = element(
+    'div',
+    'chart-tooltip-time',
+    formatDateTime(input.times[input.index]! * 1000),
+  );
   const list = rows.slice(0, ROWS_MAX).map((row) => rowElement(row, input));
   if (rows.length > ROWS_MAX) {
     list.push(element('div', 'chart-tooltip-more', `and ${rows.length - ROWS_MAX} more`));
@@ -83,13 +92,20 @@ function content(input: TooltipInput): HTMLElement[] {
 
 function rowElement({ at, value }: Row, input: TooltipInput): HTMLElement {
   const { series, color } = input.model.shown[at]!;
-  const row = element('div', at === input.focused ? 'chart-tooltip-row focused' : 'chart-tooltip-row');
+  const row = element(
+    'div',
+    at === input.focused ? 'chart-tooltip-row focused' : 'chart-tooltip-row',
+  );
   const swatch = element('i', 'swatch');
   swatch.style.background = paint(color, input.theme);
   row.append(
     swatch,
     element('span', 'chart-tooltip-name', series.name),
-    element('b', 'chart-tooltip-value', formatText(value, series.config.unit, series.config.decimals)),
+    element(
+      'b',
+      'chart-tooltip-value',
+      formatText(value, series.config.unit, series.config.decimals),
+    ),
   );
   return row;
 }

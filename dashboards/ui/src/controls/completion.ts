@@ -5,7 +5,7 @@ import { AGGREGATIONS, FUNCTIONS } from '../model/promql';
 import { timeWindow } from '../state';
 import type { MetricMetadata } from '../api/types';
 
-export const CANDIDATES_MAX = 60;
+const CANDIDATES_MAX = 60;
 /* Values of one label that are fetched. */
 const VALUES_MAX = 2000;
 /* Answers are kept this long. */
@@ -24,8 +24,10 @@ function cached<T>(key: string, ask: () => Promise<T>): Promise<T> {
   return value;
 }
 
-const metricNames = () => cached('names', () => labelValues('__name__', undefined, timeWindow.value));
-const help = () => cached('help', () => metadata().catch(() => ({}) as Record<string, MetricMetadata[]>));
+const metricNames = () =>
+  cached('names', () => labelValues('__name__', undefined, timeWindow.value));
+const help = () =>
+  cached('help', () => metadata().catch(() => ({}) as Record<string, MetricMetadata[]>));
 
 async function names(prefix: string): Promise<Candidate[]> {
   const [metrics, about] = await Promise.all([metricNames(), help()]);
@@ -36,7 +38,11 @@ async function names(prefix: string): Promise<Candidate[]> {
       return { text, kind: text in FUNCTIONS ? 'function' : 'aggregation', detail: description };
     }
     const facts = about[text]?.[0] ?? about[text.replace(/_(bucket|sum|count)$/, '')]?.[0];
-    return { text, kind: 'metric', detail: facts ? `${facts.type}${facts.help ? ': ' + facts.help : ''}` : '' };
+    return {
+      text,
+      kind: 'metric',
+      detail: facts ? `${facts.type}${facts.help ? ': ' + facts.help : ''}` : '',
+    };
   });
 }
 
@@ -49,12 +55,22 @@ export async function candidates(context: CompletionContext): Promise<Candidate[
     }
     if (kind === 'label') {
       const found = await cached(`labels ${metric}`, () => labelNames(metric, timeWindow.value));
-      const labels = rank(found.filter((l) => l !== '__name__'), prefix, CANDIDATES_MAX);
+      const labels = rank(
+        found.filter((l) => l !== '__name__'),
+        prefix,
+        CANDIDATES_MAX,
+      );
       return labels.map((text) => ({ text, kind: 'label', detail: '' }));
     }
     if (kind === 'value' && label) {
-      const found = await cached(`values ${label} ${metric}`, () => labelValues(label, metric, timeWindow.value, VALUES_MAX));
-      return rank(found, prefix, CANDIDATES_MAX).map((text) => ({ text, kind: 'value', detail: '' }));
+      const found = await cached(`values ${label} ${metric}`, () =>
+        labelValues(label, metric, timeWindow.value, VALUES_MAX),
+      );
+      return rank(found, prefix, CANDIDATES_MAX).map((text) => ({
+        text,
+        kind: 'value',
+        detail: '',
+      }));
     }
   } catch {
     // Completion is a convenience; the query itself will report what is wrong.

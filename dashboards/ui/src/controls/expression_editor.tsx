@@ -1,11 +1,16 @@
 /* The editor for PromQL: a plain text area with a coloured copy of its text behind it, completion
  * below the caret, a mark where the server found an error. Ctrl-Enter runs, Enter picks or runs.
  *
- * A full editor component (CodeMirror with its PromQL package) was 147 KiB compressed, more than all
- * of this page; a text area also keeps the browser's own undo, spelling of keys and touch keyboard.
- */
+ * A full editor component (CodeMirror with its PromQL package) was 147 KiB compressed, more than
+ * all of this page; a text area also keeps the browser's own undo, spelling of keys and touch
+ * keyboard. */
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { completionContext, insertCandidate, type Candidate, type CompletionContext } from '../model/completion';
+import {
+  completionContext,
+  insertCandidate,
+  type Candidate,
+  type CompletionContext,
+} from '../model/completion';
 import { tokenize } from '../model/promql';
 import { candidates } from './completion';
 
@@ -129,12 +134,21 @@ export function ExpressionEditor({ value, onChange, onRun, error, autofocus }: E
   );
 }
 
-function onListKey(event: KeyboardEvent, open: Open, setOpen: (open: Open) => void, take: (c: Candidate) => void, close: () => void): void {
+function onListKey(
+  event: KeyboardEvent,
+  open: Open,
+  setOpen: (open: Open) => void,
+  take: (c: Candidate) => void,
+  close: () => void,
+): void {
   const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8 }[event.key];
   if (step !== undefined) {
     event.preventDefault();
     const last = open.list.length - 1;
-    const wrapped = Math.abs(step) === 1 ? (open.chosen + step + open.list.length) % open.list.length : open.chosen + step;
+    const wrapped =
+      Math.abs(step) === 1
+        ? (open.chosen + step + open.list.length) % open.list.length
+        : open.chosen + step;
     setOpen({ ...open, chosen: Math.min(last, Math.max(0, wrapped)) });
   } else if (event.key === 'Enter' || event.key === 'Tab') {
     event.preventDefault();
@@ -168,14 +182,21 @@ function offsetOf(text: string, { line, column }: { line: number; column: number
 }
 
 /* Where a character stands inside the editor, measured in a copy of the text area. */
-function caretPlace(area: HTMLTextAreaElement, text: string, at: number): { left: number; top: number } {
+function caretPlace(
+  area: HTMLTextAreaElement,
+  text: string,
+  at: number,
+): { left: number; top: number } {
   const ghost = document.createElement('pre');
   ghost.className = 'editor-copy ghost';
   const marker = document.createElement('span');
   marker.textContent = '\u200b';
   ghost.append(text.slice(0, at), marker);
   area.parentElement!.append(ghost);
-  const place = { left: marker.offsetLeft, top: marker.offsetTop + marker.offsetHeight - area.scrollTop };
+  const place = {
+    left: marker.offsetLeft,
+    top: marker.offsetTop + marker.offsetHeight - area.scrollTop,
+  };
   ghost.remove();
   return place;
 }
@@ -189,7 +210,12 @@ function List({ open, onTake }: { open: Open; onTake: (candidate: Candidate) => 
     node.style.marginLeft = overflow > 0 ? `${-overflow}px` : '';
   }, [open]);
   return (
-    <div class="completion" role="listbox" ref={list} style={{ left: `${open.left}px`, top: `${open.top + 4}px` }}>
+    <div
+      class="completion"
+      role="listbox"
+      ref={list}
+      style={{ left: `${open.left}px`, top: `${open.top + 4}px` }}
+    >
       {open.list.map((candidate, i) => (
         <div
           key={candidate.text}

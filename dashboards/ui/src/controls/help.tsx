@@ -5,7 +5,14 @@ import { Popover } from './popover';
 
 export function Help({ version }: { version: string }) {
   return (
-    <Popover id="help" label={<Icon name="help" />} title="Help (?)" buttonClass="button icon-only" align="right" boxClass="help-box">
+    <Popover
+      id="help"
+      label={<Icon name="help" />}
+      title="Help (?)"
+      buttonClass="button icon-only"
+      align="right"
+      boxClass="help-box"
+    >
       {() => (
         <>
           <h4>Keys</h4>
@@ -20,7 +27,10 @@ export function Help({ version }: { version: string }) {
             ))}
           </dl>
           <h4>Charts</h4>
-          <p>Drag to zoom. Click a name in the legend to see it alone, with Ctrl to hide it. Arrow keys walk through a focused chart.</p>
+          <p>
+            Drag to zoom. Click a name in the legend to see it alone, with Ctrl to hide it. Arrow
+            keys walk through a focused chart.
+          </p>
           <h4>Data</h4>
           <p>On each host:</p>
           <pre>sonde-agent --server {location.origin}</pre>

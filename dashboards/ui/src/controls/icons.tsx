@@ -5,7 +5,6 @@ const PATHS: Record<string, string> = {
   clock: 'M8 1.8a6.2 6.2 0 1 0 0 12.4A6.2 6.2 0 0 0 8 1.8ZM8 4.5V8l2.3 1.6',
   refresh: 'M13.2 8a5.2 5.2 0 1 1-1.5-3.7L13.4 6M13.4 2.6V6H10',
   chevron: 'm4.5 6.2 3.5 3.6 3.5-3.6',
-  close: 'm4 4 8 8M12 4l-8 8',
   more: 'M8 3.4v.2M8 7.9v.2M8 12.4v.2',
   sun: 'M8 5.2a2.8 2.8 0 1 0 0 5.6 2.8 2.8 0 0 0 0-5.6ZM8 1.4v1.2M8 13.4v1.2M1.4 8h1.2M13.4 8h1.2M3.3 3.3l.9.9M11.8 11.8l.9.9M3.3 12.7l.9-.9M11.8 4.2l.9-.9',
   moon: 'M13 9.7A5.6 5.6 0 0 1 6.3 3 5.6 5.6 0 1 0 13 9.7Z',
@@ -23,10 +22,15 @@ const PATHS: Record<string, string> = {
   expand: 'M9.6 2.6h3.8v3.8M13.4 2.6 9.4 6.6M6.4 13.4H2.6V9.6M2.6 13.4l4-4',
   left: 'M9.8 4 6 8l3.8 4',
   right: 'M6.2 4 10 8l-3.8 4',
-  link: 'M6.6 9.4a2.6 2.6 0 0 0 3.7 0l2.2-2.2a2.6 2.6 0 0 0-3.7-3.7L7.7 4.6M9.4 6.6a2.6 2.6 0 0 0-3.7 0L3.5 8.8a2.6 2.6 0 0 0 3.7 3.7l1.1-1.1',
 };
 
-export function Icon({ name, size = 16 }: { name: keyof typeof PATHS | string; size?: number }): JSX.Element {
+export function Icon({
+  name,
+  size = 16,
+}: {
+  name: keyof typeof PATHS | string;
+  size?: number;
+}): JSX.Element {
   return (
     <svg class="icon" width={size} height={size} viewBox="0 0 16 16" aria-hidden="true">
       <path d={PATHS[name] ?? ''} />
@@ -38,7 +42,10 @@ export function Icon({ name, size = 16 }: { name: keyof typeof PATHS | string; s
 export function Logo(): JSX.Element {
   return (
     <svg class="logo" width="22" height="22" viewBox="0 0 24 24" aria-hidden="true">
-      <path class="logo-wave" d="M2 12c2.2 0 2.2-5 4.4-5s2.2 10 4.5 10 2.2-13 4.4-13 2.2 8 4.4 8H22" />
+      <path
+        class="logo-wave"
+        d="M2 12c2.2 0 2.2-5 4.4-5s2.2 10 4.5 10 2.2-13 4.4-13 2.2 8 4.4 8H22"
+      />
     </svg>
   );
 }

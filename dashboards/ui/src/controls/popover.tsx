@@ -69,7 +69,15 @@ export function Popover(props: PopoverProps): JSX.Element {
   );
 }
 
-function Box({ className, align, children }: { className?: string; align?: string; children: ComponentChildren }) {
+function Box({
+  className,
+  align,
+  children,
+}: {
+  className?: string;
+  align?: string;
+  children: ComponentChildren;
+}) {
   const box = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     const node = box.current!;
@@ -80,10 +88,15 @@ function Box({ className, align, children }: { className?: string; align?: strin
     } else if (left < EDGE_PX) {
       node.style.transform = `translateX(${EDGE_PX - left}px)`;
     }
-    node.querySelector<HTMLElement>('[autofocus], [aria-selected="true"], input, button')?.focus({ preventScroll: true });
+    node
+      .querySelector<HTMLElement>('[autofocus], [aria-selected="true"], input, button')
+      ?.focus({ preventScroll: true });
   }, []);
   return (
-    <div class={`popover-box ${align === 'right' ? 'align-right' : ''} ${className ?? ''}`} ref={box}>
+    <div
+      class={`popover-box ${align === 'right' ? 'align-right' : ''} ${className ?? ''}`}
+      ref={box}
+    >
       {children}
     </div>
   );

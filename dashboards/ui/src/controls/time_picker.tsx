@@ -1,7 +1,24 @@
 /* Which time to look at, and how often to look again. */
 import { useState } from 'preact/hooks';
-import { CALENDAR_RANGES, describeRange, formatDateTime, pin, QUICK_RANGES, type TimeRange } from '../model/time';
-import { moveWindow, range, refresh, refreshNow, setRange, setRefresh, tick, timeWindow, zoomOut } from '../state';
+import {
+  CALENDAR_RANGES,
+  describeRange,
+  formatDateTime,
+  pin,
+  QUICK_RANGES,
+  type TimeRange,
+} from '../model/time';
+import {
+  moveWindow,
+  range,
+  refresh,
+  refreshNow,
+  setRange,
+  setRefresh,
+  tick,
+  timeWindow,
+  zoomOut,
+} from '../state';
 import { Icon } from './icons';
 import { Popover } from './popover';
 
@@ -15,16 +32,40 @@ export function TimePicker() {
   );
   return (
     <div class="button-group">
-      <button type="button" class="button icon-only wide-only" title="Earlier (Shift ←)" aria-label="Earlier" onClick={() => moveWindow(-0.5)}>
+      <button
+        type="button"
+        class="button icon-only wide-only"
+        title="Earlier (Shift ←)"
+        aria-label="Earlier"
+        onClick={() => moveWindow(-0.5)}
+      >
         <Icon name="left" />
       </button>
-      <Popover id="time-picker" label={label} title="Time range (t)" align="right" boxClass="time-box">
+      <Popover
+        id="time-picker"
+        label={label}
+        title="Time range (t)"
+        align="right"
+        boxClass="time-box"
+      >
         {(close) => <TimeBox close={close} />}
       </Popover>
-      <button type="button" class="button icon-only wide-only" title="Later (Shift →)" aria-label="Later" onClick={() => moveWindow(0.5)}>
+      <button
+        type="button"
+        class="button icon-only wide-only"
+        title="Later (Shift →)"
+        aria-label="Later"
+        onClick={() => moveWindow(0.5)}
+      >
         <Icon name="right" />
       </button>
-      <button type="button" class="button icon-only" title="Zoom out (z)" aria-label="Zoom out" onClick={zoomOut}>
+      <button
+        type="button"
+        class="button icon-only"
+        title="Zoom out (z)"
+        aria-label="Zoom out"
+        onClick={zoomOut}
+      >
         <Icon name="zoomOut" />
       </button>
     </div>
@@ -37,7 +78,10 @@ function editable(text: string, ms: number): string {
 
 function TimeBox({ close }: { close: () => void }) {
   const { from, to } = timeWindow.value;
-  const [draft, setDraft] = useState<TimeRange>({ from: editable(range.value.from, from), to: editable(range.value.to, to) });
+  const [draft, setDraft] = useState<TimeRange>({
+    from: editable(range.value.from, from),
+    to: editable(range.value.to, to),
+  });
   const valid = pin(draft, tick.value) !== undefined;
   const choose = (next: TimeRange) => {
     setRange(next);
@@ -69,7 +113,11 @@ function TimeBox({ close }: { close: () => void }) {
             />
           </label>
         ))}
-        {!valid && <p class="field-error">Write e.g. now-6h, now/d or 2026-08-21 14:00, with From before To.</p>}
+        {!valid && (
+          <p class="field-error">
+            Write e.g. now-6h, now/d or 2026-08-21 14:00, with From before To.
+          </p>
+        )}
         <button type="submit" class="button primary" disabled={!valid}>
           Apply
         </button>
@@ -77,7 +125,13 @@ function TimeBox({ close }: { close: () => void }) {
       </form>
       <div class="time-quick" role="listbox" aria-label="Quick ranges">
         {[...QUICK_RANGES, ...CALENDAR_RANGES].map((quick) => (
-          <button type="button" role="option" key={quick.label} aria-selected={isChosen(quick.range)} onClick={() => choose(quick.range)}>
+          <button
+            type="button"
+            role="option"
+            key={quick.label}
+            aria-selected={isChosen(quick.range)}
+            onClick={() => choose(quick.range)}
+          >
             {quick.label}
           </button>
         ))}
@@ -92,7 +146,13 @@ export function RefreshPicker() {
   const intervals = INTERVALS.includes(refresh.value) ? INTERVALS : [...INTERVALS, refresh.value];
   return (
     <div class="button-group">
-      <button type="button" class="button icon-only" title="Refresh now (r)" aria-label="Refresh now" onClick={refreshNow}>
+      <button
+        type="button"
+        class="button icon-only"
+        title="Refresh now (r)"
+        aria-label="Refresh now"
+        onClick={refreshNow}
+      >
         <Icon name="refresh" />
       </button>
       <Popover
@@ -108,7 +168,12 @@ export function RefreshPicker() {
       >
         {(close) =>
           intervals.map((interval) => (
-            <button type="button" key={interval} aria-selected={interval === refresh.value} onClick={() => (setRefresh(interval), close())}>
+            <button
+              type="button"
+              key={interval}
+              aria-selected={interval === refresh.value}
+              onClick={() => (setRefresh(interval), close())}
+            >
               {interval || 'Off'}
             </button>
           ))

@@ -15,7 +15,9 @@ async function choose(state: VariableState, chosen: string[]): Promise<void> {
 }
 
 export function VariableBar() {
-  const shown = variables.value.filter((v) => v.model.hide !== 2 && v.model.type !== 'constant' && v.model.type !== 'datasource');
+  const shown = variables.value.filter(
+    (v) => v.model.hide !== 2 && v.model.type !== 'constant' && v.model.type !== 'datasource',
+  );
   if (shown.length === 0) {
     return null;
   }
@@ -35,9 +37,19 @@ function Variable({ state }: { state: VariableState }) {
     <div class="variable">
       {model.hide !== 1 && <span class="variable-label">{label}</span>}
       {model.type === 'textbox' ? (
-        <input class="variable-text" aria-label={label} value={state.chosen[0] ?? ''} onChange={(e) => void choose(state, [e.currentTarget.value])} />
+        <input
+          class="variable-text"
+          aria-label={label}
+          value={state.chosen[0] ?? ''}
+          onChange={(e) => void choose(state, [e.currentTarget.value])}
+        />
       ) : (
-        <Popover label={<Chosen state={state} />} title={label} buttonClass={state.error ? 'button variable-button bad' : 'button variable-button'} boxClass="variable-box">
+        <Popover
+          label={<Chosen state={state} />}
+          title={label}
+          buttonClass={state.error ? 'button variable-button bad' : 'button variable-button'}
+          boxClass="variable-box"
+        >
           {(close) => <Options state={state} close={close} />}
         </Popover>
       )}
@@ -46,8 +58,16 @@ function Variable({ state }: { state: VariableState }) {
 }
 
 function Chosen({ state }: { state: VariableState }) {
-  const names = state.chosen.map((v) => (v === ALL ? 'All' : (state.options.find((o) => o.value === v)?.text ?? v)));
-  const text = state.error ? 'error' : names.length === 0 ? 'none' : names.length > 2 ? `${names.slice(0, 2).join(', ')} +${names.length - 2}` : names.join(', ');
+  const names = state.chosen.map((v) =>
+    v === ALL ? 'All' : (state.options.find((o) => o.value === v)?.text ?? v),
+  );
+  const text = state.error
+    ? 'error'
+    : names.length === 0
+      ? 'none'
+      : names.length > 2
+        ? `${names.slice(0, 2).join(', ')} +${names.length - 2}`
+        : names.join(', ');
   return (
     <>
       <span class="variable-value">{text}</span>
@@ -81,19 +101,38 @@ function Options({ state, close }: { state: VariableState; close: () => void }) 
       {options.length > 8 && (
         <label class="search">
           <Icon name="search" size={14} />
-          <input placeholder="Search" aria-label="Search" value={search} onInput={(e) => setSearch(e.currentTarget.value)} />
+          <input
+            placeholder="Search"
+            aria-label="Search"
+            value={search}
+            onInput={(e) => setSearch(e.currentTarget.value)}
+          />
         </label>
       )}
       {state.error && <p class="field-error">{state.error}</p>}
       <div class="option-list" role="listbox" aria-multiselectable={model.multi}>
         {[...all, ...found.slice(0, LISTED_MAX)].map((o) => (
-          <button type="button" role="option" key={o.value} aria-selected={chosen.includes(o.value)} onClick={() => pick(o.value)}>
-            <span class="option-check">{chosen.includes(o.value) && <Icon name="check" size={13} />}</span>
+          <button
+            type="button"
+            role="option"
+            key={o.value}
+            aria-selected={chosen.includes(o.value)}
+            onClick={() => pick(o.value)}
+          >
+            <span class="option-check">
+              {chosen.includes(o.value) && <Icon name="check" size={13} />}
+            </span>
             {o.text}
           </button>
         ))}
-        {found.length === 0 && !state.error && <p class="hint">{options.length === 0 ? 'No values in this time range.' : 'Nothing found.'}</p>}
-        {found.length > LISTED_MAX && <p class="hint">{found.length - LISTED_MAX} more: search for them.</p>}
+        {found.length === 0 && !state.error && (
+          <p class="hint">
+            {options.length === 0 ? 'No values in this time range.' : 'Nothing found.'}
+          </p>
+        )}
+        {found.length > LISTED_MAX && (
+          <p class="hint">{found.length - LISTED_MAX} more: search for them.</p>
+        )}
       </div>
     </>
   );

@@ -10,28 +10,81 @@ export type Theme = 'dark' | 'light';
 /* Ordered so that neighbours differ in hue and in lightness, for eyes of all kinds. */
 const PALETTE: Record<Theme, string[]> = {
   dark: [
-    '#5794f2', '#f2a65a', '#4fc3a1', '#e8788a', '#b58ce8', '#e6cf5c', '#58c1e0', '#9ccc65',
-    '#f08a5d', '#8fa3f0', '#d391c0', '#7fb8a4', '#c9a26b', '#ef9a9a', '#80cbc4', '#a1b5c9',
+    '#5794f2',
+    '#f2a65a',
+    '#4fc3a1',
+    '#e8788a',
+    '#b58ce8',
+    '#e6cf5c',
+    '#58c1e0',
+    '#9ccc65',
+    '#f08a5d',
+    '#8fa3f0',
+    '#d391c0',
+    '#7fb8a4',
+    '#c9a26b',
+    '#ef9a9a',
+    '#80cbc4',
+    '#a1b5c9',
   ],
   light: [
-    '#2f6fd6', '#d97b1c', '#1c9575', '#cf4058', '#8455c9', '#b3920b', '#1889ad', '#5f9527',
-    '#c9542a', '#5468cf', '#ad4f93', '#43806a', '#96703a', '#cc5a5a', '#2e8f86', '#617a94',
+    '#2f6fd6',
+    '#d97b1c',
+    '#1c9575',
+    '#cf4058',
+    '#8455c9',
+    '#b3920b',
+    '#1889ad',
+    '#5f9527',
+    '#c9542a',
+    '#5468cf',
+    '#ad4f93',
+    '#43806a',
+    '#96703a',
+    '#cc5a5a',
+    '#2e8f86',
+    '#617a94',
   ],
 };
 
 const NAMED: Record<Theme, Record<string, string>> = {
   dark: {
-    green: '#4fb477', yellow: '#e6c84f', orange: '#f0913f', red: '#ee5d66', blue: '#5794f2', purple: '#b183e6',
-    text: '#c9d1dc', transparent: 'transparent', gray: '#8b95a3', grey: '#8b95a3', black: '#000000', white: '#ffffff',
+    green: '#4fb477',
+    yellow: '#e6c84f',
+    orange: '#f0913f',
+    red: '#ee5d66',
+    blue: '#5794f2',
+    purple: '#b183e6',
+    text: '#c9d1dc',
+    transparent: 'transparent',
+    gray: '#8b95a3',
+    grey: '#8b95a3',
+    black: '#000000',
+    white: '#ffffff',
   },
   light: {
-    green: '#1f9254', yellow: '#b48e04', orange: '#d9690b', red: '#d22f3d', blue: '#2f6fd6', purple: '#8149c9',
-    text: '#2a323d', transparent: 'transparent', gray: '#6a7482', grey: '#6a7482', black: '#000000', white: '#ffffff',
+    green: '#1f9254',
+    yellow: '#b48e04',
+    orange: '#d9690b',
+    red: '#d22f3d',
+    blue: '#2f6fd6',
+    purple: '#8149c9',
+    text: '#2a323d',
+    transparent: 'transparent',
+    gray: '#6a7482',
+    grey: '#6a7482',
+    black: '#000000',
+    white: '#ffffff',
   },
 };
 
 /* dark-red, semi-dark-red, light-red, super-light-red: mixed with black or white by this much. */
-const SHADE: Record<string, number> = { 'super-light-': 0.45, 'light-': 0.22, 'semi-dark-': -0.15, 'dark-': -0.32 };
+const SHADE: Record<string, number> = {
+  'super-light-': 0.45,
+  'light-': 0.22,
+  'semi-dark-': -0.15,
+  'dark-': -0.32,
+};
 
 export function paint(color: string, theme: Theme): string {
   const known = NAMED[theme][color];
@@ -85,11 +138,16 @@ export function withAlpha(color: string, alpha: number): string {
   return color;
 }
 
-export function paletteColor(index: number): string {
+function paletteColor(index: number): string {
   return `palette:${index}`;
 }
 
-export function thresholdColor(value: number | null, thresholds: Thresholds | undefined, min = 0, max = 100): string {
+export function thresholdColor(
+  value: number | null,
+  thresholds: Thresholds | undefined,
+  min = 0,
+  max = 100,
+): string {
   const steps = thresholds?.steps ?? [];
   let color = steps[0]?.color ?? 'green';
   if (value === null) {
@@ -103,7 +161,12 @@ export function thresholdColor(value: number | null, thresholds: Thresholds | un
   return color;
 }
 
-export function thresholdValue(value: number | null, thresholds: Thresholds | undefined, min: number, max: number): number {
+export function thresholdValue(
+  value: number | null,
+  thresholds: Thresholds | undefined,
+  min: number,
+  max: number,
+): number {
   if (value === null) {
     return -Infinity;
   }
@@ -123,7 +186,11 @@ export function fieldColor(config: FieldConfig, index: number, value: number | n
 }
 
 /* First mapping that fits. `text` is the raw text of table cells, null for numbers. */
-export function applyMappings(value: number | null, text: string | null, mappings: Mapping[] | undefined): MappingResult | undefined {
+export function applyMappings(
+  value: number | null,
+  text: string | null,
+  mappings: Mapping[] | undefined,
+): MappingResult | undefined {
   for (const mapping of mappings ?? []) {
     const result = mapOne(value, text ?? String(value), mapping);
     if (result) {
@@ -149,7 +216,9 @@ function mapOne(value: number | null, text: string, mapping: Mapping): MappingRe
       const isNull = value === null;
       const isNan = value !== null && Number.isNaN(value);
       const fits =
-        (match === 'null' && isNull) || (match === 'nan' && isNan) || (match === 'null+nan' && (isNull || isNan)) ||
+        (match === 'null' && isNull) ||
+        (match === 'nan' && isNan) ||
+        (match === 'null+nan' && (isNull || isNan)) ||
         (match === 'empty' && text === '');
       return fits ? result : undefined;
     }

@@ -27,15 +27,22 @@ export function completionContext(text: string, caret: number): CompletionContex
   if (current?.kind === 'comment' || current?.kind === 'number') {
     return nothing;
   }
-  const before = tokens.slice(0, at < 0 ? tokens.length : at).filter((t) => t.kind !== 'space' && t.start < caret);
+  const before = tokens
+    .slice(0, at < 0 ? tokens.length : at)
+    .filter((t) => t.kind !== 'space' && t.start < caret);
   if (current?.kind === 'string') {
     return valueContext(text, current, before, caret) ?? nothing;
   }
-  const word = current && ['metric', 'function', 'keyword', 'label'].includes(current.kind) ? current : undefined;
+  const word =
+    current && ['metric', 'function', 'keyword', 'label'].includes(current.kind)
+      ? current
+      : undefined;
   const from = word ? word.start : caret;
   const prefix = text.slice(from, caret);
   const to = word ? word.start + word.text.length : caret;
-  const outside = word ? before : [...before, ...(current && current.kind !== 'space' ? [current] : [])];
+  const outside = word
+    ? before
+    : [...before, ...(current && current.kind !== 'space' ? [current] : [])];
   const open = enclosing(outside);
   if (open?.kind === 'braces') {
     return { kind: 'label', prefix, from, to, metric: open.metric };
@@ -47,7 +54,12 @@ export function completionContext(text: string, caret: number): CompletionContex
 }
 
 /* Inside the quotes of {label="…: only there. */
-function valueContext(text: string, string: Token, before: Token[], caret: number): CompletionContext | undefined {
+function valueContext(
+  text: string,
+  string: Token,
+  before: Token[],
+  caret: number,
+): CompletionContext | undefined {
   const operator = before[before.length - 1];
   const label = before[before.length - 2];
   const closed = string.text.length > 1 && string.text.endsWith(string.text[0]!);
@@ -57,7 +69,14 @@ function valueContext(text: string, string: Token, before: Token[], caret: numbe
   }
   const open = enclosing(before);
   const from = string.start + 1;
-  return { kind: 'value', prefix: text.slice(from, caret), from, to: end, label: label.text, metric: open?.metric };
+  return {
+    kind: 'value',
+    prefix: text.slice(from, caret),
+    from,
+    to: end,
+    label: label.text,
+    metric: open?.metric,
+  };
 }
 
 interface Enclosing {
@@ -94,7 +113,8 @@ function firstMetric(tokens: Token[]): string | undefined {
   return tokens.find((t) => t.kind === 'metric')?.text;
 }
 
-/* Best first: what starts with the prefix, then what holds it, then what holds its letters in order. */
+/* Best first: what starts with the prefix, then what holds it, then what holds its letters in
+ * order. */
 export function rank(names: string[], prefix: string, limit: number): string[] {
   const needle = prefix.toLowerCase();
   if (!needle) {
@@ -130,20 +150,36 @@ function inOrder(hay: string, needle: string): boolean {
 }
 
 /* The text with a candidate put in, and where the caret goes. */
-export function insertCandidate(text: string, context: CompletionContext, candidate: Candidate): { text: string; caret: number } {
+export function insertCandidate(
+  text: string,
+  context: CompletionContext,
+  candidate: Candidate,
+): { text: string; caret: number } {
   const after = text.slice(context.to);
   let insert = candidate.text;
   let back = 0;
-  if ((candidate.kind === 'function' || candidate.kind === 'aggregation') && !/^\s*\(/.test(after)) {
+  if (
+    (candidate.kind === 'function' || candidate.kind === 'aggregation') &&
+    !/^\s*\(/.test(after)
+  ) {
     insert += '()';
     back = 1;
-  } else if (candidate.kind === 'label' && context.kind === 'label' && context.metric !== undefined && !/^\s*(=|!|,|\))/.test(after) && inBraces(text, context.from)) {
+  } else if (
+    candidate.kind === 'label' &&
+    context.kind === 'label' &&
+    context.metric !== undefined &&
+    !/^\s*(=|!|,|\))/.test(after) &&
+    inBraces(text, context.from)
+  ) {
     insert += '=""';
     back = 1;
   } else if (candidate.kind === 'value') {
     insert = insert.replace(/\\/g, '\\\\').replace(/"/g, '\\"');
   }
-  return { text: text.slice(0, context.from) + insert + after, caret: context.from + insert.length - back };
+  return {
+    text: text.slice(0, context.from) + insert + after,
+    caret: context.from + insert.length - back,
+  };
 }
 
 function inBraces(text: string, at: number): boolean {

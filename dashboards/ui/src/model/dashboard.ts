@@ -188,8 +188,11 @@ export function loadDashboard(raw: unknown): Dashboard {
   if (!Array.isArray(json.panels) && !Array.isArray(json.rows)) {
     throw new Error('not a dashboard of the classic model: it has no panels');
   }
-  const list: Json[] = Array.isArray(json.rows) && !json.panels?.length ? fromRows(json.rows) : json.panels;
-  const variables: VariableModel[] = Array.isArray(json.templating?.list) ? json.templating.list : [];
+  const list: Json[] =
+    Array.isArray(json.rows) && !json.panels?.length ? fromRows(json.rows) : json.panels;
+  const variables: VariableModel[] = Array.isArray(json.templating?.list)
+    ? json.templating.list
+    : [];
   return {
     uid: String(json.uid ?? ''),
     title: String(json.title ?? 'Untitled'),

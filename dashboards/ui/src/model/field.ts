@@ -9,7 +9,11 @@ export interface FieldFacts {
 }
 
 /* The field's configuration: defaults of the panel, then each matching override in order. */
-export function resolveField(defaults: FieldConfig, overrides: Override[], facts: FieldFacts): FieldConfig {
+export function resolveField(
+  defaults: FieldConfig,
+  overrides: Override[],
+  facts: FieldFacts,
+): FieldConfig {
   const config: FieldConfig = { ...defaults, custom: { ...defaults.custom } };
   for (const override of overrides) {
     if (matchesField(override, facts)) {
@@ -55,6 +59,9 @@ function setProperty(config: FieldConfig, id: string, value: unknown): void {
   (config as Record<string, unknown>)[id] = value;
 }
 
-export function isHidden(custom: CustomConfig | undefined, where: 'viz' | 'legend' | 'tooltip'): boolean {
+export function isHidden(
+  custom: CustomConfig | undefined,
+  where: 'viz' | 'legend' | 'tooltip',
+): boolean {
   return Boolean(custom?.hideFrom?.[where]);
 }

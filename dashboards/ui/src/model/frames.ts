@@ -55,7 +55,9 @@ export function rawSeries(data: QueryData): RawSeries[] {
     case 'matrix':
       return data.result.map((s) => ({ labels: s.metric, samples: s.values ?? [] }));
     case 'vector':
-      return data.result.filter((s) => s.value).map((s) => ({ labels: s.metric, samples: [s.value] }));
+      return data.result
+        .filter((s) => s.value)
+        .map((s) => ({ labels: s.metric, samples: [s.value] }));
     case 'scalar':
       return [{ labels: {}, samples: [data.result] }];
     default:
@@ -71,8 +73,13 @@ export function buildFrame(results: TargetResult[], panel: Panel, scope: Scope):
   const series: Series[] = [];
   for (const result of results) {
     const raw = rawSeries(result.data);
-    const template = result.target.legendFormat && interpolate(result.target.legendFormat, scope, 'text');
-    const names = nameSeries(raw.map((r) => r.labels), template, result.expr);
+    const template =
+      result.target.legendFormat && interpolate(result.target.legendFormat, scope, 'text');
+    const names = nameSeries(
+      raw.map((r) => r.labels),
+      template,
+      result.expr,
+    );
     raw.forEach(({ labels, samples }, i) => {
       const values = new Array<number | null>(times.length).fill(null);
       for (const [t, v] of samples) {
@@ -84,7 +91,9 @@ export function buildFrame(results: TargetResult[], panel: Panel, scope: Scope):
       }
       const facts = { name: names[i]!, refId: result.target.refId, type: 'number' as const };
       const config = resolveField(panel.defaults, panel.overrides, facts);
-      const name = config.displayName ? displayName(config.displayName, labels, names[i]!) : names[i]!;
+      const name = config.displayName
+        ? displayName(config.displayName, labels, names[i]!)
+        : names[i]!;
       series.push({ name, labels, refId: result.target.refId, values, config });
     });
   }
@@ -116,7 +125,8 @@ function axis(results: TargetResult[]): number[] {
   return [...all].sort((a, b) => a - b).map((ms) => ms / 1000);
 }
 
-/* Sums for stacking: each series on top of the ones before it, by group, positive and negative apart. */
+/* Sums for stacking: each series on top of the ones before it, by group, positive and negative
+ * apart. */
 export function stack(series: Series[]): { lower: (number | null)[]; upper: (number | null)[] }[] {
   const sums = new Map<string, number[]>();
   return series.map((s) => {
@@ -146,5 +156,8 @@ export function percentages(series: Series[]): Series[] {
   for (const s of series) {
     s.values.forEach((v, i) => (total[i] = (total[i] ?? 0) + Math.abs(v ?? 0)));
   }
-  return series.map((s) => ({ ...s, values: s.values.map((v, i) => (v === null || !total[i] ? null : v / total[i]!)) }));
+  return series.map((s) => ({
+    ...s,
+    values: s.values.map((v, i) => (v === null || !total[i] ? null : v / total[i]!)),
+  }));
 }

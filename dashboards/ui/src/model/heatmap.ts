@@ -1,5 +1,5 @@
-/* Buckets of a histogram over time as cells: the classic form, one cumulative series per bound `le`,
- * or series that already are one row each. */
+/* Buckets of a histogram over time as cells: the classic form, one cumulative series per bound
+ * `le`, or series that already are one row each. */
 import { parseNumber, type Frame } from './frames';
 
 export interface HeatRow {
@@ -27,7 +27,11 @@ export function buildHeatmap(frame: Frame, cumulative: boolean): Heatmap {
   const rows = frame.series
     .map((s) => ({ label: s.name, bound: boundOf(s.name, s.labels.le), values: s.values }))
     .sort((a, b) => (a.bound ?? 0) - (b.bound ?? 0));
-  const own = cumulative ? rows.map((row, i) => (i === 0 ? row : { ...row, values: difference(row.values, rows[i - 1]!.values) })) : rows;
+  const own = cumulative
+    ? rows.map((row, i) =>
+        i === 0 ? row : { ...row, values: difference(row.values, rows[i - 1]!.values) },
+      )
+    : rows;
   let max = 0;
   for (const row of own) {
     for (const value of row.values) {

@@ -27,7 +27,9 @@ export function sections(panels: Panel[]): Section[] {
       result[result.length - 1]!.panels.push(panel);
     }
   }
-  return result.filter((s) => s.row || s.panels.length > 0).map((s) => ({ ...s, panels: compact(s.panels) }));
+  return result
+    .filter((s) => s.row || s.panels.length > 0)
+    .map((s) => ({ ...s, panels: compact(s.panels) }));
 }
 
 /* Positions relative to the top of the section, without empty lines between panels. */
@@ -47,8 +49,8 @@ function compact(panels: Panel[]): Panel[] {
   });
 }
 
-/* The same panels for a narrower screen: `columns` wide, in reading order. Small panels (stats) pair
- * up, others take the whole width. */
+/* The same panels for a narrower screen: `columns` wide, in reading order. Small panels (stats)
+ * pair up, others take the whole width. */
 export function reflow(panels: Panel[], columns: number): Panel[] {
   let x = 0;
   let y = 0;
@@ -108,13 +110,27 @@ function moved(panel: Panel, dy: number, scope?: Record<string, string>): Panel 
 /* Ids of copies must differ from all others: they are keys of the page. */
 const copyId = (id: number, n: number) => (n === 0 ? id : id + n * 1e6);
 
-function repeatRow(out: Panel[], row: Panel, children: Panel[], values: string[], shift: number): number {
-  const height = 1 + Math.max(0, ...children.map((c) => c.gridPos.y + c.gridPos.h - row.gridPos.y - 1));
+function repeatRow(
+  out: Panel[],
+  row: Panel,
+  children: Panel[],
+  values: string[],
+  shift: number,
+): number {
+  const height =
+    1 + Math.max(0, ...children.map((c) => c.gridPos.y + c.gridPos.h - row.gridPos.y - 1));
   const list = values.length > 0 ? values : [''];
   list.forEach((value, n) => {
     const scope = { [row.repeat!]: value };
-    const copy = { ...moved(row, shift + n * height, scope), id: copyId(row.id, n), repeat: undefined };
-    const inner = children.map((c) => ({ ...moved(c, shift + n * height, scope), id: copyId(c.id, n) }));
+    const copy = {
+      ...moved(row, shift + n * height, scope),
+      id: copyId(row.id, n),
+      repeat: undefined,
+    };
+    const inner = children.map((c) => ({
+      ...moved(c, shift + n * height, scope),
+      id: copyId(c.id, n),
+    }));
     if (row.panels.length > 0) {
       out.push({ ...copy, panels: inner });
     } else {

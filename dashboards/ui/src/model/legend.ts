@@ -28,7 +28,11 @@ export function nameSeries(list: Labels[], template: string | undefined, expr: s
   }
   if (list.length === 1) {
     const labels = list[0]!;
-    return [labels.__name__ && Object.keys(labels).length > 1 && template !== '__auto' ? formatSeries(labels) : expr];
+    return [
+      labels.__name__ && Object.keys(labels).length > 1 && template !== '__auto'
+        ? formatSeries(labels)
+        : expr,
+    ];
   }
   if (template !== '__auto') {
     return list.map(formatSeries);
@@ -48,7 +52,7 @@ export function nameSeries(list: Labels[], template: string | undefined, expr: s
   });
 }
 
-export function differingLabels(list: Labels[]): string[] {
+function differingLabels(list: Labels[]): string[] {
   const names = new Set(list.flatMap((labels) => Object.keys(labels)));
   return [...names].filter((name) => list.some((labels) => labels[name] !== list[0]![name])).sort();
 }

@@ -42,12 +42,22 @@ export function fillLink(url: string, scope: LinkScope): string {
   });
 }
 
-export function resolveLink(link: DataLink, scope: LinkScope, dashboards: DashboardEntry[]): ResolvedLink | undefined {
+export function resolveLink(
+  link: DataLink,
+  scope: LinkScope,
+  dashboards: DashboardEntry[],
+): ResolvedLink | undefined {
   const url = fillLink(link.url ?? '', scope);
   const toDashboard = /^\/?d\/([\w-]+)(?:\/[^?]*)?(?:\?(.*))?$/.exec(url);
   if (toDashboard) {
     const entry = dashboards.find((d) => d.uid === toDashboard[1]);
-    return entry && { kind: 'dashboard', dashboard: entry.name, variables: parseUrl('/', `?${toDashboard[2] ?? ''}`).variables };
+    return (
+      entry && {
+        kind: 'dashboard',
+        dashboard: entry.name,
+        variables: parseUrl('/', `?${toDashboard[2] ?? ''}`).variables,
+      }
+    );
   }
   return /^https?:\/\//.test(url) ? { kind: 'address', href: url } : undefined;
 }

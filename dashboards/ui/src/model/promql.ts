@@ -4,7 +4,17 @@
  * input is the normal case here, so every text gives tokens and no text gives an error.
  */
 
-export type TokenKind = 'function' | 'keyword' | 'metric' | 'label' | 'string' | 'number' | 'operator' | 'comment' | 'space' | 'other';
+export type TokenKind =
+  | 'function'
+  | 'keyword'
+  | 'metric'
+  | 'label'
+  | 'string'
+  | 'number'
+  | 'operator'
+  | 'comment'
+  | 'space'
+  | 'other';
 
 export interface Token {
   kind: TokenKind;
@@ -88,7 +98,22 @@ export const FUNCTIONS: Record<string, string> = {
   year: 'year',
 };
 
-const KEYWORDS = new Set(['by', 'without', 'on', 'ignoring', 'group_left', 'group_right', 'offset', 'bool', 'and', 'or', 'unless', 'atan2', 'start', 'end']);
+const KEYWORDS = new Set([
+  'by',
+  'without',
+  'on',
+  'ignoring',
+  'group_left',
+  'group_right',
+  'offset',
+  'bool',
+  'and',
+  'or',
+  'unless',
+  'atan2',
+  'start',
+  'end',
+]);
 
 /* Words that are followed by a list of label names in parentheses. */
 export const GROUPING = new Set(['by', 'without', 'on', 'ignoring', 'group_left', 'group_right']);
@@ -120,7 +145,14 @@ export function tokenize(text: string): Token[] {
       grouping = GROUPING.has(word.toLowerCase());
     } else {
       braces += whole === '{' ? 1 : whole === '}' && braces > 0 ? -1 : 0;
-      depth = whole === '(' ? (grouping || depth > 0 ? depth + 1 : 0) : whole === ')' ? Math.max(0, depth - 1) : depth;
+      depth =
+        whole === '('
+          ? grouping || depth > 0
+            ? depth + 1
+            : 0
+          : whole === ')'
+            ? Math.max(0, depth - 1)
+            : depth;
       grouping = false;
     }
     tokens.push({ kind, text: whole, start: m.index });

@@ -2,9 +2,14 @@
 
 export type Values = ArrayLike<number | null | undefined>;
 
-const isNumber = (v: number | null | undefined): v is number => v !== null && v !== undefined && !Number.isNaN(v);
+const isNumber = (v: number | null | undefined): v is number =>
+  v !== null && v !== undefined && !Number.isNaN(v);
 
-const fold = (values: Values, start: number, step: (acc: number, v: number) => number): number | null => {
+const fold = (
+  values: Values,
+  start: number,
+  step: (acc: number, v: number) => number,
+): number | null => {
   let acc = start;
   let seen = false;
   for (let i = 0; i < values.length; i++) {
@@ -54,7 +59,9 @@ function difference(values: Values): number | null {
 }
 
 function quantile(values: Values, q: number): number | null {
-  const sorted = Array.from(values).filter(isNumber).sort((a, b) => a - b);
+  const sorted = Array.from(values)
+    .filter(isNumber)
+    .sort((a, b) => a - b);
   if (sorted.length === 0) {
     return null;
   }

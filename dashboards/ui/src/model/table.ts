@@ -3,7 +3,7 @@
  * A transformation that is not known is named to the reader instead of being skipped in silence,
  * since what follows would be wrong without it.
  */
-import type { FieldConfig, Panel, Transformation } from './dashboard';
+import type { FieldConfig, Panel } from './dashboard';
 import { resolveField } from './field';
 import { formatLegend, formatSeries } from './legend';
 import { parseNumber, rawSeries, type TargetResult } from './frames';
@@ -96,14 +96,23 @@ function toPart(result: TargetResult, several: boolean): Part {
   columns.set(value, 'number');
   for (const { labels, samples } of raw) {
     const template = result.target.legendFormat;
-    const name = template && template !== '__auto' ? formatLegend(template, labels) : formatSeries(labels);
-    rows.push({ Metric: name, [value]: reduce(samples.map(([, v]) => parseNumber(v)), 'lastNotNull') });
+    const name =
+      template && template !== '__auto' ? formatLegend(template, labels) : formatSeries(labels);
+    rows.push({
+      Metric: name,
+      [value]: reduce(
+        samples.map(([, v]) => parseNumber(v)),
+        'lastNotNull',
+      ),
+    });
   }
   return { refId, columns, rows };
 }
 
 function sortRows(rows: Rows, panel: Panel): Rows {
-  const sortBy = (panel.options.sortBy as { displayName?: string; desc?: boolean }[] | undefined)?.[0];
+  const sortBy = (
+    panel.options.sortBy as { displayName?: string; desc?: boolean }[] | undefined
+  )?.[0];
   return sortBy?.displayName ? sortedBy(rows, sortBy.displayName, Boolean(sortBy.desc)) : rows;
 }
 
@@ -139,18 +148,37 @@ const TRANSFORMATIONS: Record<string, (parts: Part[], options: Options) => Part[
 function merge(parts: Part[]): Part {
   const filled = parts.filter((p) => p.rows.length > 0);
   const columns = unionColumns(filled.length > 0 ? filled : parts);
-  const shared = [...columns.keys()].filter((c) => c !== 'Time' && !c.startsWith('Value') && filled.every((p) => p.columns.has(c)));
-  return { refId: parts[0]?.refId ?? 'A', columns, rows: mergeRows(filled.flatMap((p) => p.rows), shared) };
+  const shared = [...columns.keys()].filter(
+    (c) => c !== 'Time' && !c.startsWith('Value') && filled.every((p) => p.columns.has(c)),
+  );
+  return {
+    refId: parts[0]?.refId ?? 'A',
+    columns,
+    rows: mergeRows(
+      filled.flatMap((p) => p.rows),
+      shared,
+    ),
+  };
 }
 
 function join(parts: Part[], field: string): Part {
-  return { refId: parts[0]?.refId ?? 'A', columns: unionColumns(parts), rows: mergeRows(parts.flatMap((p) => p.rows), [field]) };
+  return {
+    refId: parts[0]?.refId ?? 'A',
+    columns: unionColumns(parts),
+    rows: mergeRows(
+      parts.flatMap((p) => p.rows),
+      [field],
+    ),
+  };
 }
 
 function unionColumns(parts: Part[]): Map<string, Column['type']> {
   const columns = new Map<string, Column['type']>();
   const all = parts.flatMap((p) => [...p.columns]);
-  for (const [name, type] of [...all.filter(([, t]) => t !== 'number'), ...all.filter(([, t]) => t === 'number')]) {
+  for (const [name, type] of [
+    ...all.filter(([, t]) => t !== 'number'),
+    ...all.filter(([, t]) => t === 'number'),
+  ]) {
     columns.set(name, type);
   }
   return columns;
@@ -183,15 +211,20 @@ function organize(part: Part, options: Options): Part {
 /* The named columns only, under new names. */
 function project(part: Part, names: string[], rename: (name: string) => string): Part {
   const columns = new Map(names.map((name) => [rename(name), part.columns.get(name)!]));
-  const rows = part.rows.map((row) => Object.fromEntries(names.map((name) => [rename(name), row[name] ?? null])));
+  const rows = part.rows.map((row) =>
+    Object.fromEntries(names.map((name) => [rename(name), row[name] ?? null])),
+  );
   return { refId: part.refId, columns, rows };
 }
 
 function filterFields(part: Part, options: Options): Part {
   const selects = (rule: Options | undefined, name: string): boolean =>
-    Boolean(rule && ((rule.names ?? []).includes(name) || (rule.pattern && matches(rule.pattern, name))));
+    Boolean(
+      rule && ((rule.names ?? []).includes(name) || (rule.pattern && matches(rule.pattern, name))),
+    );
   const names = [...part.columns.keys()].filter(
-    (name) => (!options.include || selects(options.include, name)) && !selects(options.exclude, name),
+    (name) =>
+      (!options.include || selects(options.include, name)) && !selects(options.exclude, name),
   );
   return project(part, names, (name) => name);
 }
@@ -204,30 +237,42 @@ function renameByRegex(part: Part, options: Options): Part {
 
 function sortPart(part: Part, options: Options): Part {
   const sort = options.sort?.[0] as { field?: string; desc?: boolean } | undefined;
-  return sort?.field ? { ...part, rows: sortedBy(part.rows, sort.field, Boolean(sort.desc)) } : part;
+  return sort?.field
+    ? { ...part, rows: sortedBy(part.rows, sort.field, Boolean(sort.desc)) }
+    : part;
 }
 
 function groupBy(part: Part, options: Options): Part {
-  const fields: Record<string, { operation?: string; aggregations?: string[] }> = options.fields ?? {};
-  const keys = Object.keys(fields).filter((f) => fields[f]!.operation === 'groupby' && part.columns.has(f));
-  const folded = Object.keys(fields).filter((f) => fields[f]!.operation === 'aggregate' && part.columns.has(f));
+  const fields: Record<string, { operation?: string; aggregations?: string[] }> =
+    options.fields ?? {};
+  const keys = Object.keys(fields).filter(
+    (f) => fields[f]!.operation === 'groupby' && part.columns.has(f),
+  );
+  const folded = Object.keys(fields).filter(
+    (f) => fields[f]!.operation === 'aggregate' && part.columns.has(f),
+  );
   const columns = new Map<string, Column['type']>(keys.map((k) => [k, part.columns.get(k)!]));
-  folded.forEach((f) => fields[f]!.aggregations?.forEach((calc) => columns.set(`${f} (${calc})`, 'number')));
+  folded.forEach((f) =>
+    fields[f]!.aggregations?.forEach((calc) => columns.set(`${f} (${calc})`, 'number')),
+  );
   const groups = new Map<string, Rows>();
   for (const row of part.rows) {
     const key = JSON.stringify(keys.map((k) => row[k] ?? null));
     groups.set(key, [...(groups.get(key) ?? []), row]);
   }
   const rows = [...groups.values()].map((members) => {
-    const out: Record<string, Cell> = Object.fromEntries(keys.map((k) => [k, members[0]![k] ?? null]));
+    const out: Record<string, Cell> = Object.fromEntries(
+      keys.map((k) => [k, members[0]![k] ?? null]),
+    );
     for (const f of folded) {
       for (const calc of fields[f]!.aggregations ?? []) {
-        out[`${f} (${calc})`] = reduce(members.map((m) => Number(m[f] ?? NaN)), calc);
+        out[`${f} (${calc})`] = reduce(
+          members.map((m) => Number(m[f] ?? NaN)),
+          calc,
+        );
       }
     }
     return out;
   });
   return { refId: part.refId, columns, rows };
 }
-
-export type { Transformation };

@@ -44,7 +44,9 @@ export function parseTime(text: string, now: number, roundUp: boolean): number |
     return Number(trimmed);
   }
   if (/^\d{4}-\d{2}-\d{2}/.test(trimmed)) {
-    const at = Date.parse(trimmed.replace(' ', 'T').replace(/^(\d{4}-\d{2}-\d{2})$/, '$1T00:00:00'));
+    const at = Date.parse(
+      trimmed.replace(' ', 'T').replace(/^(\d{4}-\d{2}-\d{2})$/, '$1T00:00:00'),
+    );
     return Number.isNaN(at) ? undefined : at;
   }
   return undefined;
@@ -202,7 +204,8 @@ function describePoint(text: string): string {
   return at === undefined ? text : formatDateTime(at, at % 60_000 !== 0);
 }
 
-/* Labels of a time axis: date where a day begins, seconds only when ticks are closer than a minute. */
+/* Labels of a time axis: date where a day begins, seconds only when ticks are closer than a
+ * minute. */
 export function axisLabels(seconds: number[], increment: number): string[] {
   let lastDay = -1;
   return seconds.map((at) => {

@@ -25,8 +25,15 @@ const si = (unit: string, factor = 1): Scale => ({
   steps: SI.map((p) => ` ${p === 'K' ? 'k' : p}${unit}`),
   factor,
 });
-const iec = (unit: string, factor = 1): Scale => ({ base: 1024, steps: IEC.map((p) => ` ${p}${unit}`), factor });
-const count = (unit: string): Scale => ({ base: 1000, steps: SI.map((p) => `${p ? ' ' + p : ''}${unit ? ' ' + unit : ''}`) });
+const iec = (unit: string, factor = 1): Scale => ({
+  base: 1024,
+  steps: IEC.map((p) => ` ${p}${unit}`),
+  factor,
+});
+const count = (unit: string): Scale => ({
+  base: 1000,
+  steps: SI.map((p) => `${p ? ' ' + p : ''}${unit ? ' ' + unit : ''}`),
+});
 
 const SCALES: Record<string, Scale> = {
   short: { base: 1000, steps: ['', ' K', ' Mil', ' Bil', ' Tri'] },
@@ -97,9 +104,22 @@ const SECONDS: [size: number, suffix: string][] = [
   [1e-9, ' ns'],
 ];
 
-const TIME_FACTOR: Record<string, number> = { ns: 1e-9, µs: 1e-6, us: 1e-6, ms: 1e-3, s: 1, m: 60, h: 3600, d: 86_400 };
+const TIME_FACTOR: Record<string, number> = {
+  ns: 1e-9,
+  µs: 1e-6,
+  us: 1e-6,
+  ms: 1e-3,
+  s: 1,
+  m: 60,
+  h: 3600,
+  d: 86_400,
+};
 
-export function formatValue(value: number | null | undefined, unit = 'short', decimals?: number): Formatted {
+export function formatValue(
+  value: number | null | undefined,
+  unit = 'short',
+  decimals?: number,
+): Formatted {
   if (value === null || value === undefined || Number.isNaN(value)) {
     return { text: value === null || value === undefined ? '-' : 'NaN', suffix: '' };
   }
@@ -187,7 +207,12 @@ function formatSeconds(seconds: number, decimals?: number): Formatted {
 function longDuration(seconds: number): string {
   const parts: string[] = [];
   let rest = Math.abs(seconds);
-  for (const [size, suffix] of [[86_400, 'd'], [3_600, 'h'], [60, 'm'], [1, 's']] as const) {
+  for (const [size, suffix] of [
+    [86_400, 'd'],
+    [3_600, 'h'],
+    [60, 'm'],
+    [1, 's'],
+  ] as const) {
     const n = Math.floor(rest / size);
     if (n > 0) {
       parts.push(`${n}${suffix}`);
@@ -209,7 +234,14 @@ function fixed(value: number, decimals?: number): string {
   if (size < 1e-6 || size >= 1e15) {
     return value.toExponential(2);
   }
-  const digits = size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : Math.min(8, 2 - Math.floor(Math.log10(size)));
+  const digits =
+    size >= 100
+      ? 0
+      : size >= 10
+        ? 1
+        : size >= 1
+          ? 2
+          : Math.min(8, 2 - Math.floor(Math.log10(size)));
   return negativeZero(trimZeros(value.toFixed(digits)));
 }
 
@@ -221,12 +253,17 @@ function negativeZero(text: string): string {
   return /^-0(\.0*)?$/.test(text) ? text.slice(1) : text;
 }
 
-export function formatText(value: number | null | undefined, unit?: string, decimals?: number): string {
+export function formatText(
+  value: number | null | undefined,
+  unit?: string,
+  decimals?: number,
+): string {
   const { text, suffix } = formatValue(value, unit, decimals);
   return text + suffix;
 }
 
-/* Ticks of one axis share a scale and a number of digits, so that they can be compared at a glance. */
+/* Ticks of one axis share a scale and a number of digits, so that they can be compared at a
+ * glance. */
 export function formatTicks(ticks: number[], unit = 'short'): string[] {
   const largest = Math.max(...ticks.map(Math.abs), 0);
   const gap = ticks.length > 1 ? Math.abs(ticks[1]! - ticks[0]!) : largest;

@@ -39,7 +39,9 @@ export function parseUrl(pathname: string, search: string): PageState {
   };
   for (const key of new Set(parameters.keys())) {
     if (key.startsWith('var-')) {
-      state.variables[key.slice(4)] = parameters.getAll(key).map((v) => (v === 'All' ? '$__all' : v));
+      state.variables[key.slice(4)] = parameters
+        .getAll(key)
+        .map((v) => (v === 'All' ? '$__all' : v));
     }
   }
   const panel = Number(parameters.get('viewPanel'));
@@ -69,7 +71,9 @@ function parseRange(parameters: URLSearchParams): TimeRange | undefined {
     return undefined;
   }
   const end = parameters.get('g0.end_input');
-  const endMs = end ? Date.parse(end.replace(' ', 'T') + (/[zZ]|[+-]\d\d:?\d\d$/.test(end) ? '' : 'Z')) : NaN;
+  const endMs = end
+    ? Date.parse(end.replace(' ', 'T') + (/[zZ]|[+-]\d\d:?\d\d$/.test(end) ? '' : 'Z'))
+    : NaN;
   if (Number.isNaN(endMs)) {
     return { from: `now-${parameters.get('g0.range_input')}`, to: 'now' };
   }

@@ -1,6 +1,7 @@
 /* Template variables of a dashboard: their kinds, their options, and the order to resolve them in.
  *
- * Nothing here asks the server: `optionsOf` says what must be asked (`ask`), variable_store.ts asks.
+ * Nothing here asks the server: `parseVariableQuery` says what must be asked, variable_store.ts does
+ * the asking.
  */
 import { toRegExp } from './color';
 import type { VariableModel } from './dashboard';
@@ -9,7 +10,7 @@ import { formatDuration, parseDuration, type TimeWindow } from './time';
 import { roundInterval } from './step';
 
 export const ALL = '$__all';
-export const AUTO_INTERVAL = '$__auto';
+const AUTO_INTERVAL = '$__auto';
 
 export interface Option {
   text: string;
@@ -66,7 +67,9 @@ export function staticOptions(model: VariableModel): Option[] | undefined {
     case 'custom':
       return splitList(queryText(model)).map((item) => {
         const pair = /^(.+?)\s:\s(.+)$/.exec(item);
-        return pair ? { text: pair[1]!.trim(), value: pair[2]!.trim() } : { text: item, value: item };
+        return pair
+          ? { text: pair[1]!.trim(), value: pair[2]!.trim() }
+          : { text: item, value: item };
       });
     case 'interval': {
       const options = splitList(queryText(model)).map((item) => ({ text: item, value: item }));
@@ -88,11 +91,18 @@ export function staticOptions(model: VariableModel): Option[] | undefined {
 
 /* Commas separate, "\," does not. */
 function splitList(text: string): string[] {
-  return (text.match(/(?:\\,|[^,])+/g) ?? []).map((s) => s.replaceAll('\\,', ',').trim()).filter(Boolean);
+  return (text.match(/(?:\\,|[^,])+/g) ?? [])
+    .map((s) => s.replaceAll('\\,', ',').trim())
+    .filter(Boolean);
 }
 
-/* Regex of the variable: keeps what matches; a group cuts, named groups text and value name them. */
-export function filterOptions(values: string[], pattern: string | undefined, sort: number | undefined): Option[] {
+/* Regex of the variable: keeps what matches; a group cuts, named groups text and value name
+ * them. */
+export function filterOptions(
+  values: string[],
+  pattern: string | undefined,
+  sort: number | undefined,
+): Option[] {
   const regex = pattern ? toRegExp(pattern) : undefined;
   const seen = new Set<string>();
   const options: Option[] = [];
@@ -114,7 +124,8 @@ export function filterOptions(values: string[], pattern: string | undefined, sor
   return sortOptions(options, sort ?? 0);
 }
 
-/* 1 2 alphabetical, 3 4 numerical, 5 6 without case, 7 8 natural; odd ascending, even descending. */
+/* 1 2 alphabetical, 3 4 numerical, 5 6 without case, 7 8 natural; odd ascending, even
+ * descending. */
 function sortOptions(options: Option[], sort: number): Option[] {
   if (sort === 0) {
     return options;
@@ -138,8 +149,13 @@ function sortOptions(options: Option[], sort: number): Option[] {
   return sort % 2 === 0 ? sorted.reverse() : sorted;
 }
 
-/* What stays chosen when options are known: the wish as far as it exists, else All, else the first. */
-export function choose(model: VariableModel, options: Option[], wish: string[] | undefined): string[] {
+/* What stays chosen when options are known: the wish as far as it exists, else All, else the
+ * first. */
+export function choose(
+  model: VariableModel,
+  options: Option[],
+  wish: string[] | undefined,
+): string[] {
   if (model.type === 'textbox' || model.type === 'constant') {
     return wish && wish.length > 0 ? wish.slice(0, 1) : [options[0]?.value ?? ''];
   }
@@ -160,7 +176,11 @@ export function choose(model: VariableModel, options: Option[], wish: string[] |
 
 function savedChoice(model: VariableModel): string[] {
   const value = model.current?.value;
-  return value === undefined || value === '' ? [] : Array.isArray(value) ? value.map(String) : [String(value)];
+  return value === undefined || value === ''
+    ? []
+    : Array.isArray(value)
+      ? value.map(String)
+      : [String(value)];
 }
 
 export function valueOf(state: VariableState, window: TimeWindow): VariableValue {
@@ -217,5 +237,7 @@ export function dependencyOrder(models: VariableModel[]): VariableModel[] {
 }
 
 export function dependencies(model: VariableModel): string[] {
-  return references(`${queryText(model)} ${model.regex ?? ''}`).filter((name) => name !== model.name);
+  return references(`${queryText(model)} ${model.regex ?? ''}`).filter(
+    (name) => name !== model.name,
+  );
 }

@@ -23,7 +23,14 @@ export function BarGaugePanel(props: PanelProps) {
               {value.name}
             </div>
             <div class="bar-track">
-              <div class="bar-fill" style={{ width: share, background: withAlpha(color, 0.35), borderRightColor: color }} />
+              <div
+                class="bar-fill"
+                style={{
+                  width: share,
+                  background: withAlpha(color, 0.35),
+                  borderRightColor: color,
+                }}
+              />
             </div>
             <div class="bar-value" style={{ color }}>
               {value.shown.text}

@@ -9,7 +9,7 @@ export function csvField(value: unknown): string {
   return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-export function panelCsv(panel: Panel, data: PanelData): string {
+function panelCsv(panel: Panel, data: PanelData): string {
   const rows: unknown[][] = [];
   if (panel.type === 'table') {
     const table = buildTable(data.results, panel);
@@ -20,7 +20,9 @@ export function panelCsv(panel: Panel, data: PanelData): string {
   } else {
     const frame = buildFrame(data.results, panel, data.scope);
     rows.push(['time', ...frame.series.map((s) => s.name)]);
-    frame.times.forEach((t, i) => rows.push([new Date(t * 1000).toISOString(), ...frame.series.map((s) => s.values[i])]));
+    frame.times.forEach((t, i) =>
+      rows.push([new Date(t * 1000).toISOString(), ...frame.series.map((s) => s.values[i])]),
+    );
   }
   return rows.map((row) => row.map(csvField).join(',')).join('\n') + '\n';
 }

@@ -25,7 +25,9 @@ export function HeatmapPanel(props: PanelProps) {
   if (heatmap.rows.length === 0) {
     return <Empty {...props} />;
   }
-  const yUnit = ((panel.options.yAxis as { unit?: string } | undefined)?.unit ?? panel.defaults.unit) || 'short';
+  const yUnit =
+    ((panel.options.yAxis as { unit?: string } | undefined)?.unit ?? panel.defaults.unit) ||
+    'short';
   return (
     <div class="heatmap">
       <Cells {...props} heatmap={heatmap} yUnit={yUnit} onHover={setHover} />
@@ -39,7 +41,11 @@ const MIN_HEIGHT_PX = 80;
 
 function boundText(heatmap: Heatmap, row: number, unit: string): string {
   const bound = heatmap.rows[row]?.bound;
-  return bound === null || bound === undefined ? (heatmap.rows[row]?.label ?? '') : bound === Infinity ? '+Inf' : formatText(bound, unit);
+  return bound === null || bound === undefined
+    ? (heatmap.rows[row]?.label ?? '')
+    : bound === Infinity
+      ? '+Inf'
+      : formatText(bound, unit);
 }
 
 function describe(heatmap: Heatmap, { index, row }: Hover, unit: string): string {
@@ -73,10 +79,21 @@ function Cells(props: CellsProps) {
         cursor: {
           points: { show: false },
           drag: { x: true, y: false, setScale: false },
-          ...(props.syncKey ? { sync: { key: props.syncKey, setSeries: false, scales: ['x', null] as [string, null] } } : {}),
+          ...(props.syncKey
+            ? {
+                sync: {
+                  key: props.syncKey,
+                  setSeries: false,
+                  scales: ['x', null] as [string, null],
+                },
+              }
+            : {}),
         },
         scales: {
-          x: { time: true, range: () => [latest.current.window.from / 1000, latest.current.window.to / 1000] },
+          x: {
+            time: true,
+            range: () => [latest.current.window.from / 1000, latest.current.window.to / 1000],
+          },
           y: { range: () => [0, rows] },
         },
         axes: [
@@ -101,7 +118,10 @@ function Cells(props: CellsProps) {
             (chart) => {
               if (chart.select.width > 6) {
                 const from = chart.posToVal(chart.select.left, 'x') * 1000;
-                latest.current.onZoom?.(Math.round(from), Math.round(chart.posToVal(chart.select.left + chart.select.width, 'x') * 1000));
+                latest.current.onZoom?.(
+                  Math.round(from),
+                  Math.round(chart.posToVal(chart.select.left + chart.select.width, 'x') * 1000),
+                );
               }
               chart.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
             },
@@ -113,7 +133,14 @@ function Cells(props: CellsProps) {
     );
     return () => u.destroy();
   }, [heatmap, width, height, theme]);
-  return <div class="chart" ref={host} role="img" aria-label={`Heatmap of ${heatmap.rows.length} buckets`} />;
+  return (
+    <div
+      class="chart"
+      ref={host}
+      role="img"
+      aria-label={`Heatmap of ${heatmap.rows.length} buckets`}
+    />
+  );
 }
 
 const TICK_PX = 22;

@@ -27,11 +27,16 @@ interface Sort {
 }
 
 export function Legend(props: LegendProps) {
-  return props.mode === 'table' && props.calcs.length > 0 ? <LegendTable {...props} /> : <LegendList {...props} />;
+  return props.mode === 'table' && props.calcs.length > 0 ? (
+    <LegendTable {...props} />
+  ) : (
+    <LegendList {...props} />
+  );
 }
 
 function pick(props: LegendProps, entry: LegendEntry) {
-  return (event: MouseEvent) => props.onPick(entry, event.ctrlKey || event.metaKey || event.shiftKey);
+  return (event: MouseEvent) =>
+    props.onPick(entry, event.ctrlKey || event.metaKey || event.shiftKey);
 }
 
 const HINT = 'Click: only this series. With Ctrl: hide or show it.';
@@ -40,7 +45,13 @@ function LegendList(props: LegendProps) {
   return (
     <div class="legend-list">
       {props.entries.map((entry) => (
-        <button type="button" key={entry.index} class={props.isVisible(entry) ? 'legend-item' : 'legend-item off'} title={HINT} onClick={pick(props, entry)}>
+        <button
+          type="button"
+          key={entry.index}
+          class={props.isVisible(entry) ? 'legend-item' : 'legend-item off'}
+          title={HINT}
+          onClick={pick(props, entry)}
+        >
           <Swatch color={paint(entry.color, props.theme)} />
           <span>{entry.series.name}</span>
           {props.calcs.map((calc) => (
@@ -56,13 +67,22 @@ function LegendList(props: LegendProps) {
 
 function LegendTable(props: LegendProps) {
   const [sort, setSort] = useState<Sort | undefined>();
-  const rows = props.entries.map((entry) => ({ entry, values: props.calcs.map((c) => reduce(entry.series.values, c)) }));
+  const rows = props.entries.map((entry) => ({
+    entry,
+    values: props.calcs.map((c) => reduce(entry.series.values, c)),
+  }));
   if (sort) {
     const value = (row: (typeof rows)[number]) => row.values[sort.column] ?? -Infinity;
     rows.sort((a, b) => (sort.descending ? value(b) - value(a) : value(a) - value(b)));
   }
   const sortBy = (column: number) =>
-    setSort(sort?.column === column ? (sort.descending ? { column, descending: false } : undefined) : { column, descending: true });
+    setSort(
+      sort?.column === column
+        ? sort.descending
+          ? { column, descending: false }
+          : undefined
+        : { column, descending: true },
+    );
   return (
     <table class="legend-table">
       <thead>
@@ -71,7 +91,12 @@ function LegendTable(props: LegendProps) {
             <span class="visually-hidden">Name</span>
           </th>
           {props.calcs.map((calc, i) => (
-            <th key={calc} aria-sort={sort?.column === i ? (sort.descending ? 'descending' : 'ascending') : undefined}>
+            <th
+              key={calc}
+              aria-sort={
+                sort?.column === i ? (sort.descending ? 'descending' : 'ascending') : undefined
+              }
+            >
               <button type="button" class="legend-sort" onClick={() => sortBy(i)}>
                 {calcLabel(calc)}
                 {sort?.column === i && (sort.descending ? ' ↓' : ' ↑')}
@@ -84,7 +109,12 @@ function LegendTable(props: LegendProps) {
         {rows.map(({ entry }) => (
           <tr key={entry.index} class={props.isVisible(entry) ? '' : 'off'}>
             <td class="legend-name">
-              <button type="button" class="legend-item" title={`${entry.series.name}\n${HINT}`} onClick={pick(props, entry)}>
+              <button
+                type="button"
+                class="legend-item"
+                title={`${entry.series.name}\n${HINT}`}
+                onClick={pick(props, entry)}
+              >
                 <Swatch color={paint(entry.color, props.theme)} />
                 <span>{entry.series.name}</span>
               </button>
@@ -99,10 +129,14 @@ function LegendTable(props: LegendProps) {
   );
 }
 
-export function Swatch({ color }: { color: string }) {
+function Swatch({ color }: { color: string }) {
   return <i class="swatch" style={{ background: color }} />;
 }
 
 function text(series: Series, calc: string): string {
-  return formatText(reduce(series.values, calc), calcUnit(calc, series.config.unit), series.config.decimals);
+  return formatText(
+    reduce(series.values, calc),
+    calcUnit(calc, series.config.unit),
+    series.config.decimals,
+  );
 }

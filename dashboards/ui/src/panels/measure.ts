@@ -8,7 +8,10 @@ const AHEAD = '240px';
 export function useInSight(ref: RefObject<Element | null>): boolean {
   const [inSight, set] = useState(false);
   useEffect(() => {
-    const observer = new IntersectionObserver((entries) => set(entries.some((e) => e.isIntersecting)), { rootMargin: AHEAD });
+    const observer = new IntersectionObserver(
+      (entries) => set(entries.some((e) => e.isIntersecting)),
+      { rootMargin: AHEAD },
+    );
     observer.observe(ref.current!);
     return () => observer.disconnect();
   }, []);

@@ -10,7 +10,16 @@ import { SERIES_MAX, rawSeries } from '../model/frames';
 import { interpolate, type Scope } from '../model/interpolate';
 import { formatDuration } from '../model/time';
 import { usePanelData, type PanelData, type TargetError } from '../panel_data';
-import { navigate, range, scrapeKnown, scrapeMs, setRange, theme, timeWindow, update } from '../state';
+import {
+  navigate,
+  range,
+  scrapeKnown,
+  scrapeMs,
+  setRange,
+  theme,
+  timeWindow,
+  update,
+} from '../state';
 import { BarGaugePanel } from './bargauge';
 import { downloadCsv } from './csv';
 import { GaugePanel } from './gauge';
@@ -46,18 +55,33 @@ export function PanelFrame({ panel, scope, ready, syncKey, full }: PanelFramePro
   const inSight = useInSight(host);
   const { width, height } = useSize(body);
   const active = ready && scrapeKnown.value && inSight && width > 0 && panel.type in BODIES;
-  const data = usePanelData({ panel, scope, window: timeWindow.value, widthPx: width, scrapeMs: scrapeMs.value, active });
+  const data = usePanelData({
+    panel,
+    scope,
+    window: timeWindow.value,
+    widthPx: width,
+    scrapeMs: scrapeMs.value,
+    active,
+  });
   const title = interpolate(panel.title, { ...scope, ...data.scope }, 'text');
   const Body = BODIES[panel.type];
   const window = windowShown(data) ?? timeWindow.value;
 
   return (
-    <section class={`panel panel-${panel.type} ${panel.transparent ? 'transparent' : ''}`} ref={host} aria-label={title} data-panel={panel.id} data-state={stateOf(data)}>
+    <section
+      class={`panel panel-${panel.type} ${panel.transparent ? 'transparent' : ''}`}
+      ref={host}
+      aria-label={title}
+      data-panel={panel.id}
+      data-state={stateOf(data)}
+    >
       {data.loading && <LoadingBar />}
       {(title || data.errors.length > 0) && (
         <header class="panel-head">
           <h3 title={panel.description || title}>{title}</h3>
-          {panel.description && <Description text={interpolate(panel.description, scope, 'text')} />}
+          {panel.description && (
+            <Description text={interpolate(panel.description, scope, 'text')} />
+          )}
           <Notices data={data} />
           <PanelMenu panel={panel} data={data} full={full} />
         </header>
@@ -87,13 +111,21 @@ export function PanelFrame({ panel, scope, ready, syncKey, full }: PanelFramePro
 }
 
 function stateOf(data: PanelData): string {
-  return data.errors.length > 0 ? 'error' : !data.loaded ? 'waiting' : data.results.some((r) => rawSeries(r.data).length > 0) ? 'data' : 'empty';
+  return data.errors.length > 0
+    ? 'error'
+    : !data.loaded
+      ? 'waiting'
+      : data.results.some((r) => rawSeries(r.data).length > 0)
+        ? 'data'
+        : 'empty';
 }
 
 /* The window the data were asked for: the axis moves together with the lines, not before them. */
 function windowShown(data: PanelData) {
   const first = data.results[0];
-  return first && first.data.resultType === 'matrix' ? { from: first.from, to: first.to } : undefined;
+  return first && first.data.resultType === 'matrix'
+    ? { from: first.from, to: first.to }
+    : undefined;
 }
 
 /* Only when an answer takes long enough to be noticed. */
@@ -118,7 +150,9 @@ function Notices({ data }: { data: PanelData }) {
   const series = data.results.reduce((n, r) => n + rawSeries(r.data).length, 0);
   const texts = [
     ...data.notices,
-    ...(series > SERIES_MAX ? [`${series} series, of which ${SERIES_MAX} are drawn. Aggregate or select fewer.`] : []),
+    ...(series > SERIES_MAX
+      ? [`${series} series, of which ${SERIES_MAX} are drawn. Aggregate or select fewer.`]
+      : []),
     ...(data.results.length > 0 ? data.errors.map((e) => `${e.refId}: ${e.message}`) : []),
   ];
   if (texts.length === 0) {
@@ -133,7 +167,7 @@ function Notices({ data }: { data: PanelData }) {
 
 const ERRORS_SHOWN = 3;
 
-export function Errors({ errors }: { errors: TargetError[] }) {
+function Errors({ errors }: { errors: TargetError[] }) {
   const different = errors.filter((e, i) => errors.findIndex((o) => o.message === e.message) === i);
   return (
     <div class="panel-error" role="alert">
@@ -186,20 +220,42 @@ function PanelMenu({ panel, data, full }: { panel: Panel; data: PanelData; full?
     navigate({
       view: 'explore',
       range: range.value,
-      queries: data.results.map((r) => ({ expr: r.expr, tab: r.target.instant ? 'table' : 'graph' })),
+      queries: data.results.map((r) => ({
+        expr: r.expr,
+        tab: r.target.instant ? 'table' : 'graph',
+      })),
     });
-  const facts = data.loaded ? `${data.stepMs ? `step ${formatDuration(data.stepMs)}, ` : ''}${Math.round(data.elapsedMs)} ms` : '';
+  const facts = data.loaded
+    ? `${data.stepMs ? `step ${formatDuration(data.stepMs)}, ` : ''}${Math.round(data.elapsedMs)} ms`
+    : '';
   return (
-    <Popover label={<Icon name="more" size={14} />} title={`Menu of ${panel.title}`} buttonClass="panel-menu" align="right" boxClass="menu">
+    <Popover
+      label={<Icon name="more" size={14} />}
+      title={`Menu of ${panel.title}`}
+      buttonClass="panel-menu"
+      align="right"
+      boxClass="menu"
+    >
       {(close) => (
         <>
-          <button type="button" onClick={() => (close(), update({ viewPanel: full ? undefined : panel.id }, true))}>
+          <button
+            type="button"
+            onClick={() => (close(), update({ viewPanel: full ? undefined : panel.id }, true))}
+          >
             <Icon name="expand" size={14} /> {full ? 'Back to all panels' : 'View alone'}
           </button>
-          <button type="button" disabled={data.results.length === 0} onClick={() => (close(), explore())}>
+          <button
+            type="button"
+            disabled={data.results.length === 0}
+            onClick={() => (close(), explore())}
+          >
             <Icon name="compass" size={14} /> Explore
           </button>
-          <button type="button" disabled={data.results.length === 0} onClick={() => (close(), downloadCsv(panel, data))}>
+          <button
+            type="button"
+            disabled={data.results.length === 0}
+            onClick={() => (close(), downloadCsv(panel, data))}
+          >
             <Icon name="grid" size={14} /> Download CSV
           </button>
           {facts && <small>{facts}</small>}

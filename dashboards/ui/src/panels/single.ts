@@ -24,10 +24,13 @@ export function singleValues({ panel, data }: PanelProps): SingleValue[] {
     const { config } = series;
     const value = reduce(series.values, calc);
     const mapped = applyMappings(value, null, config.mappings);
-    const formatted = value === null && config.noValue
-      ? { text: config.noValue, suffix: '' }
-      : formatValue(value, calcUnit(calc, config.unit), config.decimals);
-    const byMode = config.color?.mode ? fieldColor(config, index, value) : thresholdColor(value, config.thresholds);
+    const formatted =
+      value === null && config.noValue
+        ? { text: config.noValue, suffix: '' }
+        : formatValue(value, calcUnit(calc, config.unit), config.decimals);
+    const byMode = config.color?.mode
+      ? fieldColor(config, index, value)
+      : thresholdColor(value, config.thresholds);
     return {
       name: series.name,
       value,

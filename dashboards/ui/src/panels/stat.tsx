@@ -21,13 +21,25 @@ export function StatPanel(props: PanelProps) {
     return <Empty {...props} />;
   }
   const options = props.panel.options as StatOptions;
-  const vertical = options.orientation === 'horizontal' || (options.orientation !== 'vertical' && props.width < props.height * 1.4 * values.length && props.width < 110 * values.length);
+  const vertical =
+    options.orientation === 'horizontal' ||
+    (options.orientation !== 'vertical' &&
+      props.width < props.height * 1.4 * values.length &&
+      props.width < 110 * values.length);
   const width = vertical ? props.width : props.width / values.length;
   const height = vertical ? props.height / values.length : props.height;
   return (
     <div class={vertical ? 'stats vertical' : 'stats'}>
       {values.map((value, i) => (
-        <Stat key={i} value={value} options={options} several={values.length > 1} width={width} height={height} theme={props.theme} />
+        <Stat
+          key={i}
+          value={value}
+          options={options}
+          several={values.length > 1}
+          width={width}
+          height={height}
+          theme={props.theme}
+        />
       ))}
     </div>
   );
@@ -48,14 +60,20 @@ const GLYPH = 0.56;
 function Stat({ value, options, several, width, height, theme }: StatProps) {
   const color = paint(value.color, theme);
   const textMode = options.textMode ?? 'auto';
-  const named = textMode === 'value_and_name' || textMode === 'name' || (textMode === 'auto' && several);
+  const named =
+    textMode === 'value_and_name' || textMode === 'name' || (textMode === 'auto' && several);
   const { text, suffix } = value.shown;
   const glyphs = text.length + suffix.length * 0.62 + 0.5;
   const graph = options.graphMode === 'area' && value.series.values.length > 2;
   const room = height - (named ? 18 : 0);
-  const size = Math.max(13, Math.min(room * (graph ? 0.5 : 0.56), (width - 20) / (glyphs * GLYPH), 44));
+  const size = Math.max(
+    13,
+    Math.min(room * (graph ? 0.5 : 0.56), (width - 20) / (glyphs * GLYPH), 44),
+  );
   const background = options.colorMode?.startsWith('background');
-  const style = background ? { background: color, color: '#fff' } : { color: options.colorMode === 'none' ? undefined : color };
+  const style = background
+    ? { background: color, color: '#fff' }
+    : { color: options.colorMode === 'none' ? undefined : color };
   return (
     <div class={background ? 'stat filled' : 'stat'} style={style}>
       {graph && !background && (

@@ -24,17 +24,36 @@ export function TablePanel(props: PanelProps) {
   }
   const order = rowOrder(table.columns, table.rows, sort);
   const click = (name: string) =>
-    setSort(sort?.column === name ? (sort.descending ? undefined : { column: name, descending: true }) : { column: name, descending: false });
+    setSort(
+      sort?.column === name
+        ? sort.descending
+          ? undefined
+          : { column: name, descending: true }
+        : { column: name, descending: false },
+    );
   return (
     <div class="table-scroll">
       {table.unsupported.length > 0 && (
-        <p class="table-note">This table also asks for transformations that are not drawn here: {table.unsupported.join(', ')}.</p>
+        <p class="table-note">
+          This table also asks for transformations that are not drawn here:{' '}
+          {table.unsupported.join(', ')}.
+        </p>
       )}
       <table class="table">
         <thead>
           <tr>
             {table.columns.map((c) => (
-              <th key={c.name} class={c.type === 'number' ? 'number' : ''} aria-sort={sort?.column === c.name ? (sort.descending ? 'descending' : 'ascending') : undefined}>
+              <th
+                key={c.name}
+                class={c.type === 'number' ? 'number' : ''}
+                aria-sort={
+                  sort?.column === c.name
+                    ? sort.descending
+                      ? 'descending'
+                      : 'ascending'
+                    : undefined
+                }
+              >
                 <button type="button" onClick={() => click(c.name)}>
                   {c.name}
                   {sort?.column === c.name && (sort.descending ? ' ↓' : ' ↑')}
@@ -47,13 +66,21 @@ export function TablePanel(props: PanelProps) {
           {order.map((row) => (
             <tr key={row}>
               {table.columns.map((c) => (
-                <TableCell key={c.name} columns={table.columns} column={c} row={row} theme={props.theme} />
+                <TableCell
+                  key={c.name}
+                  columns={table.columns}
+                  column={c}
+                  row={row}
+                  theme={props.theme}
+                />
               ))}
             </tr>
           ))}
         </tbody>
       </table>
-      {table.rows >= ROWS_MAX && <p class="table-note">Only the first {ROWS_MAX} rows are shown.</p>}
+      {table.rows >= ROWS_MAX && (
+        <p class="table-note">Only the first {ROWS_MAX} rows are shown.</p>
+      )}
     </div>
   );
 }
@@ -79,13 +106,25 @@ function Linked({ link, scope }: { link: DataLink; scope: LinkScope }) {
   }
   if (target.kind === 'address') {
     return (
-      <a class="cell-link" href={target.href} title={link.title} target="_blank" rel="noreferrer noopener">
+      <a
+        class="cell-link"
+        href={target.href}
+        title={link.title}
+        target="_blank"
+        rel="noreferrer noopener"
+      >
         {scope.text}
       </a>
     );
   }
   const { dashboard, variables } = target;
-  const href = formatUrl({ view: 'dashboard', dashboard, variables, queries: [], range: scope.range });
+  const href = formatUrl({
+    view: 'dashboard',
+    dashboard,
+    variables,
+    queries: [],
+    range: scope.range,
+  });
   const open = (event: MouseEvent) => {
     if (!event.ctrlKey && !event.metaKey && !event.shiftKey) {
       event.preventDefault();
@@ -114,18 +153,40 @@ function TableCell({ columns, column, row, theme }: CellProps) {
   }
   const number = typeof cell === 'number' ? cell : null;
   const mapped = applyMappings(number, typeof cell === 'string' ? cell : null, config.mappings);
-  const text = mapped?.text ?? (column.type === 'number' ? formatText(number, config.unit, config.decimals) : String(cell ?? ''));
+  const text =
+    mapped?.text ??
+    (column.type === 'number'
+      ? formatText(number, config.unit, config.decimals)
+      : String(cell ?? ''));
   if (column.type === 'string' && !mapped?.color) {
     const link = config.links?.[0];
-    return <td>{link ? <Linked link={link} scope={{ fields: fieldsOf(columns, row), value: cell, text, range: range.value }} /> : text}</td>;
+    return (
+      <td>
+        {link ? (
+          <Linked
+            link={link}
+            scope={{ fields: fieldsOf(columns, row), value: cell, text, range: range.value }}
+          />
+        ) : (
+          text
+        )}
+      </td>
+    );
   }
-  const color = paint(mapped?.color ?? thresholdColor(number, config.thresholds, config.min, config.max), theme);
+  const color = paint(
+    mapped?.color ?? thresholdColor(number, config.thresholds, config.min, config.max),
+    theme,
+  );
   const kind = config.custom?.cellOptions?.type ?? 'auto';
   if (kind === 'gauge') {
     return <GaugeCell text={text} value={number} column={column} color={color} />;
   }
   const style =
-    kind === 'color-text' ? { color } : kind.startsWith('color-background') ? { background: withAlpha(color, 0.28) } : undefined;
+    kind === 'color-text'
+      ? { color }
+      : kind.startsWith('color-background')
+        ? { background: withAlpha(color, 0.28) }
+        : undefined;
   return (
     <td class={column.type === 'number' ? 'number' : ''} style={style}>
       {text}
@@ -133,16 +194,34 @@ function TableCell({ columns, column, row, theme }: CellProps) {
   );
 }
 
-function GaugeCell({ text, value, column, color }: { text: string; value: number | null; column: Column; color: string }) {
+function GaugeCell({
+  text,
+  value,
+  column,
+  color,
+}: {
+  text: string;
+  value: number | null;
+  column: Column;
+  color: string;
+}) {
   const numbers = column.cells.filter((c): c is number => typeof c === 'number');
   const min = column.config.min ?? Math.min(0, ...numbers);
   const max = column.config.max ?? Math.max(...numbers);
-  const share = value === null || max <= min ? 0 : Math.min(1, Math.max(0, (value - min) / (max - min)));
+  const share =
+    value === null || max <= min ? 0 : Math.min(1, Math.max(0, (value - min) / (max - min)));
   return (
     <td class="gauge-cell">
       <div>
         <div class="bar-track">
-          <div class="bar-fill" style={{ width: `${(share * 100).toFixed(2)}%`, background: withAlpha(color, 0.35), borderRightColor: color }} />
+          <div
+            class="bar-fill"
+            style={{
+              width: `${(share * 100).toFixed(2)}%`,
+              background: withAlpha(color, 0.35),
+              borderRightColor: color,
+            }}
+          />
         </div>
         <span style={{ color }}>{text}</span>
       </div>

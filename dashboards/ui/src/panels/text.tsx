@@ -18,10 +18,10 @@ function stripTags(html: string): string {
   return body.textContent ?? '';
 }
 
-export function markdown(source: string): ComponentChildren[] {
+function markdown(source: string): ComponentChildren[] {
   const blocks: ComponentChildren[] = [];
   const lines = source.replace(/\r/g, '').split('\n');
-  for (let i = 0; i < lines.length; ) {
+  for (let i = 0; i < lines.length;) {
     const line = lines[i]!;
     const heading = /^(#{1,6})\s+(.*)$/.exec(line);
     if (line.startsWith('```')) {
@@ -43,7 +43,11 @@ export function markdown(source: string): ComponentChildren[] {
       i++;
     } else {
       const start = i;
-      while (i < lines.length && lines[i]!.trim() !== '' && !/^(#{1,6}\s|```|\s*[-*]\s)/.test(lines[i]!)) {
+      while (
+        i < lines.length &&
+        lines[i]!.trim() !== '' &&
+        !/^(#{1,6}\s|```|\s*[-*]\s)/.test(lines[i]!)
+      ) {
         i++;
       }
       i = Math.max(i, start + 1);
@@ -68,7 +72,11 @@ function inline(text: string): ComponentChildren[] {
     } else if (italic) {
       out.push(<em>{italic}</em>);
     } else if (/^(https?:|\.{0,2}\/|#|\?)/.test(href!)) {
-      out.push(<a href={href} rel="noreferrer noopener">{label}</a>);
+      out.push(
+        <a href={href} rel="noreferrer noopener">
+          {label}
+        </a>,
+      );
     } else {
       out.push(whole);
     }

@@ -29,7 +29,10 @@ export function TimeseriesPanel(props: PanelProps) {
   const frame = useMemo(() => limited(buildFrame(data.results, panel, data.scope)), [data, panel]);
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
   const colors = useMemo(() => colorsOf(frame), [frame]);
-  const model = useMemo(() => chartModel(frame, (s) => !hidden.has(s.name), colors), [frame, hidden, colors]);
+  const model = useMemo(
+    () => chartModel(frame, (s) => !hidden.has(s.name), colors),
+    [frame, hidden, colors],
+  );
   const entries = useMemo(
     () =>
       frame.series
@@ -44,11 +47,20 @@ export function TimeseriesPanel(props: PanelProps) {
   const legend = (panel.options.legend ?? {}) as LegendOptions;
   const shown = legend.showLegend !== false && legend.displayMode !== 'hidden';
   const right = shown && legend.placement === 'right' && width > 2 * LEGEND_RIGHT_PX;
-  const legendHeight = !shown || right || props.longLegend ? 0 : legendHeightOf(entries, legend, width, height);
+  const legendHeight =
+    !shown || right || props.longLegend ? 0 : legendHeightOf(entries, legend, width, height);
   const tooltip = (panel.options.tooltip ?? {}) as { mode?: string; sort?: string };
   const style = panel.defaults.custom?.thresholdsStyle?.mode ?? 'off';
 
-  const pick = (entry: LegendEntry, add: boolean) => setHidden(nextHidden(hidden, entries.map((e) => e.series.name), entry.series.name, add));
+  const pick = (entry: LegendEntry, add: boolean) =>
+    setHidden(
+      nextHidden(
+        hidden,
+        entries.map((e) => e.series.name),
+        entry.series.name,
+        add,
+      ),
+    );
   return (
     <div class={right ? 'timeseries legend-right' : 'timeseries'}>
       <Chart
@@ -60,11 +72,24 @@ export function TimeseriesPanel(props: PanelProps) {
         to={props.window.to / 1000}
         syncKey={props.syncKey}
         tooltip={{ mode: tooltip.mode ?? 'multi', sort: tooltip.sort ?? 'none' }}
-        thresholds={style !== 'off' && panel.defaults.thresholds ? { config: panel.defaults.thresholds, style } : undefined}
+        thresholds={
+          style !== 'off' && panel.defaults.thresholds
+            ? { config: panel.defaults.thresholds, style }
+            : undefined
+        }
         onZoom={props.onZoom}
       />
       {shown && (
-        <div class="legend" style={right ? { width: `${LEGEND_RIGHT_PX}px` } : props.longLegend ? {} : { height: `${legendHeight}px` }}>
+        <div
+          class="legend"
+          style={
+            right
+              ? { width: `${LEGEND_RIGHT_PX}px` }
+              : props.longLegend
+                ? {}
+                : { height: `${legendHeight}px` }
+          }
+        >
           <Legend
             entries={entries}
             calcs={legend.calcs ?? []}
@@ -80,10 +105,12 @@ export function TimeseriesPanel(props: PanelProps) {
 }
 
 function limited(frame: Frame): Frame {
-  return frame.series.length > SERIES_MAX ? { ...frame, series: frame.series.slice(0, SERIES_MAX) } : frame;
+  return frame.series.length > SERIES_MAX
+    ? { ...frame, series: frame.series.slice(0, SERIES_MAX) }
+    : frame;
 }
 
-export function colorsOf(frame: Frame): string[] {
+function colorsOf(frame: Frame): string[] {
   return frame.series.map((s, i) => fieldColor(s.config, i, reduce(s.values, 'lastNotNull')));
 }
 
@@ -106,7 +133,12 @@ function listLines(entries: LegendEntry[], legend: LegendOptions, width: number)
   return lines;
 }
 
-function legendHeightOf(entries: LegendEntry[], legend: LegendOptions, width: number, height: number): number {
+function legendHeightOf(
+  entries: LegendEntry[],
+  legend: LegendOptions,
+  width: number,
+  height: number,
+): number {
   const table = legend.displayMode === 'table' && (legend.calcs?.length ?? 0) > 0;
   const rows = table ? entries.length + 1 : listLines(entries, legend, width);
   const wanted = rows * LEGEND_ROW_PX + 4;

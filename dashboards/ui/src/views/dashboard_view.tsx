@@ -4,12 +4,26 @@ import { dashboardFile } from '../api/client';
 import { Icon } from '../controls/icons';
 import { VariableBar } from '../controls/variable_bar';
 import { loadDashboard, type Dashboard, type Panel } from '../model/dashboard';
-import { expandRepeats, GRID_COLUMNS, GRID_GAP, GRID_UNIT, reflow, sections, type Section } from '../model/layout';
+import {
+  expandRepeats,
+  GRID_COLUMNS,
+  GRID_GAP,
+  GRID_UNIT,
+  reflow,
+  sections,
+  type Section,
+} from '../model/layout';
 import { interpolate, type Scope } from '../model/interpolate';
 import { scopeOf, valueOf } from '../model/variables';
 import { PanelFrame } from '../panels/panel';
 import { adoptDefaults, moves, page, reachable, tick, timeWindow, update } from '../state';
-import { chosenValues, forgetVariables, resolveVariables, variables, variablesReady } from '../variable_store';
+import {
+  chosenValues,
+  forgetVariables,
+  resolveVariables,
+  variables,
+  variablesReady,
+} from '../variable_store';
 import { NoDataGuide } from './guide';
 
 /* Below these widths of the page panels are laid out in fewer columns. */
@@ -109,8 +123,11 @@ function Loaded({ dashboard }: { dashboard: Dashboard }) {
   }, [dashboard.title, scope]);
 
   const wanted = page.value.viewPanel;
-  const alone = wanted ? allPanels(panels).find((p) => p.id === wanted && p.type !== 'row') : undefined;
-  const empty = ready && states.some((s) => s.model.type === 'query' && s.options.length === 0 && !s.error);
+  const alone = wanted
+    ? allPanels(panels).find((p) => p.id === wanted && p.type !== 'row')
+    : undefined;
+  const empty =
+    ready && states.some((s) => s.model.type === 'query' && s.options.length === 0 && !s.error);
   return (
     <main class="dashboard">
       <VariableBar />
@@ -120,7 +137,14 @@ function Loaded({ dashboard }: { dashboard: Dashboard }) {
         <Alone panel={alone} scope={scope} ready={ready} />
       ) : (
         sections(panels).map((section, i) => (
-          <SectionView key={section.row?.id ?? `top${i}`} section={section} scope={scope} ready={ready} syncKey={syncKey} phone={width < PHONE_PX} />
+          <SectionView
+            key={section.row?.id ?? `top${i}`}
+            section={section}
+            scope={scope}
+            ready={ready}
+            syncKey={syncKey}
+            phone={width < PHONE_PX}
+          />
         ))
       )}
     </main>
@@ -135,18 +159,31 @@ function scoped(panel: Panel, scope: Scope): Scope {
   if (!panel.scope) {
     return scope;
   }
-  const own = Object.entries(panel.scope).map(([name, value]) => [name, { values: [value], multi: scope[name]?.multi ?? false }]);
+  const own = Object.entries(panel.scope).map(([name, value]) => [
+    name,
+    { values: [value], multi: scope[name]?.multi ?? false },
+  ]);
   return { ...scope, ...Object.fromEntries(own) };
 }
 
 function Alone({ panel, scope, ready }: { panel: Panel; scope: Scope; ready: boolean }) {
   return (
     <div class="alone">
-      <button type="button" class="button small" onClick={() => update({ viewPanel: undefined }, true)}>
+      <button
+        type="button"
+        class="button small"
+        onClick={() => update({ viewPanel: undefined }, true)}
+      >
         <Icon name="left" size={14} /> All panels
       </button>
       <div class="alone-panel">
-        <PanelFrame key={`alone${panel.id}`} panel={panel} scope={scoped(panel, scope)} ready={ready} full />
+        <PanelFrame
+          key={`alone${panel.id}`}
+          panel={panel}
+          scope={scoped(panel, scope)}
+          ready={ready}
+          full
+        />
       </div>
     </div>
   );
@@ -168,19 +205,40 @@ function SectionView({ section, scope, ready, syncKey, phone }: SectionProps) {
   return (
     <section class={folded ? 'row folded' : 'row'}>
       {section.row && (
-        <button type="button" class="row-head" aria-expanded={!folded} onClick={() => setFolded(!folded)}>
+        <button
+          type="button"
+          class="row-head"
+          aria-expanded={!folded}
+          onClick={() => setFolded(!folded)}
+        >
           <Icon name="chevron" size={14} />
           <h2>{title}</h2>
           {folded && <small>{section.panels.length} panels</small>}
         </button>
       )}
       {!folded && (
-        <div class="grid" style={{ gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))`, gridAutoRows: `${GRID_UNIT}px`, gap: `${GRID_GAP}px` }}>
+        <div
+          class="grid"
+          style={{
+            gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))`,
+            gridAutoRows: `${GRID_UNIT}px`,
+            gap: `${GRID_GAP}px`,
+          }}
+        >
           {panels.map((panel) => {
             const { x, y, w, h } = panel.gridPos;
             return (
-              <div class="cell" key={panel.id} style={{ gridColumn: `${x + 1} / span ${w}`, gridRow: `${y + 1} / span ${h}` }}>
-                <PanelFrame panel={panel} scope={scoped(panel, scope)} ready={ready} syncKey={syncKey} />
+              <div
+                class="cell"
+                key={panel.id}
+                style={{ gridColumn: `${x + 1} / span ${w}`, gridRow: `${y + 1} / span ${h}` }}
+              >
+                <PanelFrame
+                  panel={panel}
+                  scope={scoped(panel, scope)}
+                  ready={ready}
+                  syncKey={syncKey}
+                />
               </div>
             );
           })}

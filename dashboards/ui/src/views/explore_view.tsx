@@ -12,7 +12,17 @@ import { useSize } from '../panels/measure';
 import { TablePanel } from '../panels/table';
 import { TimeseriesPanel } from '../panels/timeseries';
 import { usePanelData, type PanelData } from '../panel_data';
-import { adoptDefaults, page, refreshNow, scrapeKnown, scrapeMs, setRange, theme, timeWindow, update } from '../state';
+import {
+  adoptDefaults,
+  page,
+  refreshNow,
+  scrapeKnown,
+  scrapeMs,
+  setRange,
+  theme,
+  timeWindow,
+  update,
+} from '../state';
 import { Examples } from './examples';
 
 const EMPTY_QUERY: ExploreQuery = { expr: '', tab: 'graph' };
@@ -23,7 +33,8 @@ export function ExploreView() {
     document.title = 'Explore · Sonde';
     adoptDefaults({ range: { from: 'now-1h', to: 'now' }, refresh: '' });
   }, []);
-  const change = (at: number, query: ExploreQuery) => update({ queries: queries.map((q, i) => (i === at ? query : q)) }, true);
+  const change = (at: number, query: ExploreQuery) =>
+    update({ queries: queries.map((q, i) => (i === at ? query : q)) }, true);
   const remove = (at: number) => update({ queries: queries.filter((_, i) => i !== at) }, true);
   return (
     <main class="explore">
@@ -37,7 +48,11 @@ export function ExploreView() {
         />
       ))}
       {queries.length < QUERIES_MAX && (
-        <button type="button" class="button add-query" onClick={() => update({ queries: [...queries, EMPTY_QUERY] })}>
+        <button
+          type="button"
+          class="button add-query"
+          onClick={() => update({ queries: [...queries, EMPTY_QUERY] })}
+        >
           <Icon name="plus" size={14} /> Add query
         </button>
       )}
@@ -53,7 +68,15 @@ function panelFor(query: ExploreQuery): Panel {
     title: '',
     description: '',
     gridPos: { x: 0, y: 0, w: 24, h: 12 },
-    targets: [{ refId: 'A', expr: query.expr, instant: table, format: table ? 'table' : 'time_series', legendFormat: '__auto' }],
+    targets: [
+      {
+        refId: 'A',
+        expr: query.expr,
+        instant: table,
+        format: table ? 'table' : 'time_series',
+        legendFormat: '__auto',
+      },
+    ],
     defaults: {
       unit: 'short',
       custom: { lineWidth: 1, fillOpacity: 6 },
@@ -62,10 +85,17 @@ function panelFor(query: ExploreQuery): Panel {
     },
     overrides: [],
     options: {
-      legend: { displayMode: 'table', placement: 'bottom', calcs: ['lastNotNull', 'mean', 'min', 'max'], showLegend: true },
+      legend: {
+        displayMode: 'table',
+        placement: 'bottom',
+        calcs: ['lastNotNull', 'mean', 'min', 'max'],
+        showLegend: true,
+      },
       tooltip: { mode: 'multi', sort: 'desc' },
     },
-    transformations: [{ id: 'organize', options: { excludeByName: { Time: true }, indexByName: { __name__: 0 } } }],
+    transformations: [
+      { id: 'organize', options: { excludeByName: { Time: true }, indexByName: { __name__: 0 } } },
+    ],
     collapsed: false,
     panels: [],
     transparent: false,
@@ -85,7 +115,14 @@ function QueryBox({ index, query, onChange, onRemove }: QueryBoxProps) {
   const { width } = useSize(body);
   const panel = useMemo(() => panelFor(query), [query.expr, query.tab]);
   const active = query.expr.trim() !== '' && width > 0 && scrapeKnown.value;
-  const data = usePanelData({ panel, scope: {}, window: timeWindow.value, widthPx: width, scrapeMs: scrapeMs.value, active });
+  const data = usePanelData({
+    panel,
+    scope: {},
+    window: timeWindow.value,
+    widthPx: width,
+    scrapeMs: scrapeMs.value,
+    active,
+  });
   useEffect(() => setDraft(query.expr), [query.expr]);
 
   const run = (expr = draft) => {
@@ -101,26 +138,52 @@ function QueryBox({ index, query, onChange, onRemove }: QueryBoxProps) {
   return (
     <section class="query-box" aria-label={`Query ${index + 1}`}>
       <div class="query-line">
-        <ExpressionEditor value={draft} onChange={setDraft} onRun={run} error={position} autofocus={index === 0 && query.expr === ''} />
+        <ExpressionEditor
+          value={draft}
+          onChange={setDraft}
+          onRun={run}
+          error={position}
+          autofocus={index === 0 && query.expr === ''}
+        />
         <button type="button" class="button primary" onClick={() => run()} title="Run (Ctrl-Enter)">
           <Icon name="play" size={14} /> Run
         </button>
         {onRemove && (
-          <button type="button" class="button icon-only" title="Remove this query" aria-label="Remove this query" onClick={onRemove}>
+          <button
+            type="button"
+            class="button icon-only"
+            title="Remove this query"
+            aria-label="Remove this query"
+            onClick={onRemove}
+          >
             <Icon name="trash" />
           </button>
         )}
       </div>
       <div class="query-tabs" role="tablist">
         {(['graph', 'table'] as Tab[]).map((tab) => (
-          <button type="button" role="tab" key={tab} aria-selected={query.tab === tab} onClick={() => onChange({ ...query, tab, expr: draft.trim() })}>
+          <button
+            type="button"
+            role="tab"
+            key={tab}
+            aria-selected={query.tab === tab}
+            onClick={() => onChange({ ...query, tab, expr: draft.trim() })}
+          >
             {tab === 'graph' ? 'Graph' : 'Table'}
           </button>
         ))}
         {active && <Facts data={data} tab={query.tab} />}
       </div>
-      <div class="query-result" ref={body} data-state={failed ? 'error' : data.loaded ? 'data' : 'waiting'}>
-        {query.expr.trim() === '' ? <Examples onPick={(expr) => run(expr)} /> : <Result data={data} panel={panel} width={width} />}
+      <div
+        class="query-result"
+        ref={body}
+        data-state={failed ? 'error' : data.loaded ? 'data' : 'waiting'}
+      >
+        {query.expr.trim() === '' ? (
+          <Examples onPick={(expr) => run(expr)} />
+        ) : (
+          <Result data={data} panel={panel} width={width} />
+        )}
       </div>
     </section>
   );
@@ -131,7 +194,11 @@ function Facts({ data, tab }: { data: PanelData; tab: Tab }) {
     return <small class="query-facts">…</small>;
   }
   const series = data.results.reduce((n, r) => n + rawSeries(r.data).length, 0);
-  const parts = [`${series} series`, ...(tab === 'graph' && data.stepMs ? [`step ${formatDuration(data.stepMs)}`] : []), `${Math.round(data.elapsedMs)} ms`];
+  const parts = [
+    `${series} series`,
+    ...(tab === 'graph' && data.stepMs ? [`step ${formatDuration(data.stepMs)}`] : []),
+    `${Math.round(data.elapsedMs)} ms`,
+  ];
   return <small class="query-facts">{parts.join(' · ')}</small>;
 }
 
@@ -148,9 +215,14 @@ function Result({ data, panel, width }: { data: PanelData; panel: Panel; width: 
     );
   }
   const first = data.results[0];
-  const window = first && first.data.resultType === 'matrix' ? { from: first.from, to: first.to } : timeWindow.value;
+  const window =
+    first && first.data.resultType === 'matrix'
+      ? { from: first.from, to: first.to }
+      : timeWindow.value;
   const props = { panel, data, theme: theme.value, window, width, height: GRAPH_HEIGHT };
-  const empty = data.loaded && data.results.every((r) => rawSeries(r.data).length === 0 && r.data.resultType !== 'string');
+  const empty =
+    data.loaded &&
+    data.results.every((r) => rawSeries(r.data).length === 0 && r.data.resultType !== 'string');
   return (
     <>
       {data.notices.map((notice) => (
@@ -165,7 +237,11 @@ function Result({ data, panel, width }: { data: PanelData; panel: Panel; width: 
       ) : panel.type === 'table' ? (
         <TablePanel {...props} />
       ) : (
-        <TimeseriesPanel {...props} longLegend onZoom={(from, to) => setRange({ from: String(from), to: String(to) })} />
+        <TimeseriesPanel
+          {...props}
+          longLegend
+          onZoom={(from, to) => setRange({ from: String(from), to: String(to) })}
+        />
       )}
     </>
   );

@@ -31,7 +31,11 @@ export function NoDataGuide({ what }: { what: string }) {
   const address = location.origin;
   return (
     <section class="guide" aria-live="polite">
-      <h2>{finding === 'empty' ? 'No samples have arrived yet' : `No ${what} in “${describeRange(range.value)}”`}</h2>
+      <h2>
+        {finding === 'empty'
+          ? 'No samples have arrived yet'
+          : `No ${what} in “${describeRange(range.value)}”`}
+      </h2>
       <p>
         {finding === 'empty'
           ? 'The server runs and its store is empty. As soon as an agent reports, this page fills by itself.'
@@ -42,7 +46,12 @@ export function NoDataGuide({ what }: { what: string }) {
       {finding === 'elsewhere' && (
         <p class="guide-actions">
           {['now-6h', 'now-24h', 'now-7d'].map((from) => (
-            <button type="button" class="button" key={from} onClick={() => setRange({ from, to: 'now' })}>
+            <button
+              type="button"
+              class="button"
+              key={from}
+              onClick={() => setRange({ from, to: 'now' })}
+            >
               {describeRange({ from, to: 'now' })}
             </button>
           ))}
@@ -64,7 +73,11 @@ export function NoDataGuide({ what }: { what: string }) {
         <li>
           Which targets has the server ever heard of?
           <p class="guide-actions">
-            <button type="button" class="button" onClick={() => navigate({ view: 'explore', queries: [{ expr: 'up', tab: 'table' }] })}>
+            <button
+              type="button"
+              class="button"
+              onClick={() => navigate({ view: 'explore', queries: [{ expr: 'up', tab: 'table' }] })}
+            >
               <Icon name="compass" /> Explore “up”
             </button>
             <button type="button" class="button" onClick={refreshNow}>
