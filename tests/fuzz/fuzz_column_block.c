@@ -1,0 +1,55 @@
+/* Column blocks: whatever the bytes, decoding stays inside them, the summary agrees with what was
+ * decoded, and decoded values survive being encoded again. The first two bytes are the row count. */
+#include <assert.h>
+
+#include "base/bytes.h"
+#include "row/column_block.h"
+
+static double values[COLUMN_BLOCK_ROWS_MAX];
+static double again[COLUMN_BLOCK_ROWS_MAX];
+static uint64_t presence[PRESENCE_WORDS(COLUMN_BLOCK_ROWS_MAX)];
+static uint64_t presence_again[PRESENCE_WORDS(COLUMN_BLOCK_ROWS_MAX)];
+
+static bool is_sample(uint32_t i)
+{
+    return (presence[i / 64] >> (i % 64) & 1) != 0 && double_bits(values[i]) != STALE_MARKER_BITS;
+}
+
+/* A stream value may be a stale marker in hostile bytes, which the summary counts as a sample; so only
+ * what our encoder writes is compared. */
+static void check_summary(const struct strbuf *bytes, uint32_t count)
+{
+    struct column_summary summary;
+    int status = column_block_summary(bytes->data, bytes->size, count, &summary);
+    assert(status == 0);
+    (void)status;
+    uint32_t samples = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        samples += is_sample(i);
+    }
+    assert(samples == summary.count);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 2) {
+        return 0;
+    }
+    uint32_t count = get_le16(data) % COLUMN_BLOCK_ROWS_MAX + 1;
+    struct column_summary summary;
+    (void)column_block_summary(data + 2, size - 2, count, &summary);
+    if (column_block_decode(data + 2, size - 2, count, values, presence) != 0) {
+        return 0;
+    }
+    struct strbuf bytes = STRBUF_INIT;
+    int status = column_block_encode(values, presence, count, NULL, &bytes);
+    assert(status == 0 && bytes.size <= COLUMN_BLOCK_SIZE_MAX(count));
+    check_summary(&bytes, count);
+    status = column_block_decode(bytes.data, bytes.size, count, again, presence_again);
+    assert(status == 0);
+    assert(memcmp(values, again, count * sizeof(double)) == 0);
+    assert(memcmp(presence, presence_again, PRESENCE_WORDS(count) * sizeof(uint64_t)) == 0);
+    (void)status;
+    strbuf_release(&bytes);
+    return 0;
+}
