@@ -21,16 +21,10 @@
 #include <stdint.h>
 
 #include "base/strbuf.h"
+#include "row/row_limits.h"
 
-/* Rows a block may hold: 1..COLUMN_BLOCK_ROWS_MAX. */
-#define COLUMN_BLOCK_ROWS_MAX 4096
-/* Words of a presence bitmap for `count` rows: row i is bit i % 64 of word i / 64. */
-#define PRESENCE_WORDS(count) (((size_t)(count) + 63) / 64)
 /* No block of `count` rows is longer. */
 #define COLUMN_BLOCK_SIZE_MAX(count) (32 + 8 * (size_t)(count) + (size_t)(count) / 4)
-
-/* The sample that says "this series ended here" (Prometheus' stale NaN). */
-#define STALE_MARKER_BITS 0x7ff0000000000002ull
 
 /* What the previous block of the same series chose. The encoder tries it first, which saves most of
  * the search; a wrong or zero hint costs time, never correctness. Zero it before the first block of

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
-#include "row/column_block.h"
+#include "row/row_limits.h"
 
 #define DICTIONARY_VALUES_MAX 256
 

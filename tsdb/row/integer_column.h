@@ -22,9 +22,9 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
-#include "row/column_block.h"
 #include "row/column_format.h"
 #include "row/patched.h"
+#include "row/row_limits.h"
 
 /* A column on its way to bytes: what was chosen, and the residuals to write. About 130 KB, of which
  * only as much is touched as there are values; lives on the stack of one encoding. */

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "row/number_map.h"
+#include "row/decimal.h"
 
 /* Bytes past the last value that `unpack` may read. */
 #define UNPACK_OVERREAD 32

@@ -8,8 +8,8 @@
 
 #include "base/bytes.h"
 #include "row/bitpack.h"
-#include "row/column_block.h"
 #include "row/decimal.h"
+#include "row/row_limits.h"
 
 #define AVX2 __attribute__((target("avx2,fma,bmi2,lzcnt,popcnt")))
 #define LANES 4

@@ -5,8 +5,8 @@
 
 #include "base/bytes.h"
 #include "row/bitpack.h"
-#include "row/column_block.h"
 #include "row/decimal.h"
+#include "row/row_limits.h"
 
 static void unpack(const uint8_t *bytes, size_t count, unsigned width, uint64_t *values_out)
 {

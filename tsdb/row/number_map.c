@@ -3,7 +3,6 @@
 
 #include <assert.h>
 
-#include "row/column_block.h"
 #include "row/decimal.h"
 #include "row/kernels.h"
 
@@ -11,11 +10,6 @@
 #define SHIFT_BITS 6
 /* A scale and its mapping byte take two to four bytes; fewer bits saved than this do not pay. */
 #define REDUCE_BITS_MIN 32
-
-const double power_of_ten[MAPPING_EXPONENT_MAX + 1] = {
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
-const double inverse_power[MAPPING_EXPONENT_MAX + 1] = {
-    1e0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 1e-12};
 
 /* ---- the mapping's bytes ---- */
 
@@ -238,6 +232,11 @@ void number_map_reduce(struct number_map *map, int64_t *integers, size_t count)
     // Floor division, so that the remainder is never negative.
     int64_t remainder = integers[0] % (int64_t)scale;
     remainder += remainder < 0 ? (int64_t)scale : 0;
+    // Stored times scale is an integer less the remainder, and must be exact in a double as well.
+    if (map->exponent != MAPPING_BITS &&
+        row_kernels()->minimum(integers, count) - remainder < -DECIMAL_INTEGER_MAX) {
+        return;
+    }
     uint64_t inverse = inverse_of_odd(odd);
     for (size_t i = 0; i < count; i++) {
         int64_t above = (int64_t)((uint64_t)integers[i] - (uint64_t)remainder) >> shift;

@@ -13,17 +13,8 @@
  *   scale       uvarint (odd - 1) * 64 + shift: the scale is odd * 2^shift, at least 2, below 2^62
  *   remainder   uvarint, 1..scale - 1
  *
- * With i = stored * scale + remainder, the value is the double i (|i| <= 2^53); a decimal of i, below;
+ * With i = stored * scale + remainder, the value is the double i (|i| <= 2^53); a decimal of i (decimal.h);
  * or the double whose bits b satisfy i = b for b >= 0 and i = b ^ (2^63 - 1) for b < 0 as int64.
- *
- * Decimals, all in doubles, r being the double nearest to 10^-e:
- *   reciprocal  q = i * r; fma(fma(-q, 10^e, i), r, q). Division in all but name: equal to i / 10^e
- *               wherever it was measured, at a third of its cost, and defined by itself, so that the
- *               encoder need not divide to check it
- *   quotient    i / 10^e
- *   product     i * r, rounded once: not the nearest double to the decimal, but what exporters store
- *               that multiply milliseconds by 0.001
- *   halves      (i / 10^(e/2)) / 10^(e/2), rounded twice
  */
 #ifndef SONDE_ROW_NUMBER_MAP_H
 #define SONDE_ROW_NUMBER_MAP_H
@@ -33,20 +24,12 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
-#include "row/column_block.h"
 #include "row/column_format.h"
-
-struct number_map {
-    uint8_t exponent;   /* 0..MAPPING_EXPONENT_MAX or MAPPING_BITS */
-    uint8_t method;     /* enum decimal_method */
-    uint64_t scale;     /* 1 = none */
-    uint64_t remainder; /* less than scale */
-};
+#include "row/decimal.h"
+#include "row/row_limits.h"
 
 #define NUMBER_MAP_PLAIN ((struct number_map){.scale = 1})
 #define NUMBER_MAP_SIZE_MAX 24
-/* Integers of larger magnitude are not exact in a double. */
-#define NUMBER_MAP_INTEGER_MAX ((int64_t)1 << 53)
 /* What number_map_exponent answers when no exponent will do. */
 #define NUMBER_MAP_NONE 255
 

@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
-#include "row/column_block.h"
+#include "row/row_limits.h"
 
 #define MINIBLOCK_VALUES 128
 #define MINIBLOCKS_MAX (COLUMN_BLOCK_ROWS_MAX / MINIBLOCK_VALUES)

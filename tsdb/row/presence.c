@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-#include "row/column_block.h"
+#include "row/row_limits.h"
 
 #define KIND_BITS 2
 #define KIND_REPEAT 3 // the literal of the interval before

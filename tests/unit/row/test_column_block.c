@@ -182,6 +182,18 @@ static void test_sizes(void **state)
     assert_int_equal(encoded_size(values, 12), 1 + 2 + 1 + 1 + 3);
 }
 
+/* The difference of two large integers may be no integer of a double, though both are. */
+static void test_wide_difference(void **state)
+{
+    (void)state;
+    double values[6];
+    uint64_t presence = 0x3f;
+    for (int i = 0; i < 6; i++) {
+        values[i] = i % 3 == 0 ? -4607182418810503.0 : 4615908143067562.0;
+    }
+    check_round_trip("wide difference", values, &presence, 6, NULL);
+}
+
 static void test_limits(void **state)
 {
     (void)state;
@@ -291,6 +303,7 @@ int main(void)
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_wild_hints),
         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_wide_difference),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_corrupt),
         cmocka_unit_test(test_flipped_bytes),

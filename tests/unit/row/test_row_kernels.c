@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "row/bitpack.h"
 #include "row/kernels.h"
+#include "row/row_limits.h"
 #include "row_shapes.h"
 
 #define N 300
