@@ -26,7 +26,7 @@
 /* A dictionary is tried where rows are so many times its values. */
 #define DICTIONARY_SHARE 4
 /* And where rows cost so many bits without it. */
-#define DICTIONARY_BITS_MIN 2
+#define DICTIONARY_BITS_MIN 3
 
 struct encoder {
     const struct column_hint *hint; /* or NULL */

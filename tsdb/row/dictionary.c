@@ -3,10 +3,13 @@
 
 #include <assert.h>
 
-#include "base/hash.h"
 #include "row/integer_column.h"
 
-#define SLOTS 1024 // a power of two, at most a quarter full
+#define SLOT_BITS 10
+#define SLOTS (1u << SLOT_BITS) // at most a quarter full
+/* 2^64 / the golden ratio: multiplicative hashing by the high bits. A bad case costs time only, and
+ * the table is small. */
+#define HASH_FACTOR 0x9e3779b97f4a7c15ull
 
 /* Sorts `order`, places in `values`, by value. Insertion suffices: lists are short and mostly come
  * in some order. */
@@ -30,7 +33,7 @@ bool dictionary_build(
     int64_t found[DICTIONARY_VALUES_MAX];
     size_t found_count = 0;
     for (size_t i = 0; i < count; i++) {
-        size_t slot = hash_mix64((uint64_t)integers[i]) % SLOTS;
+        size_t slot = (uint64_t)integers[i] * HASH_FACTOR >> (64 - SLOT_BITS);
         while (slots[slot] != 0 && found[slots[slot] - 1] != integers[i]) {
             slot = (slot + 1) % SLOTS;
         }

@@ -125,11 +125,23 @@ static void try_codec(struct integer_coder *c, enum column_codec codec)
     }
 }
 
+/* A set of codecs as bits. Where no step goes down, a step is no longer than the whole way, and needs
+ * no sign: the steps above the smallest beat both the frame and zigzag. */
+static uint32_t codecs_worth_trying(const struct integer_coder *c)
+{
+    uint32_t worth = 1u << CODEC_DELTA_FRAME | 1u << CODEC_DELTA_DELTA;
+    if (row_kernels()->minimum(c->steps, c->count - 1) < 0) {
+        worth |= 1u << CODEC_FRAME | 1u << CODEC_DELTA;
+    }
+    if (c->changes <= c->count / SPARSE_SHARE) {
+        worth |= 1u << CODEC_SPARSE;
+    }
+    return worth;
+}
+
 void integer_column_plan(
     struct integer_coder *coder, const int64_t *values, size_t count, unsigned hint)
 {
-    static const uint8_t codecs[] = {
-        CODEC_FRAME, CODEC_DELTA_FRAME, CODEC_DELTA, CODEC_DELTA_DELTA, CODEC_SPARSE};
     assert(count > 0 && count <= COLUMN_BLOCK_ROWS_MAX);
     coder->values = values;
     coder->count = count;
@@ -145,16 +157,15 @@ void integer_column_plan(
         coder->size = svarint_size(values[0]) + svarint_size(coder->steps[0]);
         return;
     }
-    bool sparse = coder->changes <= count / SPARSE_SHARE;
+    uint32_t worth = codecs_worth_trying(coder);
     coder->size = SIZE_MAX;
-    for (size_t i = 0; i < sizeof(codecs); i++) {
-        if (codecs[i] == hint && (hint != CODEC_SPARSE || sparse)) {
-            try_codec(coder, (enum column_codec)hint);
-        }
+    if (hint < CODEC_COUNT && (worth >> hint & 1) != 0) {
+        try_codec(coder, (enum column_codec)hint);
+        worth &= ~(1u << hint);
     }
-    for (size_t i = 0; i < sizeof(codecs); i++) {
-        if (codecs[i] != hint && (codecs[i] != CODEC_SPARSE || sparse)) {
-            try_codec(coder, (enum column_codec)codecs[i]);
+    for (unsigned codec = 0; worth >> codec != 0; codec++) {
+        if ((worth >> codec & 1) != 0) {
+            try_codec(coder, (enum column_codec)codec);
         }
     }
 }

@@ -21,6 +21,7 @@
 #define NARROW_SUM_BITS 27
 /* Widths of a miniblock: bytes, padded with zeros to the full count. */
 #define KERNEL_WIDTHS 128
+#define KERNEL_WIDEST 64
 
 /* What one look at a column says. */
 struct column_scan {
@@ -69,10 +70,11 @@ struct row_kernels {
     /* The bits of each of at most KERNEL_WIDTHS values, in any order; the rest of `widths_out` is
      * zeroed. Returns their sum. */
     unsigned (*widths)(const uint64_t *values, size_t count, uint8_t *widths_out);
-    /* The largest of KERNEL_WIDTHS widths. */
-    unsigned (*widest)(const uint8_t *widths);
-    /* How many of KERNEL_WIDTHS widths exceed `width`. */
-    unsigned (*count_wider)(const uint8_t *widths, unsigned width);
+    /* Returns the largest of KERNEL_WIDTHS widths, and how many exceed each smaller one: entry w of
+     * `wider_out` (KERNEL_WIDEST entries) for w from 0 up to the largest, that excluded. */
+    unsigned (*count_wider)(const uint8_t *widths, uint8_t *wider_out);
+    /* The bits in which some value differs from the first by subtraction, or-ed. */
+    uint64_t (*differing_bits)(const int64_t *values, size_t count);
 };
 
 /* The fastest this machine can run. */

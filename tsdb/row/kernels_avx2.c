@@ -599,13 +599,9 @@ static AVX2 unsigned widths(const uint64_t *values, size_t count, uint8_t *width
     return (unsigned)(lanes[0] + lanes[1] + lanes[2] + lanes[3]);
 }
 
-static AVX2 unsigned widest(const uint8_t *widths_in)
+static AVX2 inline unsigned largest_byte(__m256i v)
 {
-    __m256i most = load(widths_in);
-    for (size_t i = sizeof(__m256i); i < KERNEL_WIDTHS; i += sizeof(__m256i)) {
-        most = _mm256_max_epu8(most, load(widths_in + i));
-    }
-    __m128i m = _mm_max_epu8(_mm256_castsi256_si128(most), _mm256_extracti128_si256(most, 1));
+    __m128i m = _mm_max_epu8(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
     m = _mm_max_epu8(m, _mm_srli_si128(m, 8));
     m = _mm_max_epu8(m, _mm_srli_si128(m, 4));
     m = _mm_max_epu8(m, _mm_srli_si128(m, 2));
@@ -613,15 +609,42 @@ static AVX2 unsigned widest(const uint8_t *widths_in)
     return (unsigned)_mm_extract_epi8(m, 0);
 }
 
-static AVX2 unsigned count_wider(const uint8_t *widths_in, unsigned width)
+static AVX2 inline unsigned count_above(__m256i v, __m256i limit)
 {
-    __m256i limit = _mm256_set1_epi8((char)width);
-    unsigned count = 0;
-    for (size_t i = 0; i < KERNEL_WIDTHS; i += sizeof(__m256i)) {
-        __m256i wider = _mm256_cmpgt_epi8(load(widths_in + i), limit);
-        count += (unsigned)__builtin_popcount((unsigned)_mm256_movemask_epi8(wider));
+    return (unsigned)__builtin_popcount(
+        (unsigned)_mm256_movemask_epi8(_mm256_cmpgt_epi8(v, limit)));
+}
+
+static AVX2 unsigned count_wider(const uint8_t *widths_in, uint8_t *wider_out)
+{
+    __m256i a = load(widths_in);
+    __m256i b = load(widths_in + 32);
+    __m256i c = load(widths_in + 64);
+    __m256i d = load(widths_in + 96);
+    unsigned widest = largest_byte(_mm256_max_epu8(_mm256_max_epu8(a, b), _mm256_max_epu8(c, d)));
+    for (unsigned width = 0; width < widest; width++) {
+        __m256i limit = _mm256_set1_epi8((char)width);
+        wider_out[width] = (uint8_t)(count_above(a, limit) + count_above(b, limit) +
+                                     count_above(c, limit) + count_above(d, limit));
     }
-    return count;
+    return widest;
+}
+
+static AVX2 uint64_t differing_bits(const int64_t *values, size_t count)
+{
+    __m256i first = _mm256_set1_epi64x(values[0]);
+    __m256i any = _mm256_setzero_si256();
+    uint64_t rest = 0;
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        any = _mm256_or_si256(any, _mm256_sub_epi64(load(values + i), first));
+    }
+    for (; i < count; i++) {
+        rest |= (uint64_t)values[i] - (uint64_t)values[0];
+    }
+    uint64_t lanes[LANES];
+    store(lanes, any);
+    return rest | lanes[0] | lanes[1] | lanes[2] | lanes[3];
 }
 
 static const struct row_kernels avx2 = {
@@ -643,8 +666,8 @@ static const struct row_kernels avx2 = {
     .steps = steps,
     .zigzag = zigzag,
     .widths = widths,
-    .widest = widest,
     .count_wider = count_wider,
+    .differing_bits = differing_bits,
 };
 
 const struct row_kernels *row_kernels_avx2(void)

@@ -164,22 +164,29 @@ static unsigned widths(const uint64_t *values, size_t count, uint8_t *widths_out
     return sum;
 }
 
-static unsigned widest(const uint8_t *widths_in)
+static unsigned count_wider(const uint8_t *widths_in, uint8_t *wider_out)
 {
-    unsigned most = 0;
+    uint8_t of_width[KERNEL_WIDEST + 1] = {0};
+    unsigned widest = 0;
     for (size_t i = 0; i < KERNEL_WIDTHS; i++) {
-        most = widths_in[i] > most ? widths_in[i] : most;
+        widest = widths_in[i] > widest ? widths_in[i] : widest;
+        of_width[widths_in[i]]++;
     }
-    return most;
+    unsigned wider = 0;
+    for (unsigned width = widest; width > 0; width--) {
+        wider += of_width[width];
+        wider_out[width - 1] = (uint8_t)wider;
+    }
+    return widest;
 }
 
-static unsigned count_wider(const uint8_t *widths_in, unsigned width)
+static uint64_t differing_bits(const int64_t *values, size_t count)
 {
-    unsigned count = 0;
-    for (size_t i = 0; i < KERNEL_WIDTHS; i++) {
-        count += widths_in[i] > width;
+    uint64_t any = 0;
+    for (size_t i = 1; i < count; i++) {
+        any |= (uint64_t)values[i] - (uint64_t)values[0];
     }
-    return count;
+    return any;
 }
 
 static const struct row_kernels portable = {
@@ -201,8 +208,8 @@ static const struct row_kernels portable = {
     .steps = steps,
     .zigzag = zigzag,
     .widths = widths,
-    .widest = widest,
     .count_wider = count_wider,
+    .differing_bits = differing_bits,
 };
 
 const struct row_kernels *row_kernels_portable(void)

@@ -206,10 +206,7 @@ static uint64_t common_odd(const int64_t *integers, size_t count, unsigned shift
 static uint64_t common_divisor(
     const int64_t *integers, size_t count, bool power_of_two, unsigned *shift_out)
 {
-    uint64_t any = 0;
-    for (size_t i = 1; i < count; i++) {
-        any |= (uint64_t)integers[i] - (uint64_t)integers[0];
-    }
+    uint64_t any = row_kernels()->differing_bits(integers, count);
     if (any == 0) {
         return 0;
     }

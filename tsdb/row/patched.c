@@ -25,12 +25,12 @@ static size_t exceptions_size(size_t count, unsigned exceptions, unsigned high_w
  * alone cost too much. */
 static struct miniblock_plan plan_miniblock(const uint8_t *widths, size_t count)
 {
-    const struct row_kernels *kernels = row_kernels();
-    unsigned widest = kernels->widest(widths);
+    uint8_t wider[KERNEL_WIDEST];
+    unsigned widest = row_kernels()->count_wider(widths, wider);
     unsigned width = widest <= BITPACK_WIDTH_MAX ? widest : BITPACK_WIDTH_MAX;
     struct miniblock_plan best = {.size = UINT16_MAX};
     for (;; width--) {
-        unsigned exceptions = width < widest ? kernels->count_wider(widths, width) : 0;
+        unsigned exceptions = width < widest ? wider[width] : 0;
         size_t apart = exceptions > 0 ? exceptions_size(count, exceptions, widest - width) : 0;
         size_t size = 1 + bitpack_size(count, width) + apart;
         if (size < best.size) {
@@ -164,7 +164,8 @@ bool patched_next(struct decbuf *d, size_t left, struct miniblock *block)
     unsigned width = head & 0x3f;
     size_t readable = decbuf_left(d);
     struct str packed = decbuf_bytes(d, bitpack_size(n, width));
-    struct exceptions exceptions = {.count = 0, .high_width = 0};
+    struct exceptions exceptions; // its arrays are large: not cleared, filled as far as needed
+    exceptions.count = exceptions.high_width = 0;
     if (d->failed || width > BITPACK_WIDTH_MAX || (head & 0x80) != 0 ||
         ((head & FLAG_EXCEPTIONS) != 0 && !get_exceptions(d, n, &exceptions))) {
         d->failed = true;

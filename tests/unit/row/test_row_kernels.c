@@ -177,11 +177,14 @@ static void test_residuals(void **unused)
         // In any order, so that they are compared by how many exceed each width, below.
         assert_int_equal(portable->widths((const uint64_t *)values, few, widths[0]),
             vector->widths((const uint64_t *)values, few, widths[1]));
-        assert_int_equal(portable->widest(widths[0]), vector->widest(widths[0]));
-        for (unsigned width = 0; width <= 64; width++) {
-            assert_int_equal(
-                portable->count_wider(widths[0], width), vector->count_wider(widths[1], width));
-        }
+        uint8_t wider[3][KERNEL_WIDEST];
+        unsigned widest = portable->count_wider(widths[0], wider[0]);
+        assert_int_equal(portable->count_wider(widths[1], wider[1]), widest);
+        assert_int_equal(vector->count_wider(widths[0], wider[2]), widest);
+        assert_memory_equal(wider[0], wider[1], widest);
+        assert_memory_equal(wider[0], wider[2], widest);
+        assert_int_equal(
+            portable->differing_bits(values, count), vector->differing_bits(values, count));
     }
 }
 
