@@ -1,0 +1,99 @@
+/* What the files of the parser share: the state, and how errors are raised.
+ *
+ * The parser is a recursive descent that climbs precedences; every function returns the node or NULL
+ * after an error, which is sticky: the first one is the one reported, as in Prometheus.
+ */
+#ifndef SONDE_QUERY_PROMQL_PARSER_H
+#define SONDE_QUERY_PROMQL_PARSER_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "lexer.h"
+#include "query/promql.h"
+
+struct parser {
+    struct lexer lexer;
+    struct token token; /* the one to look at next */
+    uint32_t last_end;  /* end of the token consumed last */
+    struct str query;
+    struct promql_features features;
+    struct arena *arena;
+    struct err *e;
+    int code; /* 0 until the first error */
+    unsigned depth;
+    /* Where "unexpected …" is said to be ("aggregation", "offset") and what would do; NULL = plain.
+     * Set by the construct being read, restored when it is complete. */
+    const char *context;
+    const char *expected;
+};
+
+/* The token at hand becomes the last one, the next is read. */
+void parser_advance(struct parser *p);
+static inline bool parser_at(const struct parser *p, enum token_kind kind)
+{
+    return p->token.kind == kind;
+}
+static inline bool parser_at_keyword(const struct parser *p, enum keyword keyword)
+{
+    return token_is_keyword(&p->token, keyword);
+}
+
+/* Raise the first error at a byte offset; later ones are ignored. Always return NULL / false, so
+ * that callers can return them. */
+void *parser_fail(struct parser *p, uint32_t position, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void *parser_fail_quoted(
+    struct parser *p, uint32_t position, const char *before, struct str text, const char *after);
+/* "unexpected <token> in <context>, expected <expected>", with the context given or that of `p`. */
+void *parser_unexpected(struct parser *p);
+void *parser_unexpected_in(struct parser *p, const char *context, const char *expected);
+void *parser_fail_code(struct parser *p, int code);
+
+/* Consumes a token of this kind, or fails as unexpected. */
+bool parser_expect(struct parser *p, enum token_kind kind);
+
+/* A zeroed node of this kind at this place. */
+struct expr *parser_node(
+    struct parser *p, enum expr_kind kind, enum promql_type type, uint32_t start, uint32_t end);
+/* Sets `depth` from the children (NULL allowed); false when the tree gets too deep. */
+bool parser_set_depth(
+    struct parser *p, struct expr *expr, const struct expr *a, const struct expr *b);
+/* Guards recursion; each true is paired with parser_leave. */
+bool parser_enter(struct parser *p);
+void parser_leave(struct parser *p);
+
+/* A growing list in scratch memory, copied into the arena at the end. */
+struct parser_list {
+    void *items;
+    size_t count, cap;
+};
+bool parser_list_add(struct parser *p, struct parser_list *list, const void *item, size_t size);
+const void *parser_list_take(struct parser *p, struct parser_list *list, size_t size);
+
+/* parser.c */
+struct expr *parse_expression(struct parser *p, int precedence);
+/* ( label, "label", … ) */
+bool parse_grouping(struct parser *p, const struct str **labels_out, size_t *count_out);
+/* NUMBER or DURATION -> EXPR_NUMBER in seconds. */
+struct expr *parse_number(struct parser *p);
+/* The value of a string token, which is consumed. */
+bool parse_string_value(struct parser *p, struct str *value_out);
+
+/* parser_selector.c */
+struct expr *parse_selector(struct parser *p);
+/* [range], [range:step], offset, @, anchored, smoothed after `operand`. Consumes one of them. */
+bool parser_at_modifier(const struct parser *p);
+struct expr *parse_modifier(struct parser *p, struct expr *operand);
+
+/* parser_duration.c: EXPR_NUMBER (seconds) or EXPR_DURATION. */
+struct expr *parse_duration(struct parser *p);
+struct expr *parse_offset_duration(struct parser *p);
+
+/* parser_call.c */
+struct expr *parse_call(struct parser *p);
+struct expr *parse_aggregate(struct parser *p);
+
+/* checker.c: types and the rules that need them; false after an error. */
+bool check_expression(struct parser *p, struct expr *expr);
+
+#endif
