@@ -252,18 +252,31 @@ static bool next_positive(struct histogram_walk *w, struct histogram_bucket *buc
     return true;
 }
 
+/* The zero bucket comes first where an exponential bucket reaches into it. */
+static bool clipped(const struct histogram *h, struct histogram_bucket *b)
+{
+    if (h->schema != HISTOGRAM_SCHEMA_CUSTOM) {
+        if (b->upper < 0 && b->upper > -h->zero_threshold) {
+            b->upper = -h->zero_threshold;
+        } else if (b->lower > 0 && b->lower < h->zero_threshold) {
+            b->lower = h->zero_threshold;
+        }
+    }
+    return true;
+}
+
 bool histogram_walk_next(struct histogram_walk *w, struct histogram_bucket *bucket_out)
 {
     const struct histogram *h = w->histogram;
     if (w->stage == WALK_NEGATIVE) {
         if (next_negative(w, bucket_out)) {
-            return true;
+            return clipped(h, bucket_out);
         }
         w->stage = WALK_ZERO;
     }
     if (w->stage == WALK_ZERO) {
         enter_stage(w, WALK_POSITIVE);
-        if (h->zero_count != 0) {
+        if (h->zero_count > 0) {
             *bucket_out = (struct histogram_bucket){
                 .lower = -h->zero_threshold,
                 .upper = h->zero_threshold,
@@ -275,7 +288,7 @@ bool histogram_walk_next(struct histogram_walk *w, struct histogram_bucket *buck
         }
     }
     if (w->stage == WALK_POSITIVE && next_positive(w, bucket_out)) {
-        return true;
+        return clipped(h, bucket_out);
     }
     w->stage = WALK_DONE;
     return false;

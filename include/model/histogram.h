@@ -69,8 +69,8 @@ bool histogram_eq(const struct histogram *a, const struct histogram *b);
 void histogram_encode(const struct histogram *h, struct strbuf *out);
 int histogram_decode(struct str bytes, struct arena *arena, struct histogram **histogram_out);
 
-/* Walks buckets of both sides in ascending value order, the zero bucket in its place, empty buckets
- * of spans included. */
+/* Walks buckets of both sides in ascending value order, empty buckets of spans included, the zero bucket
+ * in its place when its count is above 0. Bounds are cut at the zero bucket, as Prometheus shows them. */
 struct histogram_bucket {
     double lower, upper;
     bool lower_inclusive, upper_inclusive;
