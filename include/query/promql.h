@@ -266,6 +266,7 @@ struct expr_selector {
     struct expr_when when;
     bool anchored, smoothed;
     bool may_match_all; /* second argument of info(): needs no non-empty matcher */
+    bool counts_only;   /* set by the engine: of histograms only count and sum are wanted */
 };
 
 struct expr_matrix {

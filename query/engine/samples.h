@@ -1,0 +1,43 @@
+/* Reading the store: series of a selector, and all samples of one series in arrays. */
+#ifndef SONDE_QUERY_ENGINE_SAMPLES_H
+#define SONDE_QUERY_ENGINE_SAMPLES_H
+
+#include "prepare.h"
+#include "query.h"
+
+/* Samples of one series, in time order, floats and histograms apart. The arrays are reused from
+ * series to series; histograms live until the next load. */
+struct samples {
+    struct query *query;
+    struct arena *scratch;
+    struct arena_mark mark;
+    int64_t *float_times;
+    double *floats;
+    size_t float_count, float_times_cap, floats_cap;
+    int64_t *histogram_times;
+    const struct histogram **histograms;
+    size_t histogram_count, histogram_times_cap, histograms_cap;
+    uint64_t held;    /* counted against the query's limit */
+    bool counts_only; /* histograms lose their buckets, once resets between them are known */
+};
+
+/* Finds the series of a selector that may have samples in `extent`. The set lives as long as the
+ * query; the store's warnings become the query's. */
+int select_series(struct query *q, const struct matcher *const *matchers, size_t matcher_count,
+    struct time_extent extent, const struct grid *grid, int64_t range_ms,
+    struct series_set **set_out);
+
+int samples_init(struct samples *s, struct query *q);
+/* Empties; what was loaded is gone. */
+void samples_reset(struct samples *s);
+/* Reads all samples of a series. Stale markers are kept for instant selectors, dropped for ranges. */
+int samples_load(struct samples *s, struct series *series, bool keep_stale);
+/* Appends one, later than all before. */
+int samples_add_float(struct samples *s, int64_t t, double value);
+/* `h` is copied. */
+int samples_add_histogram(struct samples *s, int64_t t, const struct histogram *h);
+
+/* What a histogram counts as, in samples. */
+uint64_t histogram_sample_size(const struct histogram *h);
+
+#endif
