@@ -1,0 +1,384 @@
+/* The operator of functions over range vectors, and their table.
+ *
+ * A series is read once into arrays; two positions in them move forward with the steps and delimit the
+ * window. Subqueries give their series as arrays too, so that the functions cannot tell. */
+#include "range.h"
+
+#include "base/mem.h"
+
+#define WORK_VALUES_MAX ((size_t)1 << 31)
+
+static const struct range_row rows[] = {
+    {FUNCTION_RATE, range_rate, false, true, true},
+    {FUNCTION_INCREASE, range_increase, false, true, true},
+    {FUNCTION_DELTA, range_delta, false, true, true},
+    {FUNCTION_IRATE, range_irate, false, false, false},
+    {FUNCTION_IDELTA, range_idelta, false, false, false},
+    {FUNCTION_CHANGES, range_changes, false, true, false},
+    {FUNCTION_RESETS, range_resets, false, true, false},
+    {FUNCTION_SUM_OVER_TIME, range_sum, false, false, false},
+    {FUNCTION_AVG_OVER_TIME, range_avg, false, false, false},
+    {FUNCTION_MIN_OVER_TIME, range_min, false, false, false},
+    {FUNCTION_MAX_OVER_TIME, range_max, false, false, false},
+    {FUNCTION_TS_OF_MIN_OVER_TIME, range_ts_of_min, false, false, false},
+    {FUNCTION_TS_OF_MAX_OVER_TIME, range_ts_of_max, false, false, false},
+    {FUNCTION_COUNT_OVER_TIME, range_count, false, false, false},
+    {FUNCTION_PRESENT_OVER_TIME, range_present, false, false, false},
+    {FUNCTION_ABSENT_OVER_TIME, range_present, false, false, false},
+    {FUNCTION_FIRST_OVER_TIME, range_first, true, false, false},
+    {FUNCTION_LAST_OVER_TIME, range_last, true, false, false},
+    {FUNCTION_TS_OF_FIRST_OVER_TIME, range_ts_of_first, false, false, false},
+    {FUNCTION_TS_OF_LAST_OVER_TIME, range_ts_of_last, false, false, false},
+    {FUNCTION_STDDEV_OVER_TIME, range_stddev, false, false, false},
+    {FUNCTION_STDVAR_OVER_TIME, range_stdvar, false, false, false},
+    {FUNCTION_MAD_OVER_TIME, range_mad, false, false, false},
+    {FUNCTION_QUANTILE_OVER_TIME, range_quantile, false, false, false},
+    {FUNCTION_DERIV, range_deriv, false, false, false},
+    {FUNCTION_PREDICT_LINEAR, range_predict_linear, false, false, false},
+    {FUNCTION_DOUBLE_EXPONENTIAL_SMOOTHING, range_smoothing, false, false, false},
+};
+
+static const struct range_row *row_of(enum function_id id)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].id == id) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- What functions use ---- */
+
+struct histogram_line range_line(struct range_operator *op, bool counter)
+{
+    return (struct histogram_line){
+        .query = op->node.query,
+        .arena = op->scratch,
+        .expr = op->annotated,
+        .metric = metric_name(op->labels),
+        .counter = counter,
+    };
+}
+
+int range_reserve_values(struct range_operator *op, size_t count)
+{
+    int status = mem_array_grow(
+        (void **)&op->values, &op->values_cap, count, sizeof(*op->values), WORK_VALUES_MAX);
+    return status == 0 ? 0 : query_fail(op->node.query, status, "%s", err_text(status));
+}
+
+void range_set_histogram(struct range_value *out, const struct histogram *h)
+{
+    out->kind = h != NULL ? SAMPLE_HISTOGRAM : SAMPLE_ABSENT;
+    out->histogram = h;
+}
+
+/* ---- Windows ---- */
+
+/* Positions of the samples of (after, until], going on from where they were. */
+struct span {
+    size_t begin, end;
+};
+
+static void move(
+    struct span *span, const int64_t *times, size_t count, int64_t after, int64_t until)
+{
+    while (span->end < count && times[span->end] <= until) {
+        span->end++;
+    }
+    while (span->begin < span->end && times[span->begin] <= after) {
+        span->begin++;
+    }
+}
+
+static void set_window(struct range_operator *op, size_t step, struct span *floats,
+    struct span *histograms, struct window *w)
+{
+    const struct samples *s = &op->samples;
+    int64_t lookback = op->node.query->lookback_ms;
+    w->step = step;
+    w->t = grid_at(op->node.grid, step);
+    w->end = when_at(op->when, w->t);
+    w->start = w->end - op->range_ms;
+    bool anchored = op->selector != NULL && op->selector->anchored;
+    bool smoothed = op->selector != NULL && op->selector->smoothed;
+    int64_t after = w->start - (anchored || smoothed ? lookback : 0);
+    int64_t until = w->end + (smoothed ? lookback : 0);
+    move(floats, s->float_times, s->float_count, after, until);
+    move(histograms, s->histogram_times, s->histogram_count, after, until);
+    w->first_float = floats->begin;
+    w->first_histogram = histograms->begin;
+    w->float_times = s->float_times + floats->begin;
+    w->floats = s->floats + floats->begin;
+    w->float_count = floats->end - floats->begin;
+    w->histogram_times = s->histogram_times + histograms->begin;
+    w->histograms = s->histograms + histograms->begin;
+    w->histogram_count = histograms->end - histograms->begin;
+}
+
+static int store_value(struct range_operator *op, size_t step, const struct range_value *value)
+{
+    struct step_series *out = op->out;
+    if (value->kind == SAMPLE_HISTOGRAM && !out->has_histograms) {
+        int status = step_series_use_histograms(op->node.query, out, op->node.grid);
+        if (status != 0) {
+            return status;
+        }
+    }
+    out->kinds[step] = value->kind;
+    out->values[step] = value->value;
+    if (value->kind == SAMPLE_HISTOGRAM) {
+        out->histograms[step] = value->histogram;
+    }
+    return 0;
+}
+
+static int evaluate_series(struct range_operator *op)
+{
+    struct span floats = {0}, histograms = {0};
+    arena_rewind(op->scratch, op->mark);
+    step_series_clear(op->out, op->node.grid);
+    op->queue_begin = op->queue_end = op->queue_next = 0;
+    for (size_t step = 0; step < op->node.grid->steps; step++) {
+        struct window w;
+        struct range_value value = {0};
+        set_window(op, step, &floats, &histograms, &w);
+        if (w.float_count + w.histogram_count == 0) {
+            continue;
+        }
+        int status = op->row->step(op, &w, &value);
+        if (status == 0 && value.kind != SAMPLE_ABSENT) {
+            status = store_value(op, step, &value);
+        }
+        if (status != 0) {
+            return status;
+        }
+    }
+    return 0;
+}
+
+/* ---- Series ---- */
+
+/* A series of a subquery as samples. Claims about counter resets are worth nothing when samples were
+ * picked. */
+static int load_subquery_series(struct range_operator *op, const struct step_series *s)
+{
+    samples_reset(&op->samples);
+    for (size_t i = 0; i < op->inner.steps; i++) {
+        int64_t t = grid_at(&op->inner, i);
+        int status = 0;
+        if (s->kinds[i] == SAMPLE_FLOAT) {
+            status = samples_add_float(&op->samples, t, s->values[i]);
+        } else if (s->kinds[i] == SAMPLE_HISTOGRAM) {
+            struct histogram h = *s->histograms[i];
+            if (h.reset_hint != HISTOGRAM_GAUGE) {
+                h.reset_hint = HISTOGRAM_RESET_UNKNOWN;
+            }
+            status = samples_add_histogram(&op->samples, t, &h);
+        }
+        if (status != 0) {
+            return status;
+        }
+    }
+    return 0;
+}
+
+/* Reads the next series into op->samples. 1, 0 at the end, or an error. */
+static int next_samples(struct range_operator *op)
+{
+    int status;
+    op->drop_name = !op->row->keeps_name;
+    if (op->child != NULL) {
+        struct step_series *s;
+        int more = operator_next(op->child, &s);
+        if (more <= 0) {
+            return more;
+        }
+        op->labels = s->labels;
+        op->drop_name = op->drop_name || s->drop_name;
+        status = load_subquery_series(op, s);
+    } else {
+        if (op->set == NULL || op->next == op->set->count) {
+            return 0;
+        }
+        struct series *series = op->set->series[op->next++];
+        op->labels = series_labels(series);
+        status = samples_load(&op->samples, series, false);
+    }
+    return status != 0 ? status : 1;
+}
+
+static bool ends_like_counter(struct str name)
+{
+    return str_ends_with(name, STR("_total")) || str_ends_with(name, STR("_sum")) ||
+           str_ends_with(name, STR("_count")) || str_ends_with(name, STR("_bucket"));
+}
+
+/* rate() and increase() of what does not look like a counter get an info. */
+static int judge_counter(struct range_operator *op)
+{
+    struct query *q = op->node.query;
+    struct str name = metric_name(op->labels);
+    bool counter_function = op->row->id == FUNCTION_RATE || op->row->id == FUNCTION_INCREASE;
+    if (!counter_function || name.len == 0) {
+        return 0;
+    }
+    bool any = false;
+    for (size_t i = 0; i < op->node.grid->steps && !any; i++) {
+        any = op->out->kinds[i] == SAMPLE_FLOAT;
+    }
+    if (!any) {
+        return 0;
+    }
+    if (q->options->type_and_unit_labels) {
+        struct str type = labels_get(op->labels, STR("__type__"));
+        if (!str_eq_c(type, "counter") && !str_eq_c(type, "histogram")) {
+            return query_annotate(q, ANNOTATION_INFO, op->annotated,
+                "metric might not be a counter, __type__ label is not set to \"counter\" or "
+                "\"histogram\", got \"%.*s\": \"%.*s\"",
+                STR_ARG(type), STR_ARG(name));
+        }
+        return 0;
+    }
+    if (ends_like_counter(name)) {
+        return 0;
+    }
+    return query_annotate(q, ANNOTATION_INFO, op->annotated,
+        "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"%.*s\"",
+        STR_ARG(name));
+}
+
+static int range_next(struct operator_node *node, struct step_series **series_out)
+{
+    struct range_operator *op = (struct range_operator *)node;
+    for (;;) {
+        int status = query_check(node->query);
+        int more = status == 0 ? next_samples(op) : status;
+        if (more <= 0) {
+            return more;
+        }
+        if (op->samples.float_count + op->samples.histogram_count == 0) {
+            continue;
+        }
+        status = evaluate_series(op);
+        if (status == 0) {
+            status = judge_counter(op);
+        }
+        op->out->labels = op->labels;
+        if (status == 0 && op->drop_name) {
+            status = step_series_drop_name(node->query, op->out);
+        }
+        *series_out = op->out;
+        return status == 0 ? 1 : status;
+    }
+}
+
+/* ---- Planning ---- */
+
+static void release_work(void *object)
+{
+    struct range_operator *op = object;
+    mem_free(op->values);
+    mem_free(op->positions);
+}
+
+static int check_modifiers(struct query *q, const struct range_row *row,
+    const struct expr_selector *selector, const char *name)
+{
+    if (selector == NULL) {
+        return 0;
+    }
+    if (selector->anchored && !row->anchored) {
+        return query_fail(q, ERR_INTERNAL,
+            "anchored modifier can only be used with: changes, delta, increase, rate, resets - "
+            "not with %s",
+            name);
+    }
+    if (selector->smoothed && !row->smoothed) {
+        return query_fail(q, ERR_INTERNAL,
+            "smoothed modifier can only be used with: delta, increase, rate - not with %s", name);
+    }
+    return 0;
+}
+
+static int plan_source(struct query *q, struct range_operator *op, const struct grid *grid)
+{
+    const struct expr *argument = op->argument;
+    if (argument->kind == EXPR_MATRIX) {
+        op->selector = &argument->matrix.selector->selector;
+        op->when = &op->selector->when;
+        op->range_ms = argument->matrix.range_ms;
+        op->samples.counts_only = op->selector->counts_only;
+        int status = check_modifiers(q, op->row, op->selector, op->node.expr->call.function->name);
+        if (status != 0) {
+            return status;
+        }
+        return select_series(q, op->selector->matchers, op->selector->matcher_count,
+            selector_extent(q, op->selector, op->range_ms, grid->start, grid_end(grid)), grid,
+            op->range_ms, &op->set);
+    }
+    const struct expr_subquery *subquery = &argument->subquery;
+    op->when = &subquery->when;
+    op->range_ms = subquery->range_ms;
+    int status = subquery_grid(q, subquery, grid, &op->inner);
+    if (status != 0 || op->inner.steps == 0) {
+        return status;
+    }
+    return plan_whole(q, subquery->expr, &op->inner, &op->child);
+}
+
+/* The scalar arguments, in order. */
+static int plan_scalars(struct query *q, struct range_operator *op, const struct expr_call *call,
+    const struct grid *grid)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < call->argument_count; i++) {
+        if (call->arguments[i]->type != PROMQL_SCALAR) {
+            continue;
+        }
+        int status = scalar_values(q, call->arguments[i], grid, &op->scalars[at++]);
+        if (status != 0) {
+            return status;
+        }
+    }
+    return 0;
+}
+
+int plan_range_function(struct query *q, const struct expr *expr, const struct grid *grid,
+    struct operator_node **op_out)
+{
+    static const struct operator_ops ops = {range_next};
+    const struct expr_call *call = &expr->call;
+    struct range_operator *op = operator_new(q, sizeof(*op), &ops, expr, grid);
+    if (op == NULL) {
+        return q->e->code;
+    }
+    op->row = row_of(call->function->id);
+    op->argument = call->arguments[call->function->id == FUNCTION_QUANTILE_OVER_TIME ? 1 : 0];
+    op->annotated = call->arguments[0];
+    op->out = step_series_new(q, grid);
+    op->scratch = query_scratch(q);
+    if (op->out == NULL || op->scratch == NULL) {
+        return q->e->code;
+    }
+    if (arena_on_release(&q->arena, release_work, op) != 0) {
+        return query_fail_memory(q, &q->arena);
+    }
+    op->mark = arena_mark(op->scratch);
+    int status = samples_init(&op->samples, q);
+    if (status == 0) {
+        status = plan_source(q, op, grid);
+    }
+    if (status == 0) {
+        status = plan_scalars(q, op, call, grid);
+    }
+    if (status != 0) {
+        return status;
+    }
+    if (op->row->keeps_name) {
+        *op_out = &op->node;
+        return 0;
+    }
+    return plan_unique(q, &op->node, op_out);
+}
