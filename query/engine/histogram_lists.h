@@ -2,7 +2,19 @@
 #ifndef SONDE_QUERY_ENGINE_HISTOGRAM_LISTS_H
 #define SONDE_QUERY_ENGINE_HISTOGRAM_LISTS_H
 
-#include "histogram_math.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "model/histogram.h"
+
+struct bucket_list {
+    int32_t *indexes; /* ascending */
+    double *counts;
+    double *lost; /* what rounding lost of each count */
+    size_t count;
+};
 
 /* Upper bound of a bucket of an exponential schema. */
 double exponential_bound(int32_t index, int32_t schema);

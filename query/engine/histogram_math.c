@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "histogram_lists.h"
 #include "kahan.h"
 
 /* ---- Making and taking ---- */

@@ -12,14 +12,8 @@
 #define SONDE_QUERY_ENGINE_HISTOGRAM_MATH_H
 
 #include "base/arena.h"
+#include "histogram_lists.h"
 #include "model/histogram.h"
-
-struct bucket_list {
-    int32_t *indexes; /* ascending */
-    double *counts;
-    double *lost;
-    size_t count;
-};
 
 struct histogram_sum {
     struct arena *arena;

@@ -4,8 +4,7 @@
 #include <float.h>
 #include <math.h>
 
-#include "base/err.h"
-#include "histogram_lists.h"
+#include "histogram_math.h"
 
 double histogram_upper_bound(const struct histogram *h, int32_t index)
 {

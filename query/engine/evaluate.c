@@ -1,0 +1,164 @@
+/* The engine's doors, and the life of a query: parse, prepare, open the store, evaluate, hand over the
+ * result. */
+#include "query/engine.h"
+
+#include "base/mem.h"
+#include "prepare.h"
+#include "query.h"
+#include "result.h"
+
+/* ---- The engine ---- */
+
+int engine_new(const struct engine_options *options, struct engine **engine_out)
+{
+    struct engine *engine = mem_calloc(1, sizeof(*engine));
+    if (engine == NULL) {
+        return ERR_NOMEM;
+    }
+    struct engine_options *o = &engine->options;
+    *o = *options;
+    o->clock = o->clock != NULL ? o->clock : clock_real();
+    o->lookback_ms = o->lookback_ms > 0 ? o->lookback_ms : ENGINE_LOOKBACK_MS_DEFAULT;
+    o->timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : ENGINE_TIMEOUT_MS_DEFAULT;
+    o->samples_max = o->samples_max > 0 ? o->samples_max : ENGINE_SAMPLES_MAX_DEFAULT;
+    o->memory_bytes = o->memory_bytes > 0 ? o->memory_bytes : ENGINE_MEMORY_BYTES_DEFAULT;
+    o->subquery_step_ms =
+        o->subquery_step_ms > 0 ? o->subquery_step_ms : ENGINE_SUBQUERY_STEP_MS_DEFAULT;
+    *engine_out = engine;
+    return 0;
+}
+
+void engine_free(struct engine *engine)
+{
+    mem_free(engine);
+}
+
+/* ---- Running ---- */
+
+static void query_init(struct query *q, struct engine *engine, struct str text,
+    const struct engine_query_options *options, struct err *e)
+{
+    static const struct engine_query_options none;
+    const struct engine_query_options *o = options != NULL ? options : &none;
+    const struct engine_options *defaults = &engine->options;
+    *q = (struct query){.options = defaults, .text = text, .canceled = o->canceled, .e = e};
+    arena_init(&q->arena, defaults->memory_bytes);
+    annotations_init(&q->annotations, &q->arena);
+    q->lookback_ms = o->lookback_ms > 0 ? o->lookback_ms : defaults->lookback_ms;
+    q->samples_max = o->samples_max > 0 ? o->samples_max : defaults->samples_max;
+    q->timeout_ms = o->timeout_ms > 0 && o->timeout_ms < defaults->timeout_ms
+                        ? o->timeout_ms
+                        : defaults->timeout_ms;
+    q->deadline_ns = clock_monotonic_ns(defaults->clock) + q->timeout_ms * 1000000;
+}
+
+static void query_release(struct query *q)
+{
+    arena_release(&q->arena); // series sets go before the querier that made them
+    querier_close(q->querier);
+}
+
+/* Parses, checks against the kind of query, resolves durations and opens the store. */
+static int query_prepare(struct query *q, struct querier_source *source, struct expr **expr_out)
+{
+    struct expr *expr;
+    int status = promql_parse(q->text, q->options->features, &q->arena, &expr, q->e);
+    if (status != 0) {
+        return status;
+    }
+    if (q->range_query && expr->type != PROMQL_SCALAR && expr->type != PROMQL_VECTOR) {
+        return query_fail(q, ERR_INVALID,
+            "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
+            promql_type_phrase(expr->type));
+    }
+    struct time_extent extent;
+    status = prepare(q, &expr, &extent);
+    if (status == 0) {
+        status = querier_open(source, extent.min_t, extent.max_t, &q->querier, q->e);
+    }
+    if (status == 0) {
+        *expr_out = expr;
+    }
+    return status;
+}
+
+static int query_run(struct query *q, struct querier_source *source, struct engine_result *result)
+{
+    struct clock *clock = q->options->clock;
+    int64_t begin = clock_monotonic_ns(clock);
+    struct expr *expr;
+    int status = query_prepare(q, source, &expr);
+    int64_t prepared = clock_monotonic_ns(clock);
+    if (status == 0) {
+        status = query_check(q);
+    }
+    if (status == 0) {
+        status = result_evaluate(q, expr, result);
+    }
+    q->statistics.prepare_ns = prepared - begin;
+    q->statistics.evaluate_ns = clock_monotonic_ns(clock) - prepared;
+    if (status == 0) {
+        result->statistics = q->statistics;
+        status = result_annotations(q, result);
+    }
+    return status;
+}
+
+static int query_finish(
+    struct query *q, struct querier_source *source, struct engine_result *result_out)
+{
+    struct engine_result result = {0};
+    arena_init(&result.arena, q->options->memory_bytes);
+    int status = query_run(q, source, &result);
+    if (status == 0) {
+        *result_out = result;
+    } else {
+        arena_release(&result.arena);
+        *result_out = (struct engine_result){0};
+    }
+    query_release(q);
+    return status;
+}
+
+int engine_instant(struct engine *engine, struct querier_source *source, struct str query,
+    int64_t time_ms, const struct engine_query_options *options, struct engine_result *result_out,
+    struct err *e)
+{
+    struct query q;
+    struct err unheard = ERR_INIT;
+    query_init(&q, engine, query, options, e != NULL ? e : &unheard);
+    q.grid = (struct grid){.start = time_ms, .interval = 1, .steps = 1};
+    return query_finish(&q, source, result_out);
+}
+
+int engine_range(struct engine *engine, struct querier_source *source, struct str query,
+    int64_t start_ms, int64_t end_ms, int64_t step_ms, const struct engine_query_options *options,
+    struct engine_result *result_out, struct err *e)
+{
+    *result_out = (struct engine_result){0};
+    if (step_ms <= 0) {
+        return err_set(e, ERR_INVALID, -1,
+            "zero or negative query resolution step widths are not accepted. Try a positive "
+            "integer");
+    }
+    if (end_ms < start_ms) {
+        return err_set(e, ERR_INVALID, -1, "end timestamp must not be before start time");
+    }
+    uint64_t steps = ((uint64_t)end_ms - (uint64_t)start_ms) / (uint64_t)step_ms + 1;
+    if (steps > (uint64_t)ENGINE_STEPS_MAX) {
+        return err_set(e, ERR_INVALID, -1, "query has %llu steps, more than the %lld accepted",
+            (unsigned long long)steps, (long long)ENGINE_STEPS_MAX);
+    }
+    struct query q;
+    struct err unheard = ERR_INIT;
+    query_init(&q, engine, query, options, e != NULL ? e : &unheard);
+    q.grid = (struct grid){.start = start_ms, .interval = step_ms, .steps = (size_t)steps};
+    q.range_query = true;
+    return query_finish(&q, source, result_out);
+}
+
+void engine_result_release(struct engine_result *result)
+{
+    arena_release(&result->arena);
+    *result = (struct engine_result){0};
+}
