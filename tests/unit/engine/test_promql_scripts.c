@@ -1,0 +1,50 @@
+/* Scripts of queries with their expected answers: those of tests/promql, and those of the folder that
+ * SONDE_PROMQL_SCRIPTS names (Prometheus' own are in this form). */
+#include "support/support.h"
+
+#include <stdlib.h>
+
+#include "support/promql_script.h"
+
+static void run(const char *folder)
+{
+    struct engine *engine;
+    const struct engine_options options = {
+        .features = PROMQL_FEATURES_ALL, .delayed_name_removal = true};
+    assert_int_equal(engine_new(&options, &engine), 0);
+    struct script_report report = {0};
+    bool there = promql_script_run_folder(folder, engine, &report);
+    engine_free(engine);
+    if (!there) {
+        fail_msg("cannot read the scripts in %s", folder);
+    }
+    print_message("%s: %zu passed, %zu failed, %zu skipped\n", folder, report.passed, report.failed,
+        report.skipped);
+    assert_int_equal(report.failed, 0);
+    assert_true(report.passed > 0);
+}
+
+static void test_own_scripts(void **state)
+{
+    (void)state;
+    run("tests/promql");
+}
+
+static void test_outside_scripts(void **state)
+{
+    (void)state;
+    const char *folder = getenv("SONDE_PROMQL_SCRIPTS");
+    if (folder == NULL) {
+        skip();
+    }
+    run(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_own_scripts),
+        cmocka_unit_test(test_outside_scripts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
