@@ -162,11 +162,12 @@ static void parse_expect(struct script *s, struct str rest)
 {
     struct evaluation *v = s->eval;
     struct str kind = take_word(&rest), how = take_word(&rest);
+    struct str after = str_make(how.ptr, (size_t)(rest.ptr + rest.len - how.ptr));
     struct expected_text text = {EXPECT_ANY, rest};
     if (str_starts_with(how, STR("msg:"))) {
-        text.how = EXPECT_TEXT;
+        text = (struct expected_text){EXPECT_TEXT, str_trim(str_skip(after, 4))};
     } else if (str_starts_with(how, STR("regex:"))) {
-        text.how = EXPECT_PATTERN;
+        text = (struct expected_text){EXPECT_PATTERN, str_trim(str_skip(after, 6))};
     }
     static const char *const kinds[] = {"warn", "info", "fail"};
     for (int i = 0; i < 3; i++) {
@@ -181,8 +182,7 @@ static void parse_expect(struct script *s, struct str rest)
     } else if (str_eq_c(kind, "no_warn") || str_eq_c(kind, "no_info")) {
         v->forbidden[str_eq_c(kind, "no_info")] = true;
     } else if (str_eq_c(kind, "string")) {
-        struct str literal = str_make(how.ptr, (size_t)(rest.ptr + rest.len - how.ptr));
-        v->has_string = script_string_parse(str_trim(literal), &s->arena, &v->string);
+        v->has_string = script_string_parse(str_trim(after), &s->arena, &v->string);
     } else if (str_eq_c(kind, "range")) {
         struct str words[6];
         for (int i = 0; i < 6; i++) {
