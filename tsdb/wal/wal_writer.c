@@ -103,11 +103,12 @@ static int sync_current(struct wal *w)
     return status;
 }
 
-/* Ends the current segment: synced as the policy asks, closed. Under the lock. A failed sync leaves
- * its mark in unsafe_lsn; there is nothing else to do about it here. */
+/* Ends the current segment: synced whatever the policy, so that a later commit that asks for a sync,
+ * or wal_sync, need not come back to it; closed. Under the lock. A failed sync leaves its mark in
+ * unsafe_lsn; there is nothing else to do about it here. */
 static void end_segment(struct wal *w)
 {
-    if (w->file != NULL && !w->sync_failed && w->options.policy != WAL_SYNC_NEVER) {
+    if (w->file != NULL && !w->sync_failed) {
         (void)sync_current(w);
     }
     wait_for_sync(w);
