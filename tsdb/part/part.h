@@ -160,6 +160,11 @@ void part_buffer_release(struct part_buffer *b);
 int part_read(struct part *p, uint32_t group, uint32_t table, uint32_t column, int64_t min_t,
     int64_t max_t, struct part_buffer *buffer, size_t *count_out, struct err *e);
 
+/* Times of the rows of one table of a group, whether or not any column has a cell there: *count_out of
+ * them in buffer->times. For merges. Errors as part_read. */
+int part_read_times(struct part *p, uint32_t group, uint32_t table, struct part_buffer *buffer,
+    size_t *count_out, struct err *e);
+
 /* As much as is known without decoding: 1 and the extent and aggregates of that column of that table,
  * when all of it lies in [min_t, max_t] and the file knows them; 0 when only part_read can tell. */
 int part_read_summary(struct part *p, uint32_t group, uint32_t table, uint32_t column,

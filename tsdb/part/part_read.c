@@ -293,3 +293,19 @@ int part_read_summary(struct part *p, uint32_t group, uint32_t table, uint32_t c
     };
     return 1;
 }
+
+int part_read_times(struct part *p, uint32_t group, uint32_t table, struct part_buffer *b,
+    size_t *count_out, struct err *e)
+{
+    struct buffer_state *s = NULL;
+    int status = prepare(b, p, &s);
+    if (status == 0) {
+        status = load_times(p, s, b, group, table);
+    }
+    if (status != 0) {
+        return name_error(p, status, group, table, 0, e);
+    }
+    memcpy(b->times, s->rows, s->times_rows * sizeof(*b->times));
+    *count_out = s->times_rows;
+    return 0;
+}
