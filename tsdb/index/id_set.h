@@ -14,11 +14,14 @@ struct id_set;
 struct id_set *id_set_new(void);
 /* All ids in [first, end). */
 struct id_set *id_set_range(uint32_t first, uint32_t end);
+/* `count` ids in any order. */
+struct id_set *id_set_of(const uint32_t *ids, size_t count);
 struct id_set *id_set_dup(const struct id_set *s);
 void id_set_free(struct id_set *s);
 
 /* 0 or ERR_NOMEM. */
 int id_set_add(struct id_set *s, uint32_t id);
+int id_set_add_many(struct id_set *s, const uint32_t *ids, size_t count);
 bool id_set_has(const struct id_set *s, uint32_t id);
 uint64_t id_set_count(const struct id_set *s);
 bool id_set_empty(const struct id_set *s);

@@ -46,8 +46,15 @@ int index_find(struct index *ix, enum index_side side, const struct label *label
     uint32_t *id_out);
 /* Borrowed; `id` was handed out by this index. Lock-free. */
 const struct labels *index_labels(const struct index *ix, enum index_side side, uint32_t id);
+/* The labels of the series (target, shape), sorted; the target's win. `pairs_out` has room for
+ * 2 * LABELS_COUNT_MAX; the slices live as long as the index. Returns how many there are. */
+size_t index_series_labels(
+    const struct index *ix, uint32_t target, uint32_t shape, struct label *pairs_out);
 uint32_t index_count(const struct index *ix, enum index_side side);
 size_t index_memory(struct index *ix);
+/* Does any label name occur on both sides? Then different pairs of target and shape may be the same
+ * series. */
+bool index_sides_overlap(struct index *ix);
 
 /* A series (target, shape) matches when for one rectangle target and shape are in its sets. The
  * rectangles of a selection are disjoint. */

@@ -1,0 +1,56 @@
+/* The three forms of a posting list hold the same ids. */
+#include "base/mem.h"
+#include "index/posting_list.h"
+#include "support/support.h"
+
+static void check(const struct posting_list *list, uint32_t count, uint32_t step)
+{
+    struct id_set *into = id_set_new();
+    assert_int_equal(posting_list_add_to(list, into), 0);
+    assert_int_equal(id_set_count(into), count);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_true(id_set_has(into, i * step));
+        struct id_set *one = id_set_range(i * step, i * step + 1);
+        struct id_set *other = id_set_range(i * step + 1, i * step + 2);
+        assert_true(posting_list_intersects(list, one));
+        assert_false(posting_list_intersects(list, other));
+        id_set_free(one);
+        id_set_free(other);
+    }
+    id_set_free(into);
+}
+
+static void test_every_length(void **state)
+{
+    for (uint32_t count = 0; count < 3 * POSTING_ARRAY_MAX; count++) {
+        struct posting_list list = {0};
+        for (uint32_t i = 0; i < count; i++) {
+            assert_int_equal(posting_list_append(&list, i * 7), 0);
+        }
+        assert_int_equal(list.count, count);
+        check(&list, count, 7);
+        posting_list_release(&list);
+    }
+}
+
+static void test_short_memory_changes_nothing(void **state)
+{
+    struct posting_list list = {0};
+    assert_int_equal(posting_list_append(&list, 0), 0);
+    mem_fail_nth(1);
+    assert_int_equal(posting_list_append(&list, 7), -1);
+    mem_fail_nth(0);
+    check(&list, 1, 7);
+    assert_int_equal(posting_list_append(&list, 7), 0);
+    check(&list, 2, 7);
+    posting_list_release(&list);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_length),
+        cmocka_unit_test(test_short_memory_changes_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,121 @@
+/* Three forms of a list of ascending ids; see the header. */
+#include "index/posting_list.h"
+
+#include <assert.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+
+static bool is_set(const struct posting_list *list)
+{
+    return list->count > POSTING_ARRAY_MAX;
+}
+
+/* Arrays are sized to the next power of two: full when the count is one. */
+static bool array_is_full(uint32_t count)
+{
+    return (count & (count - 1)) == 0;
+}
+
+static int become_set(struct posting_list *list, uint32_t id)
+{
+    struct id_set *set = id_set_of(list->array, list->count);
+    if (set == NULL) {
+        return ERR_NOMEM;
+    }
+    int status = id_set_add(set, id);
+    if (status != 0) {
+        id_set_free(set);
+        return status;
+    }
+    mem_free(list->array);
+    list->set = set;
+    list->count++;
+    return 0;
+}
+
+static int append_to_array(struct posting_list *list, uint32_t id)
+{
+    if (array_is_full(list->count)) {
+        uint32_t *grown = list->count == 1
+                              ? mem_alloc(2 * sizeof(*grown))
+                              : mem_realloc(list->array, (size_t)list->count * 2 * sizeof(*grown));
+        if (grown == NULL) {
+            return ERR_NOMEM;
+        }
+        if (list->count == 1) {
+            grown[0] = list->single;
+        }
+        list->array = grown;
+    }
+    assert(list->array[list->count - 1] < id);
+    list->array[list->count++] = id;
+    return 0;
+}
+
+int posting_list_append(struct posting_list *list, uint32_t id)
+{
+    if (list->count == 0) {
+        list->single = id;
+        list->count = 1;
+        return 0;
+    }
+    if (list->count < POSTING_ARRAY_MAX) {
+        return append_to_array(list, id);
+    }
+    if (list->count == POSTING_ARRAY_MAX) {
+        return become_set(list, id);
+    }
+    int status = id_set_add(list->set, id);
+    list->count += status == 0;
+    return status;
+}
+
+void posting_list_release(struct posting_list *list)
+{
+    if (is_set(list)) {
+        id_set_free(list->set);
+    } else if (list->count > 1) {
+        mem_free(list->array);
+    }
+    *list = (struct posting_list){0};
+}
+
+int posting_list_add_to(const struct posting_list *list, struct id_set *into)
+{
+    if (is_set(list)) {
+        return id_set_or(into, list->set);
+    }
+    if (list->count > 1) {
+        return id_set_add_many(into, list->array, list->count);
+    }
+    return list->count == 1 ? id_set_add(into, list->single) : 0;
+}
+
+bool posting_list_intersects(const struct posting_list *list, const struct id_set *ids)
+{
+    if (is_set(list)) {
+        return id_set_intersects(list->set, ids);
+    }
+    if (list->count == 1) {
+        return id_set_has(ids, list->single);
+    }
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (id_set_has(ids, list->array[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+size_t posting_list_memory(const struct posting_list *list)
+{
+    if (is_set(list)) {
+        return id_set_memory(list->set);
+    }
+    size_t cap = 1;
+    while (cap < list->count) {
+        cap *= 2;
+    }
+    return list->count > 1 ? cap * sizeof(uint32_t) : 0;
+}
