@@ -1,0 +1,505 @@
+/* Tables, and the way from labels to columns; views and statistics. */
+#include "head/head.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "head/head_private.h"
+
+/* ---- The WAL's questions ---- */
+
+static struct head *head_of(struct wal_dictionary *dictionary)
+{
+    return (struct head *)((char *)dictionary - offsetof(struct head, dictionary));
+}
+
+static const struct labels *dictionary_target(struct wal_dictionary *dictionary, uint32_t id)
+{
+    struct head *h = head_of(dictionary);
+    return index_labels(h->options.index, INDEX_TARGETS, head_table(h, id)->target);
+}
+
+static const struct labels *dictionary_shape(struct wal_dictionary *dictionary, uint32_t id)
+{
+    return index_labels(head_of(dictionary)->options.index, INDEX_SHAPES, id);
+}
+
+static void dictionary_columns(struct wal_dictionary *dictionary, uint32_t id, uint32_t first,
+    uint32_t count, struct column *columns_out)
+{
+    struct table *t = head_table(head_of(dictionary), id);
+    lock_take(&t->lock);
+    assert(first + count <= t->column_count);
+    memcpy(columns_out, t->columns + first, count * sizeof(*columns_out));
+    lock_give(&t->lock);
+}
+
+struct wal_dictionary *head_dictionary(struct head *h)
+{
+    return &h->dictionary;
+}
+
+/* ---- Life ---- */
+
+int head_new(const struct head_options *options, struct head **head_out)
+{
+    struct head *h = mem_calloc(1, sizeof(*h));
+    if (h == NULL || series_cache_init(&h->cache) != 0) {
+        mem_free(h);
+        return ERR_NOMEM;
+    }
+    h->options = *options;
+    h->source = (struct appender_source){head_appender_open, hash_seed_random()};
+    h->dictionary =
+        (struct wal_dictionary){dictionary_target, dictionary_shape, dictionary_columns};
+    metadata_init(&h->metadata);
+    lock_init(&h->registry_lock, LOCK_RANK_INDEX);
+    lock_init(&h->commit_lock, LOCK_RANK_COMMIT);
+    lock_init(&h->view_lock, LOCK_RANK_LEAF);
+    lock_condition_init(&h->commit_done);
+    stable_array_init(&h->tables, sizeof(struct table *));
+    stable_array_init(&h->targets, sizeof(struct target_tables));
+    *head_out = h;
+    return 0;
+}
+
+void head_free(struct head *h)
+{
+    if (h == NULL) {
+        return;
+    }
+    assert(h->views_first == NULL);
+    uint32_t count = atomic_load_explicit(&h->table_count, memory_order_acquire);
+    for (uint32_t i = 0; i < count; i++) {
+        table_free(head_table(h, i));
+    }
+    stable_array_release(&h->tables);
+    stable_array_release(&h->targets);
+    series_map_release(&h->spread);
+    series_cache_release(&h->cache);
+    metadata_release(&h->metadata);
+    lock_condition_release(&h->commit_done);
+    lock_release(&h->view_lock);
+    lock_release(&h->commit_lock);
+    lock_release(&h->registry_lock);
+    mem_free(h);
+}
+
+void head_start(struct head *h, struct wal *wal, uint64_t lsn)
+{
+    h->wal = wal;
+    h->last_lsn = lsn;
+    atomic_store_explicit(&h->visible_lsn, lsn, memory_order_release);
+}
+
+struct appender_source *head_appender_source(struct head *h)
+{
+    return &h->source;
+}
+
+struct metadata *head_metadata(struct head *h)
+{
+    return &h->metadata;
+}
+
+uint32_t head_slice(const struct labels *target_labels)
+{
+    return (uint32_t)(labels_hash(target_labels) % HEAD_SLICES);
+}
+
+/* ---- Targets to tables; the registry lock is held ---- */
+
+static int reserve_target(struct head *h, uint32_t target)
+{
+    while (h->target_count <= target) {
+        int status = stable_array_reserve(&h->targets, h->target_count);
+        if (status != 0) {
+            return status;
+        }
+        h->target_count++;
+    }
+    return 0;
+}
+
+static int add_table(struct head *h, uint32_t target, struct table **table_out)
+{
+    uint32_t id = atomic_load_explicit(&h->table_count, memory_order_relaxed);
+    if (id >= HEAD_TABLES_MAX) {
+        return ERR_LIMIT;
+    }
+    int status = stable_array_reserve(&h->tables, id);
+    struct table *t = NULL;
+    if (status == 0) {
+        status = table_new(id, target, &t);
+    }
+    if (status != 0) {
+        return status;
+    }
+    struct table **slot = stable_array_at(&h->tables, id);
+    *slot = t;
+    atomic_store_explicit(&h->table_count, id + 1, memory_order_release);
+    struct target_tables *tables = stable_array_at(&h->targets, target);
+    tables->first = tables->first != 0 ? tables->first : id + 1;
+    tables->last = id + 1;
+    tables->count++;
+    *table_out = t;
+    return 0;
+}
+
+/* The first table of a target is full: from now on the map finds its series. */
+static int spread_target(struct head *h, const struct table *t)
+{
+    int status = 0;
+    for (uint32_t i = 0; status == 0 && i < t->column_count; i++) {
+        struct series_ref ref = {t->id, i};
+        status =
+            series_map_add(&h->spread, t->target, t->columns[i].shape, t->columns[i].kind, ref);
+    }
+    return status;
+}
+
+static bool find_series(struct head *h, const struct target_tables *tables, uint32_t target,
+    uint32_t shape, enum column_kind kind, struct series_ref *ref_out)
+{
+    if (tables->count > 1) {
+        return series_map_find(&h->spread, target, shape, kind, ref_out);
+    }
+    if (tables->count == 0) {
+        return false;
+    }
+    struct table *t = head_table(h, tables->first - 1);
+    lock_take(&t->lock);
+    uint32_t column = table_find_column(t, shape, kind);
+    lock_give(&t->lock);
+    *ref_out = (struct series_ref){t->id, column};
+    return column != UINT32_MAX;
+}
+
+static uint32_t column_limit(const struct head *h, uint32_t target)
+{
+    const struct labels *labels = index_labels(h->options.index, INDEX_TARGETS, target);
+    return labels_count(labels) == 0 ? PSEUDO_TABLE_COLUMNS_MAX : TABLE_COLUMNS_MAX;
+}
+
+static int add_series(struct head *h, struct target_tables *tables, uint32_t target, uint32_t shape,
+    enum column_kind kind, struct series_ref *ref_out)
+{
+    uint32_t limit = column_limit(h, target);
+    struct table *t = tables->count > 0 ? head_table(h, tables->last - 1) : NULL;
+    int status = 0;
+    if (t != NULL && t->column_count >= limit) {
+        /* Only this lock's holder adds columns, so the count may be read without the table's. */
+        status = tables->count == 1 ? spread_target(h, t) : 0;
+        t = NULL;
+    }
+    if (status == 0 && t == NULL) {
+        status = add_table(h, target, &t);
+    }
+    if (status != 0) {
+        return status;
+    }
+    uint32_t column = 0;
+    lock_take(&t->lock);
+    status = table_add_column(t, shape, kind, limit, &column);
+    lock_give(&t->lock);
+    *ref_out = (struct series_ref){t->id, column};
+    if (status == 0 && tables->count > 1) {
+        status = series_map_add(&h->spread, target, shape, kind, *ref_out);
+    }
+    return status;
+}
+
+int head_column(struct head *h, uint32_t target, uint32_t shape, enum column_kind kind,
+    struct series_ref *ref_out)
+{
+    lock_take(&h->registry_lock);
+    int status = reserve_target(h, target);
+    if (status == 0) {
+        struct target_tables *tables = stable_array_at(&h->targets, target);
+        if (!find_series(h, tables, target, shape, kind, ref_out)) {
+            status = add_series(h, tables, target, shape, kind, ref_out);
+        }
+    }
+    lock_give(&h->registry_lock);
+    return status;
+}
+
+/* ---- Labels to series ---- */
+
+bool head_is_identity(const struct head *h, struct str name)
+{
+    size_t low = 0, high = h->options.identity_label_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = str_cmp(h->options.identity_labels[middle], name);
+        if (order == 0) {
+            return true;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return false;
+}
+
+static int check_pairs(const struct label *labels, size_t count, struct err *e)
+{
+    if (count > LABELS_COUNT_MAX) {
+        return err_set(e, ERR_LIMIT, -1, "a series has %zu labels; at most %d are accepted", count,
+            LABELS_COUNT_MAX);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (labels[i].name.len == 0 || labels[i].value.len == 0) {
+            return err_set(e, ERR_INVALID, -1, "a label has an empty name or value");
+        }
+        if (i > 0 && str_cmp(labels[i - 1].name, labels[i].name) >= 0) {
+            return err_set(e, ERR_INVALID, -1, "label \"%.*s\" is out of order or comes twice",
+                STR_ARG(labels[i].name));
+        }
+    }
+    return 0;
+}
+
+int head_series(struct head *h, const struct label *labels, size_t count,
+    struct series_ref *ref_out, struct err *e)
+{
+    int status = check_pairs(labels, count, e);
+    if (status != 0) {
+        return status;
+    }
+    struct label sides[2][LABELS_COUNT_MAX];
+    size_t counts[2] = {0, 0};
+    for (size_t i = 0; i < count; i++) {
+        int side = head_is_identity(h, labels[i].name) ? INDEX_TARGETS : INDEX_SHAPES;
+        sides[side][counts[side]++] = labels[i];
+    }
+    uint32_t ids[2] = {0, 0};
+    for (int side = 0; status == 0 && side < 2; side++) {
+        status = index_add(
+            h->options.index, (enum index_side)side, sides[side], counts[side], &ids[side]);
+    }
+    if (status == 0) {
+        status = head_column(h, ids[INDEX_TARGETS], ids[INDEX_SHAPES], COLUMN_FLOAT, ref_out);
+    }
+    if (status != 0) {
+        return err_set(e, status, -1, "a new series could not be made: %s", err_text(status));
+    }
+    return 0;
+}
+
+void head_describe(struct head *h, struct series_ref ref, uint32_t *target_out, uint32_t *shape_out)
+{
+    struct table *t = head_table(h, ref.target);
+    lock_take(&t->lock);
+    *shape_out = t->columns[ref.column].shape;
+    lock_give(&t->lock);
+    *target_out = t->target;
+}
+
+/* ---- Replay ---- */
+
+int head_replay_row(struct head *h, uint64_t lsn, uint32_t table, int64_t t_ms, uint32_t *columns,
+    double *values, uint32_t count)
+{
+    struct table_undo undo;
+    atomic_fetch_add_explicit(&h->samples_appended, count, memory_order_relaxed);
+    return table_place(head_table(h, table), lsn, lsn - 1, t_ms, columns, values, &count, &undo);
+}
+
+int head_replay_histogram(
+    struct head *h, uint64_t lsn, uint32_t table, int64_t t_ms, uint32_t column, struct str bytes)
+{
+    struct table_undo undo;
+    atomic_fetch_add_explicit(&h->samples_appended, 1, memory_order_relaxed);
+    return table_place_histogram(head_table(h, table), lsn, lsn - 1, t_ms, column, bytes, &undo);
+}
+
+/* ---- Views ---- */
+
+uint64_t head_visible_lsn(struct head *h)
+{
+    return atomic_load_explicit(&h->visible_lsn, memory_order_acquire);
+}
+
+void head_view_open(struct head *h, uint64_t version, struct head_view *view_out)
+{
+    lock_take(&h->view_lock);
+    *view_out = (struct head_view){
+        .point = {.lsn = head_visible_lsn(h), .version = version}, .previous = h->views_last};
+    if (h->views_last != NULL) {
+        h->views_last->next = view_out;
+    } else {
+        h->views_first = view_out;
+    }
+    h->views_last = view_out;
+    lock_give(&h->view_lock);
+}
+
+void head_view_close(struct head *h, struct head_view *view)
+{
+    lock_take(&h->view_lock);
+    if (view->previous != NULL) {
+        view->previous->next = view->next;
+    } else {
+        h->views_first = view->next;
+    }
+    if (view->next != NULL) {
+        view->next->previous = view->previous;
+    } else {
+        h->views_last = view->previous;
+    }
+    lock_give(&h->view_lock);
+}
+
+/* LSNs and versions only grow, and views are listed in order of opening: the first is the oldest. */
+uint64_t head_horizon(struct head *h)
+{
+    lock_take(&h->view_lock);
+    uint64_t lsn = h->views_first != NULL ? h->views_first->point.lsn : head_visible_lsn(h);
+    lock_give(&h->view_lock);
+    return lsn;
+}
+
+uint64_t head_oldest_version(struct head *h)
+{
+    lock_take(&h->view_lock);
+    uint64_t version = h->views_first != NULL ? h->views_first->point.version : UINT64_MAX;
+    lock_give(&h->view_lock);
+    return version;
+}
+
+/* ---- Selecting ---- */
+
+struct selecting {
+    struct head *h;
+    const struct index_rectangle *rectangle;
+    const struct read_point *point;
+    int64_t min_t, max_t;
+    const uint32_t *shapes;
+    size_t shape_count;
+    int (*callback)(void *context, const struct head_match *match);
+    void *context;
+};
+
+/* Few shapes: ask the table for each. Copies what it finds, so that no lock is held outside. */
+static int select_by_shape(const struct selecting *s, struct table *t)
+{
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < s->shape_count; i++) {
+        for (int kind = COLUMN_FLOAT; status == 0 && kind <= COLUMN_HISTOGRAM; kind++) {
+            lock_take(&t->lock);
+            uint32_t column = table_find_column(t, s->shapes[i], (enum column_kind)kind);
+            lock_give(&t->lock);
+            if (column != UINT32_MAX) {
+                struct head_match match = {
+                    t, t->target, s->shapes[i], column, (enum column_kind)kind};
+                status = s->callback(s->context, &match);
+            }
+        }
+    }
+    return status;
+}
+
+/* Many shapes: ask the set for each column. */
+static int select_by_column(const struct selecting *s, struct table *t)
+{
+    lock_take(&t->lock);
+    uint32_t count = t->column_count;
+    struct column *columns = mem_dup(t->columns, count * sizeof(*columns));
+    lock_give(&t->lock);
+    int status = columns != NULL ? 0 : ERR_NOMEM;
+    for (uint32_t i = 0; status == 0 && i < count; i++) {
+        if (id_set_has(s->rectangle->shapes, columns[i].shape)) {
+            struct head_match match = {
+                t, t->target, columns[i].shape, i, (enum column_kind)columns[i].kind};
+            status = s->callback(s->context, &match);
+        }
+    }
+    mem_free(columns);
+    return status;
+}
+
+/* Shapes up to which a table is asked for each. */
+enum { SELECT_SHAPES_FEW = 64 };
+
+static int select_table(const struct selecting *s, struct table *t)
+{
+    int64_t min_t = 0, max_t = 0;
+    if (!table_extent(t, s->point, &min_t, &max_t) || min_t > s->max_t || max_t < s->min_t) {
+        return 0;
+    }
+    return s->shape_count <= SELECT_SHAPES_FEW ? select_by_shape(s, t) : select_by_column(s, t);
+}
+
+static int select_all(const struct selecting *s)
+{
+    uint32_t count = atomic_load_explicit(&s->h->table_count, memory_order_acquire);
+    int status = 0;
+    for (uint32_t i = 0; status == 0 && i < count; i++) {
+        struct table *t = head_table(s->h, i);
+        if (id_set_has(s->rectangle->targets, t->target)) {
+            status = select_table(s, t);
+        }
+    }
+    return status;
+}
+
+int head_select(struct head *h, const struct index_rectangle *rectangle,
+    const struct read_point *point, int64_t min_t, int64_t max_t,
+    int (*callback)(void *context, const struct head_match *match), void *context)
+{
+    struct selecting s = {.h = h,
+        .rectangle = rectangle,
+        .point = point,
+        .min_t = min_t,
+        .max_t = max_t,
+        .callback = callback,
+        .context = context};
+    s.shape_count = id_set_count(rectangle->shapes);
+    uint32_t *shapes = NULL;
+    if (s.shape_count <= SELECT_SHAPES_FEW) {
+        shapes = mem_alloc(SELECT_SHAPES_FEW * sizeof(*shapes));
+        if (shapes == NULL) {
+            return ERR_NOMEM;
+        }
+        id_set_to_array(rectangle->shapes, shapes);
+        s.shapes = shapes;
+    }
+    int status = select_all(&s);
+    mem_free(shapes);
+    return status;
+}
+
+/* ---- Statistics ---- */
+
+void head_statistics(struct head *h, struct head_statistics *out)
+{
+    uint32_t count = atomic_load_explicit(&h->table_count, memory_order_acquire);
+    *out = (struct head_statistics){.tables = count, .min_t = INT64_MAX, .max_t = INT64_MIN};
+    for (uint32_t i = 0; i < count; i++) {
+        struct table *t = head_table(h, i);
+        lock_take(&t->lock);
+        const struct table_state *s = &t->active;
+        out->columns += t->column_count;
+        out->rows += s->row_count;
+        out->cells += s->cell_count;
+        out->memory += s->memory + sizeof(*t) + t->column_cap * sizeof(struct column) +
+                       ((size_t)t->slot_mask + 1) * sizeof(uint16_t);
+        out->min_t = s->min_t < out->min_t ? s->min_t : out->min_t;
+        out->max_t = s->max_t > out->max_t ? s->max_t : out->max_t;
+        for (const struct frozen_state *f = t->frozen; f != NULL; f = f->older) {
+            out->memory += f->state.memory;
+            out->min_t = f->state.min_t < out->min_t ? f->state.min_t : out->min_t;
+            out->max_t = f->state.max_t > out->max_t ? f->state.max_t : out->max_t;
+        }
+        lock_give(&t->lock);
+    }
+    out->memory += series_cache_memory(&h->cache);
+    out->samples_appended = atomic_load_explicit(&h->samples_appended, memory_order_relaxed);
+    out->samples_repeated = atomic_load_explicit(&h->samples_repeated, memory_order_relaxed);
+    out->samples_refused = atomic_load_explicit(&h->samples_refused, memory_order_relaxed);
+}

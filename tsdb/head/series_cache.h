@@ -1,0 +1,56 @@
+/* Keys seen before, and the series they stand for.
+ *
+ * A steady sender names the same series in the same order with every request. So entries lie in order
+ * of arrival, and each remembers which entry followed it last time: a sender in step costs one compare
+ * of 16 bytes that are next in memory, no hash table. The table behind it is for everything else.
+ *
+ * Lookups take no lock: entries never move or change but for the hint `next`; a grown table is
+ * published by its pointer, and the old one stays until the end (all of them together are no larger
+ * than the newest).
+ */
+#ifndef SONDE_HEAD_SERIES_CACHE_H
+#define SONDE_HEAD_SERIES_CACHE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "base/lock.h"
+#include "index/stable_array.h"
+#include "tsdb/appender.h"
+
+/* Keys a cache holds; further ones are found through their labels. */
+#define SERIES_CACHE_ENTRIES_MAX ((uint32_t)1 << 28)
+
+struct series_cache_entry {
+    struct hash128 key;
+    struct series_ref ref;
+    _Atomic uint32_t next; /* position of the entry that followed this one */
+};
+
+struct series_cache_table;
+
+struct series_cache {
+    struct lock lock; /* rank LEAF: additions */
+    struct stable_array entries;
+    uint32_t count;
+    struct series_cache_table *_Atomic table; /* newest first */
+};
+
+/* "No entry yet": the cursor of a new sender. */
+#define SERIES_CACHE_START UINT32_MAX
+
+int series_cache_init(struct series_cache *c);
+void series_cache_release(struct series_cache *c);
+/* *cursor_inout is where the last lookup of this sender ended; 1 and the series, or 0. */
+int series_cache_find(
+    struct series_cache *c, struct hash128 key, uint32_t *cursor_inout, struct series_ref *ref_out);
+/* Adds a key, unless it is there. A cache that is full or out of memory stays as it is: the key will
+ * be found through its labels. */
+void series_cache_add(
+    struct series_cache *c, struct hash128 key, struct series_ref ref, uint32_t *cursor_inout);
+size_t series_cache_memory(struct series_cache *c);
+
+#endif
