@@ -1,0 +1,648 @@
+/* Opening and closing the store, and its view of the parts.
+ *
+ * Open: lock file; manifest; listed parts, whose dictionaries fill the index; files that nobody lists
+ * are removed; metadata; the log is replayed into the head; a new segment begins. Nothing that is
+ * damaged stops it but the manifest itself, without which nothing can be told from anything.
+ */
+#include "db/db.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define RETENTION_DEFAULT_MS ((int64_t)30 * DAY_MS)
+#define SEAL_INTERVAL_DEFAULT_MS ((int64_t)30 * 60 * 1000)
+#define FUTURE_LIMIT_DEFAULT_MS ((int64_t)10 * 60 * 1000)
+
+/* What remote write, OTLP and scrapes use to say who sent something. Sorted. */
+static const char *const DEFAULT_IDENTITY_LABELS[] = {"cluster", "container", "host", "host_name",
+    "instance", "job", "k8s_cluster_name", "k8s_container_name", "k8s_namespace_name",
+    "k8s_node_name", "k8s_pod_name", "k8s_pod_uid", "namespace", "node", "pod", "service",
+    "service_instance_id", "service_name", "service_namespace"};
+
+enum { DEFAULT_IDENTITY_COUNT = sizeof(DEFAULT_IDENTITY_LABELS) / sizeof(char *) };
+
+/* ---- Paths ---- */
+
+static int format_path(char *buffer, int written)
+{
+    (void)buffer;
+    return written > 0 && written < DB_PATH_MAX ? 0 : ERR_LIMIT;
+}
+
+int db_path(const struct tsdb *db, const char *name, char *buffer)
+{
+    return format_path(buffer, snprintf(buffer, DB_PATH_MAX, "%s/%s", db->path, name));
+}
+
+int64_t db_day_of(int64_t t_ms)
+{
+    int64_t day = t_ms / DAY_MS;
+    return t_ms % DAY_MS < 0 ? day - 1 : day;
+}
+
+int db_day_path(const struct tsdb *db, int64_t day, char *buffer)
+{
+    return format_path(
+        buffer, snprintf(buffer, DB_PATH_MAX, "%s/raw/%lld", db->path, (long long)day));
+}
+
+int db_part_path(const struct tsdb *db, const struct manifest_part *part, char *buffer)
+{
+    return format_path(buffer, snprintf(buffer, DB_PATH_MAX, "%s/raw/%lld/p-%08llu", db->path,
+                                   (long long)part->day, (unsigned long long)part->sequence));
+}
+
+int db_make_directory(struct tsdb *db, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char parent[DB_PATH_MAX];
+    int status = format_path(
+        parent, snprintf(parent, sizeof(parent), "%.*s", slash != NULL ? (int)(slash - path) : 1,
+                    slash != NULL ? path : "."));
+    if (status == 0) {
+        status = vfs_mkdir(db->fs, path);
+    }
+    return status == 0 ? vfs_sync_dir(db->fs, parent) : status;
+}
+
+/* ---- Views ---- */
+
+static int store_view_new(size_t count, struct store_view **view_out)
+{
+    struct store_view *v = mem_calloc(1, sizeof(*v));
+    struct store_part **parts = mem_calloc(count + 1, sizeof(struct store_part *));
+    if (v == NULL || parts == NULL) {
+        mem_free(v);
+        mem_free(parts);
+        return ERR_NOMEM;
+    }
+    atomic_init(&v->references, 1);
+    v->parts = parts;
+    *view_out = v;
+    return 0;
+}
+
+struct store_view *store_view_ref(struct store_view *v)
+{
+    atomic_fetch_add_explicit(&v->references, 1, memory_order_relaxed);
+    return v;
+}
+
+void store_view_unref(struct store_view *v)
+{
+    if (v == NULL || atomic_fetch_sub_explicit(&v->references, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    for (size_t i = 0; i < v->count; i++) {
+        store_part_unref(v->parts[i]);
+    }
+    mem_free(v->parts);
+    mem_free(v);
+}
+
+struct store_view *db_view(struct tsdb *db)
+{
+    lock_take(&db->view_lock);
+    struct store_view *v = store_view_ref(db->view);
+    lock_give(&db->view_lock);
+    return v;
+}
+
+static bool is_gone(const struct parts_change *change, const struct store_part *part)
+{
+    for (size_t i = 0; i < change->gone_count; i++) {
+        if (change->gone[i] == part) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Takes over the reference of `part`. */
+static void view_insert(struct store_view *v, struct store_part *part)
+{
+    size_t at = v->count;
+    while (at > 0 && v->parts[at - 1]->about.precedence > part->about.precedence) {
+        v->parts[at] = v->parts[at - 1];
+        at--;
+    }
+    v->parts[at] = part;
+    v->count++;
+}
+
+static int changed_view(
+    const struct store_view *old, const struct parts_change *change, struct store_view **view_out)
+{
+    struct store_view *v = NULL;
+    int status = store_view_new(old->count + change->added_count, &v);
+    if (status != 0) {
+        return status;
+    }
+    for (size_t i = 0; i < old->count; i++) {
+        if (!is_gone(change, old->parts[i])) {
+            v->parts[v->count++] = store_part_ref(old->parts[i]);
+        }
+    }
+    for (size_t i = 0; i < change->added_count; i++) {
+        view_insert(v, store_part_ref(change->added[i]));
+    }
+    *view_out = v;
+    return 0;
+}
+
+static int changed_manifest(
+    const struct tsdb *db, const struct parts_change *change, struct manifest *manifest_out)
+{
+    struct manifest m;
+    int status = manifest_copy(&db->manifest, &m);
+    if (status != 0) {
+        return status;
+    }
+    for (size_t i = 0; i < change->gone_count; i++) {
+        manifest_remove(&m, change->gone[i]->about.sequence);
+    }
+    for (size_t i = 0; status == 0 && i < change->added_count; i++) {
+        status = manifest_add(&m, &change->added[i]->about);
+    }
+    if (change->floors != NULL) {
+        memcpy(m.floors, change->floors, sizeof(m.floors));
+    }
+    if (status != 0) {
+        manifest_release(&m);
+        return status;
+    }
+    *manifest_out = m;
+    return 0;
+}
+
+static void remove_files(struct tsdb *db, const struct parts_change *change)
+{
+    for (size_t i = 0; i < change->gone_count; i++) {
+        char path[DB_PATH_MAX];
+        if (db_part_path(db, &change->gone[i]->about, path) == 0) {
+            /* Queriers that hold the part keep reading the open file; what stays behind for an error
+             * is unlisted and goes with the next open. */
+            (void)vfs_remove(db->fs, path);
+        }
+    }
+}
+
+int db_change_parts(
+    struct tsdb *db, const struct parts_change *change, uint64_t *version_out, struct err *e)
+{
+    struct manifest manifest;
+    struct store_view *view = NULL;
+    int status = changed_view(db->view, change, &view);
+    if (status == 0) {
+        status = changed_manifest(db, change, &manifest);
+    }
+    if (status != 0) {
+        store_view_unref(view);
+        return err_set(e, status, -1, "the list of parts: %s", err_text(status));
+    }
+    char path[DB_PATH_MAX];
+    status = db_path(db, "MANIFEST", path);
+    if (status == 0) {
+        status = manifest_store(db->fs, path, &manifest, e);
+    }
+    if (status != 0) {
+        manifest_release(&manifest);
+        store_view_unref(view);
+        return status;
+    }
+    manifest_release(&db->manifest);
+    db->manifest = manifest;
+    lock_take(&db->view_lock);
+    struct store_view *old = db->view;
+    db->view = view;
+    *version_out = ++db->version;
+    lock_give(&db->view_lock);
+    remove_files(db, change);
+    store_view_unref(old);
+    for (size_t i = 0; i < change->added_count; i++) {
+        store_part_unref(change->added[i]);
+    }
+    return 0;
+}
+
+/* ---- Options ---- */
+
+static int compare_strings(const void *a, const void *b)
+{
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+static int take_options(struct tsdb *db, const struct tsdb_options *options, struct err *e)
+{
+    if (options->path == NULL || options->path[0] == '\0') {
+        return err_set(e, ERR_INVALID, -1, "a store needs a data directory");
+    }
+    db->options = *options;
+    db->fs = options->vfs != NULL ? options->vfs : vfs_posix();
+    db->clock = options->clock != NULL ? options->clock : clock_real();
+    if (db->options.seal_interval_ms <= 0) {
+        db->options.seal_interval_ms = SEAL_INTERVAL_DEFAULT_MS;
+    }
+    size_t count =
+        options->identity_labels != NULL ? options->identity_label_count : DEFAULT_IDENTITY_COUNT;
+    const char *const *names =
+        options->identity_labels != NULL ? options->identity_labels : DEFAULT_IDENTITY_LABELS;
+    db->path = mem_strdup(options->path);
+    db->identity_labels = mem_calloc(count + 1, sizeof(*db->identity_labels));
+    if (db->path == NULL || db->identity_labels == NULL) {
+        return err_set(e, ERR_NOMEM, -1, "out of memory for the store");
+    }
+    for (size_t i = 0; i < count; i++) {
+        char *copy = mem_strdup(names[i]);
+        if (copy == NULL) {
+            return err_set(e, ERR_NOMEM, -1, "out of memory for the store");
+        }
+        db->identity_labels[db->identity_label_count++] = str_of(copy);
+    }
+    qsort(db->identity_labels, count, sizeof(*db->identity_labels), compare_strings);
+    for (size_t i = 0; i < count; i++) {
+        db->split = hash64(db->identity_labels[i].ptr, db->identity_labels[i].len, db->split);
+    }
+    return 0;
+}
+
+/* ---- Opening ---- */
+
+/* The data directory, and those in it. */
+static int make_directories(struct tsdb *db)
+{
+    static const char *const names[] = {"wal", "raw"};
+    int status = vfs_mkdir_all(db->fs, db->path);
+    if (status == 0) {
+        status = db_make_directory(db, db->path);
+    }
+    for (size_t i = 0; status == 0 && i < sizeof(names) / sizeof(names[0]); i++) {
+        char path[DB_PATH_MAX];
+        status = db_path(db, names[i], path);
+        status = status == 0 ? db_make_directory(db, path) : status;
+    }
+    return status;
+}
+
+static int take_lock(struct tsdb *db, struct err *e)
+{
+    char path[DB_PATH_MAX];
+    int status = make_directories(db);
+    if (status == 0) {
+        status = db_path(db, "LOCK", path);
+    }
+    if (status == 0) {
+        status = vfs_open(db->fs, path, VFS_READWRITE, &db->lock_file);
+    }
+    if (status != 0) {
+        return err_set(e, status, -1,
+            "the data directory %s is not writable (%s): name another with --data", db->path,
+            err_text(status));
+    }
+    status = vfs_lock(db->fs, db->lock_file);
+    if (status != 0) {
+        return err_set(e, status, -1,
+            "the data directory %s is in use by another server (%s): stop it, or name another "
+            "directory with --data",
+            db->path, err_text(status));
+    }
+    return 0;
+}
+
+static int load_manifest(struct tsdb *db, struct err *e)
+{
+    char path[DB_PATH_MAX];
+    int status = db_path(db, "MANIFEST", path);
+    if (status != 0) {
+        return err_set(e, status, -1, "the path %s is too long", db->path);
+    }
+    manifest_release(&db->manifest);
+    status = manifest_load(db->fs, path, &db->manifest, e);
+    return status == ERR_NOT_FOUND ? 0 : status;
+}
+
+/* A part that cannot be opened stays listed and out of the way: it is counted, named in the log, and
+ * never deleted by us. */
+static int open_parts(struct tsdb *db, struct err *e)
+{
+    int status = store_view_new(db->manifest.count, &db->view);
+    for (uint32_t i = 0; status == 0 && i < db->manifest.count; i++) {
+        char path[DB_PATH_MAX];
+        struct store_part *part = NULL;
+        struct err local = ERR_INIT;
+        status = db_part_path(db, &db->manifest.parts[i], path);
+        if (status == 0) {
+            status = store_part_open(
+                db->fs, path, db->cache, db->index, &db->manifest.parts[i], &part, &local);
+        }
+        if (status == ERR_CORRUPT || status == ERR_NOT_FOUND) {
+            atomic_fetch_add_explicit(&db->parts_quarantined, 1, memory_order_relaxed);
+            LOG_ERROR("tsdb: part set aside", LOG_S("path", path), LOG_S("error", local.message));
+            status = 0;
+        } else if (status == 0) {
+            db->view->parts[db->view->count++] = part;
+        } else if (e != NULL) {
+            *e = local;
+        }
+    }
+    db->version = 1;
+    return status;
+}
+
+struct sweep {
+    struct tsdb *db;
+    int64_t day;
+    const char *directory;
+};
+
+/* Is this the name of a listed part of the day? */
+static bool is_listed(const struct sweep *sweep, const char *name)
+{
+    for (uint32_t i = 0; i < sweep->db->manifest.count; i++) {
+        const struct manifest_part *part = &sweep->db->manifest.parts[i];
+        char expected[32];
+        (void)snprintf(expected, sizeof(expected), "p-%08llu", (unsigned long long)part->sequence);
+        if (part->day == sweep->day && str_eq_c(str_of(name), expected)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int sweep_file(void *context, const char *name, bool is_directory)
+{
+    const struct sweep *sweep = context;
+    char path[DB_PATH_MAX];
+    int written = snprintf(path, sizeof(path), "%s/%s", sweep->directory, name);
+    if (!is_directory && !is_listed(sweep, name) && written > 0 && written < DB_PATH_MAX) {
+        (void)vfs_remove(sweep->db->fs, path); // tried again at the next open
+    }
+    return 0;
+}
+
+/* Days that can be named by a directory. */
+static int sweep_day(void *context, const char *name, bool is_directory)
+{
+    struct tsdb *db = context;
+    char path[DB_PATH_MAX];
+    struct sweep sweep = {.db = db, .directory = path};
+    if (is_directory && str_to_i64(str_of(name), &sweep.day) == 0 &&
+        db_day_path(db, sweep.day, path) == 0) {
+        (void)vfs_list(db->fs, path, sweep_file, &sweep);
+        (void)vfs_remove(db->fs, path); // only goes when it is empty
+    }
+    return 0;
+}
+
+/* What no manifest lists does not exist: parts that were being written when the power went. */
+static void sweep_unlisted(struct tsdb *db)
+{
+    char path[DB_PATH_MAX];
+    if (db_path(db, "raw", path) == 0) {
+        (void)vfs_list(db->fs, path, sweep_day, db);
+    }
+}
+
+static int start_head(struct tsdb *db, struct err *e)
+{
+    const struct head_options options = {.index = db->index,
+        .clock = db->clock,
+        .identity_labels = db->identity_labels,
+        .identity_label_count = db->identity_label_count,
+        .retention_ms = db->options.retention_ms,
+        .future_limit_ms = db->options.future_limit_ms};
+    int status = head_new(&options, &db->head);
+    if (status != 0) {
+        return err_set(e, status, -1, "out of memory for the head");
+    }
+    status = db_metadata_load(db, e);
+    return status == 0 ? db_replay(db, e) : status;
+}
+
+static int start_wal(struct tsdb *db, struct err *e)
+{
+    uint64_t lsn = db->replay.last_lsn;
+    for (int i = 0; i < HEAD_SLICES; i++) {
+        lsn = db->manifest.floors[i] > lsn ? db->manifest.floors[i] : lsn;
+    }
+    if (db->options.read_only) {
+        head_start(db->head, NULL, lsn);
+        return 0;
+    }
+    char path[DB_PATH_MAX];
+    int status = db_path(db, "wal", path);
+    if (status != 0) {
+        return err_set(e, status, -1, "the path %s is too long", db->path);
+    }
+    const struct wal_options options = {.path = path,
+        .vfs = db->fs,
+        .clock = db->clock,
+        .policy = db->options.sync_policy,
+        .segment_bytes = db->options.wal_segment_bytes,
+        .background_sync =
+            db->options.sync_policy == WAL_SYNC_EVERY_SECOND && db->clock == clock_real(),
+        .first_lsn = lsn + 1,
+        .dictionary = head_dictionary(db->head)};
+    status = wal_open(&options, &db->wal, e);
+    if (status == 0) {
+        head_start(db->head, db->wal, lsn);
+    }
+    return status;
+}
+
+static int open_steps(struct tsdb *db, const struct tsdb_options *options, struct err *e)
+{
+    int status = take_options(db, options, e);
+    if (status == 0 && !options->read_only) {
+        status = take_lock(db, e);
+    }
+    if (status == 0) {
+        status = load_manifest(db, e);
+    }
+    if (status == 0 &&
+        (index_new(&db->index) != 0 || part_cache_new(DB_CACHE_BYTES, &db->cache) != 0)) {
+        status = err_set(e, ERR_NOMEM, -1, "out of memory for the store");
+    }
+    if (status == 0) {
+        status = open_parts(db, e);
+    }
+    if (status == 0 && !options->read_only) {
+        sweep_unlisted(db);
+    }
+    if (status == 0) {
+        status = start_head(db, e);
+    }
+    if (status == 0) {
+        status = start_wal(db, e);
+    }
+    if (status == 0 && db->resplit && !options->read_only) {
+        struct err local = ERR_INIT;
+        if (db_seal_all(db, &local) != 0) {
+            LOG_WARN("tsdb: sealing after a change of identity labels will be tried again",
+                LOG_S("error", local.message));
+        }
+    }
+    return status;
+}
+
+static void stagger_seals(struct tsdb *db)
+{
+    int64_t now = clock_monotonic_ms(db->clock);
+    for (int i = 0; i < HEAD_SLICES; i++) {
+        db->sealed_ms[i] = now - db->options.seal_interval_ms * i / HEAD_SLICES;
+    }
+}
+
+int tsdb_open(const struct tsdb_options *options, struct tsdb **db_out, struct err *e)
+{
+    struct err local = ERR_INIT;
+    struct tsdb *db = mem_calloc(1, sizeof(*db));
+    if (db == NULL) {
+        return err_set(e, ERR_NOMEM, -1, "out of memory for the store");
+    }
+    manifest_init(&db->manifest);
+    lock_init(&db->maintenance_lock, LOCK_RANK_MAINTENANCE);
+    lock_init(&db->view_lock, LOCK_RANK_VIEW);
+    db->querier_source.open = db_querier_open;
+    int status = open_steps(db, options, &local);
+    if (status != 0) {
+        if (local.code != status) {
+            err_set(&local, status, -1, "the store cannot be opened: %s", err_text(status));
+        }
+        if (e != NULL) {
+            *e = local;
+        }
+        tsdb_abandon(db);
+        return status;
+    }
+    stagger_seals(db);
+    *db_out = db;
+    return 0;
+}
+
+/* ---- Closing ---- */
+
+void tsdb_abandon(struct tsdb *db)
+{
+    if (db == NULL) {
+        return;
+    }
+    wal_abandon(db->wal);
+    for (size_t i = 0; i < db->published_count; i++) {
+        head_freeze_drop(db->head, db->published[i]);
+    }
+    for (int i = 0; i < HEAD_SLICES; i++) {
+        if (db->unsealed[i] != NULL) {
+            head_freeze_drop(db->head, db->unsealed[i]);
+        }
+    }
+    mem_free(db->published);
+    head_free(db->head);
+    store_view_unref(db->view);
+    index_free(db->index);
+    part_cache_free(db->cache);
+    manifest_release(&db->manifest);
+    if (db->lock_file != NULL) {
+        vfs_close(db->fs, db->lock_file);
+    }
+    for (size_t i = 0; i < db->identity_label_count; i++) {
+        mem_free((char *)(uintptr_t)db->identity_labels[i].ptr);
+    }
+    mem_free(db->identity_labels);
+    mem_free(db->path);
+    lock_release(&db->view_lock);
+    lock_release(&db->maintenance_lock);
+    mem_free(db);
+}
+
+int tsdb_close(struct tsdb *db, struct err *e)
+{
+    if (db == NULL) {
+        return 0;
+    }
+    int status = 0;
+    if (!db->options.read_only) {
+        status = db_seal_all(db, e);
+        wal_close(db->wal);
+        db->wal = NULL;
+    }
+    tsdb_abandon(db);
+    return status;
+}
+
+struct querier_source *tsdb_querier_source(struct tsdb *db)
+{
+    return &db->querier_source;
+}
+
+struct appender_source *tsdb_appender_source(struct tsdb *db)
+{
+    return head_appender_source(db->head);
+}
+
+int tsdb_sync(struct tsdb *db, struct err *e)
+{
+    return db->wal != NULL ? wal_sync(db->wal, e) : 0;
+}
+
+int tsdb_metadata(struct tsdb *db, struct str metric,
+    int (*callback)(void *context, const struct metric_metadata *metadata), void *context)
+{
+    return metadata_each(head_metadata(db->head), metric, callback, context);
+}
+
+/* ---- Statistics ---- */
+
+static void part_statistics(struct tsdb *db, struct tsdb_statistics *out)
+{
+    struct store_view *v = db_view(db);
+    for (size_t i = 0; i < v->count; i++) {
+        const struct part_info *info = part_info(v->parts[i]->part);
+        out->part_count++;
+        out->part_bytes += info->file_bytes;
+        out->part_samples += info->samples;
+        out->parts_quarantined +=
+            atomic_load_explicit(&v->parts[i]->damaged, memory_order_relaxed) > 0;
+        out->min_t = info->min_t < out->min_t ? info->min_t : out->min_t;
+        out->max_t = info->max_t > out->max_t ? info->max_t : out->max_t;
+    }
+    store_view_unref(v);
+}
+
+void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *out)
+{
+    struct head_statistics head;
+    head_statistics(db->head, &head);
+    *out = (struct tsdb_statistics){.targets = index_count(db->index, INDEX_TARGETS),
+        .shapes = index_count(db->index, INDEX_SHAPES),
+        .series = head.columns,
+        .samples_appended = head.samples_appended,
+        .samples_repeated = head.samples_repeated,
+        .samples_refused = head.samples_refused,
+        .head_rows = head.rows,
+        .head_bytes = head.memory + index_memory(db->index),
+        .min_t = head.min_t,
+        .max_t = head.max_t,
+        .wal_corrupt_records = db->replay.corrupt_frames,
+        .wal_truncated_bytes = db->replay.truncated_bytes,
+        .replayed_samples = db->replay.samples,
+        .replay_ms = db->replay_ms,
+        .seals = atomic_load_explicit(&db->seals, memory_order_relaxed),
+        .merges = atomic_load_explicit(&db->merges, memory_order_relaxed),
+        .expired_parts = atomic_load_explicit(&db->expired_parts, memory_order_relaxed),
+        .parts_quarantined = atomic_load_explicit(&db->parts_quarantined, memory_order_relaxed)};
+    part_statistics(db, out);
+    if (db->wal != NULL) {
+        struct wal_statistics wal;
+        wal_statistics(db->wal, &wal);
+        out->wal_segments = wal.segments;
+        out->wal_bytes = wal.bytes;
+        out->wal_syncs = wal.syncs;
+    }
+}

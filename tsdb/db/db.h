@@ -1,0 +1,122 @@
+/* The store's own view of itself: what the files of this room share. */
+#ifndef SONDE_DB_DB_H
+#define SONDE_DB_DB_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/lock.h"
+#include "db/manifest.h"
+#include "db/store_part.h"
+#include "head/head.h"
+#include "index/index.h"
+#include "part/part.h"
+#include "tsdb/tsdb.h"
+#include "wal/wal.h"
+
+#define DAY_MS ((int64_t)86400000)
+/* Runs and timestamps read lately, shared by all parts. */
+#define DB_CACHE_BYTES ((size_t)64 << 20)
+/* Longest path below the data directory. */
+#define DB_PATH_MAX 4096
+
+/* A fixed set of parts, in order of precedence; immutable, shared by reference count. */
+struct store_view {
+    _Atomic uint32_t references;
+    struct store_part **parts;
+    size_t count;
+};
+
+struct tsdb {
+    struct tsdb_options options;
+    char *path;
+    struct str *identity_labels;
+    size_t identity_label_count;
+    struct vfs *fs;
+    struct clock *clock;
+    struct vfs_file *lock_file;
+    struct index *index;
+    struct head *head;
+    struct wal *wal;
+    struct part_cache *cache;
+    struct querier_source querier_source;
+
+    /* Rank MAINTENANCE: one seal, merge or delete at a time. */
+    struct lock maintenance_lock;
+    struct manifest manifest;
+    struct freeze *unsealed[HEAD_SLICES]; /* frozen, but the part is not listed yet */
+    struct freeze **published;            /* sealed, waiting for older queriers to close */
+    size_t published_count, published_cap;
+    int64_t sealed_ms[HEAD_SLICES]; /* monotonic: when a slice was last sealed */
+    uint64_t metadata_saved;        /* changes that the metadata file has */
+
+    /* Rank VIEW. */
+    struct lock view_lock;
+    struct store_view *view;
+    uint64_t version; /* of the view; grows with each */
+
+    uint64_t split; /* hash of the identity labels */
+    bool resplit;   /* the log was written with others: all slices must be sealed together */
+    struct wal_replay_statistics replay;
+    int64_t replay_ms;
+    _Atomic uint64_t seals, merges, expired_parts, parts_quarantined;
+};
+
+/* <data>/<name>; `buffer` has DB_PATH_MAX bytes. ERR_LIMIT when it is too long. */
+int db_path(const struct tsdb *db, const char *name, char *buffer);
+/* The file of a part, and its directory. */
+int db_part_path(const struct tsdb *db, const struct manifest_part *part, char *buffer);
+int db_day_path(const struct tsdb *db, int64_t day, char *buffer);
+/* Makes a directory whose parent is there, durably: its name survives a power cut. */
+int db_make_directory(struct tsdb *db, const char *path);
+/* Floor division: 1969-12-31 is day -1. */
+int64_t db_day_of(int64_t t_ms);
+
+struct store_view *store_view_ref(struct store_view *v);
+void store_view_unref(struct store_view *v);
+/* The current view, referenced. */
+struct store_view *db_view(struct tsdb *db);
+
+/* ---- Steps of maintenance; the lock is held ---- */
+
+/* Removes the parts of `gone` and adds `added` (references move to the store), with `floors` when not
+ * NULL: first in the manifest, then for queriers. *version_out is that of the new view. On error
+ * nothing has changed for queriers, and the new files may or may not be listed on disk: they stay. */
+struct parts_change {
+    struct store_part *const *gone;
+    size_t gone_count;
+    struct store_part *const *added;
+    size_t added_count;
+    const uint64_t *floors;
+};
+int db_change_parts(
+    struct tsdb *db, const struct parts_change *change, uint64_t *version_out, struct err *e);
+
+/* Freezes slices (a bit each) and writes them to parts, listed together: all or none. */
+#define SLICES_ALL ((1u << HEAD_SLICES) - 1)
+int db_seal(struct tsdb *db, unsigned slices, struct err *e);
+/* All slices, and the log they cover; takes the lock itself. */
+int db_seal_all(struct tsdb *db, struct err *e);
+/* Merges parts of one day, neighbours in precedence, into one. */
+int db_merge(
+    struct tsdb *db, struct store_part *const *parts, size_t count, uint32_t level, struct err *e);
+/* Writes a part and opens it, listed nowhere yet. */
+int db_write_part(struct tsdb *db, struct part_source *source, struct manifest_part *about,
+    struct store_part **part_out, struct err *e);
+
+/* ---- Reading ---- */
+
+int db_querier_open(struct querier_source *source, int64_t min_t, int64_t max_t,
+    struct querier **querier_out, struct err *e);
+
+/* ---- Metadata file ---- */
+
+int db_metadata_load(struct tsdb *db, struct err *e);
+int db_metadata_save(struct tsdb *db, struct err *e);
+
+/* ---- Replay ---- */
+
+int db_replay(struct tsdb *db, struct err *e);
+
+#endif

@@ -1,0 +1,666 @@
+/* Queriers: one view of head and parts, selections over both.
+ *
+ * A selection asks the index for rectangles of targets and shapes, then every table that could hold
+ * samples of the range which pairs it has. The result is a list of series, each with a list of places
+ * where its samples lie; nothing is decoded.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "db/db.h"
+#include "db/series_source.h"
+
+/* Series of one selection. */
+#define SELECT_SERIES_MAX ((size_t)1 << 28)
+
+struct db_querier {
+    struct querier querier;
+    struct tsdb *db;
+    struct store_view *view;
+    struct head_view head_view;
+    int64_t min_t, max_t;
+};
+
+struct db_set;
+
+struct db_series {
+    struct series series;
+    struct db_set *set;
+    const struct labels *labels;
+    uint32_t target, shape;
+    struct series_source *sources;
+};
+
+struct db_set {
+    struct series_set set;
+    struct iter_request request;
+    struct read_point point;
+};
+
+/* ---- Collecting pairs ---- */
+
+struct collection {
+    struct db_querier *querier;
+    const struct select_request *request;
+    int64_t min_t, max_t;
+    struct arena *arena;
+    struct err *e;
+    const struct index_rectangle *rectangle;
+    struct db_series **items;
+    size_t count, cap;
+    uint32_t *slots; /* position + 1 by hash of (target, shape) */
+    size_t slot_mask;
+};
+
+static void collection_release(struct collection *c)
+{
+    mem_free(c->items);
+    mem_free(c->slots);
+}
+
+static size_t slot_of(const struct collection *c, uint32_t target, uint32_t shape)
+{
+    return (size_t)hash_mix64((uint64_t)target << 32 | shape) & c->slot_mask;
+}
+
+static int grow_slots(struct collection *c)
+{
+    size_t cap = c->slots == NULL ? 0 : c->slot_mask + 1;
+    if (c->count < cap / 2) {
+        return 0;
+    }
+    size_t grown_cap = cap == 0 ? 256 : cap * 2;
+    uint32_t *grown = mem_calloc(grown_cap, sizeof(*grown));
+    if (grown == NULL) {
+        return ERR_NOMEM;
+    }
+    mem_free(c->slots);
+    c->slots = grown;
+    c->slot_mask = grown_cap - 1;
+    for (size_t i = 0; i < c->count; i++) {
+        size_t at = slot_of(c, c->items[i]->target, c->items[i]->shape);
+        while (c->slots[at] != 0) {
+            at = (at + 1) & c->slot_mask;
+        }
+        c->slots[at] = (uint32_t)(i + 1);
+    }
+    return 0;
+}
+
+static int new_series(
+    struct collection *c, uint32_t target, uint32_t shape, struct db_series **series_out)
+{
+    if (c->request->series_max > 0 && c->count >= c->request->series_max) {
+        return err_set(c->e, ERR_LIMIT, -1,
+            "the selection matches more than %zu series: narrow it, or raise the limit",
+            c->request->series_max);
+    }
+    int status = mem_array_grow(
+        (void **)&c->items, &c->cap, c->count + 1, sizeof(struct db_series *), SELECT_SERIES_MAX);
+    if (status == 0) {
+        status = grow_slots(c);
+    }
+    struct db_series *s = status == 0 ? arena_calloc(c->arena, 1, sizeof(*s)) : NULL;
+    if (s == NULL) {
+        return status != 0 ? status : arena_error(c->arena);
+    }
+    s->target = target;
+    s->shape = shape;
+    c->items[c->count++] = s;
+    *series_out = s;
+    return 0;
+}
+
+/* The series of a pair, made when new. */
+static int find_series(
+    struct collection *c, uint32_t target, uint32_t shape, struct db_series **series_out)
+{
+    if (c->slots != NULL) {
+        for (size_t at = slot_of(c, target, shape); c->slots[at] != 0;
+             at = (at + 1) & c->slot_mask) {
+            struct db_series *s = c->items[c->slots[at] - 1];
+            if (s->target == target && s->shape == shape) {
+                *series_out = s;
+                return 0;
+            }
+        }
+    }
+    int status = new_series(c, target, shape, series_out);
+    if (status == 0) {
+        size_t at = slot_of(c, target, shape);
+        while (c->slots[at] != 0) {
+            if (c->slots[at] == c->count) {
+                return 0; // the growth has put it there
+            }
+            at = (at + 1) & c->slot_mask;
+        }
+        c->slots[at] = (uint32_t)c->count;
+    }
+    return status;
+}
+
+static int add_source(
+    struct collection *c, uint32_t target, uint32_t shape, const struct series_source *source)
+{
+    struct db_series *s = NULL;
+    int status = find_series(c, target, shape, &s);
+    if (status != 0) {
+        return status;
+    }
+    struct series_source *copy = arena_dup(c->arena, source, sizeof(*source));
+    if (copy == NULL) {
+        return arena_error(c->arena);
+    }
+    copy->next = s->sources;
+    s->sources = copy;
+    return 0;
+}
+
+/* ---- The head ---- */
+
+/* A head's column may be of a series that ended before the range: whoever asks for labels only is
+ * told of series that have samples. */
+static int has_samples(struct collection *c, const struct head_match *match, bool *has_out)
+{
+    struct arena scratch;
+    struct sample_list list = {0};
+    arena_init(&scratch, 0);
+    int status = table_read(match->table, match->column, &c->querier->head_view.point, c->min_t,
+        c->max_t, &scratch, &list);
+    *has_out = list.count > 0;
+    arena_release(&scratch);
+    return status;
+}
+
+static int on_head_match(void *context, const struct head_match *match)
+{
+    struct collection *c = context;
+    bool has = true;
+    int status = c->request->labels_only ? has_samples(c, match, &has) : 0;
+    if (status != 0 || !has) {
+        return status;
+    }
+    struct series_source source = {.precedence = HEAD_PRECEDENCE,
+        .min_t = c->min_t,
+        .max_t = c->max_t,
+        .table = match->table,
+        .column = match->column,
+        .kind = match->kind};
+    int64_t min_t = 0, max_t = 0;
+    if (!table_extent(match->table, &c->querier->head_view.point, &min_t, &max_t)) {
+        return 0;
+    }
+    source.min_t = min_t > c->min_t ? min_t : c->min_t;
+    source.max_t = max_t < c->max_t ? max_t : c->max_t;
+    return add_source(c, match->target, match->shape, &source);
+}
+
+/* ---- Parts ---- */
+
+/* What of one part is asked for: targets by local id, and columns of one schema. */
+struct part_choice {
+    bool *targets;
+    const struct schema_column **columns;
+    size_t column_count;
+};
+
+static int choose_targets(
+    const struct collection *c, const struct store_part *p, struct part_choice *choice, bool *any)
+{
+    uint32_t count = part_info(p->part)->target_count;
+    choice->targets = mem_calloc(count + 1u, sizeof(*choice->targets));
+    if (choice->targets == NULL) {
+        return ERR_NOMEM;
+    }
+    *any = false;
+    for (uint32_t i = 0; i < count; i++) {
+        choice->targets[i] = id_set_has(c->rectangle->targets, p->targets[i]);
+        *any = *any || choice->targets[i];
+    }
+    return 0;
+}
+
+static int choose_columns(
+    const struct collection *c, const struct schema_map *schema, struct part_choice *choice)
+{
+    mem_free(choice->columns);
+    choice->column_count = 0;
+    choice->columns = mem_calloc(schema->count + 1u, sizeof(struct schema_column *));
+    if (choice->columns == NULL) {
+        return ERR_NOMEM;
+    }
+    for (uint32_t i = 0; i < schema->count; i++) {
+        if (id_set_has(c->rectangle->shapes, schema->columns[i].shape)) {
+            choice->columns[choice->column_count++] = &schema->columns[i];
+        }
+    }
+    return 0;
+}
+
+static int add_group(struct collection *c, struct store_part *p, uint32_t group_index,
+    const struct part_choice *choice)
+{
+    const struct part_group *group = &part_groups(p->part)[group_index];
+    int status = 0;
+    for (size_t i = 0; i < choice->column_count; i++) {
+        const struct schema_column *column = choice->columns[i];
+        for (uint32_t t = 0; status == 0 && t < group->target_count; t++) {
+            if (!choice->targets[group->targets[t]]) {
+                continue;
+            }
+            const struct series_source source = {.precedence = p->about.precedence,
+                .min_t = group->min_t > c->min_t ? group->min_t : c->min_t,
+                .max_t = group->max_t < c->max_t ? group->max_t : c->max_t,
+                .part = p,
+                .group = group_index,
+                .group_table = t,
+                .column = column->column,
+                .kind = (enum column_kind)column->kind};
+            status = add_source(c, p->targets[group->targets[t]], column->shape, &source);
+        }
+    }
+    return status;
+}
+
+static int add_part(struct collection *c, struct store_part *p)
+{
+    const struct part_info *info = part_info(p->part);
+    if (info->min_t > c->max_t || info->max_t < c->min_t) {
+        return 0;
+    }
+    struct part_choice choice = {0};
+    bool any = false;
+    uint32_t chosen_schema = UINT32_MAX;
+    int status = choose_targets(c, p, &choice, &any);
+    for (uint32_t g = 0; status == 0 && any && g < info->group_count; g++) {
+        const struct part_group *group = &part_groups(p->part)[g];
+        if (group->min_t > c->max_t || group->max_t < c->min_t) {
+            continue;
+        }
+        if (group->schema != chosen_schema) {
+            chosen_schema = group->schema;
+            status = choose_columns(c, &p->schemas[chosen_schema], &choice);
+        }
+        if (status == 0 && choice.column_count > 0) {
+            status = add_group(c, p, g, &choice);
+        }
+    }
+    mem_free(choice.targets);
+    mem_free(choice.columns);
+    return status;
+}
+
+static int collect_rectangle(struct collection *c)
+{
+    const struct db_querier *q = c->querier;
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < q->view->count; i++) {
+        status = add_part(c, q->view->parts[i]);
+    }
+    if (status == 0) {
+        status = head_select(
+            q->db->head, c->rectangle, &q->head_view.point, c->min_t, c->max_t, on_head_match, c);
+    }
+    return status;
+}
+
+static int collect(struct collection *c)
+{
+    const struct db_querier *q = c->querier;
+    struct index_selection selection = {0};
+    c->min_t = c->request->min_t > q->min_t ? c->request->min_t : q->min_t;
+    c->max_t = c->request->max_t < q->max_t ? c->request->max_t : q->max_t;
+    int status = 0;
+    if (c->min_t <= c->max_t) {
+        status = index_select(
+            q->db->index, c->request->matchers, c->request->matcher_count, &selection, c->e);
+    }
+    for (size_t i = 0; status == 0 && i < selection.count; i++) {
+        c->rectangle = &selection.rectangles[i];
+        status = collect_rectangle(c);
+    }
+    index_selection_release(&selection);
+    return status;
+}
+
+/* ---- Labels ---- */
+
+static int merge_labels(struct tsdb *db, struct db_series *s)
+{
+    const struct labels *target = index_labels(db->index, INDEX_TARGETS, s->target);
+    if (labels_count(target) == 0) {
+        s->labels = labels_ref(index_labels(db->index, INDEX_SHAPES, s->shape));
+        return 0;
+    }
+    struct label pairs[2 * LABELS_COUNT_MAX];
+    size_t count = index_series_labels(db->index, s->target, s->shape, pairs);
+    return labels_new(pairs, count, &s->labels, NULL);
+}
+
+static int compare_labels(const void *a, const void *b)
+{
+    const struct db_series *x = *(struct db_series *const *)a;
+    const struct db_series *y = *(struct db_series *const *)b;
+    return labels_cmp(x->labels, y->labels);
+}
+
+/* Pairs that are the same series become one. */
+static void join_equal(struct collection *c)
+{
+    qsort(c->items, c->count, sizeof(struct db_series *), compare_labels);
+    size_t kept = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        struct db_series *s = c->items[i];
+        if (kept == 0 || !labels_eq(c->items[kept - 1]->labels, s->labels)) {
+            c->items[kept++] = s;
+            continue;
+        }
+        struct series_source **end = &c->items[kept - 1]->sources;
+        while (*end != NULL) {
+            end = &(*end)->next;
+        }
+        *end = s->sources;
+        labels_unref(s->labels);
+    }
+    c->count = kept;
+}
+
+static void unref_labels(struct collection *c)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        labels_unref(c->items[i]->labels);
+    }
+}
+
+static int label_all(struct collection *c)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        int status = merge_labels(c->querier->db, c->items[i]);
+        if (status != 0) {
+            unref_labels(c);
+            return status;
+        }
+    }
+    return 0;
+}
+
+/* ---- The set ---- */
+
+static const struct labels *op_labels(struct series *s)
+{
+    return ((struct db_series *)s)->labels;
+}
+
+static int op_open(
+    struct series *s, struct arena *arena, struct column_iter **iter_out, struct err *e)
+{
+    const struct db_series *self = (const struct db_series *)s;
+    return series_iter_open(self->sources, &self->set->request, arena, iter_out, e);
+}
+
+static const struct series_ops series_ops = {op_labels, op_open};
+
+static void set_free(struct series_set *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        labels_unref(((struct db_series *)set->series[i])->labels);
+    }
+}
+
+/* A sentence for each part of the range with runs that could not be read. */
+static int add_warnings(struct collection *c, struct series_set *set)
+{
+    const struct store_view *v = c->querier->view;
+    const char **warnings = arena_calloc(c->arena, v->count + 1, sizeof(*warnings));
+    if (warnings == NULL) {
+        return arena_error(c->arena);
+    }
+    for (size_t i = 0; i < v->count; i++) {
+        const struct part_info *info = part_info(v->parts[i]->part);
+        bool damaged = atomic_load_explicit(&v->parts[i]->damaged, memory_order_relaxed) > 0;
+        if (!damaged || info->min_t > c->max_t || info->max_t < c->min_t) {
+            continue;
+        }
+        struct strbuf text;
+        strbuf_init(&text, 2 * DB_PATH_MAX);
+        strbuf_addf(&text, "some samples of part %s are damaged and missing from the answer",
+            part_path(v->parts[i]->part));
+        char *copy =
+            strbuf_error(&text) == 0 ? arena_strndup(c->arena, text.data, text.size) : NULL;
+        strbuf_release(&text);
+        if (copy == NULL) {
+            return ERR_NOMEM;
+        }
+        warnings[set->warning_count++] = copy;
+    }
+    set->warnings = warnings;
+    return 0;
+}
+
+static int build_set(struct collection *c, struct series_set **set_out)
+{
+    struct db_set *set = arena_calloc(c->arena, 1, sizeof(*set));
+    struct series **series = arena_alloc(c->arena, (c->count + 1) * sizeof(struct series *));
+    if (set == NULL || series == NULL) {
+        return arena_error(c->arena);
+    }
+    set->point = c->querier->head_view.point;
+    set->request = (struct iter_request){&set->point, c->min_t, c->max_t};
+    for (size_t i = 0; i < c->count; i++) {
+        c->items[i]->series.ops = &series_ops;
+        c->items[i]->set = set;
+        series[i] = &c->items[i]->series;
+    }
+    set->set = (struct series_set){.series = series, .count = c->count, .free = set_free};
+    int status = add_warnings(c, &set->set);
+    *set_out = &set->set;
+    return status;
+}
+
+static struct db_querier *self_of(struct querier *q)
+{
+    return (struct db_querier *)q;
+}
+
+static int finish(struct err *e, int status, const char *what)
+{
+    if (status != 0 && (e == NULL || e->code != status)) {
+        err_set(e, status, -1, "%s: %s", what, err_text(status));
+    }
+    return status;
+}
+
+static int op_select(struct querier *q, const struct select_request *request, struct arena *arena,
+    struct series_set **set_out, struct err *e)
+{
+    struct collection c = {.querier = self_of(q), .request = request, .arena = arena, .e = e};
+    int status = collect(&c);
+    if (status == 0) {
+        status = label_all(&c);
+    }
+    if (status == 0) {
+        bool overlap = index_sides_overlap(c.querier->db->index);
+        if (overlap) {
+            join_equal(&c);
+        }
+        status = build_set(&c, set_out);
+        if (status != 0) {
+            unref_labels(&c);
+        } else {
+            (*set_out)->sorted = overlap;
+        }
+    }
+    collection_release(&c);
+    return finish(e, status, "selecting series");
+}
+
+/* ---- Names and values ---- */
+
+static int compare_strings(const void *a, const void *b)
+{
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+static int list_of(
+    struct index_strings *found, size_t limit, struct arena *arena, struct string_list *out)
+{
+    qsort(found->items, found->count, sizeof(*found->items), compare_strings);
+    size_t kept = 0;
+    for (size_t i = 0; i < found->count; i++) {
+        if (kept == 0 || !str_eq(found->items[kept - 1], found->items[i])) {
+            found->items[kept++] = found->items[i];
+        }
+    }
+    *out = (struct string_list){.truncated = limit > 0 && kept > limit};
+    out->count = out->truncated ? limit : kept;
+    out->items = arena_alloc(arena, (out->count + 1) * sizeof(*out->items));
+    for (size_t i = 0; out->items != NULL && i < out->count; i++) {
+        struct str s = found->items[i];
+        char *copy = arena_strndup(arena, s.ptr, s.len);
+        if (copy == NULL) {
+            return arena_error(arena);
+        }
+        out->items[i] = str_make(copy, s.len);
+    }
+    return out->items != NULL ? 0 : arena_error(arena);
+}
+
+/* What a lookup asks of each side, for the ids that take part in the selection. */
+struct lookup {
+    bool names;
+    struct str name; /* of the values */
+};
+
+static int ask_side(struct tsdb *db, enum index_side side, const struct lookup *lookup,
+    const struct id_set *ids, struct index_strings *found)
+{
+    return lookup->names ? index_label_names(db->index, side, ids, found)
+                         : index_label_values(db->index, side, lookup->name, ids, found);
+}
+
+/* Both sides' ids of the series that were found. */
+static int ask_ids(struct collection *c, const struct lookup *lookup, struct index_strings *found)
+{
+    struct id_set *targets = id_set_new();
+    struct id_set *shapes = id_set_new();
+    int status = targets != NULL && shapes != NULL ? 0 : ERR_NOMEM;
+    for (size_t i = 0; status == 0 && i < c->count; i++) {
+        status = id_set_add(targets, c->items[i]->target);
+        status = status == 0 ? id_set_add(shapes, c->items[i]->shape) : status;
+    }
+    if (status == 0) {
+        status = ask_side(c->querier->db, INDEX_TARGETS, lookup, targets, found);
+    }
+    if (status == 0) {
+        status = ask_side(c->querier->db, INDEX_SHAPES, lookup, shapes, found);
+    }
+    id_set_free(targets);
+    id_set_free(shapes);
+    return status;
+}
+
+/* A value on the shape's side may be hidden by the target's: series by series then. */
+static int ask_labels(
+    struct collection *c, const struct lookup *lookup, struct index_strings *found)
+{
+    int status = label_all(c);
+    if (status != 0) {
+        return status;
+    }
+    for (size_t i = 0; status == 0 && i < c->count; i++) {
+        const struct labels *labels = c->items[i]->labels;
+        for (size_t k = 0; status == 0 && k < labels_count(labels); k++) {
+            struct label pair = labels_at(labels, k);
+            if (!lookup->names && !str_eq(pair.name, lookup->name)) {
+                continue;
+            }
+            /* The pairs die with the labels: the arena keeps the text. */
+            struct str text = lookup->names ? pair.name : pair.value;
+            char *copy = arena_strndup(c->arena, text.ptr, text.len);
+            status = copy == NULL ? arena_error(c->arena)
+                                  : mem_array_grow((void **)&found->items, &found->cap,
+                                        found->count + 1, sizeof(*found->items), SIZE_MAX);
+            if (status == 0) {
+                found->items[found->count++] = str_make(copy, text.len);
+            }
+        }
+    }
+    unref_labels(c);
+    return status;
+}
+
+static int look_up(struct querier *q, const struct lookup *lookup,
+    const struct select_request *request, size_t limit, struct arena *arena,
+    struct string_list *out, struct err *e)
+{
+    struct arena scratch;
+    arena_init(&scratch, 0);
+    struct select_request labels_only = *request;
+    labels_only.labels_only = true;
+    struct collection c = {
+        .querier = self_of(q), .request = &labels_only, .arena = &scratch, .e = e};
+    struct index_strings found = {0};
+    int status = collect(&c);
+    if (status == 0) {
+        status = index_sides_overlap(c.querier->db->index) ? ask_labels(&c, lookup, &found)
+                                                           : ask_ids(&c, lookup, &found);
+    }
+    if (status == 0) {
+        status = list_of(&found, limit, arena, out);
+    }
+    index_strings_release(&found);
+    collection_release(&c);
+    arena_release(&scratch);
+    return finish(e, status, "looking up labels");
+}
+
+static int op_label_names(struct querier *q, const struct select_request *request, size_t limit,
+    struct arena *arena, struct string_list *names_out, struct err *e)
+{
+    const struct lookup lookup = {.names = true};
+    return look_up(q, &lookup, request, limit, arena, names_out, e);
+}
+
+static int op_label_values(struct querier *q, struct str name, const struct select_request *request,
+    size_t limit, struct arena *arena, struct string_list *values_out, struct err *e)
+{
+    const struct lookup lookup = {.name = name};
+    return look_up(q, &lookup, request, limit, arena, values_out, e);
+}
+
+/* ---- Opening ---- */
+
+static void op_close(struct querier *q)
+{
+    struct db_querier *self = self_of(q);
+    head_view_close(self->db->head, &self->head_view);
+    store_view_unref(self->view);
+    mem_free(self);
+}
+
+static const struct querier_ops querier_ops = {
+    op_select, op_label_names, op_label_values, op_close};
+
+int db_querier_open(struct querier_source *source, int64_t min_t, int64_t max_t,
+    struct querier **querier_out, struct err *e)
+{
+    struct tsdb *db = (struct tsdb *)((char *)source - offsetof(struct tsdb, querier_source));
+    struct db_querier *q = mem_calloc(1, sizeof(*q));
+    if (q == NULL) {
+        return err_set(e, ERR_NOMEM, -1, "out of memory for a querier");
+    }
+    q->querier.ops = &querier_ops;
+    q->db = db;
+    q->min_t = min_t;
+    q->max_t = max_t;
+    /* Parts and version are those of one moment, and commits before it are visible (INV-6). */
+    lock_take(&db->view_lock);
+    q->view = store_view_ref(db->view);
+    head_view_open(db->head, db->version, &q->head_view);
+    lock_give(&db->view_lock);
+    *querier_out = &q->querier;
+    return 0;
+}

@@ -1,0 +1,421 @@
+/* One series from many sources, as runs.
+ *
+ * Sources are opened in order of their earliest possible sample. While one source alone covers a
+ * stretch of time its decoded arrays are handed out as they are; where several overlap they are
+ * merged sample by sample. A run holds one kind of value.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "db/series_source.h"
+#include "model/histogram.h"
+
+/* Samples merged into one run. */
+enum { MERGED_RUN_MAX = 2048 };
+
+/* An open source: decoded samples, and how far they are used. */
+struct cursor {
+    struct cursor *next;
+    const struct series_source *source;
+    const int64_t *times;
+    const double *values;
+    const struct str *histograms;
+    size_t at, count;
+    struct part_buffer buffer;
+    struct arena arena; /* samples of the head */
+};
+
+struct series_iter {
+    struct column_iter iter;
+    struct arena *arena;
+    struct iter_request request;
+    const struct series_source **sources; /* by min_t */
+    size_t source_at, source_count;
+    struct cursor *active;
+    struct cursor *idle; /* to be used again */
+    /* The run that peek found and next has not taken. */
+    bool held;
+    struct column_run run;
+    /* Merged samples, and decoded histograms of the run handed out last. */
+    int64_t *times;
+    double *values;
+    struct str *cells;
+    struct arena run_arena;
+};
+
+static struct series_iter *self_of(struct column_iter *it)
+{
+    return (struct series_iter *)it;
+}
+
+/* ---- Cursors ---- */
+
+static void cursor_release(void *object)
+{
+    struct cursor *c = object;
+    part_buffer_release(&c->buffer);
+    arena_release(&c->arena);
+}
+
+static struct cursor *cursor_new(struct series_iter *it)
+{
+    struct cursor *c = it->idle;
+    if (c != NULL) {
+        it->idle = c->next;
+        return c;
+    }
+    c = arena_calloc(it->arena, 1, sizeof(*c));
+    if (c != NULL) {
+        part_buffer_init(&c->buffer);
+        arena_init(&c->arena, 0);
+    }
+    return c;
+}
+
+static int read_head(struct series_iter *it, struct cursor *c)
+{
+    struct sample_list list = {0};
+    arena_release(&c->arena);
+    int status = table_read(c->source->table, c->source->column, it->request.point,
+        it->request.min_t, it->request.max_t, &c->arena, &list);
+    c->times = list.times;
+    c->values = list.values;
+    c->histograms = list.histograms;
+    c->count = list.count;
+    return status;
+}
+
+static int read_part(struct series_iter *it, struct cursor *c, struct err *e)
+{
+    const struct series_source *s = c->source;
+    size_t count = 0;
+    int status = part_read(s->part->part, s->group, s->group_table, s->column, it->request.min_t,
+        it->request.max_t, &c->buffer, &count, e);
+    if (status == ERR_CORRUPT) {
+        atomic_fetch_add_explicit(&s->part->damaged, 1, memory_order_relaxed);
+    }
+    c->times = c->buffer.times;
+    c->values = s->kind == COLUMN_FLOAT ? c->buffer.values : NULL;
+    c->histograms = s->kind == COLUMN_HISTOGRAM ? c->buffer.histograms : NULL;
+    c->count = count;
+    return status;
+}
+
+/* Opens the next source. */
+static int activate(struct series_iter *it, struct err *e)
+{
+    struct cursor *c = cursor_new(it);
+    if (c == NULL) {
+        return err_set(e, arena_error(it->arena), -1, "reading a series: out of memory");
+    }
+    c->source = it->sources[it->source_at++];
+    c->at = 0;
+    int status = c->source->part != NULL ? read_part(it, c, e) : read_head(it, c);
+    if (status != 0 || c->count == 0) {
+        c->next = it->idle;
+        it->idle = c;
+        return status;
+    }
+    c->next = it->active;
+    it->active = c;
+    return 0;
+}
+
+/* Used-up cursors leave. */
+static void retire(struct series_iter *it)
+{
+    struct cursor **link = &it->active;
+    while (*link != NULL) {
+        struct cursor *c = *link;
+        if (c->at < c->count) {
+            link = &c->next;
+            continue;
+        }
+        *link = c->next;
+        c->next = it->idle;
+        it->idle = c;
+    }
+}
+
+static size_t lower_bound(const struct cursor *c, int64_t t_ms)
+{
+    size_t low = c->at, high = c->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (c->times[middle] < t_ms) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* ---- Runs ---- */
+
+static int decode_histograms(
+    struct series_iter *it, const struct str *cells, size_t count, struct err *e)
+{
+    const struct histogram **list = arena_alloc(&it->run_arena, count * sizeof(*list));
+    int status = list != NULL ? 0 : arena_error(&it->run_arena);
+    for (size_t i = 0; status == 0 && i < count; i++) {
+        struct histogram *h = NULL;
+        status = histogram_decode(cells[i], &it->run_arena, &h);
+        list[i] = h;
+    }
+    it->run.values = NULL;
+    it->run.histograms = list;
+    return status == 0 ? 0 : err_set(e, status, -1, "a histogram: %s", err_text(status));
+}
+
+/* Samples of the only open source before `limit`, as they lie. */
+static int run_of_one(struct series_iter *it, struct cursor *c, size_t end, struct err *e)
+{
+    it->run = (struct column_run){.count = end - c->at, .times = c->times + c->at};
+    int status = 0;
+    if (c->source->kind == COLUMN_HISTOGRAM) {
+        status = decode_histograms(it, c->histograms + c->at, it->run.count, e);
+    } else {
+        it->run.values = c->values + c->at;
+    }
+    c->at = end;
+    return status;
+}
+
+/* Of two samples of one time: a histogram counts before a float (a sender that changes over names both
+ * for a while), then the higher precedence. */
+static bool counts_before(const struct series_source *a, const struct series_source *b)
+{
+    return a->kind != b->kind ? a->kind > b->kind : a->precedence > b->precedence;
+}
+
+/* The open sample that comes next: the earliest. Others of its time are passed over. NULL when it is
+ * not before `limit`. */
+static struct cursor *pick(struct series_iter *it, int64_t limit)
+{
+    struct cursor *best = NULL;
+    for (struct cursor *c = it->active; c != NULL; c = c->next) {
+        if (c->at == c->count) {
+            continue;
+        }
+        bool better =
+            best == NULL || c->times[c->at] < best->times[best->at] ||
+            (c->times[c->at] == best->times[best->at] && counts_before(c->source, best->source));
+        best = better ? c : best;
+    }
+    return best != NULL && best->times[best->at] < limit ? best : NULL;
+}
+
+static void pass(struct series_iter *it, int64_t t_ms)
+{
+    for (struct cursor *c = it->active; c != NULL; c = c->next) {
+        c->at += c->at < c->count && c->times[c->at] == t_ms;
+    }
+}
+
+static int reserve_merged(struct series_iter *it)
+{
+    if (it->times != NULL) {
+        return 0;
+    }
+    int64_t *times = arena_alloc(it->arena, MERGED_RUN_MAX * sizeof(*times));
+    it->values = arena_alloc(it->arena, MERGED_RUN_MAX * sizeof(*it->values));
+    it->cells = arena_alloc(it->arena, MERGED_RUN_MAX * sizeof(*it->cells));
+    if (times == NULL || it->values == NULL || it->cells == NULL) {
+        return arena_error(it->arena);
+    }
+    it->times = times;
+    return 0;
+}
+
+/* Samples of all open sources before `limit`, merged, as long as they are of one kind. */
+static int run_of_many(struct series_iter *it, int64_t limit, struct err *e)
+{
+    int status = reserve_merged(it);
+    if (status != 0) {
+        return err_set(e, status, -1, "reading a series: %s", err_text(status));
+    }
+    size_t count = 0;
+    enum column_kind kind = COLUMN_FLOAT;
+    while (count < MERGED_RUN_MAX) {
+        const struct cursor *c = pick(it, limit);
+        if (c == NULL || (count > 0 && c->source->kind != kind)) {
+            break;
+        }
+        kind = c->source->kind;
+        it->times[count] = c->times[c->at];
+        if (kind == COLUMN_HISTOGRAM) {
+            it->cells[count] = c->histograms[c->at];
+        } else {
+            it->values[count] = c->values[c->at];
+        }
+        pass(it, it->times[count]);
+        count++;
+    }
+    it->run = (struct column_run){.count = count, .times = it->times, .values = it->values};
+    return kind == COLUMN_HISTOGRAM && count > 0 ? decode_histograms(it, it->cells, count, e) : 0;
+}
+
+/* Fills it->run: 1, or 0 at the end. */
+static int produce(struct series_iter *it, struct err *e)
+{
+    arena_release(&it->run_arena);
+    for (;;) {
+        retire(it);
+        bool more = it->source_at < it->source_count;
+        if (it->active == NULL && !more) {
+            return 0;
+        }
+        /* Sources not open yet begin at this time or later; at the last one nothing is beyond. */
+        int64_t limit = more ? it->sources[it->source_at]->min_t : INT64_MAX;
+        int status = 0;
+        it->run.count = 0;
+        if (it->active != NULL && it->active->next == NULL) {
+            size_t end = lower_bound(it->active, limit);
+            if (end > it->active->at) {
+                status = run_of_one(it, it->active, end, e);
+            }
+        } else if (it->active != NULL) {
+            status = run_of_many(it, limit, e);
+        }
+        if (status != 0) {
+            return status;
+        }
+        if (it->run.count > 0) {
+            return 1;
+        }
+        status = activate(it, e);
+        if (status != 0) {
+            return status;
+        }
+    }
+}
+
+/* ---- The operations ---- */
+
+static int op_next(struct column_iter *iter, struct column_run *run_out, struct err *e)
+{
+    struct series_iter *it = self_of(iter);
+    if (!it->held) {
+        int status = produce(it, e);
+        if (status != 1) {
+            return status;
+        }
+    }
+    it->held = false;
+    *run_out = it->run;
+    return 1;
+}
+
+static int op_peek(struct column_iter *iter, int64_t *min_t_out, int64_t *max_t_out,
+    const struct run_summary **summary_out, struct err *e)
+{
+    struct series_iter *it = self_of(iter);
+    if (!it->held) {
+        int status = produce(it, e);
+        if (status != 1) {
+            return status;
+        }
+        it->held = true;
+    }
+    *min_t_out = it->run.times[0];
+    *max_t_out = it->run.times[it->run.count - 1];
+    *summary_out = NULL;
+    return 1;
+}
+
+static void op_skip(struct column_iter *iter)
+{
+    self_of(iter)->held = false;
+}
+
+/* The part of the held run before `t` is dropped. */
+static void trim_held(struct series_iter *it, int64_t t_ms)
+{
+    size_t skip = 0;
+    while (skip < it->run.count && it->run.times[skip] < t_ms) {
+        skip++;
+    }
+    it->run.times += skip;
+    it->run.values = it->run.values != NULL ? it->run.values + skip : NULL;
+    it->run.histograms = it->run.histograms != NULL ? it->run.histograms + skip : NULL;
+    it->run.count -= skip;
+    it->held = it->run.count > 0;
+}
+
+static int op_seek(struct column_iter *iter, int64_t t_ms, struct err *e)
+{
+    struct series_iter *it = self_of(iter);
+    (void)e;
+    if (it->held) {
+        trim_held(it, t_ms);
+    }
+    for (struct cursor *c = it->active; c != NULL; c = c->next) {
+        c->at = lower_bound(c, t_ms);
+    }
+    if (t_ms > it->request.min_t) {
+        it->request.min_t = t_ms;
+    }
+    /* Sources that end before are never opened. */
+    size_t kept = it->source_at;
+    for (size_t i = it->source_at; i < it->source_count; i++) {
+        if (it->sources[i]->max_t >= t_ms) {
+            it->sources[kept++] = it->sources[i];
+        }
+    }
+    it->source_count = kept;
+    return 0;
+}
+
+static void op_close(struct column_iter *iter)
+{
+    struct series_iter *it = self_of(iter);
+    for (struct cursor *c = it->active; c != NULL; c = c->next) {
+        cursor_release(c);
+    }
+    for (struct cursor *c = it->idle; c != NULL; c = c->next) {
+        cursor_release(c);
+    }
+    arena_release(&it->run_arena);
+}
+
+static const struct column_iter_ops ops = {op_next, op_peek, op_skip, op_seek, op_close};
+
+static int compare_sources(const void *a, const void *b)
+{
+    const struct series_source *x = *(const struct series_source *const *)a;
+    const struct series_source *y = *(const struct series_source *const *)b;
+    if (x->min_t != y->min_t) {
+        return x->min_t < y->min_t ? -1 : 1;
+    }
+    return x->precedence < y->precedence ? -1 : x->precedence > y->precedence;
+}
+
+int series_iter_open(const struct series_source *sources, const struct iter_request *request,
+    struct arena *arena, struct column_iter **iter_out, struct err *e)
+{
+    size_t count = 0;
+    for (const struct series_source *s = sources; s != NULL; s = s->next) {
+        count++;
+    }
+    struct series_iter *it = arena_calloc(arena, 1, sizeof(*it));
+    const struct series_source **list = arena_alloc(arena, (count + 1) * sizeof(*list));
+    if (it == NULL || list == NULL) {
+        return err_set(e, arena_error(arena), -1, "reading a series: out of memory");
+    }
+    for (const struct series_source *s = sources; s != NULL; s = s->next) {
+        if (s->min_t <= request->max_t && s->max_t >= request->min_t) {
+            list[it->source_count++] = s;
+        }
+    }
+    qsort(list, it->source_count, sizeof(*list), compare_sources);
+    it->iter.ops = &ops;
+    it->arena = arena;
+    it->request = *request;
+    it->sources = list;
+    arena_init(&it->run_arena, 0);
+    *iter_out = &it->iter;
+    return 0;
+}

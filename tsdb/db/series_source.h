@@ -1,0 +1,36 @@
+/* Where samples of one series lie: a column of a table of the head, or of a table of a part's group.
+ * All in the query's arena.
+ */
+#ifndef SONDE_DB_SERIES_SOURCE_H
+#define SONDE_DB_SERIES_SOURCE_H
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "db/db.h"
+
+struct series_source {
+    struct series_source *next;
+    int64_t min_t, max_t;        /* bounds of its samples */
+    uint64_t precedence;         /* of equal times the highest counts; the head's is UINT64_MAX */
+    struct store_part *part;     /* NULL: the head's */
+    struct table *table;         /* of the head */
+    uint32_t group, group_table; /* of the part */
+    uint32_t column;
+    enum column_kind kind;
+};
+
+#define HEAD_PRECEDENCE UINT64_MAX
+
+/* What an iterator needs to know of its query. */
+struct iter_request {
+    const struct read_point *point;
+    int64_t min_t, max_t;
+};
+
+/* Merges the sources, in time order; of equal times the highest precedence counts. The sources and the
+ * request outlive the iterator. */
+int series_iter_open(const struct series_source *sources, const struct iter_request *request,
+    struct arena *arena, struct column_iter **iter_out, struct err *e);
+
+#endif

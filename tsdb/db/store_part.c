@@ -1,0 +1,113 @@
+/* Opening parts and mapping their ids; see the header. */
+#include "db/store_part.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+struct mapping {
+    struct store_part *part;
+    struct index *index;
+};
+
+static int map_target(void *context, uint32_t target, const struct label *labels, size_t count)
+{
+    struct mapping *m = context;
+    return index_add(m->index, INDEX_TARGETS, labels, count, &m->part->targets[target]);
+}
+
+static int map_shape(void *context, uint32_t shape, const struct label *labels, size_t count)
+{
+    struct mapping *m = context;
+    return index_add(m->index, INDEX_SHAPES, labels, count, &m->part->shapes[shape]);
+}
+
+static int compare_columns(const void *a, const void *b)
+{
+    const struct schema_column *x = a, *y = b;
+    if (x->shape != y->shape) {
+        return x->shape < y->shape ? -1 : 1;
+    }
+    return (int)x->kind - (int)y->kind;
+}
+
+static int map_schema(struct store_part *p, uint32_t id)
+{
+    struct part_schema schema = part_schema(p->part, id);
+    struct schema_map *map = &p->schemas[id];
+    map->columns = mem_calloc(schema.column_count + 1u, sizeof(*map->columns));
+    if (map->columns == NULL) {
+        return ERR_NOMEM;
+    }
+    map->count = schema.column_count;
+    for (uint32_t i = 0; i < schema.column_count; i++) {
+        map->columns[i] = (struct schema_column){.shape = p->shapes[schema.columns[i].shape],
+            .kind = (uint16_t)schema.columns[i].kind,
+            .column = (uint16_t)i};
+    }
+    qsort(map->columns, map->count, sizeof(*map->columns), compare_columns);
+    return 0;
+}
+
+static int map_ids(struct store_part *p, struct index *index, struct err *e)
+{
+    const struct part_info *info = part_info(p->part);
+    p->targets = mem_calloc(info->target_count + 1u, sizeof(*p->targets));
+    p->shapes = mem_calloc(info->shape_count + 1u, sizeof(*p->shapes));
+    p->schemas = mem_calloc(info->schema_count + 1u, sizeof(*p->schemas));
+    if (p->targets == NULL || p->shapes == NULL || p->schemas == NULL) {
+        return ERR_NOMEM;
+    }
+    p->schema_count = info->schema_count;
+    struct mapping mapping = {p, index};
+    const struct part_dictionary_handler handler = {&mapping, map_target, map_shape};
+    int status = part_read_dictionary(p->part, &handler, e);
+    for (uint32_t i = 0; status == 0 && i < info->schema_count; i++) {
+        status = map_schema(p, i);
+    }
+    return status;
+}
+
+int store_part_open(struct vfs *fs, const char *path, struct part_cache *cache, struct index *index,
+    const struct manifest_part *about, struct store_part **part_out, struct err *e)
+{
+    struct store_part *p = mem_calloc(1, sizeof(*p));
+    if (p == NULL) {
+        return err_set(e, ERR_NOMEM, -1, "out of memory for part %s", path);
+    }
+    atomic_init(&p->references, 1);
+    p->about = *about;
+    int status = part_open(fs, path, cache, &p->part, e);
+    if (status == 0) {
+        status = map_ids(p, index, e);
+    }
+    if (status != 0) {
+        store_part_unref(p);
+        return e != NULL && e->code == status
+                   ? status
+                   : err_set(e, status, -1, "part %s cannot be opened: %s", path, err_text(status));
+    }
+    *part_out = p;
+    return 0;
+}
+
+struct store_part *store_part_ref(struct store_part *p)
+{
+    atomic_fetch_add_explicit(&p->references, 1, memory_order_relaxed);
+    return p;
+}
+
+void store_part_unref(struct store_part *p)
+{
+    if (p == NULL || atomic_fetch_sub_explicit(&p->references, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    part_unref(p->part);
+    for (uint32_t i = 0; i < p->schema_count; i++) {
+        mem_free(p->schemas[i].columns);
+    }
+    mem_free(p->schemas);
+    mem_free(p->targets);
+    mem_free(p->shapes);
+    mem_free(p);
+}

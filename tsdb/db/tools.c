@@ -1,0 +1,206 @@
+/* Checking and showing a store that is not in use. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "db/db.h"
+
+/* ---- A store that is only looked at ---- */
+
+struct tool {
+    struct tsdb db; /* only path, fs and manifest are used */
+    struct strbuf *report;
+    uint64_t problems;
+    int status;
+};
+
+static void problem(struct tool *tool, const char *path, const char *text)
+{
+    strbuf_addf(tool->report, "%s: %s\n", path, text);
+    tool->problems++;
+}
+
+static int tool_init(struct tool *tool, const struct tsdb_options *options, struct strbuf *report)
+{
+    *tool = (struct tool){.report = report};
+    manifest_init(&tool->db.manifest);
+    tool->db.fs = options->vfs != NULL ? options->vfs : vfs_posix();
+    tool->db.path = mem_strdup(options->path);
+    return tool->db.path != NULL ? 0 : ERR_NOMEM;
+}
+
+static void tool_release(struct tool *tool)
+{
+    manifest_release(&tool->db.manifest);
+    mem_free(tool->db.path);
+}
+
+/* ---- Verify ---- */
+
+static int verify_parts(struct tool *tool)
+{
+    int status = 0;
+    for (uint32_t i = 0; status == 0 && i < tool->db.manifest.count; i++) {
+        char path[DB_PATH_MAX];
+        uint64_t problems = 0;
+        status = db_part_path(&tool->db, &tool->db.manifest.parts[i], path);
+        if (status != 0) {
+            break;
+        }
+        int found = part_verify(tool->db.fs, path, tool->report, &problems);
+        tool->problems += problems;
+        if (found == ERR_NOT_FOUND) {
+            problem(tool, path, "listed in the manifest, but not there");
+        } else if (found == ERR_CORRUPT) {
+            tool->problems += problems == 0;
+        } else {
+            status = found;
+        }
+    }
+    return status;
+}
+
+static int verify_segment(void *context, const char *name, bool is_directory)
+{
+    struct tool *tool = context;
+    char path[DB_PATH_MAX];
+    int written = snprintf(path, sizeof(path), "%s/wal/%s", tool->db.path, name);
+    if (is_directory || written <= 0 || written >= DB_PATH_MAX ||
+        !str_ends_with(str_of(name), STR(".wal"))) {
+        return 0;
+    }
+    uint64_t problems = 0;
+    int status = wal_segment_verify(tool->db.fs, path, tool->report, &problems);
+    tool->problems += problems;
+    return status == ERR_CORRUPT ? 0 : status;
+}
+
+static int verify_all(struct tool *tool)
+{
+    char path[DB_PATH_MAX];
+    struct err e = ERR_INIT;
+    int status = db_path(&tool->db, "MANIFEST", path);
+    if (status != 0) {
+        return status;
+    }
+    status = manifest_load(tool->db.fs, path, &tool->db.manifest, &e);
+    if (status == ERR_CORRUPT || status == ERR_UNSUPPORTED) {
+        problem(tool, path, e.message);
+        status = 0;
+    } else if (status == ERR_NOT_FOUND) {
+        status = 0;
+    }
+    if (status == 0) {
+        status = verify_parts(tool);
+    }
+    if (status == 0) {
+        status = db_path(&tool->db, "wal", path);
+    }
+    if (status == 0) {
+        status = vfs_list(tool->db.fs, path, verify_segment, tool);
+        status = status == ERR_NOT_FOUND ? 0 : status;
+    }
+    return status;
+}
+
+int tsdb_verify(const struct tsdb_options *options, struct strbuf *report,
+    uint64_t *problem_count_out, struct err *e)
+{
+    struct tool tool;
+    int status = tool_init(&tool, options, report);
+    if (status == 0) {
+        status = verify_all(&tool);
+    }
+    if (status == 0) {
+        *problem_count_out = tool.problems;
+        status = strbuf_error(report);
+    }
+    tool_release(&tool);
+    return status == 0 ? 0 : err_set(e, status, -1, "%s: %s", options->path, err_text(status));
+}
+
+/* ---- Dump ---- */
+
+static void dump_manifest(const struct manifest *m, struct strbuf *out)
+{
+    strbuf_addf(out, "manifest: next sequence %llu\n", (unsigned long long)m->next_sequence);
+    for (int i = 0; i < HEAD_SLICES; i++) {
+        strbuf_addf(
+            out, "slice %d: log up to LSN %llu is in parts\n", i, (unsigned long long)m->floors[i]);
+    }
+    for (uint32_t i = 0; i < m->count; i++) {
+        const struct manifest_part *p = &m->parts[i];
+        strbuf_addf(out, "part raw/%lld/p-%08llu: level %u, precedence %llu\n", (long long)p->day,
+            (unsigned long long)p->sequence, p->level, (unsigned long long)p->precedence);
+    }
+}
+
+static int dump_manifest_file(
+    struct tool *tool, const char *path, struct strbuf *out, struct err *e)
+{
+    int status = manifest_load(tool->db.fs, path, &tool->db.manifest, e);
+    if (status == 0) {
+        dump_manifest(&tool->db.manifest, out);
+    }
+    return status;
+}
+
+/* A directory: its manifest, then each part. */
+static int dump_store(
+    struct tool *tool, const char *directory, bool with_samples, struct strbuf *out, struct err *e)
+{
+    char path[DB_PATH_MAX];
+    mem_free(tool->db.path);
+    tool->db.path = mem_strdup(directory);
+    int status = tool->db.path != NULL ? db_path(&tool->db, "MANIFEST", path) : ERR_NOMEM;
+    if (status == 0) {
+        status = dump_manifest_file(tool, path, out, e);
+    }
+    for (uint32_t i = 0; status == 0 && i < tool->db.manifest.count; i++) {
+        status = db_part_path(&tool->db, &tool->db.manifest.parts[i], path);
+        if (status == 0) {
+            status = part_dump(tool->db.fs, path, with_samples, out, e);
+        }
+    }
+    return status;
+}
+
+static int ignore_entry(void *context, const char *name, bool is_directory)
+{
+    (void)context;
+    (void)name;
+    (void)is_directory;
+    return 1;
+}
+
+/* The last name of a path. */
+static struct str base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return str_of(slash != NULL ? slash + 1 : path);
+}
+
+int tsdb_dump(const struct tsdb_options *options, const char *path, bool with_samples,
+    struct strbuf *out, struct err *e)
+{
+    struct tool tool;
+    int status = tool_init(&tool, options, out);
+    if (status != 0) {
+        return err_set(e, status, -1, "out of memory");
+    }
+    struct str name = base_name(path);
+    if (vfs_list(tool.db.fs, path, ignore_entry, NULL) >= 0) {
+        status = dump_store(&tool, path, with_samples, out, e);
+    } else if (str_eq(name, STR("MANIFEST"))) {
+        status = dump_manifest_file(&tool, path, out, e);
+    } else if (str_ends_with(name, STR(".wal"))) {
+        status = wal_segment_dump(tool.db.fs, path, with_samples, out, e);
+    } else if (str_starts_with(name, STR("p-"))) {
+        status = part_dump(tool.db.fs, path, with_samples, out, e);
+    } else {
+        status = err_set(e, ERR_INVALID, -1,
+            "%s is neither a data directory, nor MANIFEST, nor wal/*.wal, nor raw/*/p-*", path);
+    }
+    tool_release(&tool);
+    return status == 0 ? strbuf_error(out) : status;
+}
