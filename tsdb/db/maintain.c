@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "db/db.h"
-#include "db/plan.h"
+#include "db/merge_plan.h"
 
 /* A head that holds this much is sealed at once, whatever the clock says. */
 #define HEAD_SEAL_BYTES ((uint64_t)2 << 30)

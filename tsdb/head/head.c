@@ -46,7 +46,7 @@ struct wal_dictionary *head_dictionary(struct head *h)
 int head_new(const struct head_options *options, struct head **head_out)
 {
     struct head *h = mem_calloc(1, sizeof(*h));
-    if (h == NULL || series_cache_init(&h->cache) != 0) {
+    if (h == NULL || key_cache_init(&h->cache) != 0) {
         mem_free(h);
         return ERR_NOMEM;
     }
@@ -78,7 +78,7 @@ void head_free(struct head *h)
     stable_array_release(&h->tables);
     stable_array_release(&h->targets);
     series_map_release(&h->spread);
-    series_cache_release(&h->cache);
+    key_cache_release(&h->cache);
     metadata_release(&h->metadata);
     lock_condition_release(&h->commit_done);
     lock_release(&h->view_lock);
@@ -498,7 +498,7 @@ void head_statistics(struct head *h, struct head_statistics *out)
         }
         lock_give(&t->lock);
     }
-    out->memory += series_cache_memory(&h->cache);
+    out->memory += key_cache_memory(&h->cache);
     out->samples_appended = atomic_load_explicit(&h->samples_appended, memory_order_relaxed);
     out->samples_repeated = atomic_load_explicit(&h->samples_repeated, memory_order_relaxed);
     out->samples_refused = atomic_load_explicit(&h->samples_refused, memory_order_relaxed);

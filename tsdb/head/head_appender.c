@@ -67,7 +67,7 @@ static void appender_release(struct head_appender *self)
 static int op_lookup(struct appender *a, struct hash128 key, struct series_ref *ref_out)
 {
     struct head_appender *self = self_of(a);
-    return series_cache_find(&self->h->cache, key, &self->cursor, ref_out);
+    return key_cache_find(&self->h->cache, key, &self->cursor, ref_out);
 }
 
 static int op_series(struct appender *a, const struct label *labels, size_t count,
@@ -76,7 +76,7 @@ static int op_series(struct appender *a, const struct label *labels, size_t coun
     struct head_appender *self = self_of(a);
     int status = head_series(self->h, labels, count, ref_out, e);
     if (status == 0 && key != NULL) {
-        series_cache_add(&self->h->cache, *key, *ref_out, &self->cursor);
+        key_cache_add(&self->h->cache, *key, *ref_out, &self->cursor);
     }
     return status;
 }
@@ -420,7 +420,7 @@ int head_appender_open(
     int64_t now = clock_now_ms(h->options.clock);
     self->appender.ops = &ops;
     self->h = h;
-    self->cursor = SERIES_CACHE_START;
+    self->cursor = KEY_CACHE_START;
     self->min_t = h->options.retention_ms > 0 ? now - h->options.retention_ms : -SAMPLE_TIME_MAX;
     self->max_t =
         h->options.future_limit_ms > 0 ? now + h->options.future_limit_ms : SAMPLE_TIME_MAX;

@@ -6,7 +6,7 @@
 
 #include "base/lock.h"
 #include "head/head.h"
-#include "head/series_cache.h"
+#include "head/key_cache.h"
 #include "head/series_map.h"
 #include "index/stable_array.h"
 
@@ -24,7 +24,7 @@ struct head {
     struct wal_dictionary dictionary;
     struct wal *wal;
     struct metadata metadata;
-    struct series_cache cache;
+    struct key_cache cache;
 
     /* Rank INDEX: making tables, and which target has which. */
     struct lock registry_lock;

@@ -8,8 +8,8 @@
  * published by its pointer, and the old one stays until the end (all of them together are no larger
  * than the newest).
  */
-#ifndef SONDE_HEAD_SERIES_CACHE_H
-#define SONDE_HEAD_SERIES_CACHE_H
+#ifndef SONDE_HEAD_KEY_CACHE_H
+#define SONDE_HEAD_KEY_CACHE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -22,35 +22,35 @@
 #include "tsdb/appender.h"
 
 /* Keys a cache holds; further ones are found through their labels. */
-#define SERIES_CACHE_ENTRIES_MAX ((uint32_t)1 << 28)
+#define KEY_CACHE_ENTRIES_MAX ((uint32_t)1 << 28)
 
-struct series_cache_entry {
+struct key_cache_entry {
     struct hash128 key;
     struct series_ref ref;
     _Atomic uint32_t next; /* position of the entry that followed this one */
 };
 
-struct series_cache_table;
+struct key_cache_table;
 
-struct series_cache {
+struct key_cache {
     struct lock lock; /* rank LEAF: additions */
     struct stable_array entries;
     uint32_t count;
-    struct series_cache_table *_Atomic table; /* newest first */
+    struct key_cache_table *_Atomic table; /* newest first */
 };
 
 /* "No entry yet": the cursor of a new sender. */
-#define SERIES_CACHE_START UINT32_MAX
+#define KEY_CACHE_START UINT32_MAX
 
-int series_cache_init(struct series_cache *c);
-void series_cache_release(struct series_cache *c);
+int key_cache_init(struct key_cache *c);
+void key_cache_release(struct key_cache *c);
 /* *cursor_inout is where the last lookup of this sender ended; 1 and the series, or 0. */
-int series_cache_find(
-    struct series_cache *c, struct hash128 key, uint32_t *cursor_inout, struct series_ref *ref_out);
+int key_cache_find(
+    struct key_cache *c, struct hash128 key, uint32_t *cursor_inout, struct series_ref *ref_out);
 /* Adds a key, unless it is there. A cache that is full or out of memory stays as it is: the key will
  * be found through its labels. */
-void series_cache_add(
-    struct series_cache *c, struct hash128 key, struct series_ref ref, uint32_t *cursor_inout);
-size_t series_cache_memory(struct series_cache *c);
+void key_cache_add(
+    struct key_cache *c, struct hash128 key, struct series_ref ref, uint32_t *cursor_inout);
+size_t key_cache_memory(struct key_cache *c);
 
 #endif

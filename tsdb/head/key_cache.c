@@ -1,19 +1,19 @@
 /* Keys to series without a lock; see the header. */
-#include "head/series_cache.h"
+#include "head/key_cache.h"
 
 #include "base/mem.h"
 
 enum { SLOTS_MIN = 1024 };
 
-struct series_cache_table {
-    struct series_cache_table *older;
+struct key_cache_table {
+    struct key_cache_table *older;
     uint32_t mask;
     _Atomic uint32_t slots[]; /* position + 1, 0 = free */
 };
 
-static struct series_cache_table *table_new(uint32_t slots)
+static struct key_cache_table *table_new(uint32_t slots)
 {
-    struct series_cache_table *table =
+    struct key_cache_table *table =
         mem_calloc(1, sizeof(*table) + (size_t)slots * sizeof(table->slots[0]));
     if (table != NULL) {
         table->mask = slots - 1;
@@ -21,24 +21,24 @@ static struct series_cache_table *table_new(uint32_t slots)
     return table;
 }
 
-int series_cache_init(struct series_cache *c)
+int key_cache_init(struct key_cache *c)
 {
-    struct series_cache_table *table = table_new(SLOTS_MIN);
+    struct key_cache_table *table = table_new(SLOTS_MIN);
     if (table == NULL) {
         return -1;
     }
     lock_init(&c->lock, LOCK_RANK_LEAF);
-    stable_array_init(&c->entries, sizeof(struct series_cache_entry));
+    stable_array_init(&c->entries, sizeof(struct key_cache_entry));
     c->count = 0;
     atomic_init(&c->table, table);
     return 0;
 }
 
-void series_cache_release(struct series_cache *c)
+void key_cache_release(struct key_cache *c)
 {
-    struct series_cache_table *table = atomic_load_explicit(&c->table, memory_order_relaxed);
+    struct key_cache_table *table = atomic_load_explicit(&c->table, memory_order_relaxed);
     while (table != NULL) {
-        struct series_cache_table *older = table->older;
+        struct key_cache_table *older = table->older;
         mem_free(table);
         table = older;
     }
@@ -46,19 +46,19 @@ void series_cache_release(struct series_cache *c)
     lock_release(&c->lock);
 }
 
-static struct series_cache_entry *entry_at(const struct series_cache *c, uint32_t position)
+static struct key_cache_entry *entry_at(const struct key_cache *c, uint32_t position)
 {
     return stable_array_at(&c->entries, position);
 }
 
-/* The position of a key, or SERIES_CACHE_START. */
+/* The position of a key, or KEY_CACHE_START. */
 static uint32_t find_slot(
-    const struct series_cache *c, const struct series_cache_table *table, struct hash128 key)
+    const struct key_cache *c, const struct key_cache_table *table, struct hash128 key)
 {
     for (uint32_t at = (uint32_t)key.low & table->mask;; at = (at + 1) & table->mask) {
         uint32_t slot = atomic_load_explicit(&table->slots[at], memory_order_acquire);
         if (slot == 0) {
-            return SERIES_CACHE_START;
+            return KEY_CACHE_START;
         }
         if (hash128_eq(entry_at(c, slot - 1)->key, key)) {
             return slot - 1;
@@ -66,23 +66,23 @@ static uint32_t find_slot(
     }
 }
 
-int series_cache_find(
-    struct series_cache *c, struct hash128 key, uint32_t *cursor_inout, struct series_ref *ref_out)
+int key_cache_find(
+    struct key_cache *c, struct hash128 key, uint32_t *cursor_inout, struct series_ref *ref_out)
 {
     uint32_t before = *cursor_inout;
-    if (before != SERIES_CACHE_START) {
+    if (before != KEY_CACHE_START) {
         uint32_t next = atomic_load_explicit(&entry_at(c, before)->next, memory_order_acquire);
-        if (next != SERIES_CACHE_START && hash128_eq(entry_at(c, next)->key, key)) {
+        if (next != KEY_CACHE_START && hash128_eq(entry_at(c, next)->key, key)) {
             *ref_out = entry_at(c, next)->ref;
             *cursor_inout = next;
             return 1;
         }
     }
     uint32_t found = find_slot(c, atomic_load_explicit(&c->table, memory_order_acquire), key);
-    if (found == SERIES_CACHE_START) {
+    if (found == KEY_CACHE_START) {
         return 0;
     }
-    if (before != SERIES_CACHE_START) {
+    if (before != KEY_CACHE_START) {
         atomic_store_explicit(&entry_at(c, before)->next, found, memory_order_release);
     }
     *ref_out = entry_at(c, found)->ref;
@@ -90,7 +90,7 @@ int series_cache_find(
     return 1;
 }
 
-static void put_slot(struct series_cache_table *table, struct hash128 key, uint32_t position)
+static void put_slot(struct key_cache_table *table, struct hash128 key, uint32_t position)
 {
     uint32_t at = (uint32_t)key.low & table->mask;
     while (atomic_load_explicit(&table->slots[at], memory_order_relaxed) != 0) {
@@ -100,13 +100,13 @@ static void put_slot(struct series_cache_table *table, struct hash128 key, uint3
 }
 
 /* At most half of the slots are taken. NULL when memory is short. */
-static struct series_cache_table *reserve_slot(struct series_cache *c)
+static struct key_cache_table *reserve_slot(struct key_cache *c)
 {
-    struct series_cache_table *table = atomic_load_explicit(&c->table, memory_order_relaxed);
+    struct key_cache_table *table = atomic_load_explicit(&c->table, memory_order_relaxed);
     if (c->count < (table->mask + 1) / 2) {
         return table;
     }
-    struct series_cache_table *grown = table_new((table->mask + 1) * 2);
+    struct key_cache_table *grown = table_new((table->mask + 1) * 2);
     if (grown == NULL) {
         return NULL;
     }
@@ -118,20 +118,20 @@ static struct series_cache_table *reserve_slot(struct series_cache *c)
     return grown;
 }
 
-void series_cache_add(
-    struct series_cache *c, struct hash128 key, struct series_ref ref, uint32_t *cursor_inout)
+void key_cache_add(
+    struct key_cache *c, struct hash128 key, struct series_ref ref, uint32_t *cursor_inout)
 {
     lock_take(&c->lock);
-    struct series_cache_table *table = reserve_slot(c);
-    bool room = table != NULL && c->count < SERIES_CACHE_ENTRIES_MAX &&
+    struct key_cache_table *table = reserve_slot(c);
+    bool room = table != NULL && c->count < KEY_CACHE_ENTRIES_MAX &&
                 stable_array_reserve(&c->entries, c->count) == 0;
-    if (room && find_slot(c, table, key) == SERIES_CACHE_START) {
-        struct series_cache_entry *entry = entry_at(c, c->count);
+    if (room && find_slot(c, table, key) == KEY_CACHE_START) {
+        struct key_cache_entry *entry = entry_at(c, c->count);
         entry->key = key;
         entry->ref = ref;
-        atomic_init(&entry->next, SERIES_CACHE_START);
+        atomic_init(&entry->next, KEY_CACHE_START);
         put_slot(table, key, c->count);
-        if (*cursor_inout != SERIES_CACHE_START) {
+        if (*cursor_inout != KEY_CACHE_START) {
             atomic_store_explicit(
                 &entry_at(c, *cursor_inout)->next, c->count, memory_order_release);
         }
@@ -140,11 +140,11 @@ void series_cache_add(
     lock_give(&c->lock);
 }
 
-size_t series_cache_memory(struct series_cache *c)
+size_t key_cache_memory(struct key_cache *c)
 {
     lock_take(&c->lock);
     size_t size = stable_array_memory(&c->entries);
-    for (const struct series_cache_table *table =
+    for (const struct key_cache_table *table =
              atomic_load_explicit(&c->table, memory_order_relaxed);
          table != NULL; table = table->older) {
         size += ((size_t)table->mask + 1) * sizeof(table->slots[0]);

@@ -5,8 +5,8 @@
  * of a day to level 2 when the day is over. Late samples make small parts for old days; those are
  * merged with the day's large part only when enough came together to be worth rewriting it.
  */
-#ifndef SONDE_DB_PLAN_H
-#define SONDE_DB_PLAN_H
+#ifndef SONDE_DB_MERGE_PLAN_H
+#define SONDE_DB_MERGE_PLAN_H
 
 #include <stdbool.h>
 #include <stddef.h>

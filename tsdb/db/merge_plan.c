@@ -1,5 +1,5 @@
 /* Choosing what to merge; see the header. */
-#include "db/plan.h"
+#include "db/merge_plan.h"
 
 #define DAY_MS ((int64_t)86400000)
 
