@@ -14,7 +14,7 @@ import type { PanelProps } from './types';
 /* A chart lower than this says nothing; the legend gives way first. */
 const CHART_MIN_PX = 90;
 const LEGEND_ROW_PX = 20;
-const LEGEND_SHARE_MAX = 0.42;
+const LEGEND_SHARE_MAX = 0.46;
 const LEGEND_RIGHT_PX = 290;
 
 interface LegendOptions {

@@ -1,4 +1,6 @@
 /* Something to start from, instead of an empty box. */
+import { recentExpressions } from '../controls/history';
+
 const EXAMPLES: { title: string; expr: string }[] = [
   { title: 'Which targets answer?', expr: 'up' },
   {
@@ -18,6 +20,7 @@ const EXAMPLES: { title: string; expr: string }[] = [
 ];
 
 export function Examples({ onPick }: { onPick: (expr: string) => void }) {
+  const recent = recentExpressions();
   return (
     <div class="examples">
       <p class="hint">
@@ -31,6 +34,18 @@ export function Examples({ onPick }: { onPick: (expr: string) => void }) {
           </button>
         ))}
       </div>
+      {recent.length > 0 && (
+        <>
+          <p class="hint recent-title">Asked before in this browser:</p>
+          <div class="recent-list">
+            {recent.map((expr) => (
+              <button type="button" key={expr} title={expr} onClick={() => onPick(expr)}>
+                <code>{expr}</code>
+              </button>
+            ))}
+          </div>
+        </>
+      )}
     </div>
   );
 }

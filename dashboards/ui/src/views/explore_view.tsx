@@ -2,6 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { errorPosition } from '../api/client';
 import { ExpressionEditor } from '../controls/expression_editor';
+import { rememberExpression } from '../controls/history';
 import { Icon } from '../controls/icons';
 import type { Panel } from '../model/dashboard';
 import { rawSeries } from '../model/frames';
@@ -124,6 +125,12 @@ function QueryBox({ index, query, onChange, onRemove }: QueryBoxProps) {
     active,
   });
   useEffect(() => setDraft(query.expr), [query.expr]);
+  const answered = data.results[0]?.expr;
+  useEffect(() => {
+    if (answered) {
+      rememberExpression(answered);
+    }
+  }, [answered]);
 
   const run = (expr = draft) => {
     const next = expr.trim();
