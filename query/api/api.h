@@ -1,0 +1,78 @@
+/* The HTTP API: Prometheus' endpoints over the engine and the store, remote write in, and the web page.
+ *
+ *   api_new     the routes exist; all but health checks answer 503 until the store is there
+ *   api_serve   engine and store are open: everything answers
+ *   api_stop    running queries are canceled, new requests get 503
+ *   api_free    after the HTTP server has stopped
+ *
+ * A handler runs start to end in the thread its lane gave it and answers before it returns. The API
+ * holds no data of its own but counters, so any number of threads may be inside at once.
+ */
+#ifndef SONDE_QUERY_API_H
+#define SONDE_QUERY_API_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/http_server.h"
+#include "base/json.h"
+#include "base/strbuf.h"
+#include "query/engine.h"
+#include "tsdb/tsdb.h"
+
+struct api;
+
+/* What the program tells about itself and does when asked. Called from any thread. NULL members: the
+ * program has nothing to tell, or cannot. */
+struct api_program {
+    void *context;
+    /* Members of an object: flag name to value, as text. */
+    void (*write_flags)(void *context, struct json_writer *out);
+    /* The configuration in force, as YAML. */
+    void (*write_config)(void *context, struct strbuf *out);
+    /* Reads the configuration again; on failure the old one stays in force. */
+    int (*reload)(void *context, struct err *e);
+    const char *data_path;
+    int64_t retention_ms; /* 0 = for ever */
+};
+
+struct api_options {
+    struct clock *clock; /* NULL = clock_real() */
+    struct api_program program;
+};
+
+/* What requests are answered from; all borrowed until the HTTP server has stopped. */
+struct api_backend {
+    struct engine *engine;
+    struct promql_features features; /* the engine's, for parsing without evaluating */
+    struct querier_source *reads;
+    struct appender_source *writes;
+    struct tsdb *db;
+};
+
+/* What one query may use; may change while requests run. Zero means the engine's own. */
+struct api_query_limits {
+    int64_t lookback_ms;
+    int64_t timeout_ms;
+    uint64_t samples_max;
+};
+
+int api_new(const struct api_options *options, struct api **api_out);
+/* Accepts NULL. */
+void api_free(struct api *api);
+/* Once. From here on requests are answered. */
+void api_serve(struct api *api, const struct api_backend *backend);
+void api_stop(struct api *api);
+void api_set_query_limits(struct api *api, const struct api_query_limits *limits);
+/* How the last reload went, for /api/v1/status/runtimeinfo. */
+void api_note_reload(struct api *api, bool success);
+
+/* The rows for http_server_start, `context` set; they live as long as the API. */
+const struct http_route *api_http_routes(const struct api *api, size_t *count_out);
+/* The table of docs/http-api.md, in Markdown. */
+void api_write_reference(struct strbuf *out);
+
+#endif

@@ -1,0 +1,275 @@
+/* /api/v1/status/tsdb: which metrics, labels and pairs have the most series, of those with samples in
+ * the last two hours.
+ *
+ * One pass over the labels of all these series fills a table of distinct pairs with their number of
+ * series; everything else is added up from it.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "api/api_params.h"
+#include "api/api_private.h"
+#include "base/hash.h"
+
+/* Series that are counted; more are an error, not a guess. */
+enum { SERIES_MAX = 5000000, LIMIT_DEFAULT = 10, LIMIT_MAX = 10000, SLOTS_MIN = 1024 };
+#define WINDOW_MS ((int64_t)2 * 3600 * 1000)
+
+struct pair {
+    struct label label; /* borrowed from a series; name.ptr NULL = free slot */
+    uint64_t series;
+};
+
+/* Open addressing; at most half of the slots are taken. */
+struct pair_table {
+    struct arena *arena;
+    uint64_t seed;
+    struct pair *slots;
+    size_t slot_count, count;
+};
+
+/* Sums over the pairs of one label name. */
+struct name_total {
+    struct str name;
+    uint64_t values, bytes;
+};
+
+/* A line of the answer. */
+struct ranked {
+    struct label label; /* value empty: a name alone */
+    uint64_t value;
+};
+
+static int make_slots(struct pair_table *t, size_t slot_count)
+{
+    t->slots = arena_calloc(t->arena, slot_count, sizeof(*t->slots));
+    t->slot_count = slot_count;
+    return t->slots != NULL ? 0 : arena_error(t->arena);
+}
+
+static struct pair *find_slot(const struct pair_table *t, struct label label)
+{
+    uint64_t hash = hash64(label.name.ptr, label.name.len, t->seed);
+    hash = hash64(label.value.ptr, label.value.len, hash);
+    size_t i = (size_t)hash & (t->slot_count - 1);
+    while (t->slots[i].label.name.ptr != NULL && !(str_eq(t->slots[i].label.value, label.value) &&
+                                                     str_eq(t->slots[i].label.name, label.name))) {
+        i = (i + 1) & (t->slot_count - 1);
+    }
+    return &t->slots[i];
+}
+
+/* Twice the slots; the old ones stay in the arena, together no more than the new ones. */
+static int grow(struct pair_table *t)
+{
+    struct pair *old = t->slots;
+    size_t old_count = t->slot_count;
+    int status = make_slots(t, old_count * 2);
+    for (size_t i = 0; status == 0 && i < old_count; i++) {
+        if (old[i].label.name.ptr != NULL) {
+            *find_slot(t, old[i].label) = old[i];
+        }
+    }
+    return status;
+}
+
+static int count_pair(struct pair_table *t, struct label label)
+{
+    struct pair *pair = find_slot(t, label);
+    if (pair->label.name.ptr != NULL) {
+        pair->series++;
+        return 0;
+    }
+    *pair = (struct pair){label, 1};
+    t->count++;
+    return t->count * 2 > t->slot_count ? grow(t) : 0;
+}
+
+static int count_series(struct pair_table *t, const struct series_set *set)
+{
+    int status = make_slots(t, SLOTS_MIN);
+    for (size_t i = 0; status == 0 && i < set->count; i++) {
+        const struct labels *labels = series_labels(set->series[i]);
+        for (size_t j = 0; status == 0 && j < labels_count(labels); j++) {
+            status = count_pair(t, labels_at(labels, j));
+        }
+    }
+    return status;
+}
+
+/* ---- Ranking ---- */
+
+static int compare_ranked(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    if (x->value != y->value) {
+        return x->value > y->value ? -1 : 1;
+    }
+    int order = str_cmp(x->label.name, y->label.name);
+    return order != 0 ? order : str_cmp(x->label.value, y->label.value);
+}
+
+static void write_ranking(
+    struct json_writer *json, const char *key, struct ranked *items, size_t count, size_t limit)
+{
+    if (count > 0) {
+        qsort(items, count, sizeof(*items), compare_ranked);
+    }
+    json_key(json, key);
+    json_begin_array(json);
+    for (size_t i = 0; i < count && i < limit; i++) {
+        struct strbuf name = STRBUF_INIT;
+        strbuf_add_str(&name, items[i].label.name);
+        if (items[i].label.value.len > 0) {
+            strbuf_add_char(&name, '=');
+            strbuf_add_str(&name, items[i].label.value);
+        }
+        json_begin_object(json);
+        json_key(json, "name");
+        json_string(json, strbuf_str(&name));
+        json_key(json, "value");
+        json_integer(json, (int64_t)items[i].value);
+        json_end(json);
+        strbuf_release(&name);
+    }
+    json_end(json);
+}
+
+/* Names are few; pairs of one name are found by walking the short list. */
+static size_t add_up_names(const struct pair_table *t, struct name_total *totals, size_t cap)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < t->slot_count; i++) {
+        const struct pair *pair = &t->slots[i];
+        if (pair->label.name.ptr == NULL) {
+            continue;
+        }
+        size_t at = 0;
+        while (at < count && !str_eq(totals[at].name, pair->label.name)) {
+            at++;
+        }
+        if (at == cap) {
+            continue;
+        }
+        if (at == count) {
+            totals[count++] = (struct name_total){.name = pair->label.name};
+        }
+        totals[at].values++;
+        totals[at].bytes += pair->label.value.len;
+    }
+    return count;
+}
+
+static int write_rankings(struct json_writer *json, const struct pair_table *t, size_t limit)
+{
+    struct ranked *items = arena_calloc(t->arena, t->count + LIMIT_MAX, sizeof(*items));
+    struct name_total *totals = arena_calloc(t->arena, LIMIT_MAX, sizeof(*totals));
+    if (items == NULL || totals == NULL) {
+        return arena_error(t->arena);
+    }
+    size_t names = add_up_names(t, totals, LIMIT_MAX), count = 0;
+    for (size_t i = 0; i < t->slot_count; i++) {
+        const struct pair *pair = &t->slots[i];
+        if (pair->label.name.ptr != NULL && str_eq(pair->label.name, STR(LABEL_METRIC_NAME))) {
+            items[count++] = (struct ranked){{pair->label.value, STR("")}, pair->series};
+        }
+    }
+    write_ranking(json, "seriesCountByMetricName", items, count, limit);
+    for (size_t i = 0; i < names; i++) {
+        items[i] = (struct ranked){{totals[i].name, STR("")}, totals[i].values};
+    }
+    write_ranking(json, "labelValueCountByLabelName", items, names, limit);
+    for (size_t i = 0; i < names; i++) {
+        items[i] = (struct ranked){{totals[i].name, STR("")}, totals[i].bytes};
+    }
+    write_ranking(json, "memoryInBytesByLabelName", items, names, limit);
+    count = 0;
+    for (size_t i = 0; i < t->slot_count; i++) {
+        const struct pair *pair = &t->slots[i];
+        if (pair->label.name.ptr != NULL) {
+            items[count++] = (struct ranked){pair->label, pair->series};
+        }
+    }
+    write_ranking(json, "seriesCountByLabelValuePair", items, count, limit);
+    return 0;
+}
+
+/* ---- The answer ---- */
+
+static void write_head(
+    struct json_writer *json, const struct tsdb_statistics *statistics, size_t series, size_t pairs)
+{
+    bool empty = statistics->min_t > statistics->max_t;
+    json_key(json, "headStats");
+    json_begin_object(json);
+    json_key(json, "numSeries");
+    json_integer(json, (int64_t)series);
+    json_key(json, "numLabelPairs");
+    json_integer(json, (int64_t)pairs);
+    json_key(json, "chunkCount");
+    json_integer(json, (int64_t)statistics->part_count);
+    json_key(json, "minTime");
+    json_integer(json, empty ? 0 : statistics->min_t);
+    json_key(json, "maxTime");
+    json_integer(json, empty ? 0 : statistics->max_t);
+    json_end(json);
+}
+
+static int answer_with(struct api_request *r, struct arena *arena, const struct series_set *set,
+    const struct tsdb_statistics *statistics, size_t limit)
+{
+    struct pair_table table = {.arena = arena, .seed = hash_seed_random()};
+    int status = count_series(&table, set);
+    if (status != 0) {
+        return status;
+    }
+    struct api_answer a;
+    api_answer_begin(&a);
+    json_begin_object(&a.json);
+    write_head(&a.json, statistics, set->count, table.count);
+    status = write_rankings(&a.json, &table, limit);
+    if (status != 0) {
+        api_answer_drop(&a);
+        return status;
+    }
+    json_end(&a.json);
+    api_answer_send(r, &a, NULL);
+    return 0;
+}
+
+void api_status_tsdb(struct api_request *r)
+{
+    size_t limit;
+    if (!param_limit(r, "limit", &limit)) {
+        return;
+    }
+    if (limit > LIMIT_MAX) {
+        api_fail(r, API_ERROR_BAD_DATA, "invalid parameter \"limit\": at most %d", LIMIT_MAX);
+        return;
+    }
+    struct tsdb_statistics statistics;
+    tsdb_statistics(r->api->backend.db, &statistics);
+    bool empty = statistics.min_t > statistics.max_t;
+    struct select_request request = {.min_t = empty ? 0 : statistics.max_t - WINDOW_MS,
+        .max_t = empty ? 0 : statistics.max_t,
+        .labels_only = true,
+        .series_max = SERIES_MAX};
+    struct arena arena;
+    struct querier *querier = NULL;
+    struct series_set *set = NULL;
+    struct err e = ERR_INIT;
+    arena_init(&arena, API_ARENA_BYTES_MAX);
+    int status = querier_open(r->api->backend.reads, request.min_t, request.max_t, &querier, &e);
+    if (status == 0) {
+        status = querier_select(querier, &request, &arena, &set, &e);
+    }
+    if (status == 0) {
+        status = answer_with(r, &arena, set, &statistics, limit != 0 ? limit : LIMIT_DEFAULT);
+    }
+    if (status != 0) {
+        api_fail(r, api_error_of(status), "%s", e.code != 0 ? e.message : err_text(status));
+    }
+    series_set_free(set);
+    querier_close(querier);
+    arena_release(&arena);
+}

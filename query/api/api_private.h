@@ -1,0 +1,105 @@
+/* The API from inside: what its handlers share. */
+#ifndef SONDE_QUERY_API_PRIVATE_H
+#define SONDE_QUERY_API_PRIVATE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "api/api.h"
+#include "api/api_metrics.h"
+#include "api/api_request.h"
+#include "base/lock.h"
+
+enum api_stage { API_STARTING, API_SERVING, API_STOPPING };
+
+/* Memory of one answer that is not a query's. */
+#define API_ARENA_BYTES_MAX ((size_t)1 << 30)
+
+/* Buffers of one write, kept for the next one. */
+struct write_buffers {
+    struct write_buffers *next;
+    struct strbuf message;
+};
+
+struct api {
+    struct api_program program;
+    struct clock *clock;
+    int64_t started_ms;
+    _Atomic int stage;
+    atomic_bool canceled;       /* every running query looks at it */
+    struct api_backend backend; /* written before the stage is API_SERVING, constant after */
+
+    /* Limits of queries, one by one: a query that begins in the middle of a change may see a mix. */
+    _Atomic int64_t lookback_ms, timeout_ms;
+    _Atomic uint64_t samples_max;
+
+    _Atomic int64_t reloaded_ms;
+    atomic_bool reload_succeeded;
+    /* Monotonic time of the last commit that failed at the disk; 0 = the last one worked. */
+    _Atomic int64_t write_failed_ns;
+
+    struct lock lock; /* guards free_buffers */
+    struct write_buffers *free_buffers;
+
+    struct http_route *http_routes;
+    struct api_route_context *route_contexts;
+    size_t route_count;
+};
+
+/* A row of the API's own table: what http_server wants to know, and what only the API does. */
+struct api_route {
+    const char *method, *path;
+    api_handler handler;
+    enum http_lane lane;
+    bool before_ready; /* answered while the store is not there */
+    enum api_timing timing;
+    const char *parameters; /* for docs */
+    const char *help;
+};
+
+/* Ended by a row without path. */
+extern const struct api_route api_routes[];
+
+/* The writes' buffers, in api_write.c. */
+void api_write_release_buffers(struct api *api);
+
+/* ---- Handlers, by file ---- */
+
+/* api_write.c */
+void api_remote_write(struct api_request *r);
+/* api_query.c */
+void api_query_instant(struct api_request *r);
+void api_query_range(struct api_request *r);
+void api_format_query(struct api_request *r);
+/* api_series.c */
+void api_series(struct api_request *r);
+void api_label_names(struct api_request *r);
+void api_label_values(struct api_request *r);
+/* api_metadata.c */
+void api_metadata(struct api_request *r);
+void api_exemplars(struct api_request *r);
+void api_targets(struct api_request *r);
+void api_rules(struct api_request *r);
+void api_alerts(struct api_request *r);
+void api_alertmanagers(struct api_request *r);
+/* api_status.c */
+void api_status_buildinfo(struct api_request *r);
+void api_status_runtimeinfo(struct api_request *r);
+void api_status_flags(struct api_request *r);
+void api_status_config(struct api_request *r);
+void api_status_walreplay(struct api_request *r);
+/* api_cardinality.c */
+void api_status_tsdb(struct api_request *r);
+/* api_lifecycle.c */
+void api_healthy(struct api_request *r);
+void api_ready(struct api_request *r);
+void api_reload(struct api_request *r);
+void api_compact(struct api_request *r);
+void api_metrics_page(struct api_request *r);
+void api_nothing_here(struct api_request *r);
+/* api_page.c */
+void api_page(struct api_request *r);
+
+#endif

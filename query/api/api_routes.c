@@ -1,0 +1,96 @@
+/* All paths of the server, and their reference for people. A path is served by adding a row. */
+#include "api/api_private.h"
+
+/* Shorthands for rows: who runs it. */
+#define DIRECT HTTP_LANE_DIRECT
+#define INGEST HTTP_LANE_INGEST
+#define QUERY HTTP_LANE_QUERY
+#define UNTIMED API_TIMING_NONE
+#define RANGE "start, end, limit"
+
+const struct api_route api_routes[] = {
+    /* Reading */
+    {"GET POST", "/api/v1/query", api_query_instant, QUERY, false, API_TIMING_QUERY,
+        "query, time, timeout, limit, lookback_delta, stats",
+        "Evaluates an expression at one time (now, when none is given)."},
+    {"GET POST", "/api/v1/query_range", api_query_range, QUERY, false, API_TIMING_QUERY,
+        "query, start, end, step, timeout, limit, lookback_delta, stats",
+        "Evaluates an expression at each step from start to end; at most 11 000 steps."},
+    {"GET POST", "/api/v1/format_query", api_format_query, QUERY, false, UNTIMED, "query",
+        "The expression in its canonical layout."},
+    {"GET POST", "/api/v1/series", api_series, QUERY, false, API_TIMING_QUERY, "match[], " RANGE,
+        "The label sets of the series that match any of the selectors."},
+    {"GET POST", "/api/v1/labels", api_label_names, QUERY, false, API_TIMING_QUERY,
+        "match[], " RANGE, "The names of all labels."},
+    {"GET", "/api/v1/label/:name/values", api_label_values, QUERY, false, API_TIMING_QUERY,
+        "match[], " RANGE, "The values of one label; the name may be escaped (U__)."},
+    {"GET", "/api/v1/metadata", api_metadata, QUERY, false, UNTIMED,
+        "metric, limit, limit_per_metric", "Type, help and unit of metrics, as senders gave them."},
+    {"GET POST", "/api/v1/query_exemplars", api_exemplars, QUERY, false, UNTIMED,
+        "query, start, end", "Always an empty list: exemplars are accepted and not yet kept."},
+
+    /* Writing */
+    {"POST", "/api/v1/write", api_remote_write, INGEST, false, API_TIMING_INGEST, "ack",
+        "Takes remote write 1.0; with ack=durable the answer waits until the write is synced."},
+
+    /* The server itself */
+    {"GET", "/api/v1/status/buildinfo", api_status_buildinfo, DIRECT, true, UNTIMED, "",
+        "The version of the program."},
+    {"GET", "/api/v1/status/runtimeinfo", api_status_runtimeinfo, QUERY, false, UNTIMED, "",
+        "Start time, retention, how the last reload went."},
+    {"GET", "/api/v1/status/flags", api_status_flags, QUERY, false, UNTIMED, "",
+        "The command-line flags and their values."},
+    {"GET", "/api/v1/status/config", api_status_config, QUERY, false, UNTIMED, "",
+        "The configuration in force, as YAML."},
+    {"GET", "/api/v1/status/tsdb", api_status_tsdb, QUERY, false, UNTIMED, "limit",
+        "Which metrics, labels and pairs have the most series."},
+    {"GET", "/api/v1/status/walreplay", api_status_walreplay, DIRECT, true, UNTIMED, "",
+        "Whether the write-ahead log is still being replayed."},
+    {"POST PUT", "/api/v1/admin/tsdb/compact", api_compact, QUERY, false, UNTIMED, "",
+        "Seals and merges everything now; answers 204 when done."},
+
+    /* What clients ask for at their start */
+    {"GET", "/api/v1/targets", api_targets, DIRECT, true, UNTIMED, "",
+        "Always empty: agents scrape, not the server."},
+    {"GET", "/api/v1/rules", api_rules, DIRECT, true, UNTIMED, "",
+        "Always empty: no rules are evaluated yet."},
+    {"GET", "/api/v1/alerts", api_alerts, DIRECT, true, UNTIMED, "",
+        "Always empty: no rules are evaluated yet."},
+    {"GET", "/api/v1/alertmanagers", api_alertmanagers, DIRECT, true, UNTIMED, "",
+        "Always empty: no alerts are sent yet."},
+    {"GET POST", "/api/*", api_nothing_here, DIRECT, true, UNTIMED, "",
+        "Everything else below /api: 404 in the same envelope."},
+
+    /* Outside the API */
+    {"GET", "/-/healthy", api_healthy, DIRECT, true, UNTIMED, "", "200 while the process runs."},
+    {"GET", "/-/ready", api_ready, DIRECT, true, UNTIMED, "",
+        "200 when reads and writes work, 503 otherwise."},
+    {"POST PUT", "/-/reload", api_reload, QUERY, false, UNTIMED, "",
+        "Reads the configuration file again; on an error the old one stays in force."},
+    {"GET", "/metrics", api_metrics_page, DIRECT, true, UNTIMED, "",
+        "The server's own metrics in Prometheus' text format."},
+    {"GET", "/", api_page, DIRECT, true, UNTIMED, "", "The web page."},
+    {"GET", "/graph", api_page, DIRECT, true, UNTIMED, "",
+        "The web page, where links of alerts lead."},
+    {"GET", "/ui/*", api_page, DIRECT, true, UNTIMED, "", "Files of the web page, dashboards."},
+    {0},
+};
+
+/* "GET POST" -> "GET, POST" */
+static void write_methods(struct strbuf *out, const char *methods)
+{
+    for (; *methods != '\0'; methods++) {
+        strbuf_add_c(out, *methods == ' ' ? "," : "");
+        strbuf_add_char(out, *methods);
+    }
+}
+
+void api_write_reference(struct strbuf *out)
+{
+    strbuf_add_c(out, "| Path | Methods | Parameters | What it answers |\n|---|---|---|---|\n");
+    for (const struct api_route *row = api_routes; row->path != NULL; row++) {
+        strbuf_addf(out, "| `%s` | ", row->path);
+        write_methods(out, row->method);
+        strbuf_addf(out, " | %s | %s |\n", row->parameters, row->help);
+    }
+}

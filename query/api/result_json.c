@@ -1,0 +1,257 @@
+/* Results as JSON. Points are the bulk of an answer; they go into the buffer by hand, one reservation
+ * each. Everything else is written by the JSON writer.
+ */
+#include "api/result_json.h"
+
+#include "base/fpconv.h"
+
+void result_json_labels(struct json_writer *json, const struct labels *labels)
+{
+    const struct label *pairs = labels_pairs(labels);
+    size_t count = labels_count(labels);
+    json_begin_object(json);
+    for (size_t i = 0; i < count; i++) {
+        json_key_str(json, pairs[i].name);
+        json_string(json, pairs[i].value);
+    }
+    json_end(json);
+}
+
+/* ---- Points ---- */
+
+/* Longest time: sign, 16 digits of seconds, point, three decimals. */
+enum { TIME_TEXT_MAX = 24, POINT_TEXT_MAX = TIME_TEXT_MAX + FP_TEXT_MAX + 8 };
+
+/* Seconds with three decimals or none; returns the end. */
+static char *put_time(char *p, int64_t time_ms)
+{
+    uint64_t magnitude = time_ms < 0 ? 0 - (uint64_t)time_ms : (uint64_t)time_ms;
+    uint64_t seconds = magnitude / 1000;
+    unsigned fraction = (unsigned)(magnitude % 1000);
+    char digits[TIME_TEXT_MAX];
+    size_t count = 0;
+    do {
+        digits[count++] = (char)('0' + seconds % 10);
+        seconds /= 10;
+    } while (seconds > 0);
+    if (time_ms < 0) {
+        *p++ = '-';
+    }
+    while (count > 0) {
+        *p++ = digits[--count];
+    }
+    if (fraction != 0) {
+        *p++ = '.';
+        *p++ = (char)('0' + fraction / 100);
+        *p++ = (char)('0' + fraction / 10 % 10);
+        *p++ = (char)('0' + fraction % 10);
+    }
+    return p;
+}
+
+/* [t,"v"] */
+static void add_point(struct strbuf *out, int64_t time_ms, double value)
+{
+    char *begin = strbuf_reserve(out, POINT_TEXT_MAX);
+    if (begin == NULL) {
+        return;
+    }
+    char *p = begin;
+    *p++ = '[';
+    p = put_time(p, time_ms);
+    *p++ = ',';
+    *p++ = '"';
+    p += fp_format(value, p);
+    *p++ = '"';
+    *p++ = ']';
+    strbuf_commit(out, (size_t)(p - begin));
+}
+
+/* An array of points under `key`. */
+static void write_points(struct json_writer *json, const struct engine_series *series)
+{
+    json_key(json, "values");
+    json_begin_array(json);
+    for (size_t i = 0; i < series->float_count; i++) {
+        if (i > 0) {
+            strbuf_add_char(json->out, ',');
+        }
+        add_point(json->out, series->float_times[i], series->floats[i]);
+    }
+    json_end(json);
+}
+
+/* ---- Histograms ---- */
+
+/* Which ends belong to a bucket, in the numbers of Prometheus' API. */
+static int boundary_rule(const struct histogram_bucket *bucket)
+{
+    if (bucket->lower_inclusive) {
+        return bucket->upper_inclusive ? 3 : 1;
+    }
+    return bucket->upper_inclusive ? 0 : 2;
+}
+
+void result_json_histogram(struct json_writer *json, const struct histogram *h)
+{
+    struct histogram_walk walk;
+    struct histogram_bucket bucket;
+    bool opened = false;
+    json_begin_object(json);
+    json_key(json, "count");
+    json_quoted_double(json, h->count);
+    json_key(json, "sum");
+    json_quoted_double(json, h->sum);
+    histogram_walk_begin(&walk, h);
+    while (histogram_walk_next(&walk, &bucket)) {
+        if (bucket.count == 0) {
+            continue;
+        }
+        if (!opened) {
+            json_key(json, "buckets");
+            json_begin_array(json);
+            opened = true;
+        }
+        json_begin_array(json);
+        json_integer(json, boundary_rule(&bucket));
+        json_quoted_double(json, bucket.lower);
+        json_quoted_double(json, bucket.upper);
+        json_quoted_double(json, bucket.count);
+        json_end(json);
+    }
+    if (opened) {
+        json_end(json);
+    }
+    json_end(json);
+}
+
+static void write_histogram_point(
+    struct json_writer *json, int64_t time_ms, const struct histogram *h)
+{
+    json_begin_array(json);
+    json_seconds(json, time_ms);
+    result_json_histogram(json, h);
+    json_end(json);
+}
+
+/* ---- Series ---- */
+
+static void write_vector_element(struct json_writer *json, const struct engine_series *series)
+{
+    json_begin_object(json);
+    json_key(json, "metric");
+    result_json_labels(json, series->labels);
+    if (series->histogram_count > 0) {
+        json_key(json, "histogram");
+        write_histogram_point(json, series->histogram_times[0], series->histograms[0]);
+    } else if (series->float_count > 0) {
+        json_key(json, "value");
+        json_begin_array(json);
+        json_seconds(json, series->float_times[0]);
+        json_quoted_double(json, series->floats[0]);
+        json_end(json);
+    }
+    json_end(json);
+}
+
+static void write_matrix_element(struct json_writer *json, const struct engine_series *series)
+{
+    json_begin_object(json);
+    json_key(json, "metric");
+    result_json_labels(json, series->labels);
+    if (series->float_count > 0) {
+        write_points(json, series);
+    }
+    if (series->histogram_count > 0) {
+        json_key(json, "histograms");
+        json_begin_array(json);
+        for (size_t i = 0; i < series->histogram_count; i++) {
+            write_histogram_point(json, series->histogram_times[i], series->histograms[i]);
+        }
+        json_end(json);
+    }
+    json_end(json);
+}
+
+static size_t write_series(
+    struct json_writer *json, const struct engine_result *result, size_t series_max)
+{
+    size_t count = result->series_count;
+    if (series_max != 0 && count > series_max) {
+        count = series_max;
+    }
+    json_begin_array(json);
+    for (size_t i = 0; i < count; i++) {
+        if (result->type == PROMQL_MATRIX) {
+            write_matrix_element(json, &result->series[i]);
+        } else {
+            write_vector_element(json, &result->series[i]);
+        }
+    }
+    json_end(json);
+    return count;
+}
+
+static void write_scalar(struct json_writer *json, const struct engine_result *result)
+{
+    json_begin_array(json);
+    json_seconds(json, result->time_ms);
+    if (result->type == PROMQL_STRING) {
+        json_string(json, result->string);
+    } else {
+        json_quoted_double(json, result->scalar);
+    }
+    json_end(json);
+}
+
+/* ---- Statistics ---- */
+
+static void write_duration(struct json_writer *json, const char *key, int64_t ns)
+{
+    json_key(json, key);
+    json_double(json, (double)ns * 1e-9);
+}
+
+static void write_statistics(
+    struct json_writer *json, const struct engine_statistics *statistics, int64_t execution_ns)
+{
+    json_key(json, "stats");
+    json_begin_object(json);
+    json_key(json, "timings");
+    json_begin_object(json);
+    write_duration(json, "evalTotalTime", statistics->prepare_ns + statistics->evaluate_ns);
+    write_duration(json, "resultSortTime", 0);
+    write_duration(json, "queryPreparationTime", statistics->prepare_ns);
+    write_duration(json, "innerEvalTime", statistics->evaluate_ns);
+    write_duration(json, "execQueueTime", 0);
+    write_duration(json, "execTotalTime", execution_ns);
+    json_end(json);
+    json_key(json, "samples");
+    json_begin_object(json);
+    json_key(json, "totalQueryableSamples");
+    json_integer(json, (int64_t)statistics->samples);
+    json_key(json, "peakSamples");
+    json_integer(json, (int64_t)statistics->samples_peak);
+    json_end(json);
+    json_end(json);
+}
+
+bool result_json_write(struct json_writer *json, const struct engine_result *result,
+    const struct result_json_options *options)
+{
+    size_t written = result->series_count;
+    json_begin_object(json);
+    json_key(json, "resultType");
+    json_cstring(json, promql_type_name(result->type));
+    json_key(json, "result");
+    if (result->type == PROMQL_VECTOR || result->type == PROMQL_MATRIX) {
+        written = write_series(json, result, options->series_max);
+    } else {
+        write_scalar(json, result);
+    }
+    if (options->with_statistics) {
+        write_statistics(json, &result->statistics, options->execution_ns);
+    }
+    json_end(json);
+    return written < result->series_count;
+}
