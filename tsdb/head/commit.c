@@ -53,6 +53,9 @@ static int place_commit(struct group *g, struct commit *c)
     for (size_t i = 0; status == 0 && i < c->run_count; i++) {
         struct commit_run *run = &c->runs[i];
         run->kept = run->count;
+        if (run->count == 0) {
+            continue; // its first sample found no memory
+        }
         status = table_place(head_table(g->h, run->table), g->lsn, g->horizon, run->t_ms,
             c->columns + run->first, c->values + run->first, &run->kept, &run->undo);
         run->placed = status == 0;
