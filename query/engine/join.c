@@ -400,6 +400,90 @@ static int join_step(struct join_operator *j, const struct pair *pair, uint8_t *
     return keep || return_bool ? put_value(j, step, &result) : 0;
 }
 
+/* ---- Floats on both sides: plain loops ---- */
+
+/* The steps at which both have a value become j->out->kinds. */
+static int meet(struct join_operator *j, const struct pair *pair, uint8_t *marks)
+{
+    const uint8_t *many = pair->many->kinds, *one = pair->one->kinds;
+    uint8_t *kinds = j->out->kinds, met_twice = 0;
+    size_t steps = j->node.grid->steps;
+    for (size_t i = 0; i < steps; i++) {
+        kinds[i] = many[i] & one[i]; // both are absent (0) or float (1)
+        met_twice |= kinds[i] & marks[i];
+    }
+    for (size_t i = 0; i < steps && !met_twice; i++) {
+        marks[i] |= kinds[i];
+    }
+    for (size_t i = 0; i < steps && marks != pair->group->matched; i++) {
+        pair->group->matched[i] |= kinds[i];
+    }
+    if (!met_twice) {
+        return 0;
+    }
+    size_t step = 0;
+    while (!(kinds[step] & marks[step])) {
+        step++;
+    }
+    return mark_step(j, pair->group, marks, step);
+}
+
+#define JOIN_LOOP(expression)                                                                      \
+    for (size_t i = 0; i < steps; i++) {                                                           \
+        out[i] = (expression);                                                                     \
+    }
+
+static void calculate(struct join_operator *j, const double *left, const double *right)
+{
+    const struct expr_binary *b = &j->node.expr->binary;
+    size_t steps = j->node.grid->steps;
+    double *out = j->out->values;
+    switch (b->op) {
+    case BINARY_ADD:
+        JOIN_LOOP(left[i] + right[i]);
+        return;
+    case BINARY_SUB:
+        JOIN_LOOP(left[i] - right[i]);
+        return;
+    case BINARY_MUL:
+        JOIN_LOOP(left[i] * right[i]);
+        return;
+    case BINARY_DIV:
+        JOIN_LOOP(left[i] / right[i]);
+        return;
+    default:
+        break;
+    }
+    for (size_t i = 0; i < steps; i++) {
+        if (j->out->kinds[i] == SAMPLE_ABSENT) {
+            continue;
+        }
+        if (!binary_op_is_comparison(b->op) || b->return_bool) {
+            out[i] = binary_scalar(b->op, left[i], right[i]);
+        } else {
+            out[i] = left[i];
+            j->out->kinds[i] = binary_compare(b->op, left[i], right[i]);
+        }
+    }
+}
+
+static int join_floats(struct join_operator *j, const struct pair *pair, uint8_t *marks)
+{
+    int status = meet(j, pair, marks);
+    if (status == 0) {
+        const double *many = pair->many->values, *one = pair->one->values;
+        calculate(j, j->swapped ? one : many, j->swapped ? many : one);
+    }
+    return status;
+}
+
+static bool floats_only(const struct join_operator *j, const struct pair *pair)
+{
+    enum binary_op op = j->node.expr->binary.op;
+    return pair->many != NULL && pair->one != NULL && !pair->many->has_histograms &&
+           !pair->one->has_histograms && op != BINARY_TRIM_LOWER && op != BINARY_TRIM_UPPER;
+}
+
 /* Joins a pair into j->out. */
 static int join_pair(struct join_operator *j, const struct pair *pair)
 {
@@ -426,6 +510,10 @@ static int join_pair(struct join_operator *j, const struct pair *pair)
         }
     }
     j->out->drop_name = j->node.expr->binary.return_bool;
+    if (status == 0 && floats_only(j, pair)) {
+        status = join_floats(j, pair, steps);
+        return status != 0 ? status : query_check(q);
+    }
     for (size_t step = 0; status == 0 && step < j->node.grid->steps; step++) {
         status = join_step(j, pair, steps, step);
     }

@@ -9,33 +9,33 @@
 #define WORK_VALUES_MAX ((size_t)1 << 31)
 
 static const struct range_row rows[] = {
-    {FUNCTION_RATE, range_rate, false, true, true},
-    {FUNCTION_INCREASE, range_increase, false, true, true},
-    {FUNCTION_DELTA, range_delta, false, true, true},
-    {FUNCTION_IRATE, range_irate, false, false, false},
-    {FUNCTION_IDELTA, range_idelta, false, false, false},
-    {FUNCTION_CHANGES, range_changes, false, true, false},
-    {FUNCTION_RESETS, range_resets, false, true, false},
-    {FUNCTION_SUM_OVER_TIME, range_sum, false, false, false},
-    {FUNCTION_AVG_OVER_TIME, range_avg, false, false, false},
-    {FUNCTION_MIN_OVER_TIME, range_min, false, false, false},
-    {FUNCTION_MAX_OVER_TIME, range_max, false, false, false},
-    {FUNCTION_TS_OF_MIN_OVER_TIME, range_ts_of_min, false, false, false},
-    {FUNCTION_TS_OF_MAX_OVER_TIME, range_ts_of_max, false, false, false},
-    {FUNCTION_COUNT_OVER_TIME, range_count, false, false, false},
-    {FUNCTION_PRESENT_OVER_TIME, range_present, false, false, false},
-    {FUNCTION_ABSENT_OVER_TIME, range_present, false, false, false},
-    {FUNCTION_FIRST_OVER_TIME, range_first, true, false, false},
-    {FUNCTION_LAST_OVER_TIME, range_last, true, false, false},
-    {FUNCTION_TS_OF_FIRST_OVER_TIME, range_ts_of_first, false, false, false},
-    {FUNCTION_TS_OF_LAST_OVER_TIME, range_ts_of_last, false, false, false},
-    {FUNCTION_STDDEV_OVER_TIME, range_stddev, false, false, false},
-    {FUNCTION_STDVAR_OVER_TIME, range_stdvar, false, false, false},
-    {FUNCTION_MAD_OVER_TIME, range_mad, false, false, false},
-    {FUNCTION_QUANTILE_OVER_TIME, range_quantile, false, false, false},
-    {FUNCTION_DERIV, range_deriv, false, false, false},
-    {FUNCTION_PREDICT_LINEAR, range_predict_linear, false, false, false},
-    {FUNCTION_DOUBLE_EXPONENTIAL_SMOOTHING, range_smoothing, false, false, false},
+    {FUNCTION_RATE, range_rate, range_rate_floats, false, true, true},
+    {FUNCTION_INCREASE, range_increase, range_increase_floats, false, true, true},
+    {FUNCTION_DELTA, range_delta, range_delta_floats, false, true, true},
+    {FUNCTION_IRATE, range_irate, NULL, false, false, false},
+    {FUNCTION_IDELTA, range_idelta, NULL, false, false, false},
+    {FUNCTION_CHANGES, range_changes, NULL, false, true, false},
+    {FUNCTION_RESETS, range_resets, NULL, false, true, false},
+    {FUNCTION_SUM_OVER_TIME, range_sum, range_sum_floats, false, false, false},
+    {FUNCTION_AVG_OVER_TIME, range_avg, range_avg_floats, false, false, false},
+    {FUNCTION_MIN_OVER_TIME, range_min, NULL, false, false, false},
+    {FUNCTION_MAX_OVER_TIME, range_max, NULL, false, false, false},
+    {FUNCTION_TS_OF_MIN_OVER_TIME, range_ts_of_min, NULL, false, false, false},
+    {FUNCTION_TS_OF_MAX_OVER_TIME, range_ts_of_max, NULL, false, false, false},
+    {FUNCTION_COUNT_OVER_TIME, range_count, NULL, false, false, false},
+    {FUNCTION_PRESENT_OVER_TIME, range_present, NULL, false, false, false},
+    {FUNCTION_ABSENT_OVER_TIME, range_present, NULL, false, false, false},
+    {FUNCTION_FIRST_OVER_TIME, range_first, NULL, true, false, false},
+    {FUNCTION_LAST_OVER_TIME, range_last, NULL, true, false, false},
+    {FUNCTION_TS_OF_FIRST_OVER_TIME, range_ts_of_first, NULL, false, false, false},
+    {FUNCTION_TS_OF_LAST_OVER_TIME, range_ts_of_last, NULL, false, false, false},
+    {FUNCTION_STDDEV_OVER_TIME, range_stddev, NULL, false, false, false},
+    {FUNCTION_STDVAR_OVER_TIME, range_stdvar, NULL, false, false, false},
+    {FUNCTION_MAD_OVER_TIME, range_mad, NULL, false, false, false},
+    {FUNCTION_QUANTILE_OVER_TIME, range_quantile, NULL, false, false, false},
+    {FUNCTION_DERIV, range_deriv, NULL, false, false, false},
+    {FUNCTION_PREDICT_LINEAR, range_predict_linear, NULL, false, false, false},
+    {FUNCTION_DOUBLE_EXPONENTIAL_SMOOTHING, range_smoothing, NULL, false, false, false},
 };
 
 static const struct range_row *row_of(enum function_id id)
@@ -76,22 +76,6 @@ void range_set_histogram(struct range_value *out, const struct histogram *h)
 
 /* ---- Windows ---- */
 
-/* Positions of the samples of (after, until], going on from where they were. */
-struct span {
-    size_t begin, end;
-};
-
-static void move(
-    struct span *span, const int64_t *times, size_t count, int64_t after, int64_t until)
-{
-    while (span->end < count && times[span->end] <= until) {
-        span->end++;
-    }
-    while (span->begin < span->end && times[span->begin] <= after) {
-        span->begin++;
-    }
-}
-
 static void set_window(struct range_operator *op, size_t step, struct span *floats,
     struct span *histograms, struct window *w)
 {
@@ -105,8 +89,8 @@ static void set_window(struct range_operator *op, size_t step, struct span *floa
     bool smoothed = op->selector != NULL && op->selector->smoothed;
     int64_t after = w->start - (anchored || smoothed ? lookback : 0);
     int64_t until = w->end + (smoothed ? lookback : 0);
-    move(floats, s->float_times, s->float_count, after, until);
-    move(histograms, s->histogram_times, s->histogram_count, after, until);
+    span_move(floats, s->float_times, s->float_count, after, until);
+    span_move(histograms, s->histogram_times, s->histogram_count, after, until);
     w->first_float = floats->begin;
     w->first_histogram = histograms->begin;
     w->float_times = s->float_times + floats->begin;
@@ -140,6 +124,10 @@ static int evaluate_series(struct range_operator *op)
     arena_rewind(op->scratch, op->mark);
     step_series_clear(op->out, op->node.grid);
     op->queue_begin = op->queue_end = op->queue_next = 0;
+    bool extended = op->selector != NULL && (op->selector->anchored || op->selector->smoothed);
+    if (op->row->floats != NULL && op->samples.histogram_count == 0 && !extended) {
+        return op->row->floats(op);
+    }
     for (size_t step = 0; step < op->node.grid->steps; step++) {
         struct window w;
         struct range_value value = {0};

@@ -36,9 +36,13 @@ struct range_operator;
 typedef int (*range_step)(
     struct range_operator *op, const struct window *w, struct range_value *out);
 
+/* All steps of a series that has only floats, in one loop, into op->out. 0 or an error. */
+typedef int (*range_series)(struct range_operator *op);
+
 struct range_row {
     enum function_id id;
     range_step step;
+    range_series floats; /* NULL where step by step will do */
     bool keeps_name;
     bool anchored, smoothed; /* takes these modifiers */
 };
@@ -83,7 +87,28 @@ static inline void range_set_float(struct range_value *out, double value)
     out->value = value;
 }
 
+/* Positions of the samples of (after, until], going on from where they were. */
+struct span {
+    size_t begin, end;
+};
+
+static inline void span_move(
+    struct span *span, const int64_t *times, size_t count, int64_t after, int64_t until)
+{
+    while (span->end < count && times[span->end] <= until) {
+        span->end++;
+    }
+    while (span->begin < span->end && times[span->begin] <= after) {
+        span->begin++;
+    }
+}
+
 /* The functions. */
+int range_rate_floats(struct range_operator *op);
+int range_increase_floats(struct range_operator *op);
+int range_delta_floats(struct range_operator *op);
+int range_sum_floats(struct range_operator *op);
+int range_avg_floats(struct range_operator *op);
 int range_rate(struct range_operator *op, const struct window *w, struct range_value *out);
 int range_increase(struct range_operator *op, const struct window *w, struct range_value *out);
 int range_delta(struct range_operator *op, const struct window *w, struct range_value *out);

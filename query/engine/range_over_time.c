@@ -26,20 +26,13 @@ static int refuse_mix(struct range_operator *op)
 
 /* ---- Sums and means ---- */
 
-int range_sum(struct range_operator *op, const struct window *w, struct range_value *out)
+static double sum_of(const double *values, size_t count)
 {
-    if (w->float_count > 0 && w->histogram_count > 0) {
-        return refuse_mix(op);
-    }
-    if (w->float_count == 0) {
-        return range_sum_histograms(op, w, out);
-    }
     double sum = 0, lost = 0;
-    for (size_t i = 0; i < w->float_count; i++) {
-        kahan_add(w->floats[i], &sum, &lost);
+    for (size_t i = 0; i < count; i++) {
+        kahan_add(values[i], &sum, &lost);
     }
-    range_set_float(out, isinf(sum) ? sum : sum + lost);
-    return 0;
+    return isinf(sum) ? sum : sum + lost;
 }
 
 /* The mean by its sum; by steps of the mean itself from where the sum would overflow. */
@@ -67,6 +60,98 @@ static double mean_of(const double *values, size_t count)
         kahan_add(values[i] / n, &mean, &lost);
     }
     return is_mean ? mean + lost : sum / (double)count + lost / (double)count;
+}
+
+int range_sum(struct range_operator *op, const struct window *w, struct range_value *out)
+{
+    if (w->float_count > 0 && w->histogram_count > 0) {
+        return refuse_mix(op);
+    }
+    if (w->float_count == 0) {
+        return range_sum_histograms(op, w, out);
+    }
+    range_set_float(out, sum_of(w->floats, w->float_count));
+    return 0;
+}
+
+/* A number as an unevaluated sum of two, about 106 bits. */
+struct wide {
+    double high, low;
+};
+
+static inline struct wide wide_add(struct wide a, double b)
+{
+    double sum = a.high + b;
+    double part = sum - a.high;
+    double error = (a.high - (sum - part)) + (b - part);
+    error += a.low;
+    double high = sum + error;
+    return (struct wide){high, error - (high - sum)};
+}
+
+static inline double wide_difference(struct wide a, struct wide b)
+{
+    double high = a.high - b.high;
+    double part = high - a.high;
+    double error = (a.high - (high - part)) + (-b.high - part);
+    return high + (error + (a.low - b.low));
+}
+
+/* Sums (and means) of all windows from sums of prefixes: each sample is added once, however much windows
+ * overlap. Prefixes have twice the precision of a double, so that what cancels out leaves no trace;
+ * where that is not enough (infinities, NaN, magnitudes that would drown the rest) windows are added up
+ * one by one. */
+static bool prefix_sums(const double *values, size_t count, struct wide *prefixes)
+{
+    struct wide sum = {0, 0};
+    double greatest = 0, least = INFINITY;
+    prefixes[0] = sum;
+    for (size_t i = 0; i < count; i++) {
+        double magnitude = fabs(values[i]);
+        greatest = magnitude > greatest || isnan(magnitude) ? magnitude : greatest;
+        least = magnitude != 0 && magnitude < least ? magnitude : least;
+        sum = wide_add(sum, values[i]);
+        prefixes[i + 1] = sum;
+    }
+    return greatest < 1e290 && (greatest == 0 || (double)count * greatest < least * 1e15);
+}
+
+static int sum_floats(struct range_operator *op, bool mean)
+{
+    const struct samples *s = &op->samples;
+    struct span span = {0};
+    int status = range_reserve_values(op, 2 * (s->float_count + 1));
+    struct wide *prefixes = (struct wide *)op->values;
+    bool exact = status == 0 && prefix_sums(s->floats, s->float_count, prefixes);
+    for (size_t step = 0; status == 0 && step < op->node.grid->steps; step++) {
+        int64_t end = when_at(op->when, grid_at(op->node.grid, step));
+        span_move(&span, s->float_times, s->float_count, end - op->range_ms, end);
+        size_t count = span.end - span.begin;
+        if (count == 0) {
+            continue;
+        }
+        double value;
+        if (exact) {
+            value = wide_difference(prefixes[span.end], prefixes[span.begin]);
+            value = mean ? value / (double)count : value;
+        } else {
+            value = mean ? mean_of(s->floats + span.begin, count)
+                         : sum_of(s->floats + span.begin, count);
+        }
+        op->out->kinds[step] = SAMPLE_FLOAT;
+        op->out->values[step] = value;
+    }
+    return status;
+}
+
+int range_sum_floats(struct range_operator *op)
+{
+    return sum_floats(op, false);
+}
+
+int range_avg_floats(struct range_operator *op)
+{
+    return sum_floats(op, true);
 }
 
 int range_avg(struct range_operator *op, const struct window *w, struct range_value *out)
@@ -283,20 +368,28 @@ static int compare_values(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-double quantile_of(double q, double *values, size_t count)
+static double quantile_of_sorted(double q, const double *sorted, size_t count)
 {
-    if (count == 0 || isnan(q)) {
+    if (isnan(q)) {
         return NAN;
     }
     if (q < 0 || q > 1) {
         return q < 0 ? -INFINITY : INFINITY;
     }
-    qsort(values, count, sizeof(*values), compare_values);
     double rank = q * (double)(count - 1);
     size_t lower = (size_t)floor(rank);
     size_t upper = lower + 1 < count ? lower + 1 : count - 1;
     double weight = rank - floor(rank);
-    return values[lower] * (1 - weight) + values[upper] * weight;
+    return sorted[lower] * (1 - weight) + sorted[upper] * weight;
+}
+
+double quantile_of(double q, double *values, size_t count)
+{
+    if (count == 0) {
+        return NAN;
+    }
+    qsort(values, count, sizeof(*values), compare_values);
+    return quantile_of_sorted(q, values, count);
 }
 
 /* The window's floats in op->values. */
@@ -335,6 +428,47 @@ int range_mad(struct range_operator *op, const struct window *w, struct range_va
     return 0;
 }
 
+/* ---- Quantiles of sliding windows: the window is kept sorted, NaN first ---- */
+
+/* Where a value is, or belongs. */
+static size_t sorted_position(const double *sorted, size_t count, double value)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare_values(&sorted[middle], &value) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* Brings op->values to the window [begin, end) of the series' floats; it held [from, to). */
+static void slide_sorted(
+    struct range_operator *op, size_t from, size_t to, size_t begin, size_t end)
+{
+    const double *floats = op->samples.floats;
+    double *sorted = op->values;
+    size_t count = to - from;
+    if (begin >= to || (begin - from) + (end - to) > (end - begin) / 2) {
+        count = end - begin;
+        memcpy(sorted, floats + begin, count * sizeof(*sorted));
+        qsort(sorted, count, sizeof(*sorted), compare_values);
+        return;
+    }
+    for (size_t i = from; i < begin; i++) {
+        size_t at = sorted_position(sorted, count, floats[i]);
+        memmove(sorted + at, sorted + at + 1, (--count - at) * sizeof(*sorted));
+    }
+    for (size_t i = to; i < end; i++) {
+        size_t at = sorted_position(sorted, count, floats[i]);
+        memmove(sorted + at + 1, sorted + at, (count++ - at) * sizeof(*sorted));
+        sorted[at] = floats[i];
+    }
+}
+
 int range_quantile(struct range_operator *op, const struct window *w, struct range_value *out)
 {
     if (w->float_count == 0) {
@@ -352,10 +486,15 @@ int range_quantile(struct range_operator *op, const struct window *w, struct ran
         status = ignore_histograms(op, w);
     }
     if (status == 0) {
-        status = copy_values(op, w);
+        status = range_reserve_values(op, op->samples.float_count);
     }
     if (status == 0) {
-        range_set_float(out, quantile_of(q, op->values, w->float_count));
+        // queue_begin and queue_end remember the window that is sorted.
+        size_t end = w->first_float + w->float_count;
+        slide_sorted(op, op->queue_begin, op->queue_end, w->first_float, end);
+        op->queue_begin = w->first_float;
+        op->queue_end = end;
+        range_set_float(out, quantile_of_sorted(q, op->values, w->float_count));
     }
     return status;
 }

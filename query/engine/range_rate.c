@@ -62,7 +62,8 @@ struct extent_of_samples {
 };
 
 /* By how much an increase between samples grows to stand for the whole window. */
-static double extrapolation(const struct extent_of_samples *x, const struct window *w, bool counter)
+static inline double extrapolation(
+    const struct extent_of_samples *x, const struct window *w, bool counter)
 {
     double to_start = (double)(x->first_t - w->start) / 1000;
     double to_end = (double)(w->end - x->last_t) / 1000;
@@ -80,6 +81,76 @@ static double extrapolation(const struct extent_of_samples *x, const struct wind
         to_end = spacing / 2;
     }
     return sampled != 0 ? (sampled + to_start + to_end) / sampled : 1;
+}
+
+/* All resets of the series into op->positions. */
+static int find_all_resets(struct range_operator *op)
+{
+    const double *floats = op->samples.floats;
+    size_t count = op->samples.float_count;
+    for (size_t i = 1; i < count; i++) {
+        if (floats[i] < floats[i - 1]) {
+            int status = mem_array_grow((void **)&op->positions, &op->positions_cap,
+                op->queue_end + 1, sizeof(*op->positions), RESET_POSITIONS_MAX);
+            if (status != 0) {
+                return query_fail(op->node.query, status, "%s", err_text(status));
+            }
+            op->positions[op->queue_end++] = i;
+        }
+    }
+    return 0;
+}
+
+/* The same arithmetic as step by step, in one loop. */
+static int rate_floats(struct range_operator *op, bool counter, bool per_second)
+{
+    const int64_t *times = op->samples.float_times;
+    const double *floats = op->samples.floats;
+    size_t count = op->samples.float_count, reset = 0;
+    double range_seconds = (double)op->range_ms / 1000;
+    struct span span = {0};
+    struct window w = {0};
+    int status = counter ? find_all_resets(op) : 0;
+    for (size_t step = 0; status == 0 && step < op->node.grid->steps; step++) {
+        w.end = when_at(op->when, grid_at(op->node.grid, step));
+        w.start = w.end - op->range_ms;
+        span_move(&span, times, count, w.start, w.end);
+        if (span.end - span.begin < 2) {
+            continue;
+        }
+        size_t last = span.end - 1;
+        double increase = floats[last] - floats[span.begin];
+        while (reset < op->queue_end && op->positions[reset] <= span.begin) {
+            reset++;
+        }
+        for (size_t i = reset; i < op->queue_end && op->positions[i] <= last; i++) {
+            increase += floats[op->positions[i] - 1];
+        }
+        const struct extent_of_samples x = {.first_t = times[span.begin],
+            .last_t = times[last],
+            .count = span.end - span.begin,
+            .first = floats[span.begin],
+            .increase = increase};
+        double factor = extrapolation(&x, &w, counter);
+        op->out->kinds[step] = SAMPLE_FLOAT;
+        op->out->values[step] = increase * (per_second ? factor / range_seconds : factor);
+    }
+    return status;
+}
+
+int range_rate_floats(struct range_operator *op)
+{
+    return rate_floats(op, true, true);
+}
+
+int range_increase_floats(struct range_operator *op)
+{
+    return rate_floats(op, true, false);
+}
+
+int range_delta_floats(struct range_operator *op)
+{
+    return rate_floats(op, false, false);
 }
 
 static int float_rate(struct range_operator *op, const struct window *w, bool counter,

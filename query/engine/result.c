@@ -74,51 +74,142 @@ static int export_series(struct query *q, struct engine_result *result, const st
     return hold_labels(q, result, s->labels);
 }
 
+/* Series that come out, by their labels. */
+struct export
+{
+    struct query *q;
+    const struct grid *grid;
+    struct engine_result *result;
+    struct engine_series *series;
+    size_t count, cap;
+    struct id_map ids;
+};
+
+static int fail_same_labels(struct query *q)
+{
+    return query_fail(q, ERR_INTERNAL, "vector cannot contain metrics with the same labelset");
+}
+
+/* Two parts of one series, neither with a time of the other. */
+static int merge_series(struct query *q, struct arena *arena, struct engine_series *into,
+    const struct engine_series *part)
+{
+    struct engine_series merged = {.labels = into->labels,
+        .float_count = into->float_count + part->float_count,
+        .histogram_count = into->histogram_count + part->histogram_count};
+    struct series_arrays arrays;
+    if (!allocate_arrays(arena, &merged, &arrays)) {
+        return query_fail_memory(q, arena);
+    }
+    size_t a = 0, b = 0;
+    for (size_t i = 0; i < merged.float_count; i++) {
+        bool first = b == part->float_count ||
+                     (a < into->float_count && into->float_times[a] < part->float_times[b]);
+        const struct engine_series *from = first ? into : part;
+        size_t at = first ? a++ : b++;
+        arrays.float_times[i] = from->float_times[at];
+        arrays.floats[i] = from->floats[at];
+        if (i > 0 && arrays.float_times[i] == arrays.float_times[i - 1]) {
+            return fail_same_labels(q);
+        }
+    }
+    a = b = 0;
+    for (size_t i = 0; i < merged.histogram_count; i++) {
+        bool first =
+            b == part->histogram_count ||
+            (a < into->histogram_count && into->histogram_times[a] < part->histogram_times[b]);
+        const struct engine_series *from = first ? into : part;
+        size_t at = first ? a++ : b++;
+        arrays.histogram_times[i] = from->histogram_times[at];
+        arrays.histograms[i] = from->histograms[at];
+        if (i > 0 && arrays.histogram_times[i] == arrays.histogram_times[i - 1]) {
+            return fail_same_labels(q);
+        }
+    }
+    *into = merged;
+    return 0;
+}
+
+static int export_grow(struct export *x)
+{
+    if (x->count < x->cap) {
+        return 0;
+    }
+    struct arena *arena = &x->result->arena;
+    size_t cap = x->cap > 0 ? x->cap * 2 : 64;
+    struct engine_series *grown = arena_alloc(arena, cap * sizeof(*grown));
+    if (grown == NULL) {
+        return query_fail_memory(x->q, arena);
+    }
+    if (x->count > 0) {
+        memcpy(grown, x->series, x->count * sizeof(*grown));
+    }
+    x->series = grown;
+    x->cap = cap;
+    return 0;
+}
+
+static int export_one(struct export *x, struct step_series *s)
+{
+    struct query *q = x->q;
+    int status = query_check(q);
+    if (status == 0 && s->drop_name) {
+        status = query_drop_name(q, s->labels, &s->labels);
+    }
+    size_t samples = step_series_count(s, x->grid);
+    if (status != 0 || samples == 0) {
+        return status;
+    }
+    uint32_t id = 0;
+    bool is_new = false;
+    struct engine_series part;
+    status = export_grow(x);
+    if (status == 0) {
+        status = query_hold_samples(q, samples);
+    }
+    if (status == 0) {
+        status = id_map_get(&x->ids, labels_hash(s->labels), &id, &is_new);
+    }
+    if (status == 0) {
+        status = export_series(q, x->result, s, x->grid, &part);
+    }
+    if (status == 0 && !is_new) {
+        return merge_series(q, &x->result->arena, &x->series[id], &part);
+    }
+    if (status == 0) {
+        x->series[x->count++] = part;
+    }
+    return status;
+}
+
 static int compare_series(const void *left, const void *right)
 {
     const struct engine_series *a = left, *b = right;
     return labels_cmp(a->labels, b->labels);
 }
 
-static int export_store(struct query *q, struct series_store *store, struct engine_result *result)
-{
-    struct engine_series *series = arena_calloc(&result->arena, store->count + 1, sizeof(*series));
-    if (series == NULL) {
-        return query_fail_memory(q, &result->arena);
-    }
-    for (size_t i = 0; i < store->count; i++) {
-        int status = export_series(q, result, &store->items[i], store->grid, &series[i]);
-        if (status != 0) {
-            return status;
-        }
-    }
-    result->series = series;
-    result->series_count = store->count;
-    if (result->type == PROMQL_MATRIX) {
-        qsort(series, store->count, sizeof(*series), compare_series);
-    }
-    return 0;
-}
-
 static int evaluate_vector(
     struct query *q, const struct expr *expr, const struct grid *grid, struct engine_result *result)
 {
+    struct export x = {.q = q, .grid = grid, .result = result};
     struct operator_node *op;
-    struct series_store store;
-    series_store_init(&store, q, grid);
+    struct step_series *s;
+    id_map_init(&x.ids, q);
     int status = plan_build(q, expr, grid, &op);
-    if (status == 0) {
-        status = series_store_drain(&store, op);
+    int more = status == 0 ? 1 : status;
+    while (more > 0 && (more = operator_next(op, &s)) > 0) {
+        status = export_one(&x, s);
+        more = status == 0 ? more : status;
     }
-    for (size_t i = 0; status == 0 && i < store.count; i++) {
-        if (store.items[i].drop_name) {
-            status = query_drop_name(q, store.items[i].labels, &store.items[i].labels);
-        }
+    if (more < 0) {
+        return more;
     }
-    if (status == 0) {
-        status = series_store_merge(&store);
+    result->series = x.series;
+    result->series_count = x.count;
+    if (result->type == PROMQL_MATRIX && x.count > 0) {
+        qsort(x.series, x.count, sizeof(*x.series), compare_series);
     }
-    return status == 0 ? export_store(q, &store, result) : status;
+    return 0;
 }
 
 /* ---- Raw samples of a range selector ---- */

@@ -148,7 +148,11 @@ static int add_float_run(struct samples *s, const struct column_run *run, bool k
     size_t first = s->float_count, to = first;
     memcpy(s->float_times + first, run->times, run->count * sizeof(*run->times));
     memcpy(s->floats + first, run->values, run->count * sizeof(*run->values));
-    if (keep_stale) {
+    bool any_stale = false;
+    for (size_t i = 0; i < run->count; i++) {
+        any_stale |= value_is_stale(run->values[i]);
+    }
+    if (keep_stale || !any_stale) {
         to += run->count;
     } else {
         for (size_t i = first; i < first + run->count; i++) {

@@ -50,6 +50,25 @@ static void pick_sample(
     }
 }
 
+/* A series of floats alone, asked for its values. */
+static void fill_floats(struct selector_operator *self)
+{
+    const struct samples *s = &self->samples;
+    const struct grid *grid = self->node.grid;
+    int64_t lookback = self->node.query->lookback_ms;
+    uint8_t *kinds = self->out->kinds;
+    double *values = self->out->values;
+    size_t f = 0;
+    for (size_t step = 0; step < grid->steps; step++) {
+        int64_t t = when_at(&self->selector->when, grid_at(grid, step));
+        f = advance(s->float_times, s->float_count, f, t);
+        if (f > 0 && s->float_times[f - 1] > t - lookback && !value_is_stale(s->floats[f - 1])) {
+            kinds[step] = SAMPLE_FLOAT;
+            values[step] = s->floats[f - 1];
+        }
+    }
+}
+
 static void fill_plain(struct selector_operator *self)
 {
     const struct samples *s = &self->samples;
@@ -195,6 +214,8 @@ static int selector_next(struct operator_node *op, struct step_series **series_o
         }
         if (status == 0 && smoothed) {
             status = fill_smoothed(self);
+        } else if (status == 0 && self->samples.histogram_count == 0 && !self->times) {
+            fill_floats(self);
         } else if (status == 0) {
             fill_plain(self);
         }
