@@ -162,6 +162,7 @@ static void fill_response(
         r->retry_after_ms = parse_retry_after(response_header(r, "Retry-After"));
     } else if (call->body_error == ERR_LIMIT) {
         r->error_text = "the answer is larger than its limit";
+        r->status = (unsigned)status; /* the head was read, only the body was too much */
     } else {
         r->error_text = call->error_text[0] != '\0' ? call->error_text : curl_easy_strerror(result);
     }

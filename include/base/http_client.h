@@ -42,7 +42,8 @@ struct http_client_request {
 struct http_client_response {
     int error; /* 0: there was an HTTP answer; else ERR_TIMEOUT, ERR_LIMIT, ERR_IO, ERR_CANCELED */
     const char *error_text; /* sentence when error != 0 */
-    unsigned status;
+    unsigned
+        status; /* 0 without an answer; with ERR_LIMIT that of the answer whose body is too large */
     struct str body; /* borrowed during the callback */
     struct str content_type;
     int64_t retry_after_ms; /* Retry-After in milliseconds from now, -1 when absent */

@@ -153,10 +153,12 @@ static void end_call(struct sim_http_client *sim, struct sim_http_call *call,
     mem_free(call);
 }
 
-static void end_with_error(struct sim_http_client *sim, struct sim_http_call *call, int error)
+static void end_with_error(
+    struct sim_http_client *sim, struct sim_http_call *call, int error, unsigned status)
 {
     struct http_client_response response = {
         .error = error,
+        .status = status,
         .error_text = err_text(error),
         .retry_after_ms = -1,
         .header = answer_header,
@@ -166,14 +168,14 @@ static void end_with_error(struct sim_http_client *sim, struct sim_http_call *ca
 
 static void sim_cancel(struct http_client *client, struct http_client_call *call)
 {
-    end_with_error(sim_of(client), (struct sim_http_call *)call, ERR_CANCELED);
+    end_with_error(sim_of(client), (struct sim_http_call *)call, ERR_CANCELED, 0);
 }
 
 static void sim_close(struct http_client *client)
 {
     struct sim_http_client *sim = sim_of(client);
     while (sim->oldest != NULL) {
-        end_with_error(sim, sim->oldest, ERR_CANCELED);
+        end_with_error(sim, sim->oldest, ERR_CANCELED, 0);
     }
 }
 
@@ -219,7 +221,8 @@ bool sim_http_client_deliver(struct sim_http_client *sim)
                 : answer->answer_body.len > body_max ? ERR_LIMIT
                                                      : 0;
     if (error != 0) {
-        end_with_error(sim, call, error);
+        unsigned status = answer->status != 0 ? answer->status : 200;
+        end_with_error(sim, call, error, error == ERR_LIMIT ? status : 0);
         return true;
     }
     struct http_client_response response = {
