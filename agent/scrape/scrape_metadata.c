@@ -74,7 +74,12 @@ void scrape_metadata_type(struct scrape_metadata *m, struct str metric, enum met
 
 static void set_text(struct scrape_metadata_entry *e, struct str *field, struct str text)
 {
-    text.len = text.len < SCRAPE_METADATA_TEXT_MAX ? text.len : SCRAPE_METADATA_TEXT_MAX;
+    if (text.len > SCRAPE_METADATA_TEXT_MAX) {
+        text.len = SCRAPE_METADATA_TEXT_MAX;
+        while (text.len > 0 && ((unsigned char)text.ptr[text.len] & 0xc0) == 0x80) {
+            text.len--; /* not in the middle of a character */
+        }
+    }
     if (str_eq(*field, text)) {
         return;
     }

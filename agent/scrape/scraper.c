@@ -64,21 +64,31 @@ void scraper_free(struct scraper *s)
     mem_free(s);
 }
 
-static bool same_target(const struct target_options *a, const struct target_options *b)
+static bool same_text(const char *a, const char *b)
 {
-    bool same_url = a->url == NULL ? b->url == NULL : b->url != NULL && strcmp(a->url, b->url) == 0;
-    return same_url && labels_eq(a->labels, b->labels) && a->expose == b->expose &&
-           a->interval_ms == b->interval_ms && a->timeout_ms == b->timeout_ms &&
-           a->honor_labels == b->honor_labels && a->honor_timestamps == b->honor_timestamps &&
-           a->sample_limit == b->sample_limit;
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-/* A slot of the present set that may go on as this target. */
-static struct slot *find_kept(struct scraper *s, const struct target_options *wanted)
+/* Both are effective options: defaults are filled in. */
+static bool same_target(const struct target_options *a, const struct target_options *b)
 {
+    return same_text(a->url, b->url) && labels_eq(a->labels, b->labels) && a->expose == b->expose &&
+           a->expose_context == b->expose_context && a->interval_ms == b->interval_ms &&
+           a->timeout_ms == b->timeout_ms && a->honor_labels == b->honor_labels &&
+           a->honor_timestamps == b->honor_timestamps && a->body_max == b->body_max &&
+           a->sample_limit == b->sample_limit && a->seed == b->seed;
+}
+
+/* A slot of the present set that may go on as this target. Sets keep their order mostly, so the
+ * search goes round from behind the slot found last. */
+static struct slot *find_kept(struct scraper *s, const struct target_options *wanted, size_t *from)
+{
+    struct target_options effective = target_options_effective(wanted);
     for (size_t i = 0; i < s->count; i++) {
-        struct slot *slot = &s->slots[i];
-        if (!slot->kept && same_target(target_options(slot->target), wanted)) {
+        size_t at = *from + i < s->count ? *from + i : *from + i - s->count;
+        struct slot *slot = &s->slots[at];
+        if (!slot->kept && same_target(target_options(slot->target), &effective)) {
+            *from = at + 1;
             return slot;
         }
     }
@@ -115,9 +125,10 @@ int scraper_set_targets(
     }
     struct slot *slots = mem_calloc(count, sizeof(*slots));
     struct slot **kept = mem_calloc(count, sizeof(*kept));
+    size_t from = 0;
     int status = slots == NULL || kept == NULL ? ERR_NOMEM : 0;
     for (size_t i = 0; status == 0 && i < count; i++) {
-        kept[i] = find_kept(s, &targets[i]);
+        kept[i] = find_kept(s, &targets[i], &from);
         if (kept[i] != NULL) {
             kept[i]->kept = true;
         } else {

@@ -37,6 +37,7 @@ void series_cache_begin(struct series_cache *c)
 {
     c->generation++;
     c->next_count = 0;
+    c->expected = 0;
 }
 
 static size_t slot_of(const struct series_cache *c, struct str text, uint64_t hash)
@@ -51,19 +52,26 @@ static size_t slot_of(const struct series_cache *c, struct str text, uint64_t ha
 
 struct series_entry *series_cache_find(struct series_cache *c, struct str text)
 {
-    if (c->next_count < c->order_count && str_eq(c->order[c->next_count]->text, text)) {
+    if (c->expected < c->order_count && str_eq(c->order[c->expected]->text, text)) {
         c->hits++;
-        return c->order[c->next_count];
+        return c->order[c->expected++];
     }
     c->misses++;
     if (c->slot_cap == 0) {
         return NULL;
     }
-    return c->slots[slot_of(c, text, hash64(text.ptr, text.len, c->seed))];
+    struct series_entry *found = c->slots[slot_of(c, text, hash64(text.ptr, text.len, c->seed))];
+    /* Lines were left out: go on behind this one. Where one was moved or put in between, the line
+     * expected is still to come. */
+    if (found != NULL && found->position >= c->expected && found->position < c->order_count &&
+        c->order[found->position] == found) {
+        c->expected = found->position + 1;
+    }
+    return found;
 }
 
-/* Makes the table `cap` wide, with the entries that are kept. */
-static bool rebuild(struct series_cache *c, size_t cap)
+/* Makes the table `cap` wide. */
+static bool widen(struct series_cache *c, size_t cap)
 {
     struct series_entry **before = c->slots;
     size_t before_cap = c->slot_cap;
@@ -88,7 +96,7 @@ struct series_entry *series_cache_add(
     if (c->count >= SERIES_CACHE_MAX) {
         return NULL;
     }
-    if (c->count * 2 >= c->slot_cap && !rebuild(c, c->slot_cap == 0 ? 256 : c->slot_cap * 2)) {
+    if (c->count * 2 >= c->slot_cap && !widen(c, c->slot_cap == 0 ? 256 : c->slot_cap * 2)) {
         return NULL;
     }
     struct series_entry *e = mem_calloc(1, sizeof(*e));
@@ -122,30 +130,33 @@ bool series_cache_mark(struct series_cache *c, struct series_entry *entry, bool 
     return true;
 }
 
-/* Forgets entries that no scrape had lately; needs a smaller table or one as large. */
-static void expire(struct series_cache *c)
+/* Takes an entry out of the table and closes the gap, so that no chain of open addressing breaks:
+ * what follows moves back unless it already stands between its own slot and the gap. */
+static void remove_at(struct series_cache *c, size_t at)
 {
-    bool any = false;
-    for (size_t i = 0; i < c->slot_cap; i++) {
-        struct series_entry *e = c->slots[i];
-        if (e != NULL && e->generation + KEEP_GENERATIONS < c->generation) {
-            entry_free(e);
-            c->slots[i] = NULL;
-            c->count--;
-            any = true;
+    entry_free(c->slots[at]);
+    c->count--;
+    size_t gap = at, mask = c->slot_cap - 1;
+    for (size_t i = (at + 1) & mask; c->slots[i] != NULL; i = (i + 1) & mask) {
+        size_t home = c->slots[i]->hash & mask;
+        if (((i - home) & mask) >= ((i - gap) & mask)) {
+            c->slots[gap] = c->slots[i];
+            gap = i;
         }
     }
-    /* Chains of open addressing are broken now; without memory for a new table start empty. */
-    if (any && !rebuild(c, c->slot_cap)) {
-        for (size_t i = 0; i < c->slot_cap; i++) {
-            if (c->slots[i] != NULL) {
-                entry_free(c->slots[i]);
-                c->slots[i] = NULL;
-            }
+    c->slots[gap] = NULL;
+}
+
+/* Forgets entries that no scrape had lately. */
+static void expire(struct series_cache *c)
+{
+    for (size_t i = 0; i < c->slot_cap;) {
+        struct series_entry *e = c->slots[i];
+        if (e != NULL && e->generation + KEEP_GENERATIONS < c->generation) {
+            remove_at(c, i); /* another may have moved here: look again */
+        } else {
+            i++;
         }
-        c->count = 0;
-        c->order_count = 0;
-        c->next_count = 0;
     }
 }
 
@@ -170,6 +181,9 @@ void series_cache_end(struct series_cache *c,
     c->order = c->next_order;
     c->order_cap = c->next_cap;
     c->order_count = c->next_count;
+    for (size_t i = 0; i < c->order_count; i++) {
+        c->order[i]->position = i;
+    }
     c->next_order = order;
     c->next_cap = cap;
     c->next_count = 0;
@@ -185,4 +199,5 @@ void series_cache_fail(struct series_cache *c,
         c->order[i]->generation = c->generation; /* not too old to keep */
     }
     c->next_count = 0;
+    expire(c); /* a target that fails with new series each time must not fill the memory */
 }

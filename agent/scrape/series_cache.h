@@ -1,8 +1,9 @@
 /* What one target exposed before: from the text of a series to its encoded labels, and which series
  * have vanished since.
  *
- * A scrape repeats its lines in the same order nearly always, so the line at position i is compared
- * with entry i of the last scrape first; a hash table catches what moved. Only a series never seen is
+ * A scrape repeats its lines in the same order nearly always, so each line is compared first
+ * with the one that came there in the last scrape; a hash table catches what moved, and the order is
+ * followed on from there. Only a series never seen is
  * parsed. One thread.
  */
 #ifndef SONDE_SCRAPE_SERIES_CACHE_H
@@ -22,6 +23,7 @@ struct series_entry {
     struct str labels_bytes; /* remote_write_encode_labels of the final labels; owned */
     uint64_t hash;
     uint64_t generation; /* of the scrape that had it last */
+    size_t position;     /* in the order of the last scrape that had it */
     bool own_timestamp;  /* its samples carry their own time: no stale markers */
     bool live;           /* its last sample was not a stale marker */
 };
@@ -31,6 +33,7 @@ struct series_cache {
     size_t slot_cap, count;
     struct series_entry **order; /* of the last scrape */
     size_t order_count, order_cap;
+    size_t expected;                  /* index into it: the line that should come next */
     struct series_entry **next_order; /* of the scrape being read */
     size_t next_count, next_cap;
     uint64_t generation;
@@ -55,7 +58,8 @@ bool series_cache_mark(struct series_cache *c, struct series_entry *entry, bool 
  * entries not seen for two scrapes. */
 void series_cache_end(struct series_cache *c,
     void (*vanished)(void *context, struct series_entry *entry), void *context);
-/* The scrape failed: all live entries vanish; what was marked since begin counts as not seen. */
+/* The scrape failed: all live entries vanish; what was marked since begin counts as not seen. Entries
+ * of the last good scrape are kept for the next one. */
 void series_cache_fail(struct series_cache *c,
     void (*vanished)(void *context, struct series_entry *entry), void *context);
 

@@ -10,6 +10,8 @@
 #include "wire/remote_write.h"
 
 enum { SYNTHETIC_COUNT = 5, PARSE_ARENA_MAX = 256 << 20, STAGED_MAX = 4 << 20 };
+/* exported_exported_… : a body that has more of them than this is refused. */
+enum { EXPORTED_PREFIXES_MAX = 8 };
 
 /* Lateness up to which a scrape carries the time it was due, which makes times regular: 2 ms, or one
  * hundredth of the interval where that is less. */
@@ -21,6 +23,7 @@ static const char *const synthetic_names[SYNTHETIC_COUNT] = {"up", "scrape_durat
 struct staged {
     struct series_entry *entry;
     struct sample sample;
+    bool own_timestamp;
 };
 
 struct target {
@@ -62,16 +65,28 @@ static int encode_synthetic(struct target *t, size_t index)
     return status;
 }
 
+struct target_options target_options_effective(const struct target_options *options)
+{
+    struct target_options o = *options;
+    o.body_max = o.body_max != 0 ? o.body_max : TARGET_BODY_MAX_DEFAULT;
+    if (o.timeout_ms <= 0 || o.timeout_ms > o.interval_ms) {
+        o.timeout_ms = o.interval_ms; /* the next scrape must find this one over */
+    }
+    return o;
+}
+
 int target_new(const struct target_options *options, struct clock *clock,
     struct http_client *client, struct sample_sink *sink, struct scrape_metadata *metadata,
     struct target **target_out)
 {
+    if (options->interval_ms <= 0) {
+        return ERR_INVALID;
+    }
     struct target *t = mem_calloc(1, sizeof(*t));
     if (t == NULL) {
         return ERR_NOMEM;
     }
-    t->options = *options;
-    t->options.body_max = options->body_max ? options->body_max : TARGET_BODY_MAX_DEFAULT;
+    t->options = target_options_effective(options);
     t->clock = clock;
     t->client = client;
     t->sink = sink;
@@ -111,8 +126,10 @@ void target_free(struct target *t, bool gone)
         t->client->cancel(t->client, t->call);
     }
     if (gone && t->status.scrapes > 0) {
-        struct sample stale = {clock_now_ms(t->clock), value_stale_marker()};
-        t->stamp_ms = stale.t_ms;
+        /* Behind the last sample: one time has one value. */
+        int64_t now = clock_now_ms(t->clock);
+        t->stamp_ms = now > t->status.last_scrape_ms ? now : t->status.last_scrape_ms + 1;
+        struct sample stale = {t->stamp_ms, value_stale_marker()};
         series_cache_fail(&t->cache, send_stale, t);
         for (size_t i = 0; i < SYNTHETIC_COUNT; i++) {
             t->sink->add(t->sink, strbuf_str(&t->synthetic[i]), &stale, 1);
@@ -140,35 +157,62 @@ void target_status(const struct target *t, struct target_status *status_out)
 
 /* ---- A body into staged samples ---- */
 
+static bool has_label(const struct label *pairs, size_t count, struct str name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (str_eq(pairs[i].name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Keeps the body's value of a label whose name the target took: as exported_<name>, with as many
+ * prefixes as it takes to find a name that neither side has. */
+static int keep_exported(
+    struct target *t, struct label pair, struct labels_builder *b, struct arena *arena)
+{
+    static const struct str prefix = {"exported_", 9};
+    struct str name = pair.name;
+    for (int i = 0; i < EXPORTED_PREFIXES_MAX; i++) {
+        char *text = arena_alloc(arena, prefix.len + name.len);
+        if (text == NULL) {
+            return arena_error(arena);
+        }
+        memcpy(text, prefix.ptr, prefix.len);
+        memcpy(text + prefix.len, name.ptr, name.len);
+        name = str_make(text, prefix.len + name.len);
+        if (labels_builder_get(b, name).len == 0 && !labels_has(t->options.labels, name)) {
+            labels_builder_set(b, name, pair.value);
+            return 0;
+        }
+    }
+    return ERR_LIMIT;
+}
+
 /* The labels a series gets: its own and the target's. Where both have a name the target's wins and
- * the body's is kept as exported_<name>, or the other way round with honor_labels. */
+ * the body's is kept as exported_<name>; with honor_labels the body's wins, an empty value included,
+ * which is how a body asks to go without the label. */
 static int final_labels(struct target *t, const struct label *pairs, size_t count,
     struct labels_builder *b, struct arena *arena)
 {
+    int status = 0;
     labels_builder_init(b);
     for (size_t i = 0; i < count; i++) {
         labels_builder_set(b, pairs[i].name, pairs[i].value);
     }
-    for (size_t i = 0; i < labels_count(t->options.labels); i++) {
+    for (size_t i = 0; status == 0 && i < labels_count(t->options.labels); i++) {
         struct label own = labels_at(t->options.labels, i);
-        struct str theirs = labels_builder_get(b, own.name);
-        if (theirs.len > 0 && t->options.honor_labels) {
+        if (t->options.honor_labels && has_label(pairs, count, own.name)) {
             continue;
         }
+        struct str theirs = labels_builder_get(b, own.name);
         if (theirs.len > 0) {
-            struct str renamed = {NULL, own.name.len + 9};
-            char *text = arena_alloc(arena, renamed.len);
-            if (text == NULL) {
-                return arena_error(arena);
-            }
-            memcpy(text, "exported_", 9);
-            memcpy(text + 9, own.name.ptr, own.name.len);
-            renamed.ptr = text;
-            labels_builder_set(b, renamed, theirs);
+            status = keep_exported(t, (struct label){own.name, theirs}, b, arena);
         }
         labels_builder_set(b, own.name, own.value);
     }
-    return b->error;
+    return status == 0 ? b->error : status;
 }
 
 /* Parses the text of a series never seen into a new entry. */
@@ -188,6 +232,10 @@ static int learn_series(struct target *t, struct exposition_parser *p, struct st
         status = labels_builder_finish(&b, &l);
     }
     labels_builder_release(&b);
+    if (status == 0 && labels_get(l, STR(LABEL_METRIC_NAME)).len == 0) {
+        labels_unref(l);
+        return err_set(e, ERR_INVALID, -1, "line %zu: the series has no metric name", p->line);
+    }
     if (status == 0) {
         strbuf_reset(&t->labels);
         remote_write_encode_labels(labels_pairs(l), labels_count(l), &t->labels);
@@ -219,14 +267,13 @@ static int stage_sample(struct target *t, struct exposition_parser *p,
         }
     }
     bool is_new = false;
-    if (status != 0 || !series_cache_mark(&t->cache, entry, &is_new)) {
+    bool own_time = line->has_timestamp && t->options.honor_timestamps;
+    if (status != 0 || (!series_cache_mark(&t->cache, entry, &is_new) && !own_time)) {
         return status; /* a series that comes twice counts once, the first time */
     }
-    bool own_time = line->has_timestamp && t->options.honor_timestamps;
-    entry->own_timestamp = own_time;
     t->series_added += is_new;
     t->staged[t->staged_count++] =
-        (struct staged){entry, {own_time ? line->t_ms : t->stamp_ms, line->value}};
+        (struct staged){entry, {own_time ? line->t_ms : t->stamp_ms, line->value}, own_time};
     if (t->options.sample_limit > 0 && t->staged_count > t->options.sample_limit) {
         return err_set(e, ERR_LIMIT, -1, "more samples than sample_limit (%zu) allows",
             t->options.sample_limit);
@@ -305,6 +352,7 @@ static void finish(struct target *t, int status, const struct err *e)
     for (size_t i = 0; i < t->staged_count; i++) {
         struct staged *s = &t->staged[i];
         s->entry->live = !value_is_stale(s->sample.value);
+        s->entry->own_timestamp = s->own_timestamp;
         t->sink->add(t->sink, s->entry->labels_bytes, &s->sample, 1);
     }
     t->status.health = TARGET_UP;
@@ -338,7 +386,8 @@ static void on_answer(void *context, const struct http_client_response *r)
         err_set(&e, r->error, -1, "%s", r->error_text != NULL ? r->error_text : "no answer");
     } else if (r->status != 200) {
         err_set(&e, ERR_INVALID, -1, "server returned HTTP status %u", r->status);
-    } else if (exposition_format_of(r->content_type, true, &format) == 0) {
+    } else {
+        (void)exposition_format_of(r->content_type, true, &format); /* text for what is unknown */
         take_body(t, format, r->body);
         return;
     }
@@ -424,6 +473,7 @@ int64_t target_step(struct target *t)
     int64_t tolerance = t->options.interval_ms / ALIGN_SHARE;
     tolerance = tolerance < ALIGN_MS_MAX ? tolerance : ALIGN_MS_MAX;
     t->stamp_ms = late <= tolerance ? t->due_ms : now;
+    t->status.skipped += (uint64_t)(late / t->options.interval_ms);
     t->started_ns = clock_monotonic_ns(t->clock);
     t->due_ms = next_slot(t, now);
     if (t->options.url != NULL) {

@@ -38,7 +38,8 @@ struct target_options {
     /* Local targets: writes an exposition of this process. */
     void (*expose)(void *context, struct strbuf *out);
     void *expose_context;
-    int64_t interval_ms, timeout_ms;
+    int64_t interval_ms;   /* > 0 */
+    int64_t timeout_ms;    /* 0, or more than the interval: the interval */
     bool honor_labels;     /* a label of the body wins over the target's */
     bool honor_timestamps; /* times in the body are believed */
     size_t body_max;       /* 0 = default */
@@ -54,12 +55,15 @@ struct target_status {
     int64_t last_scrape_ms;      /* wall time; 0 = never */
     double last_duration_s;
     uint64_t last_samples;
-    uint64_t scrapes, failures, skipped; /* skipped: slots missed */
+    uint64_t scrapes, failures, skipped; /* skipped: slots missed, late or busy */
     uint64_t series;
 };
 
 struct target;
 
+/* With the defaults in place of zeros, and the timeout within the interval. */
+struct target_options target_options_effective(const struct target_options *options);
+/* 0, ERR_NOMEM, ERR_LIMIT, or ERR_INVALID for an interval that is not above zero. */
 int target_new(const struct target_options *options, struct clock *clock,
     struct http_client *client, struct sample_sink *sink, struct scrape_metadata *metadata,
     struct target **target_out);

@@ -1,0 +1,263 @@
+/* All targets: replacing the set, metadata, errors. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "sample_log.h"
+#include "scrape/scraper.h"
+#include "support/fake_clock.h"
+#include "support/fault_loop.h"
+#include "support/sim_http_client.h"
+#include "support/support.h"
+
+#define START_MS ((int64_t)1700000000000)
+#define INTERVAL_MS 10000
+
+struct metadata_log {
+    struct metadata_sink sink;
+    size_t count;
+    struct strbuf lines;
+};
+
+struct world {
+    struct fake_clock clock;
+    struct sim_http_client http;
+    struct sample_log log;
+    struct metadata_log metadata;
+    struct scraper *scraper;
+};
+
+static void add_metadata(struct metadata_sink *sink, enum metric_type type, struct str metric,
+    struct str help, struct str unit)
+{
+    struct metadata_log *log = (struct metadata_log *)sink;
+    bool before = mem_fail_exempt(true);
+    log->count++;
+    strbuf_addf(
+        &log->lines, "%.*s %s %.*s|", STR_ARG(metric), metric_type_name(type), STR_ARG(help));
+    mem_fail_exempt(before);
+}
+
+static int world_init(struct world *w)
+{
+    bool before = mem_fail_exempt(true);
+    memset(w, 0, sizeof(*w));
+    fake_clock_init(&w->clock, START_MS);
+    sim_http_client_init(&w->http);
+    sample_log_init(&w->log);
+    w->metadata.sink.add = add_metadata;
+    strbuf_init(&w->metadata.lines, 1 << 20);
+    mem_fail_exempt(before);
+    return scraper_new(
+        &w->clock.clock, &w->http.client, &w->log.sink, &w->metadata.sink, &w->scraper);
+}
+
+static void world_release(struct world *w)
+{
+    scraper_free(w->scraper);
+    strbuf_release(&w->metadata.lines);
+    sample_log_release(&w->log);
+    sim_http_client_release(&w->http);
+}
+
+static void expose(void *context, struct strbuf *out)
+{
+    strbuf_add_c(out, context);
+}
+
+/* A target that exposes `body`; the caller owns its labels. */
+static struct target_options local(const char *instance, const char *body)
+{
+    struct label own = {STR("instance"), str_of(instance)};
+    struct target_options options = {
+        .expose = expose,
+        .expose_context = (void *)(uintptr_t)body,
+        .interval_ms = INTERVAL_MS,
+        .seed = 1,
+    };
+    bool before = mem_fail_exempt(true);
+    assert_int_equal(labels_new(&own, 1, &options.labels, NULL), 0);
+    mem_fail_exempt(before);
+    return options;
+}
+
+static void drop_labels(struct target_options *targets, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        labels_unref(targets[i].labels);
+    }
+}
+
+/* A whole interval, in steps as long as the scraper asks for. */
+static void run_interval(struct world *w)
+{
+    int64_t left = INTERVAL_MS;
+    while (left > 0) {
+        int64_t wait = scraper_step(w->scraper);
+        assert_true(wait > 0 && wait <= 1000);
+        wait = wait < left ? wait : left;
+        fake_clock_advance_ms(&w->clock, wait);
+        left -= wait;
+    }
+}
+
+static void set(struct world *w, const struct target_options *targets, size_t count)
+{
+    struct err e = ERR_INIT;
+    assert_int_equal(scraper_set_targets(w->scraper, targets, count, &e), 0);
+    assert_int_equal(scraper_count(w->scraper), count);
+}
+
+static void test_replacing_the_set(void **state)
+{
+    struct world w;
+    assert_int_equal(world_init(&w), 0);
+    struct target_options targets[] = {
+        local("a", "x 1\n"), local("b", "x 1\n"), local("c", "x 1\n")};
+    set(&w, targets, 3);
+    scraper_step(w.scraper); /* local ones begin at once */
+    fake_clock_advance_ms(&w.clock, 1);
+    assert_int_equal(sample_log_holding(&w.log, "x{"), 3);
+    struct target_status before;
+    assert_true(scraper_target(w.scraper, 1, &before)->labels == targets[1].labels);
+    /* b stays and changes its place, a goes, c gets a new sample limit, d comes. */
+    struct target_options next[] = {local("d", "x 1\n"), targets[1], targets[2]};
+    next[2].sample_limit = 5;
+    sample_log_reset(&w.log);
+    w.log.now_ms = w.clock.wall_ms;
+    set(&w, next, 3);
+    sample_log_check_series(&w.log, "x{instance=\"a\"} stale @now\nx{instance=\"c\"} stale @now\n");
+    struct target_status after;
+    scraper_target(w.scraper, 1, &after);
+    assert_int_equal(after.scrapes, before.scrapes); /* cache and phase too */
+    assert_int_equal(after.series, 1);
+    scraper_target(w.scraper, 2, &after);
+    assert_int_equal(after.scrapes, 0);
+    run_interval(&w);
+    assert_int_equal(sample_log_holding(&w.log, "stale"), 0); /* once */
+    assert_int_equal(sample_log_holding(&w.log, "x{instance=\"a\"}"), 0);
+    assert_int_equal(sample_log_holding(&w.log, "x{instance=\"b\"}"), 1);
+    /* The same set again changes nothing. */
+    sample_log_reset(&w.log);
+    set(&w, next, 3);
+    assert_int_equal(w.log.count, 0);
+    /* No targets: all end. */
+    set(&w, NULL, 0);
+    assert_int_equal(sample_log_holding(&w.log, "x{"), 3);
+    assert_int_equal(sample_log_holding(&w.log, "up{"), 3);
+    drop_labels(targets, 3);
+    drop_labels(next, 1);
+    world_release(&w);
+}
+
+/* What a request borrows lives on when the set is replaced. */
+static void test_a_kept_target_keeps_its_request(void **state)
+{
+    struct world w;
+    assert_int_equal(world_init(&w), 0);
+    char url[] = "http://h:1/metrics";
+    struct target_options targets[] = {local("a", ""), local("b", "x 1\n")};
+    targets[0].expose = NULL;
+    targets[0].expose_context = NULL;
+    targets[0].url = url;
+    set(&w, targets, 2);
+    struct target_options same = targets[0];
+    labels_ref(same.labels);
+    drop_labels(targets, 2);
+    while (w.http.in_flight == 0) {
+        fake_clock_advance_ms(&w.clock, scraper_step(w.scraper));
+    }
+    set(&w, &same, 1);
+    url[7] = 'X'; /* the caller's own */
+    labels_unref(same.labels);
+    assert_int_equal(w.http.in_flight, 1);
+    sample_log_reset(&w.log);
+    sim_http_client_expect(&w.http, &(struct sim_http_answer){.answer_body = STR("y 1\n")});
+    assert_true(sim_http_client_deliver(&w.http));
+    assert_int_equal(sample_log_holding(&w.log, "y{instance=\"a\"} 1"), 1);
+    struct target_status status;
+    assert_string_equal(scraper_target(w.scraper, 0, &status)->url, "http://h:1/metrics");
+    world_release(&w);
+}
+
+static void test_metadata_once_a_minute_and_when_it_changes(void **state)
+{
+    struct world w;
+    assert_int_equal(world_init(&w), 0);
+    char body[] = "# HELP x first\n# TYPE x counter\nx 1\n";
+    struct target_options target = local("a", body);
+    set(&w, &target, 1);
+    scraper_step(w.scraper);
+    assert_int_equal(w.metadata.count, 1); /* at once: it is new */
+    assert_true(str_eq(strbuf_str(&w.metadata.lines), STR("x counter first|")));
+    for (int i = 0; i < 5; i++) {
+        run_interval(&w);
+        assert_int_equal(w.metadata.count, 1);
+    }
+    run_interval(&w);
+    scraper_step(w.scraper);
+    assert_int_equal(w.metadata.count, 2);
+    memcpy(body + 9, "other", 5);
+    run_interval(&w);
+    assert_int_equal(w.metadata.count, 3);
+    assert_non_null(strstr(w.metadata.lines.data, "x counter other|"));
+    drop_labels(&target, 1);
+    world_release(&w);
+}
+
+static void test_too_many_targets_are_refused(void **state)
+{
+    struct world w;
+    struct err e = ERR_INIT;
+    assert_int_equal(world_init(&w), 0);
+    struct target_options target = local("a", "x 1\n");
+    set(&w, &target, 1);
+    assert_int_equal(
+        scraper_set_targets(w.scraper, &target, SCRAPER_TARGETS_MAX + 1, &e), ERR_LIMIT);
+    assert_non_null(strstr(e.message, "100001 targets"));
+    assert_int_equal(scraper_count(w.scraper), 1);
+    drop_labels(&target, 1);
+    world_release(&w);
+}
+
+/* On an error nothing has changed: the old set goes on, and no series ends. */
+static int replace_under_fire(void *context, struct vfs *fs)
+{
+    struct world w;
+    struct err e = ERR_INIT;
+    struct target_options targets[] = {
+        local("a", "x 1\n"), local("b", "x 1\n"), local("c", "x 1\n")};
+    int status = world_init(&w);
+    if (status == 0) {
+        status = scraper_set_targets(w.scraper, targets, 2, &e);
+        assert_int_equal(scraper_count(w.scraper), status == 0 ? 2 : 0);
+    }
+    if (status == 0) {
+        status = scraper_set_targets(w.scraper, targets + 1, 2, &e);
+        struct target_status unused;
+        assert_int_equal(scraper_count(w.scraper), 2);
+        const struct target_options *first = scraper_target(w.scraper, 0, &unused);
+        assert_true(first->labels == targets[status == 0 ? 1 : 0].labels);
+    }
+    assert_true(status == 0 || e.code == 0 || e.message[0] != '\0');
+    drop_labels(targets, 3);
+    world_release(&w);
+    return status;
+}
+
+static void test_each_failing_allocation(void **state)
+{
+    struct fault_scenario scenario = {.name = "targets", .run = replace_under_fire};
+    fault_loop(&scenario, FAULT_ALLOCATION);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_replacing_the_set),
+        cmocka_unit_test(test_a_kept_target_keeps_its_request),
+        cmocka_unit_test(test_metadata_once_a_minute_and_when_it_changes),
+        cmocka_unit_test(test_too_many_targets_are_refused),
+        cmocka_unit_test(test_each_failing_allocation),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
