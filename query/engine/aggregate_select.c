@@ -325,7 +325,7 @@ static int list_points(struct select_operator *s)
     for (size_t g = 0; g < s->groups.count; g++) {
         for (size_t i = 0; i < steps; i++) {
             struct choices *c = &s->cells[g][i];
-            if (ranked && steps == 1) {
+            if (ranked && steps == 1 && c->count > 1) {
                 qsort_r(c->items, c->count, sizeof(*c->items), compare_best, &s->op);
             }
             for (size_t k = 0; k < c->count; k++) {
