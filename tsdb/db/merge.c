@@ -331,7 +331,9 @@ static int plan(struct merge *m, struct err *e)
     for (uint32_t i = 0; status == 0 && i < m->input_count; i++) {
         status = add_pieces(m, i);
     }
-    qsort(m->pieces, m->piece_count, sizeof(*m->pieces), compare_pieces);
+    if (m->piece_count > 1) {
+        qsort(m->pieces, m->piece_count, sizeof(*m->pieces), compare_pieces);
+    }
     for (size_t i = 0; status == 0 && i < m->piece_count;) {
         size_t k = i;
         while (k < m->piece_count && m->pieces[k].target == m->pieces[i].target) {

@@ -350,7 +350,9 @@ static int compare_labels(const void *a, const void *b)
 /* Pairs that are the same series become one. */
 static void join_equal(struct collection *c)
 {
-    qsort(c->items, c->count, sizeof(struct db_series *), compare_labels);
+    if (c->count > 1) {
+        qsort(c->items, c->count, sizeof(struct db_series *), compare_labels);
+    }
     size_t kept = 0;
     for (size_t i = 0; i < c->count; i++) {
         struct db_series *s = c->items[i];
@@ -456,7 +458,9 @@ static int build_set(struct collection *c, struct series_set **set_out)
     }
     set->set = (struct series_set){.series = series, .count = c->count, .free = set_free};
     int status = add_warnings(c, &set->set);
-    *set_out = &set->set;
+    if (status == 0) {
+        *set_out = &set->set;
+    }
     return status;
 }
 
@@ -507,7 +511,9 @@ static int compare_strings(const void *a, const void *b)
 static int list_of(
     struct index_strings *found, size_t limit, struct arena *arena, struct string_list *out)
 {
-    qsort(found->items, found->count, sizeof(*found->items), compare_strings);
+    if (found->count > 1) {
+        qsort(found->items, found->count, sizeof(*found->items), compare_strings);
+    }
     size_t kept = 0;
     for (size_t i = 0; i < found->count; i++) {
         if (kept == 0 || !str_eq(found->items[kept - 1], found->items[i])) {
