@@ -23,7 +23,11 @@ struct cursor {
     uint64_t segment; /* first sequence of the segment that is open for reading */
     uint64_t offset;  /* of the record `next` in it, or where to look */
     struct vfs_file *reading;
-    uint64_t peeked_end; /* offset behind the peeked record; 0 = it is in memory */
+    /* The record that peek gave and advance has not taken yet; sequence 0 = none. */
+    uint64_t peeked, peeked_samples;
+    uint64_t peeked_end;         /* offset behind it; 0 = it is in memory */
+    enum queue_drop peeked_drop; /* why it was dropped, when `next` went past it */
+    struct queue_cursor_statistics statistics;
     struct strbuf buffer;
 };
 
@@ -157,6 +161,8 @@ static int open_lock(struct queue *q, struct err *e)
                        : err_set(e, status, -1, "%s: cannot be opened: %s", path, err_text(status));
 }
 
+static uint64_t count_waiting(struct queue *q, uint64_t next);
+
 static int open_cursors(struct queue *q, struct err *e)
 {
     int status = 0;
@@ -170,6 +176,7 @@ static int open_cursors(struct queue *q, struct err *e)
             q->next_sequence = c->next; /* its segments were all taken and deleted */
         }
         c->next = c->next < oldest ? oldest : c->next;
+        c->statistics.samples = status == 0 ? count_waiting(q, c->next) : 0;
     }
     return status;
 }
@@ -231,6 +238,72 @@ void queue_close(struct queue *q)
     mem_free(q);
 }
 
+/* ---- What waits for whom ---- */
+
+/* Samples of a segment from `next` on; exact for whole segments, and for
+ * a partly taken one read from its headers. */
+static uint64_t samples_waiting(struct queue *q, const struct queue_segment *s, uint64_t next)
+{
+    if (next <= s->first_sequence) {
+        return s->samples;
+    }
+    if (next >= s->end_sequence) {
+        return 0;
+    }
+    char path[QUEUE_PATH_MAX];
+    char *bytes = NULL;
+    size_t size = 0, offset = 0;
+    uint64_t samples = 0;
+    struct queue_found found;
+    if (queue_segment_path(path, q->path, s->first_sequence) == 0 &&
+        vfs_read_file(q->options.vfs, path,
+            q->options.segment_bytes + QUEUE_PAYLOAD_MAX + QUEUE_RECORD_HEADER, &bytes,
+            &size) == 0) {
+        while (queue_segment_find(str_make(bytes, size), offset, &found)) {
+            samples += found.record.sequence >= next ? found.record.samples : 0;
+            offset = found.end;
+        }
+    }
+    mem_free(bytes);
+    return samples;
+}
+
+static uint64_t count_waiting(struct queue *q, uint64_t next)
+{
+    uint64_t samples = 0;
+    for (size_t i = 0; i < q->segment_count; i++) {
+        samples += samples_waiting(q, &q->segments[i], next);
+    }
+    for (size_t i = 0; i < q->memory_count; i++) {
+        const struct queue_record *record = &q->memory[i].record;
+        samples += record->sequence >= next ? record->samples : 0;
+    }
+    return samples;
+}
+
+static void take_samples(struct cursor *c, uint64_t samples)
+{
+    uint64_t waiting = c->statistics.samples;
+    c->statistics.samples -= samples < waiting ? samples : waiting;
+}
+
+/* The cursor goes on at `next`: what lies before it is dropped. */
+static void skip_to(struct queue *q, struct cursor *c, uint64_t next, enum queue_drop reason)
+{
+    if (next <= c->next) {
+        return;
+    }
+    uint64_t before = c->statistics.samples, left = count_waiting(q, next);
+    if (left < before) {
+        c->statistics.dropped_samples[reason] += before - left;
+        c->statistics.samples = left;
+    }
+    if (c->peeked >= c->next && c->peeked < next) {
+        c->peeked_drop = reason;
+    }
+    c->next = next;
+}
+
 /* ---- Appending ---- */
 
 static void end_segment(struct queue *q)
@@ -278,6 +351,10 @@ static int append_to_disk(struct queue *q, const struct queue_record *record)
     if (status != 0) {
         (void)vfs_truncate(q->options.vfs, q->writing, s->bytes);
         end_segment(q);
+        if (s->bytes == 0) { /* its name is the next one's: two of them would be one file */
+            remove_segment(q, s->first_sequence);
+            q->segment_count--;
+        }
         return status;
     }
     s->bytes += q->record.size;
@@ -304,7 +381,15 @@ static void shrink_memory(struct queue *q, size_t room)
                                          q->memory_count - gone >= MEMORY_RECORDS_MAX)) {
         struct memory_record *m = &q->memory[gone++];
         q->memory_bytes -= m->record.payload.len;
-        q->statistics.dropped_samples[QUEUE_DROP_DISK] += m->record.samples;
+        for (size_t i = 0; i < q->options.cursor_count; i++) {
+            struct cursor *c = &q->cursors[i];
+            if (c->next <= m->record.sequence) {
+                take_samples(c, m->record.samples);
+                c->statistics.dropped_samples[QUEUE_DROP_DISK] += m->record.samples;
+                c->peeked_drop = QUEUE_DROP_DISK;
+                c->next = m->record.sequence + 1;
+            }
+        }
         mem_free(m->bytes);
     }
     drop_front(q, gone);
@@ -345,6 +430,9 @@ int queue_append(
     }
     if (status == 0) {
         q->next_sequence++;
+        for (size_t i = 0; i < q->options.cursor_count; i++) {
+            q->cursors[i].statistics.samples += samples;
+        }
     }
     return status;
 }
@@ -400,7 +488,8 @@ static int resynchronise(struct queue *q, struct cursor *c)
     return good;
 }
 
-/* The next record with sequence >= c->next of the cursor's open segment: 1, or 0 at its end. */
+/* The next record with sequence >= c->next of the cursor's open segment: 1, 0 at its end or where no
+ * more can be read, ERR_NOMEM. */
 static int read_on(struct queue *q, struct cursor *c, struct queue_found *found)
 {
     for (;;) {
@@ -409,7 +498,7 @@ static int read_on(struct queue *q, struct cursor *c, struct queue_found *found)
             continue;
         }
         if (status != 1) {
-            return 0;
+            return status == ERR_NOMEM ? status : 0;
         }
         if (found->record.sequence >= c->next) {
             return 1;
@@ -429,28 +518,42 @@ static int peek_disk(struct queue *q, struct cursor *c, struct queue_record *rec
             open_reading(q, c, s->first_sequence) != 0) {
             continue; /* unreadable: the next one; maintain will let it go */
         }
-        if (read_on(q, c, &found)) {
+        int status = read_on(q, c, &found);
+        if (status == 1) {
             *record_out = found.record;
             c->peeked_end = found.end;
-            return 1;
         }
-        c->next = s->end_sequence > c->next ? s->end_sequence : c->next;
+        if (status != 0) {
+            return status;
+        }
+        skip_to(q, c, s->end_sequence, QUEUE_DROP_CORRUPT);
     }
     return 0;
+}
+
+/* Remembers what is handed out; a gap before it is what could not be read. */
+static void hand_out(struct queue *q, struct cursor *c, const struct queue_record *record)
+{
+    skip_to(q, c, record->sequence, QUEUE_DROP_CORRUPT);
+    c->peeked = record->sequence;
+    c->peeked_samples = record->samples;
 }
 
 int queue_peek(struct queue *q, size_t cursor, struct queue_record *record_out)
 {
     struct cursor *c = &q->cursors[cursor];
-    if (peek_disk(q, c, record_out)) {
-        c->next = record_out->sequence;
-        return 1;
+    int status = peek_disk(q, c, record_out);
+    if (status == 1) {
+        hand_out(q, c, record_out);
+    }
+    if (status != 0) {
+        return status == 1; /* without memory: later */
     }
     for (size_t i = 0; i < q->memory_count; i++) {
         if (q->memory[i].record.sequence >= c->next) {
             *record_out = q->memory[i].record;
-            c->next = record_out->sequence;
             c->peeked_end = 0;
+            hand_out(q, c, record_out);
             return 1;
         }
     }
@@ -460,10 +563,14 @@ int queue_peek(struct queue *q, size_t cursor, struct queue_record *record_out)
 void queue_advance(struct queue *q, size_t cursor)
 {
     struct cursor *c = &q->cursors[cursor];
-    c->next++;
-    if (c->peeked_end != 0) {
-        c->offset = c->peeked_end;
+    if (c->peeked == c->next) {
+        take_samples(c, c->peeked_samples);
+        c->next++;
+        c->offset = c->peeked_end != 0 ? c->peeked_end : c->offset;
+    } else if (c->peeked != 0) {
+        c->statistics.dropped_samples[c->peeked_drop] -= c->peeked_samples;
     }
+    c->peeked = 0;
 }
 
 /* ---- Bounds ---- */
@@ -486,36 +593,8 @@ static uint64_t bytes_on_disk(const struct queue *q)
     return bytes;
 }
 
-/* Samples of a segment that the slowest destination has not taken; exact for whole segments, and for
- * a partly taken one read from its headers. */
-static uint64_t samples_waiting(struct queue *q, const struct queue_segment *s, uint64_t next)
-{
-    if (next <= s->first_sequence) {
-        return s->samples;
-    }
-    if (next >= s->end_sequence) {
-        return 0;
-    }
-    char path[QUEUE_PATH_MAX];
-    char *bytes = NULL;
-    size_t size = 0, offset = 0;
-    uint64_t samples = 0;
-    struct queue_found found;
-    if (queue_segment_path(path, q->path, s->first_sequence) == 0 &&
-        vfs_read_file(q->options.vfs, path,
-            q->options.segment_bytes + QUEUE_PAYLOAD_MAX + QUEUE_RECORD_HEADER, &bytes,
-            &size) == 0) {
-        while (queue_segment_find(str_make(bytes, size), offset, &found)) {
-            samples += found.record.sequence >= next ? found.record.samples : 0;
-            offset = found.end;
-        }
-    }
-    mem_free(bytes);
-    return samples;
-}
-
-/* Unlinks the oldest segment. */
-static void remove_oldest(struct queue *q)
+/* Unlinks the oldest segment; destinations that still want something of it lose it for `reason`. */
+static void drop_oldest(struct queue *q, enum queue_drop reason)
 {
     if (q->segment_count == 1) {
         end_segment(q);
@@ -527,17 +606,11 @@ static void remove_oldest(struct queue *q)
             vfs_close(q->options.vfs, c->reading);
             c->reading = NULL;
         }
-        c->next = c->next < end ? end : c->next;
+        skip_to(q, c, end, reason);
     }
     remove_segment(q, first);
     q->segment_count--;
     memmove(q->segments, q->segments + 1, q->segment_count * sizeof(*q->segments));
-}
-
-static void drop_oldest(struct queue *q, enum queue_drop reason)
-{
-    q->statistics.dropped_samples[reason] += samples_waiting(q, &q->segments[0], slowest_cursor(q));
-    remove_oldest(q);
 }
 
 static bool below_free_floor(struct queue *q)
@@ -553,8 +626,8 @@ static void enforce_bounds(struct queue *q)
         drop_oldest(q, QUEUE_DROP_SIZE);
     }
     int64_t oldest_allowed = clock_now_ms(q->options.clock) - q->options.age_max_ms;
-    while (q->segment_count > 0 && q->segments[0].samples > 0 &&
-           q->segments[0].max_t < oldest_allowed) {
+    while (
+        q->segment_count > 0 && q->segments[0].bytes > 0 && q->segments[0].max_t < oldest_allowed) {
         drop_oldest(q, QUEUE_DROP_AGE);
     }
     while (q->segment_count > 1 && below_free_floor(q)) {
@@ -568,7 +641,7 @@ static void tidy(struct queue *q)
     uint64_t slowest = slowest_cursor(q);
     while (q->segment_count > 0 && q->segments[0].end_sequence <= slowest &&
            (q->segment_count > 1 || q->writing == NULL)) {
-        remove_oldest(q);
+        drop_oldest(q, QUEUE_DROP_SIZE); /* costs nobody anything */
     }
     size_t moved = 0;
     while (moved < q->memory_count) {
@@ -626,16 +699,28 @@ void queue_statistics(const struct queue *q, struct queue_statistics *statistics
     s.bytes = bytes_on_disk(q);
     s.segments = q->segment_count;
     s.records = q->next_sequence - slowest;
-    for (size_t i = 0; i < q->segment_count; i++) {
+    for (size_t i = 0; i < q->segment_count && s.oldest_t == 0; i++) {
         const struct queue_segment *segment = &q->segments[i];
-        if (segment->end_sequence > slowest) {
-            s.samples += segment->samples;
-            s.oldest_t = s.oldest_t == 0 ? segment->min_t : s.oldest_t;
+        s.oldest_t = segment->end_sequence > slowest ? segment->min_t : 0;
+    }
+    for (size_t i = 0; i < q->memory_count && s.oldest_t == 0; i++) {
+        const struct queue_record *record = &q->memory[i].record;
+        s.oldest_t = record->sequence >= slowest ? record->min_t : 0;
+    }
+    for (size_t i = 0; i < q->options.cursor_count; i++) {
+        const struct queue_cursor_statistics *c = &q->cursors[i].statistics;
+        s.samples = c->samples > s.samples ? c->samples : s.samples;
+        for (size_t k = 0; k < QUEUE_DROP_COUNT; k++) {
+            s.dropped_samples[k] = c->dropped_samples[k] > s.dropped_samples[k]
+                                       ? c->dropped_samples[k]
+                                       : s.dropped_samples[k];
         }
     }
-    for (size_t i = 0; i < q->memory_count; i++) {
-        s.samples += q->memory[i].record.samples;
-        s.oldest_t = s.oldest_t == 0 ? q->memory[i].record.min_t : s.oldest_t;
-    }
     *statistics_out = s;
+}
+
+void queue_cursor_statistics(
+    const struct queue *q, size_t cursor, struct queue_cursor_statistics *statistics_out)
+{
+    *statistics_out = q->cursors[cursor].statistics;
 }

@@ -64,9 +64,16 @@ struct queue_statistics {
     uint64_t bytes, segments;
     uint64_t records, samples; /* not yet taken by the slowest destination */
     int64_t oldest_t;          /* lowest sample time of the oldest record waiting; 0 when none */
-    uint64_t dropped_samples[QUEUE_DROP_COUNT];
+    uint64_t
+        dropped_samples[QUEUE_DROP_COUNT]; /* of the destination that lost most by each reason */
     uint64_t corrupt_bytes;
     bool in_memory; /* the disk fails */
+};
+
+/* One destination's view: waiting at the start + appended = taken + waiting + dropped, always. */
+struct queue_cursor_statistics {
+    uint64_t samples; /* waiting */
+    uint64_t dropped_samples[QUEUE_DROP_COUNT];
 };
 
 struct queue;
@@ -83,12 +90,15 @@ int queue_append(
     struct queue *q, struct str payload, uint32_t samples, int64_t min_t, int64_t max_t);
 /* The record at a cursor: 1, or 0 when the destination has everything. */
 int queue_peek(struct queue *q, size_t cursor, struct queue_record *record_out);
-/* The destination is done with the record that peek gave (delivered, or refused for good). */
+/* The destination is done with the record that peek gave (delivered, or refused for good). A record
+ * that was dropped meanwhile counts as taken after all, and no other is skipped for it. */
 void queue_advance(struct queue *q, size_t cursor);
 /* Enforces bounds, deletes what all have taken, writes cursors when they moved. Call each second. */
 void queue_maintain(struct queue *q);
 /* Makes appended records and cursors durable. Blocks on the disk. */
 int queue_sync(struct queue *q);
 void queue_statistics(const struct queue *q, struct queue_statistics *statistics_out);
+void queue_cursor_statistics(
+    const struct queue *q, size_t cursor, struct queue_cursor_statistics *statistics_out);
 
 #endif

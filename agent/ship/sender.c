@@ -65,17 +65,16 @@ void sender_free(struct sender *s)
     mem_free(s);
 }
 
-/* Full jitter: anything from the minimum to the doubled ceiling, so that a fleet does not return in
- * step. */
 static int64_t backoff_ms(struct sender *s)
 {
-    int64_t ceiling = SENDER_BACKOFF_MIN_MS;
+    int64_t ceiling = SENDER_BACKOFF_MIN_MS * 2;
     for (uint64_t i = 0; i < s->attempt && ceiling < SENDER_BACKOFF_MAX_MS; i++) {
         ceiling *= 2;
     }
     ceiling = ceiling < SENDER_BACKOFF_MAX_MS ? ceiling : SENDER_BACKOFF_MAX_MS;
     s->random = hash_mix64(s->random + 0x9e3779b97f4a7c15ull);
-    return SENDER_BACKOFF_MIN_MS / 2 + (int64_t)(s->random % (uint64_t)ceiling);
+    int64_t spread = ceiling - SENDER_BACKOFF_MIN_MS + 1;
+    return SENDER_BACKOFF_MIN_MS + (int64_t)(s->random % (uint64_t)spread);
 }
 
 /* The record is done with, delivered or not. */
@@ -139,19 +138,22 @@ static void on_done(void *context, const struct http_client_response *response)
 {
     struct sender *s = context;
     s->call = NULL;
-    s->statistics.last_status = response->error == 0 ? response->status : 0;
+    s->statistics.last_status = response->status;
     if (response->error == ERR_CANCELED) {
         s->state = SENDER_IDLE;
         return;
     }
     /* An answer too long to read is an answer: only its status matters. */
-    bool answered = response->error == 0;
+    bool answered = response->error == 0 || (response->error == ERR_LIMIT && response->status != 0);
     if (answered && response->status >= 200 && response->status < 300) {
         on_delivered(s);
     } else if (!answered || response->status >= 500 || response->status == 429) {
         on_retry(s, response);
     } else {
         on_rejected(s, response);
+    }
+    if (s->state == SENDER_IDLE) {
+        (void)sender_step(s); /* catching up must not wait for the owner's next turn */
     }
 }
 
@@ -224,6 +226,12 @@ int64_t sender_step(struct sender *s)
 
 void sender_statistics(const struct sender *s, struct sender_statistics *statistics_out)
 {
+    struct queue_cursor_statistics queue;
+    queue_cursor_statistics(s->queue, s->cursor, &queue);
     *statistics_out = s->statistics;
+    statistics_out->waiting_samples = queue.samples;
+    for (size_t i = 0; i < QUEUE_DROP_COUNT; i++) {
+        statistics_out->dropped_samples += queue.dropped_samples[i];
+    }
     statistics_out->in_flight = s->state == SENDER_SENDING;
 }

@@ -4,9 +4,10 @@
  *                       |--5xx, 429, no answer--> waiting --time--> sending (the same record)
  *                       '--other 4xx, 3xx--> idle (dropped, counted: the receiver will never take it)
  *
- * Waiting grows from 100 ms to 30 s, doubled each time, with full jitter; Retry-After is a lower
- * bound, itself bounded. Remote write 1.0's rules for senders are followed to the letter. A state
- * machine without time of its own: the owner calls sender_step with the clock.
+ * Waiting is anything from 100 ms to a ceiling, which is doubled with each attempt from 200 ms to
+ * 30 s (full jitter: a fleet does not return in step); Retry-After is a lower bound, itself bounded.
+ * Remote write 1.0's rules for senders are followed to the letter. An answer makes it send the next
+ * record at once; else it has no time of its own: the owner calls sender_step with the clock.
  */
 #ifndef SONDE_SHIP_SENDER_H
 #define SONDE_SHIP_SENDER_H
@@ -37,7 +38,9 @@ struct sender_statistics {
     uint64_t retries;
     uint64_t rejected_samples; /* refused for good by the receiver */
     uint64_t rejected_requests;
-    unsigned last_status; /* HTTP status of the last answer, 0 = none came */
+    uint64_t waiting_samples; /* in the queue for this destination */
+    uint64_t dropped_samples; /* by the queue, over its bounds or damaged, not delivered here */
+    unsigned last_status;     /* HTTP status of the last answer, 0 = none came */
     bool in_flight, failing;
     int64_t newest_sent_t; /* highest sample time delivered */
 };

@@ -44,7 +44,9 @@ struct shipper_options {
 };
 
 struct shipper_statistics {
-    uint64_t added_samples; /* = sent or rejected + queued + dropped, for each destination */
+    /* For each destination: added (and waiting at the start) = sent + rejected + waiting + dropped +
+     * open + lost. */
+    uint64_t added_samples;
     uint64_t batches;
     uint64_t open_samples; /* in the batch being filled */
     uint64_t lost_samples; /* no memory for their batch */

@@ -189,6 +189,36 @@ static void test_a_full_disk_moves_to_memory_and_back(void **state)
     sim_vfs_free(w.disk);
 }
 
+/* The first write of a segment fails while an older one is still wanted: the file that its records
+ * get in the end is not taken for the one that failed, and not deleted with it. */
+static void test_a_segment_that_began_badly_is_no_second_one(void **state)
+{
+    for (uint64_t nth = 1; nth <= 40; nth++) {
+        struct world w;
+        world_init(&w, test_seed() + nth);
+        assert_int_equal(reopen(&w), 0);
+        for (uint64_t i = 1; i <= 60; i++) { /* a segment has about 14 */
+            if (i == nth) {
+                sim_vfs_fail_nth(w.disk, SIM_APPEND, 1, ERR_NO_SPACE);
+            }
+            assert_int_equal(append(&w), 0);
+            queue_maintain(w.queue);
+        }
+        for (uint64_t n = 1; n <= 60; n++) {
+            for (size_t c = 0; c < 2; c++) {
+                assert_int_equal(peek(&w, c), n);
+                queue_advance(w.queue, c);
+            }
+            queue_maintain(w.queue);
+        }
+        struct queue_cursor_statistics s;
+        queue_cursor_statistics(w.queue, 0, &s);
+        assert_int_equal(s.samples, 0);
+        queue_close(w.queue);
+        sim_vfs_free(w.disk);
+    }
+}
+
 /* A flipped bit anywhere in the queue costs the record it hits, no other, and never the start. */
 static void test_damage_costs_only_what_it_hits(void **state)
 {
@@ -279,6 +309,7 @@ int main(void)
         cmocka_unit_test(test_numbers_go_on_when_everything_was_taken),
         cmocka_unit_test(test_bounds_drop_the_oldest_and_count),
         cmocka_unit_test(test_a_full_disk_moves_to_memory_and_back),
+        cmocka_unit_test(test_a_segment_that_began_badly_is_no_second_one),
         cmocka_unit_test(test_damage_costs_only_what_it_hits),
         cmocka_unit_test(test_each_failing_call_and_power_cut),
         cmocka_unit_test(test_refuses_a_second_agent),

@@ -1,0 +1,331 @@
+/* One destination: what goes over the wire, and what each answer leads to. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "ship/sender.h"
+#include "support/fake_clock.h"
+#include "support/sim_http_client.h"
+#include "support/sim_vfs.h"
+#include "support/support.h"
+
+static const char *const cursors[] = {"main"};
+
+struct world {
+    struct sim_vfs *disk;
+    struct fake_clock clock;
+    struct sim_http_client http;
+    struct queue *queue;
+    struct sender *sender;
+    uint64_t appended; /* records */
+};
+
+static void world_init(struct world *w, uint64_t seed)
+{
+    memset(w, 0, sizeof(*w));
+    w->disk = sim_vfs_new(seed);
+    fake_clock_init(&w->clock, 1700000000000);
+    sim_http_client_init(&w->http);
+    struct queue_options queue = {.path = "queue",
+        .vfs = sim_vfs_get(w->disk),
+        .clock = &w->clock.clock,
+        .segment_bytes = 200,
+        .cursors = cursors,
+        .cursor_count = 1};
+    assert_int_equal(queue_open(&queue, &w->queue, NULL), 0);
+    static const struct http_client_header own[] = {{"Authorization", "Bearer x"}};
+    struct sender_options options = {.name = "main",
+        .url = "http://r/api/v1/write",
+        .headers = own,
+        .header_count = 1,
+        .seed = seed};
+    assert_int_equal(
+        sender_new(&options, w->queue, 0, &w->http.client, &w->clock.clock, &w->sender), 0);
+}
+
+static void world_release(struct world *w)
+{
+    sender_free(w->sender);
+    queue_close(w->queue);
+    sim_http_client_release(&w->http);
+    sim_vfs_free(w->disk);
+}
+
+/* Record n is the text "request n", with 10 samples. */
+static void append(struct world *w)
+{
+    char text[32];
+    int64_t t = (int64_t)++w->appended * 1000;
+    int length = snprintf(text, sizeof(text), "request %d", (int)w->appended);
+    assert_int_equal(queue_append(w->queue, str_make(text, (size_t)length), 10, t, t + 9), 0);
+}
+
+static struct sender_statistics statistics_of(const struct world *w)
+{
+    struct sender_statistics s;
+    sender_statistics(w->sender, &s);
+    assert_int_equal(w->appended * 10,
+        s.sent_samples + s.rejected_samples + s.waiting_samples + s.dropped_samples);
+    return s;
+}
+
+static void check_header(const struct world *w, const char *name, const char *expected)
+{
+    struct str got = sim_http_client_last_header(&w->http, name);
+    if ((expected == NULL) != (got.ptr == NULL) || (expected != NULL && !str_eq_c(got, expected))) {
+        fail_msg("%s: \"%s\", expected \"%s\"", name, got.ptr != NULL ? got.ptr : "(absent)",
+            expected != NULL ? expected : "(absent)");
+    }
+}
+
+/* Remote write 1.0, "Protocol". */
+static void test_the_request(void **state)
+{
+    struct world w;
+    world_init(&w, test_seed());
+    assert_int_equal(sender_step(w.sender), -1); /* nothing to send */
+    append(&w);
+    sim_http_client_expect(&w.http,
+        &(struct sim_http_answer){
+            .method = "POST", .url = "http://r/api/v1/write", .body = "request 1", .status = 204});
+    assert_int_equal(sender_step(w.sender), -1);
+    check_header(&w, "Content-Type", "application/x-protobuf");
+    check_header(&w, "Content-Encoding", "snappy");
+    check_header(&w, "X-Prometheus-Remote-Write-Version", "0.1.0");
+    check_header(&w, "Authorization", "Bearer x");
+    check_header(&w, "Retry-Attempt", NULL);
+    assert_int_equal(w.http.last.timeout_ms, SENDER_TIMEOUT_DEFAULT_MS);
+    assert_true(statistics_of(&w).in_flight);
+    assert_int_equal(sender_step(w.sender), -1); /* one in flight at most */
+    assert_int_equal(w.http.sent, 1);
+    assert_true(sim_http_client_deliver(&w.http));
+    struct sender_statistics s = statistics_of(&w);
+    assert_int_equal(s.sent_samples, 10);
+    assert_int_equal(s.sent_requests, 1);
+    assert_int_equal(s.sent_bytes, strlen("request 1"));
+    assert_int_equal(s.newest_sent_t, 1009);
+    assert_int_equal(s.last_status, 204);
+    world_release(&w);
+}
+
+static void test_answers(void **state)
+{
+    enum outcome { SENT, RETRIED, REJECTED };
+    static const struct {
+        int error;
+        unsigned status;
+        enum outcome outcome;
+    } rows[] = {
+        {0, 200, SENT},
+        {0, 202, SENT},
+        {0, 204, SENT},
+        {0, 500, RETRIED},
+        {0, 502, RETRIED},
+        {0, 503, RETRIED},
+        {0, 599, RETRIED},
+        {0, 429, RETRIED},
+        {ERR_IO, 0, RETRIED},
+        {ERR_TIMEOUT, 0, RETRIED},
+        {0, 301, REJECTED},
+        {0, 400, REJECTED},
+        {0, 401, REJECTED},
+        {0, 404, REJECTED},
+        {0, 413, REJECTED},
+        {0, 422, REJECTED},
+        /* The answer is too long to read, but it is an answer. */
+        {ERR_LIMIT, 200, SENT},
+        {ERR_LIMIT, 400, REJECTED},
+        {ERR_LIMIT, 503, RETRIED},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct world w;
+        world_init(&w, test_seed() + i);
+        append(&w);
+        append(&w);
+        const struct sim_http_answer first = {
+            .body = "request 1", .error = rows[i].error, .status = rows[i].status};
+        const struct sim_http_answer again = {
+            .body = rows[i].outcome == RETRIED ? "request 1" : "request 2", .status = 204};
+        sim_http_client_expect(&w.http, &first);
+        sim_http_client_expect(&w.http, &again);
+        sender_step(w.sender);
+        assert_true(sim_http_client_deliver(&w.http));
+        struct sender_statistics s = statistics_of(&w);
+        enum outcome outcome = s.sent_samples == 10       ? SENT
+                               : s.rejected_samples == 10 ? REJECTED
+                                                          : RETRIED;
+        if (outcome != rows[i].outcome) {
+            fail_msg("error %d status %u: outcome %d, expected %d", rows[i].error, rows[i].status,
+                outcome, rows[i].outcome);
+        }
+        assert_int_equal(s.retries, outcome == RETRIED);
+        assert_int_equal(s.failing, outcome == RETRIED);
+        assert_int_equal(s.last_status, rows[i].status);
+        /* The next one goes at once, the same one after a while. */
+        assert_int_equal(w.http.in_flight, outcome != RETRIED);
+        if (outcome == RETRIED) {
+            fake_clock_advance_ms(&w.clock, sender_step(w.sender));
+            sender_step(w.sender);
+        }
+        assert_true(sim_http_client_deliver(&w.http));
+        assert_false(statistics_of(&w).failing);
+        world_release(&w);
+    }
+}
+
+/* 100 ms to a ceiling of 200 ms, 400 ms … 30 s, for as long as it takes; each retry says its number. */
+static void test_waiting_grows_within_its_bounds(void **state)
+{
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct world w;
+        int64_t ceiling = 200;
+        world_init(&w, test_seed() + seed);
+        append(&w);
+        sender_step(w.sender);
+        for (int attempt = 1; attempt <= 20; attempt++) {
+            char number[8];
+            sim_http_client_expect(&w.http, &(struct sim_http_answer){.status = 503});
+            assert_true(sim_http_client_deliver(&w.http));
+            int64_t wait = sender_step(w.sender);
+            if (wait < 100 || wait > ceiling) {
+                fail_msg("attempt %d waits %lld ms, expected 100 to %lld", attempt, (long long)wait,
+                    (long long)ceiling);
+            }
+            fake_clock_advance_ms(&w.clock, wait - 1);
+            assert_int_equal(sender_step(w.sender), 1);
+            assert_int_equal(w.http.sent, attempt);
+            fake_clock_advance_ms(&w.clock, 1);
+            sender_step(w.sender);
+            assert_int_equal(w.http.sent, attempt + 1);
+            snprintf(number, sizeof(number), "%d", attempt);
+            check_header(&w, "Retry-Attempt", number);
+            ceiling = ceiling * 2 < SENDER_BACKOFF_MAX_MS ? ceiling * 2 : SENDER_BACKOFF_MAX_MS;
+        }
+        /* Success forgets the past. */
+        append(&w);
+        sim_http_client_expect(&w.http, &(struct sim_http_answer){.status = 204});
+        assert_true(sim_http_client_deliver(&w.http));
+        check_header(&w, "Retry-Attempt", NULL);
+        sim_http_client_expect(&w.http, &(struct sim_http_answer){.status = 503});
+        assert_true(sim_http_client_deliver(&w.http));
+        assert_true(sender_step(w.sender) <= 200);
+        world_release(&w);
+    }
+}
+
+static void test_retry_after_is_a_lower_bound_within_reason(void **state)
+{
+    static const struct {
+        unsigned status;
+        int64_t asked_ms, low_ms, high_ms;
+    } rows[] = {
+        {429, 5000, 5000, 5000},
+        {503, 5000, 5000, 5000},
+        {503, 1, 100, 200}, /* not sooner than it would */
+        {503, 86400000, SENDER_RETRY_AFTER_MAX_MS, SENDER_RETRY_AFTER_MAX_MS},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct world w;
+        world_init(&w, test_seed());
+        append(&w);
+        sim_http_client_expect(&w.http, &(struct sim_http_answer){.status = rows[i].status,
+                                            .retry_after_ms = rows[i].asked_ms});
+        sender_step(w.sender);
+        assert_true(sim_http_client_deliver(&w.http));
+        int64_t wait = sender_step(w.sender);
+        if (wait < rows[i].low_ms || wait > rows[i].high_ms) {
+            fail_msg("asked for %lld ms: waits %lld, expected %lld to %lld",
+                (long long)rows[i].asked_ms, (long long)wait, (long long)rows[i].low_ms,
+                (long long)rows[i].high_ms);
+        }
+        world_release(&w);
+    }
+}
+
+/* The queue drops the record that is on its way: it counts as sent, and its successor is sent. */
+static void test_a_record_dropped_in_flight_costs_no_other(void **state)
+{
+    struct world w;
+    world_init(&w, test_seed());
+    append(&w);
+    sender_step(w.sender);
+    while (w.appended < 40) {
+        append(&w);
+    }
+    fake_clock_set_wall_ms(&w.clock, QUEUE_AGE_MAX_MS_DEFAULT + 20000); /* too old: 1 to about 20 */
+    queue_maintain(w.queue);
+    struct sender_statistics s = statistics_of(&w);
+    assert_true(s.dropped_samples >= 100 && s.dropped_samples <= 250);
+    uint64_t dropped = s.dropped_samples / 10;
+    char next[32];
+    snprintf(next, sizeof(next), "request %d", (int)dropped + 1);
+    sim_http_client_expect(&w.http, &(struct sim_http_answer){.body = "request 1"});
+    sim_http_client_expect(&w.http, &(struct sim_http_answer){.body = next});
+    assert_true(sim_http_client_deliver(&w.http));
+    s = statistics_of(&w);
+    assert_int_equal(s.sent_samples, 10);
+    assert_int_equal(s.dropped_samples, (dropped - 1) * 10);
+    assert_true(sim_http_client_deliver(&w.http));
+    statistics_of(&w);
+    world_release(&w);
+}
+
+static void test_a_client_that_is_busy_is_asked_again(void **state)
+{
+    struct world w;
+    world_init(&w, test_seed());
+    append(&w);
+    w.http.in_flight_max = 1;
+    struct sender *other = NULL;
+    struct sender_options options = {.name = "other", .url = "http://o/"};
+    assert_int_equal(sender_new(&options, w.queue, 0, &w.http.client, &w.clock.clock, &other), 0);
+    sender_step(other);
+    int64_t wait = sender_step(w.sender);
+    assert_true(wait >= 100 && wait <= 200);
+    sender_free(other); /* gives up its request; the record stays */
+    fake_clock_advance_ms(&w.clock, wait);
+    sim_http_client_expect(&w.http, &(struct sim_http_answer){.body = "request 1", .status = 204});
+    sender_step(w.sender);
+    assert_true(sim_http_client_deliver(&w.http));
+    assert_int_equal(statistics_of(&w).sent_samples, 10);
+    world_release(&w);
+}
+
+static void test_without_memory_it_tries_again(void **state)
+{
+    for (uint64_t nth = 1;; nth++) {
+        struct world w;
+        world_init(&w, test_seed());
+        append(&w);
+        mem_fail_nth(nth);
+        sender_step(w.sender);
+        bool untouched = mem_fail_pending();
+        mem_fail_nth(0);
+        sim_http_client_expect(
+            &w.http, &(struct sim_http_answer){.body = "request 1", .status = 204});
+        for (int i = 0; i < 3 && w.http.in_flight == 0; i++) {
+            fake_clock_advance_ms(&w.clock, 200);
+            sender_step(w.sender);
+        }
+        assert_true(sim_http_client_deliver(&w.http));
+        assert_int_equal(statistics_of(&w).sent_samples, 10);
+        world_release(&w);
+        if (untouched || nth >= 4) {
+            break; /* later ones are the twin's own */
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_request),
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_waiting_grows_within_its_bounds),
+        cmocka_unit_test(test_retry_after_is_a_lower_bound_within_reason),
+        cmocka_unit_test(test_a_record_dropped_in_flight_costs_no_other),
+        cmocka_unit_test(test_a_client_that_is_busy_is_asked_again),
+        cmocka_unit_test(test_without_memory_it_tries_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,426 @@
+/* From samples to destinations: batches, independence, kills, and that every sample is accounted
+ * for. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "receiver.h"
+#include "ship/shipper.h"
+#include "support/fake_clock.h"
+#include "support/fault_loop.h"
+#include "support/sim_vfs.h"
+#include "support/support.h"
+#include "wire/remote_write.h"
+
+static const struct shipper_destination destinations[] = {
+    {.name = "one", .url = "http://one/"}, {.name = "two", .url = "http://two/"}};
+
+struct world {
+    struct sim_vfs *disk;
+    struct fake_clock clock;
+    struct receiver receiver;
+    struct receiver_host *hosts[2];
+    struct shipper *shipper;
+    struct strbuf labels;
+    uint64_t added;       /* numbers of samples given out */
+    uint64_t bytes_max;   /* of the queue; 0 = default */
+    uint64_t added_since; /* since the shipper was opened */
+    uint64_t waiting_at_open[2];
+};
+
+static int open_shipper(struct world *w, struct vfs *fs)
+{
+    struct err e = ERR_INIT;
+    struct shipper_options options = {
+        .queue = {.path = "queue",
+            .vfs = fs,
+            .segment_bytes = 4000,
+            .bytes_max = w->bytes_max,
+            .age_max_ms = INT64_MAX / 2},
+        .destinations = destinations,
+        .destination_count = 2,
+        .client = &w->receiver.client,
+        .clock = &w->clock.clock,
+        .seed = test_seed(),
+    };
+    w->shipper = NULL;
+    w->added_since = 0;
+    int status = shipper_open(&options, &w->shipper, &e);
+    for (size_t i = 0; status == 0 && i < 2; i++) {
+        struct sender_statistics d;
+        shipper_destination_statistics(w->shipper, i, &d);
+        w->waiting_at_open[i] = d.waiting_samples;
+    }
+    return status;
+}
+
+static void world_init(struct world *w)
+{
+    const struct label name = {STR("__name__"), STR("x")};
+    bool before = mem_fail_exempt(true);
+    memset(w, 0, sizeof(*w));
+    fake_clock_init(&w->clock, 1700000000000);
+    receiver_init(&w->receiver);
+    w->hosts[0] = receiver_add(&w->receiver, "http://one/", 204);
+    w->hosts[1] = receiver_add(&w->receiver, "http://two/", 204);
+    strbuf_init(&w->labels, 1000);
+    remote_write_encode_labels(&name, 1, &w->labels);
+    mem_fail_exempt(before);
+}
+
+static void world_release(struct world *w)
+{
+    strbuf_release(&w->labels);
+    receiver_release(&w->receiver);
+    sim_vfs_free(w->disk);
+}
+
+static void begin(struct world *w)
+{
+    world_init(w);
+    w->disk = sim_vfs_new(test_seed());
+    assert_int_equal(open_shipper(w, sim_vfs_get(w->disk)), 0);
+}
+
+static void end(struct world *w)
+{
+    shipper_close(w->shipper);
+    world_release(w);
+}
+
+static void add(struct world *w, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        struct sample sample = {(int64_t)w->added, (double)w->added};
+        shipper_add(w->shipper, strbuf_str(&w->labels), &sample, 1);
+        w->added++;
+        w->added_since++;
+    }
+}
+
+/* For each destination: added = sent + rejected + waiting + dropped + open + lost. */
+static void check_accounts(const struct world *w)
+{
+    struct shipper_statistics s;
+    shipper_statistics(w->shipper, &s);
+    assert_int_equal(s.added_samples, w->added_since);
+    for (size_t i = 0; i < 2; i++) {
+        struct sender_statistics d;
+        shipper_destination_statistics(w->shipper, i, &d);
+        uint64_t there = d.sent_samples + d.rejected_samples + d.waiting_samples +
+                         d.dropped_samples + s.open_samples + s.lost_samples;
+        if (there != s.added_samples + w->waiting_at_open[i]) {
+            fail_msg("%s: added %zu + %zu, but sent %zu + rejected %zu + waiting %zu + dropped %zu "
+                     "+ open %zu + lost %zu",
+                shipper_destination_name(w->shipper, i), (size_t)s.added_samples,
+                (size_t)w->waiting_at_open[i], (size_t)d.sent_samples, (size_t)d.rejected_samples,
+                (size_t)d.waiting_samples, (size_t)d.dropped_samples, (size_t)s.open_samples,
+                (size_t)s.lost_samples);
+        }
+    }
+}
+
+/* Time passes; both receivers answer what reaches them. */
+static void pass(struct world *w, int64_t ms)
+{
+    while (ms > 0) {
+        int64_t wait = shipper_step(w->shipper);
+        assert_true(wait >= 0 && wait <= 250);
+        wait = wait < ms ? wait : ms;
+        wait = wait > 0 ? wait : 1;
+        receiver_answer(&w->receiver);
+        fake_clock_advance_ms(&w->clock, wait);
+        ms -= wait;
+        check_accounts(w);
+    }
+}
+
+static uint64_t missing(const struct world *w, size_t host)
+{
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < w->added; i++) {
+        count += w->hosts[host]->seen[i] == 0;
+    }
+    return count;
+}
+
+static void test_batches_close_by_count_bytes_and_age(void **state)
+{
+    struct world w;
+    struct shipper_statistics s;
+    begin(&w);
+    add(&w, 4999);
+    shipper_statistics(w.shipper, &s);
+    assert_int_equal(s.batches, 0);
+    add(&w, 1);
+    shipper_statistics(w.shipper, &s);
+    assert_int_equal(s.batches, 1);
+    assert_int_equal(s.open_samples, 0);
+    /* A second after its first sample, not after its last. */
+    add(&w, 1);
+    pass(&w, 900);
+    add(&w, 1);
+    shipper_statistics(w.shipper, &s);
+    assert_int_equal(s.batches, 1);
+    fake_clock_advance_ms(&w.clock, 100);
+    shipper_step(w.shipper);
+    shipper_statistics(w.shipper, &s);
+    assert_int_equal(s.batches, 2);
+    pass(&w, 1000);
+    assert_int_equal(w.hosts[0]->samples, 5002);
+    assert_int_equal(w.hosts[0]->largest_request, 5000);
+    end(&w);
+
+    /* Long labels: 1 MiB before compression, and the one series that reached it. */
+    begin(&w);
+    char value[4000];
+    memset(value, 'v', sizeof(value));
+    const struct label pairs[] = {
+        {STR("__name__"), STR("x")}, {STR("l"), str_make(value, sizeof(value))}};
+    strbuf_release(&w.labels);
+    strbuf_init(&w.labels, 10000);
+    remote_write_encode_labels(pairs, 2, &w.labels);
+    add(&w, 1000);
+    pass(&w, 3000);
+    assert_int_equal(missing(&w, 0), 0);
+    assert_true(w.hosts[0]->message_bytes_max >= SHIPPER_BATCH_BYTES_MAX);
+    assert_true(w.hosts[0]->message_bytes_max <= SHIPPER_BATCH_BYTES_MAX + 4100);
+    assert_int_equal(w.hosts[0]->requests, 4); /* 4 MB */
+    end(&w);
+}
+
+static void test_a_dead_destination_delays_no_other(void **state)
+{
+    struct world w;
+    begin(&w);
+    w.hosts[1]->status = 0;
+    for (int second = 0; second < 60; second++) {
+        add(&w, 100);
+        pass(&w, 1000);
+        assert_true(missing(&w, 0) <= 200); /* the open batch, and one on its way */
+    }
+    assert_int_equal(w.hosts[1]->samples, 0);
+    /* It comes back: all of it, in order, once. */
+    w.hosts[1]->status = 200;
+    pass(&w, 32000);
+    assert_int_equal(missing(&w, 0), 0);
+    assert_int_equal(missing(&w, 1), 0);
+    assert_int_equal(w.hosts[1]->repeated, 0);
+    struct sender_statistics d;
+    shipper_destination_statistics(w.shipper, 1, &d);
+    assert_int_equal(d.sent_samples, 6000);
+    assert_true(d.retries > 3 && !d.failing);
+    end(&w);
+}
+
+/* A backlog goes as fast as the receiver answers, not one request a step. */
+static void test_catching_up_does_not_wait_for_steps(void **state)
+{
+    struct world w;
+    begin(&w);
+    w.hosts[0]->status = 503;
+    for (int i = 0; i < 100; i++) {
+        add(&w, 10);
+        shipper_flush(w.shipper);
+    }
+    pass(&w, 1000);
+    w.hosts[0]->status = 204;
+    pass(&w, 31000 - 1000); /* until the backoff is over */
+    while (receiver_answer(&w.receiver) > 0) {
+    }
+    assert_int_equal(missing(&w, 0), 0);
+    end(&w);
+}
+
+static void test_refused_batches_are_counted_and_others_arrive(void **state)
+{
+    struct world w;
+    begin(&w);
+    w.hosts[0]->status = 400;
+    add(&w, 100);
+    pass(&w, 2000);
+    w.hosts[0]->status = 204;
+    add(&w, 50);
+    pass(&w, 2000);
+    struct sender_statistics d;
+    shipper_destination_statistics(w.shipper, 0, &d);
+    assert_int_equal(d.rejected_samples, 100);
+    assert_int_equal(d.rejected_requests, 1);
+    assert_int_equal(d.sent_samples, 50);
+    assert_int_equal(missing(&w, 1), 0);
+    end(&w);
+}
+
+static void test_metadata_arrives(void **state)
+{
+    struct world w;
+    begin(&w);
+    for (int i = 0; i < 3000; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "m%d", i);
+        shipper_add_metadata(w.shipper, METRIC_TYPE_COUNTER, str_of(name), STR("help"), STR(""));
+    }
+    pass(&w, 2000);
+    assert_int_equal(w.hosts[0]->metadata, 3000);
+    assert_int_equal(w.hosts[1]->metadata, 3000);
+    assert_int_equal(w.hosts[0]->samples, 0);
+    end(&w);
+}
+
+/* Over its bounds the queue drops the oldest, exactly counted, for the destination that is behind
+ * alone. */
+static void test_bounds_are_accounted_for_each_destination(void **state)
+{
+    struct world w;
+    world_init(&w);
+    w.disk = sim_vfs_new(test_seed());
+    w.bytes_max = 20000;
+    assert_int_equal(open_shipper(&w, sim_vfs_get(w.disk)), 0);
+    w.hosts[1]->status = 503;
+    for (int second = 0; second < 100; second++) {
+        add(&w, 200);
+        pass(&w, 1000);
+    }
+    struct sender_statistics d;
+    shipper_destination_statistics(w.shipper, 1, &d);
+    assert_true(d.dropped_samples > 1000);
+    shipper_destination_statistics(w.shipper, 0, &d);
+    assert_int_equal(d.dropped_samples, 0);
+    pass(&w, 2000);
+    assert_int_equal(missing(&w, 0), 0);
+    w.hosts[1]->status = 204;
+    pass(&w, 32000);
+    shipper_destination_statistics(w.shipper, 1, &d);
+    assert_int_equal(d.waiting_samples, 0);
+    assert_int_equal(missing(&w, 1), d.dropped_samples);
+    end(&w);
+}
+
+/* The process dies: nothing it would do at a proper end reaches the disk. */
+static void kill_shipper(struct world *w)
+{
+    sim_vfs_fail_from(w->disk, SIM_CHANGES, 1, ERR_IO);
+    shipper_close(w->shipper);
+    sim_vfs_fail_clear(w->disk);
+}
+
+static void test_kills_lose_no_flushed_sample(void **state)
+{
+    uint64_t random = test_seed();
+    for (int round = 0; round < 10; round++) {
+        struct world w;
+        uint64_t lost = 0;
+        begin(&w);
+        for (int life = 0; life < 8; life++) {
+            for (uint64_t steps = test_random(&random) % 8; steps > 0; steps--) {
+                add(&w, test_random(&random) % 300);
+                w.hosts[0]->status = test_random(&random) % 3 == 0 ? 503 : 204;
+                w.hosts[1]->status = test_random(&random) % 3 == 0 ? 0 : 200;
+                pass(&w, (int64_t)(test_random(&random) % 1500));
+            }
+            struct shipper_statistics s;
+            shipper_statistics(w.shipper, &s);
+            assert_false(s.queue.in_memory);
+            lost += s.open_samples; /* the open batch, and no more */
+            kill_shipper(&w);
+            assert_int_equal(open_shipper(&w, sim_vfs_get(w.disk)), 0);
+        }
+        w.hosts[0]->status = w.hosts[1]->status = 204;
+        pass(&w, 40000);
+        for (size_t host = 0; host < 2; host++) { /* less where the last write came through */
+            if (missing(&w, host) > lost) {
+                fail_msg("%zu samples missing, at most %zu were not flushed",
+                    (size_t)missing(&w, host), (size_t)lost);
+            }
+        }
+        end(&w);
+    }
+}
+
+/* A close is not a kill: the open batch is kept. */
+static void test_a_proper_end_loses_nothing(void **state)
+{
+    struct world w;
+    begin(&w);
+    add(&w, 77);
+    shipper_close(w.shipper);
+    assert_int_equal(open_shipper(&w, sim_vfs_get(w.disk)), 0);
+    pass(&w, 2000);
+    assert_int_equal(missing(&w, 0) + missing(&w, 1), 0);
+    end(&w);
+}
+
+/* The disk fails in the middle and comes back: everything still arrives, in order. */
+static void test_a_failing_disk_loses_nothing(void **state)
+{
+    for (uint64_t nth = 1; nth < 60; nth++) {
+        struct world w;
+        begin(&w);
+        w.hosts[1]->status = 0; /* the queue is needed */
+        add(&w, 50);
+        pass(&w, 1500);
+        sim_vfs_fail_from(w.disk, SIM_WRITES | SIM_CREATE | SIM_SYNCS, nth, ERR_NO_SPACE);
+        for (int second = 0; second < 8; second++) {
+            add(&w, 300);
+            pass(&w, 1000);
+        }
+        sim_vfs_fail_clear(w.disk);
+        w.hosts[1]->status = 204;
+        for (int second = 0; second < 40; second++) {
+            add(&w, 5);
+            pass(&w, 1000);
+        }
+        pass(&w, 3000);
+        struct shipper_statistics s;
+        shipper_statistics(w.shipper, &s);
+        if (missing(&w, 0) + missing(&w, 1) + s.lost_samples > 0 || s.queue.in_memory) {
+            fail_msg("disk full from call %zu: missing %zu and %zu, lost %zu, in memory %d",
+                (size_t)nth, (size_t)missing(&w, 0), (size_t)missing(&w, 1), (size_t)s.lost_samples,
+                s.queue.in_memory);
+        }
+        end(&w);
+    }
+}
+
+static int ship_under_fire(void *context, struct vfs *fs)
+{
+    struct world w;
+    world_init(&w);
+    int status = open_shipper(&w, fs);
+    for (int second = 0; status == 0 && second < 3; second++) {
+        add(&w, 20);
+        pass(&w, 1000);
+    }
+    if (status == 0) {
+        pass(&w, 3000);
+        struct shipper_statistics s;
+        shipper_statistics(w.shipper, &s);
+        assert_true(missing(&w, 0) <= s.lost_samples + s.open_samples);
+    }
+    shipper_close(w.shipper);
+    world_release(&w);
+    return status;
+}
+
+static void test_each_failing_call(void **state)
+{
+    struct fault_scenario scenario = {.name = "shipper", .run = ship_under_fire};
+    fault_loop(&scenario, FAULT_ALLOCATION | FAULT_WRITE | FAULT_SYNC | FAULT_NAME | FAULT_FULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_batches_close_by_count_bytes_and_age),
+        cmocka_unit_test(test_a_dead_destination_delays_no_other),
+        cmocka_unit_test(test_catching_up_does_not_wait_for_steps),
+        cmocka_unit_test(test_refused_batches_are_counted_and_others_arrive),
+        cmocka_unit_test(test_metadata_arrives),
+        cmocka_unit_test(test_bounds_are_accounted_for_each_destination),
+        cmocka_unit_test(test_kills_lose_no_flushed_sample),
+        cmocka_unit_test(test_a_proper_end_loses_nothing),
+        cmocka_unit_test(test_a_failing_disk_loses_nothing),
+        cmocka_unit_test(test_each_failing_call),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
