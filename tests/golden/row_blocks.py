@@ -142,8 +142,10 @@ def constants():
     say("high bytes", "codec with mapping, bits, the six high bytes of 1/3 cut short", [double(0x3FD5555555550000)] * 4,
         bytes([CONSTANT | MAPPING]) + mapping(BITS) + bytes.fromhex("3fd555555555"))
     say("negative zero", "bits, one byte", [-0.0] * 2, bytes([CONSTANT | MAPPING]) + mapping(BITS) + b"\x80")
-    say("not a number", "bits, all eight bytes of the NaN of Go", [0x7FF8000000000001] * 2,
-        bytes([CONSTANT | MAPPING]) + mapping(BITS) + bytes.fromhex("7ff8000000000001"))
+    say("not a number", "bits without a body: the NaN of Go", [0x7FF8000000000001] * 2,
+        bytes([CONSTANT | MAPPING]) + mapping(BITS))
+    say("another NaN", "bits, all eight bytes", [0x7FF8000000000003] * 2,
+        bytes([CONSTANT | MAPPING]) + mapping(BITS) + bytes.fromhex("7ff8000000000003"))
 
 
 def integers():

@@ -5,9 +5,9 @@
  * whatever the width, which is what the vector path lives on: it loads eight values at a time and
  * moves each to its own lane with one byte shuffle and one variable shift, in the order of time.
  *
- * Why not lanes interleaved over 128 values: they unpack with fewer instructions, but their output
- * must be transposed back to the order of rows, a block of 20 rows would have to pay for 128, and
- * the tail would need a second format. Measured end to end the two are level (README).
+ * Why not lanes interleaved over 128 values, as is the custom: a block of 20 rows would have to pay
+ * for 128, or the tail be a second format; and lanes that make sums cheap must be transposed back to
+ * the order of rows. This way unpacks ten values a nanosecond, an eighth of a decode (README).
  */
 #ifndef SONDE_ROW_BITPACK_H
 #define SONDE_ROW_BITPACK_H

@@ -11,7 +11,8 @@
  *   constant    no bytes: +0, and the only body when n = 0 (then without a mapping); without or
  *               with a decimal mapping an svarint integer; with a bits mapping the most significant
  *               bytes of the double, first byte highest, as many as there are (1..8), the missing
- *               ones being zero
+ *               ones being zero, or no byte at all for the NaN 0x7ff8000000000001, which every
+ *               summary without observations shows
  *   sparse, frame, delta, delta frame, delta delta, linear
  *               integers as integer_column.h
  *   ulp         byte 0: bits 0-3 codec of the integers, bits 4-7 codec of the ulps; then both as
@@ -84,9 +85,12 @@ static double constant_value(struct decbuf *d, const struct block_head *head)
     }
     uint64_t bits = 0;
     size_t size = decbuf_left(d);
-    if (size < 1 || size > 8 || head->map.scale != 1) {
+    if (size > 8 || head->map.scale != 1) {
         d->failed = true;
         return 0;
+    }
+    if (size == 0) {
+        return double_from_bits(NAN_BITS);
     }
     for (size_t i = 0; i < size; i++) {
         bits |= (uint64_t)decbuf_u8(d) << (56 - 8 * i);

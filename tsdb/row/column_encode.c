@@ -177,7 +177,7 @@ static struct choice choose_constant(double value)
     if (bits == 0) {
         return choice;
     }
-    size_t high_bytes = 8 - (size_t)__builtin_ctzll(bits) / 8;
+    size_t high_bytes = bits == NAN_BITS ? 0 : 8 - (size_t)__builtin_ctzll(bits) / 8;
     choice.map.exponent = MAPPING_BITS;
     choice.size = 1 + high_bytes;
     unsigned exponent = number_map_exponent(value, METHOD_RECIPROCAL, 0);
@@ -310,7 +310,7 @@ static uint8_t *put_constant(const struct encoder *e, const struct choice *choic
         return out;
     }
     if (choice->map.exponent == MAPPING_BITS) {
-        for (; bits != 0; bits <<= 8) {
+        for (bits = bits == NAN_BITS ? 0 : bits; bits != 0; bits <<= 8) {
             *out++ = (uint8_t)(bits >> 56);
         }
         return out;

@@ -27,6 +27,9 @@ enum column_codec {
 #define PAIR_CODEC_BITS 4
 #define PAIR_CODEC_MASK 0x0f
 
+/* The NaN that Go programs and so most exporters expose; a constant of it has no body. */
+#define NAN_BITS 0x7ff8000000000001ull
+
 #define HEAD_CODEC_MASK 0x1f
 #define HEAD_RESERVED 0x20
 #define HEAD_MAPPING 0x40
