@@ -6,6 +6,7 @@
 #include "row/column_block.h"
 
 static double values[COLUMN_BLOCK_ROWS_MAX];
+static double reference[COLUMN_BLOCK_ROWS_MAX];
 static double again[COLUMN_BLOCK_ROWS_MAX];
 static uint64_t presence[PRESENCE_WORDS(COLUMN_BLOCK_ROWS_MAX)];
 static uint64_t presence_again[PRESENCE_WORDS(COLUMN_BLOCK_ROWS_MAX)];
@@ -38,7 +39,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint32_t count = get_le16(data) % COLUMN_BLOCK_ROWS_MAX + 1;
     struct column_summary summary;
     (void)column_block_summary(data + 2, size - 2, count, &summary);
-    if (column_block_decode(data + 2, size - 2, count, values, presence) != 0) {
+    for (uint32_t i = 0; i < count; i++) {
+        reference[i] = i % 5 == 4 ? double_from_bits(STALE_MARKER_BITS) : 0.25 * i;
+    }
+    if (column_block_decode_against(data + 2, size - 2, count, reference, values, presence) != 0) {
         return 0;
     }
     struct strbuf bytes = STRBUF_INIT;
@@ -49,6 +53,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(status == 0);
     assert(memcmp(values, again, count * sizeof(double)) == 0);
     assert(memcmp(presence, presence_again, PRESENCE_WORDS(count) * sizeof(uint64_t)) == 0);
+    strbuf_reset(&bytes);
+    status = column_block_encode_against(values, presence, count, reference, NULL, &bytes);
+    assert(status == 0);
+    status = column_block_decode_against(
+        bytes.data, bytes.size, count, reference, again, presence_again);
+    assert(status == 0);
+    assert(memcmp(values, again, count * sizeof(double)) == 0);
     (void)status;
     strbuf_release(&bytes);
     return 0;

@@ -13,7 +13,7 @@ import struct
 from fractions import Fraction
 
 CONSTANT, SPARSE, FRAME, DELTA, DELTA_FRAME, DELTA_DELTA, LINEAR = range(7)
-ULP, DICTIONARY, RAW, GRID = 7, 8, 11, 31
+ULP, DICTIONARY, DIFFERENCE, RAW, GRID = 7, 8, 9, 11, 31
 MAPPING, ROWS = 0x40, 0x80
 RECIPROCAL, QUOTIENT, PRODUCT, HALVES = range(4)
 BITS = 15
@@ -110,14 +110,20 @@ def steps(values):
 
 # ---- cases ----
 
-def say(name, how, values, encoded, encode=True):
-    """`values` holds doubles, ints (bits of doubles) or None for an absent row."""
+def say(name, how, values, encoded, encode=True, reference=None):
+    """`values` holds doubles, ints (bits of doubles) or None for an absent row; so does `reference`."""
     print(f"# {how}")
     print(f"block {name.replace(' ', '-')} {'encode' if encode else 'decode'} {len(values)}")
+    say_values("values", values)
+    if reference:
+        say_values("reference", reference)
+    say_bytes(encoded)
+
+
+def say_values(what, values):
     words = ["absent" if v is None else f"{v:016x}" if isinstance(v, int) else f"{bits(v):016x}" for v in values]
     for at in range(0, len(words), 5):
-        print("values", *words[at:at + 5])
-    say_bytes(encoded)
+        print(what, *words[at:at + 5])
 
 
 def say_times(name, how, times, encoded):
@@ -235,6 +241,22 @@ def pairs():
     say("raw", "four doubles as they are", rows, bytes([RAW]) + b"".join(struct.pack("<Q", v) for v in rows))
 
 
+def references():
+    below = [5000]
+    for i in range(39):
+        below.append(below[-1] + (i * i * 37 + 11) % 97)
+    reference = [float(v) for v in below]
+    say("copy", "differences as constant 12", [v + 12.0 for v in below],
+        bytes([DIFFERENCE, CONSTANT]) + svarint(12), reference=reference)
+    # The reference misses rows 0 and 7: 0 and then the integer of row 6 stand in.
+    reference[0], reference[7] = None, 0.5
+    used = [0] + below[1:7] + [below[6]] + below[8:]
+    rows = [u + 3 * (i * 5 % 8) + 200 for i, u in enumerate(used)]
+    say("difference", "differences 3 times a frame of 3 bits, remainder 2 of 200", [float(v) for v in rows],
+        bytes([DIFFERENCE | MAPPING]) + mapping(0, scale=3, remainder=2) + bytes([FRAME]) + svarint(66)
+        + stream([i * 5 % 8 for i in range(40)], 3), reference=reference)
+
+
 def presences():
     rows = [7.0] * 12
     rows[3] = STALE
@@ -278,5 +300,6 @@ constants()
 integers()
 mappings()
 pairs()
+references()
 presences()
 times()

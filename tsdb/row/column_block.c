@@ -19,6 +19,10 @@
  *               integer columns. The value is the double whose bits are those of the decimal of the
  *               integer, plus the ulp. Always with a decimal mapping, method reciprocal
  *   dictionary  integers as dictionary.h
+ *   difference  byte 0: bits 0-3 codec of the differences, bits 4-7: 0; then n of them as an integer
+ *               column. The integer of a row is that of the reference's row (number_map.h), plus
+ *               difference * scale + remainder; its value the decimal of that. Never with a bits
+ *               mapping
  *   raw         n times le64, the bits of the value; never with a mapping
  *
  * A block ends where its bytes end: bytes left over are corrupt, as is every reserved value.
@@ -149,8 +153,40 @@ static void read_integers(struct decbuf *d, const struct block_head *head, size_
     }
 }
 
+static void read_differences(struct decbuf *d, const struct block_head *head, uint32_t count,
+    const double *reference, double *values)
+{
+    int64_t rows[COLUMN_BLOCK_ROWS_MAX];
+    int64_t integers[COLUMN_BLOCK_ROWS_MAX];
+    size_t n = head->counts.stream;
+    uint8_t codec = decbuf_u8(d);
+    if (d->failed || codec > PAIR_CODEC_MASK || head->map.exponent == MAPPING_BITS ||
+        reference == NULL) {
+        d->failed = true;
+        return;
+    }
+    integer_column_get(d, (enum column_codec)codec, n, integers);
+    if (d->failed) {
+        return;
+    }
+    number_map_reference(&head->map, reference, count, rows);
+    if (head->has_rows) {
+        int64_t stream[COLUMN_BLOCK_ROWS_MAX];
+        presence_gather(head->rows, count, rows, stream);
+        memcpy(rows, stream, n * sizeof(rows[0]));
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint64_t above = (uint64_t)integers[i] * head->map.scale + head->map.remainder;
+        integers[i] = (int64_t)((uint64_t)rows[i] + above);
+    }
+    struct number_map map = {
+        .exponent = head->map.exponent, .method = head->map.method, .scale = 1};
+    number_map_apply(&map, integers, n, values);
+}
+
 /* The stream's values, whatever the codec. */
-static void read_body(struct decbuf *d, const struct block_head *head, double *values)
+static void read_body(struct decbuf *d, const struct block_head *head, uint32_t count,
+    const double *reference, double *values)
 {
     size_t n = head->counts.stream;
     if (n == 0) {
@@ -167,6 +203,9 @@ static void read_body(struct decbuf *d, const struct block_head *head, double *v
     case CODEC_ULP:
         read_ulps(d, head, n, values);
         return;
+    case CODEC_DIFFERENCE:
+        read_differences(d, head, count, reference, values);
+        return;
     default:
         read_integers(d, head, n, values);
         return;
@@ -175,8 +214,20 @@ static void read_body(struct decbuf *d, const struct block_head *head, double *v
 
 /* ---- public ---- */
 
+bool column_block_needs_reference(const void *bytes, size_t size)
+{
+    const uint8_t *head = bytes;
+    return size > 0 && (head[0] & HEAD_CODEC_MASK) == CODEC_DIFFERENCE;
+}
+
 int column_block_decode(
     const void *bytes, size_t size, uint32_t count, double *values_out, uint64_t *presence_out)
+{
+    return column_block_decode_against(bytes, size, count, NULL, values_out, presence_out);
+}
+
+int column_block_decode_against(const void *bytes, size_t size, uint32_t count,
+    const double *reference, double *values_out, uint64_t *presence_out)
 {
     assert(count > 0 && count <= COLUMN_BLOCK_ROWS_MAX);
     struct decbuf d = decbuf_of(bytes, size);
@@ -185,14 +236,14 @@ int column_block_decode(
         return ERR_CORRUPT;
     }
     if (!head.has_rows) {
-        read_body(&d, &head, values_out);
+        read_body(&d, &head, count, reference, values_out);
         if (presence_out != NULL) {
             presence_fill(presence_out, count);
         }
         return d.failed || decbuf_left(&d) > 0 ? ERR_CORRUPT : 0;
     }
     double stream[COLUMN_BLOCK_ROWS_MAX];
-    read_body(&d, &head, stream);
+    read_body(&d, &head, count, reference, stream);
     if (d.failed || decbuf_left(&d) > 0) {
         return ERR_CORRUPT;
     }

@@ -53,6 +53,25 @@ int column_block_encode(const double *values, const uint64_t *presence, uint32_t
 int column_block_decode(
     const void *bytes, size_t size, uint32_t count, double *values_out, uint64_t *presence_out);
 
+/* The same beside another column of the same rows, its `reference`: where the two go together
+ * (buckets of a histogram, a gauge shown twice) only their difference is stored, if that is shorter.
+ * `reference` has `count` values, those of absent rows being the stale marker, as decoding leaves
+ * them. The block that comes out may be one that needs no reference. */
+int column_block_encode_against(const double *values, const uint64_t *presence, uint32_t count,
+    const double *reference, struct column_hint *hint, struct strbuf *out);
+
+/* Whether a block can only be decoded against its reference; false for bytes that are no block. */
+bool column_block_needs_reference(const void *bytes, size_t size);
+
+/* As column_block_decode, for any block. `reference` must be the values the block was encoded
+ * against: other values give other values, not an error. NULL is ERR_CORRUPT where it is needed. */
+int column_block_decode_against(const void *bytes, size_t size, uint32_t count,
+    const double *reference, double *values_out, uint64_t *presence_out);
+
+/* A number that is equal for columns that differ by a constant, and hardly ever otherwise: finds
+ * copies among many columns without comparing each with each. Takes what column_block_encode takes. */
+uint64_t column_block_likeness(const double *values, const uint64_t *presence, uint32_t count);
+
 /* What can be said of a block without decoding its values. */
 enum column_known {
     COLUMN_KNOWS_COUNT = 1 << 0,     /* always */

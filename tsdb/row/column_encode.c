@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "row/bitpack.h"
 #include "row/column_block.h"
 #include "row/column_format.h"
@@ -31,6 +32,7 @@
 struct encoder {
     const struct column_hint *hint; /* or NULL */
     const double *values;           /* of all rows */
+    const double *reference;        /* of all rows, or NULL */
     uint32_t count;
     bool has_rows; /* some rows are not in the stream; `kinds` is filled */
     uint8_t kinds[COLUMN_BLOCK_ROWS_MAX];
@@ -40,9 +42,12 @@ struct encoder {
     double packed[COLUMN_BLOCK_ROWS_MAX];
     int64_t integers[COLUMN_BLOCK_ROWS_MAX]; /* of the stream, as the chosen mapping has them */
     struct integer_coder coder;              /* what writes them */
-    int64_t ulps[COLUMN_BLOCK_ROWS_MAX];     /* only for CODEC_ULP */
-    struct integer_coder ulps_coder;
-    struct dictionary dictionary; /* only for CODEC_DICTIONARY */
+    union {                                  /* the other column of a pair */
+        int64_t ulps[COLUMN_BLOCK_ROWS_MAX];
+        int64_t differences[COLUMN_BLOCK_ROWS_MAX];
+    };
+    struct integer_coder second_coder; /* what writes that */
+    struct dictionary dictionary;      /* only for CODEC_DICTIONARY */
 };
 
 /* A way to write the stream. */
@@ -157,15 +162,46 @@ static void try_dictionary(struct encoder *e, struct choice *best)
     }
 }
 
+/* The differences from the reference's integers, if they are shorter than `best`. Takes the place of
+ * the integers, which their coder no longer needs then. */
+static void try_differences(struct encoder *e, struct number_map map, struct choice *best)
+{
+    int64_t rows[COLUMN_BLOCK_ROWS_MAX];
+    number_map_reference(&map, e->reference, e->count, rows);
+    size_t at = 0;
+    for (uint32_t i = 0; i < e->count; i++) {
+        if (!e->has_rows || e->kinds[i] == ROW_STREAM) {
+            e->differences[at] = (int64_t)((uint64_t)e->differences[at] - (uint64_t)rows[i]);
+            at++;
+        }
+    }
+    if (!integer_column_is_linear(e->differences, e->n)) {
+        number_map_reduce(&map, e->differences, e->n);
+    }
+    integer_column_plan(&e->second_coder, e->differences, e->n, CODEC_CONSTANT);
+    size_t size = 1 + map_size(&map) + e->second_coder.size;
+    if (size < best->size) {
+        *best = (struct choice){CODEC_DIFFERENCE, map, size};
+    }
+}
+
 /* What the integers cost under `map`, which this reduces. */
 static struct choice choose_integers(struct encoder *e, struct number_map map)
 {
+    struct number_map whole = map;
+    bool against = e->reference != NULL && map.exponent != MAPPING_BITS;
+    if (against) {
+        memcpy(e->differences, e->integers, e->n * sizeof(e->integers[0]));
+    }
     if (!integer_column_is_linear(e->integers, e->n)) {
         number_map_reduce(&map, e->integers, e->n);
     }
     integer_column_plan(&e->coder, e->integers, e->n, e->hint != NULL ? e->hint->codec : 0);
     struct choice best = {e->coder.codec, map, e->coder.size + map_size(&map)};
     try_dictionary(e, &best);
+    if (against) {
+        try_differences(e, whole, &best);
+    }
     return best;
 }
 
@@ -262,8 +298,8 @@ static struct choice choose_ulps(struct encoder *e, unsigned exponent)
     struct number_map map = {.exponent = (uint8_t)exponent, .scale = 1};
     number_map_ulps(e->stream, e->n, exponent, e->integers, e->ulps);
     integer_column_plan(&e->coder, e->integers, e->n, CODEC_DELTA_FRAME);
-    integer_column_plan(&e->ulps_coder, e->ulps, e->n, CODEC_FRAME);
-    size_t size = 1 + map_size(&map) + e->coder.size + e->ulps_coder.size;
+    integer_column_plan(&e->second_coder, e->ulps, e->n, CODEC_FRAME);
+    size_t size = 1 + map_size(&map) + e->coder.size + e->second_coder.size;
     return (struct choice){CODEC_ULP, map, size};
 }
 
@@ -321,8 +357,8 @@ static uint8_t *put_constant(const struct encoder *e, const struct choice *choic
 
 static uint8_t *put_ulps(const struct encoder *e, uint8_t *out)
 {
-    *out++ = (uint8_t)(e->coder.codec | e->ulps_coder.codec << PAIR_CODEC_BITS);
-    return integer_column_put(&e->ulps_coder, integer_column_put(&e->coder, out));
+    *out++ = (uint8_t)(e->coder.codec | e->second_coder.codec << PAIR_CODEC_BITS);
+    return integer_column_put(&e->second_coder, integer_column_put(&e->coder, out));
 }
 
 static uint8_t *put_block(const struct encoder *e, const struct choice *choice, uint8_t *out)
@@ -349,6 +385,9 @@ static uint8_t *put_block(const struct encoder *e, const struct choice *choice, 
         return out;
     case CODEC_ULP:
         return put_ulps(e, out);
+    case CODEC_DIFFERENCE:
+        *out++ = (uint8_t)e->second_coder.codec;
+        return integer_column_put(&e->second_coder, out);
     case CODEC_DICTIONARY:
         return dictionary_put(&e->dictionary, e->n, out);
     default:
@@ -359,10 +398,17 @@ static uint8_t *put_block(const struct encoder *e, const struct choice *choice, 
 int column_block_encode(const double *values, const uint64_t *presence, uint32_t count,
     struct column_hint *hint, struct strbuf *out)
 {
+    return column_block_encode_against(values, presence, count, NULL, hint, out);
+}
+
+int column_block_encode_against(const double *values, const uint64_t *presence, uint32_t count,
+    const double *reference, struct column_hint *hint, struct strbuf *out)
+{
     assert(count > 0 && count <= COLUMN_BLOCK_ROWS_MAX);
     struct encoder e;
     e.hint = hint;
     e.values = values;
+    e.reference = reference;
     e.count = count;
     split_rows(&e, presence);
     struct choice choice = {CODEC_CONSTANT, NUMBER_MAP_PLAIN, 0};
@@ -379,9 +425,25 @@ int column_block_encode(const double *values, const uint64_t *presence, uint32_t
     assert((size_t)(end - start) <= COLUMN_BLOCK_SIZE_MAX(count));
     strbuf_commit(out, (size_t)(end - start));
     if (hint != NULL && choice.codec != CODEC_CONSTANT) {
-        hint->codec = (uint8_t)choice.codec;
+        // Differences say nothing of how the column would go alone.
+        hint->codec = (uint8_t)(choice.codec == CODEC_DIFFERENCE ? e.coder.codec : choice.codec);
         hint->exponent = choice.map.exponent;
         hint->method = choice.map.method;
     }
     return 0;
+}
+
+uint64_t column_block_likeness(const double *values, const uint64_t *presence, uint32_t count)
+{
+    assert(count > 0 && count <= COLUMN_BLOCK_ROWS_MAX);
+    uint64_t differences[COLUMN_BLOCK_ROWS_MAX];
+    double first = 0;
+    bool found = false;
+    for (uint32_t i = 0; i < count; i++) {
+        bool in = is_present(presence, i) && !is_stale(values[i]);
+        first = in && !found ? values[i] : first;
+        found = found || in;
+        differences[i] = in ? double_bits(values[i] - first) : STALE_MARKER_BITS;
+    }
+    return hash64(differences, count * sizeof(differences[0]), 0);
 }

@@ -17,7 +17,7 @@ enum column_codec {
     CODEC_LINEAR = 6,      /* first + row * step */
     CODEC_ULP = 7,         /* decimal and the distance from it in units in the last place */
     CODEC_DICTIONARY = 8,  /* at most 256 values, and an index per row */
-    CODEC_DIFFERENCE = 9,  /* reserved: value - reference column, for histogram buckets */
+    CODEC_DIFFERENCE = 9,  /* integers of another column of the same rows, plus these */
     CODEC_AFFINE = 10,     /* reserved: a * reference column + b */
     CODEC_RAW = 11,        /* eight bytes a value */
     CODEC_COUNT = 12       /* 12..31 are reserved */

@@ -128,6 +128,19 @@ bool number_map_fit(const double *values, size_t count, struct number_map *map,
     return misses->count <= misses->count_max;
 }
 
+void number_map_reference(
+    const struct number_map *map, const double *values, size_t count, int64_t *integers_out)
+{
+    const struct row_kernels *kernels = row_kernels();
+    for (size_t at = 0; at < count; at++) {
+        at += kernels->to_integers(
+            values + at, count - at, map->method, map->exponent, integers_out + at);
+        if (at < count) {
+            integers_out[at] = at > 0 ? integers_out[at - 1] : 0;
+        }
+    }
+}
+
 void number_map_ulps(
     const double *values, size_t count, unsigned exponent, int64_t *integers_out, int64_t *ulps_out)
 {

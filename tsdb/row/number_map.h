@@ -57,6 +57,11 @@ int64_t number_map_integer(double value, unsigned exponent);
 bool number_map_fit(const double *values, size_t count, struct number_map *map,
     int64_t *integers_out, struct number_misses *misses);
 
+/* Integers of another column for CODEC_DIFFERENCE: of each row the exact integer at the map's exponent
+ * and method, or where it has none the one of the row before; 0 before the first. */
+void number_map_reference(
+    const struct number_map *map, const double *values, size_t count, int64_t *integers_out);
+
 /* The nearest integers to values * 10^exponent (0 where out of range), and how many representable
  * doubles each value lies above the decimal of its integer (method reciprocal). */
 void number_map_ulps(const double *values, size_t count, unsigned exponent, int64_t *integers_out,

@@ -283,3 +283,30 @@ void presence_expand(struct str section, uint32_t count, const double *stream, d
     }
     memcpy(values_out + row, stream, (count - row) * sizeof(stream[0]));
 }
+
+void presence_gather(struct str section, uint32_t count, const int64_t *rows, int64_t *stream_out)
+{
+    struct decbuf d = decbuf_of(section.ptr, section.len);
+    uint64_t intervals = decbuf_uvarint(&d);
+    if (intervals == 0) {
+        const uint8_t *out = (const uint8_t *)decbuf_bytes(&d, (count + 7) / 8).ptr;
+        for (uint32_t i = 0; i < count; i++) {
+            if (!bit_get(out, i)) {
+                *stream_out++ = rows[i];
+            }
+        }
+        return;
+    }
+    uint32_t row = 0;
+    bool has_literal = false;
+    struct interval interval;
+    for (uint64_t i = 0; i < intervals; i++) {
+        bool valid = next_interval(&d, row, count, &has_literal, &interval);
+        assert(valid);
+        (void)valid;
+        memcpy(stream_out, rows + row, (interval.start - row) * sizeof(rows[0]));
+        stream_out += interval.start - row;
+        row = interval.start + interval.length;
+    }
+    memcpy(stream_out, rows + row, (count - row) * sizeof(rows[0]));
+}

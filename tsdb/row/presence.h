@@ -49,6 +49,9 @@ void presence_skip(struct decbuf *d, uint32_t count, struct presence_counts *cou
 void presence_expand(struct str section, uint32_t count, const double *stream, double *values_out,
     uint64_t *presence_out);
 
+/* Given a section that presence_skip has accepted: of one number per row, those of stream rows. */
+void presence_gather(struct str section, uint32_t count, const int64_t *rows, int64_t *stream_out);
+
 /* Every row is present. */
 void presence_fill(uint64_t *presence_out, uint32_t count);
 

@@ -182,6 +182,93 @@ static void test_sizes(void **state)
     assert_int_equal(encoded_size(values, 12), 1 + 2 + 1 + 1 + 3);
 }
 
+/* Two columns that go together, or not at all, in many ways; the second is the reference. */
+static void test_against(void **state)
+{
+    (void)state;
+    uint64_t random = test_seed() + 4;
+    static double values[ROWS];
+    static double reference[ROWS];
+    static double decoded[ROWS];
+    static uint64_t presence[PRESENCE_WORDS(ROWS)];
+    static uint64_t found[PRESENCE_WORDS(ROWS)];
+    unsigned differences = 0;
+    for (int round = 0; round < 4000; round++) {
+        uint32_t count = 1 + (uint32_t)(test_random(&random) % 300);
+        enum row_shape shape = (enum row_shape)(test_random(&random) % SHAPE_COUNT);
+        row_shape_fill(shape, &random, reference, count);
+        double offset = (double)(test_random(&random) % 1000);
+        double factor = (double)(test_random(&random) % 4);
+        double noise = (double)(test_random(&random) % 3);
+        for (uint32_t i = 0; i < count; i++) {
+            values[i] = factor * reference[i] + offset +
+                        noise * (double)(int64_t)(test_random(&random) % 10);
+        }
+        make_presence(
+            (enum absence)(test_random(&random) % ABSENCE_COUNT), &random, values, presence, count);
+        if (round % 3 == 0) {
+            reference[count / 2] = double_from_bits(STALE_MARKER_BITS);
+            reference[0] = double_from_bits(STALE_MARKER_BITS);
+        }
+        struct strbuf bytes = STRBUF_INIT;
+        assert_int_equal(
+            column_block_encode_against(values, presence, count, reference, NULL, &bytes), 0);
+        int status =
+            column_block_decode_against(bytes.data, bytes.size, count, reference, decoded, found);
+        assert_int_equal(status, 0);
+        assert_memory_equal(found, presence, PRESENCE_WORDS(count - count % 64) * 8);
+        for (uint32_t i = 0; i < count; i++) {
+            if (present(presence, i) && double_bits(values[i]) != double_bits(decoded[i])) {
+                fail_msg("round %d, row %u of %u: expected %g, got %g", round, i, count, values[i],
+                    decoded[i]);
+            }
+        }
+        if (column_block_needs_reference(bytes.data, bytes.size)) {
+            differences++;
+            assert_int_equal(
+                column_block_decode(bytes.data, bytes.size, count, decoded, NULL), ERR_CORRUPT);
+        }
+        strbuf_release(&bytes);
+    }
+    assert_true(differences > 400);
+}
+
+/* Buckets of a histogram: each holds the one below it and a little more. */
+static void test_against_saves(void **state)
+{
+    (void)state;
+    uint64_t random = test_seed() + 5;
+    double below[240];
+    double bucket[240];
+    double lower = 5000;
+    double between = 70;
+    for (int i = 0; i < 240; i++) {
+        lower += (double)(test_random(&random) % 400);
+        between += (double)(test_random(&random) % 8 == 0);
+        below[i] = lower;
+        bucket[i] = lower + between;
+    }
+    assert_int_equal(
+        column_block_likeness(below, NULL, 240) == column_block_likeness(bucket, NULL, 240), false);
+    struct strbuf alone = STRBUF_INIT;
+    struct strbuf against = STRBUF_INIT;
+    assert_int_equal(column_block_encode(bucket, NULL, 240, NULL, &alone), 0);
+    assert_int_equal(column_block_encode_against(bucket, NULL, 240, below, NULL, &against), 0);
+    // Alone: 240 steps of some 9 bits. Against: some 30 changes by one at 7 bits.
+    assert_true(alone.size > 240);
+    assert_true(against.size < 40);
+    for (int i = 0; i < 240; i++) {
+        bucket[i] = below[i] + 12;
+    }
+    assert_int_equal(
+        column_block_likeness(below, NULL, 240), column_block_likeness(bucket, NULL, 240));
+    strbuf_reset(&against);
+    assert_int_equal(column_block_encode_against(bucket, NULL, 240, below, NULL, &against), 0);
+    assert_int_equal(against.size, 3); // codec, codec of the differences, svarint 12
+    strbuf_release(&alone);
+    strbuf_release(&against);
+}
+
 /* The difference of two large integers may be no integer of a double, though both are. */
 static void test_wide_difference(void **state)
 {
@@ -229,6 +316,7 @@ static void test_corrupt(void **state)
         {"ulps with another method", 4, 5, {CODEC_ULP | HEAD_MAPPING, 0x23, 0, 2, 2}},
         {"ulps with a codec that is none", 4, 5, {CODEC_ULP | HEAD_MAPPING, 3, 0x0b, 2, 2}},
         {"ulps without the second half", 4, 4, {CODEC_ULP | HEAD_MAPPING, 3, 0, 2}},
+        {"difference without a reference", 4, 3, {CODEC_DIFFERENCE, 0, 2}},
         {"dictionary out of order", 4, 6, {CODEC_DICTIONARY, CODEC_LINEAR, 1, 2, 1, 0}},
         {"dictionary place past its end", 4, 6, {CODEC_DICTIONARY, CODEC_LINEAR, 1, 2, 2, 4}},
         {"dictionary in a dictionary", 4, 6, {CODEC_DICTIONARY, CODEC_DICTIONARY, 1, 2, 2, 0}},
@@ -271,6 +359,31 @@ static void test_corrupt(void **state)
     }
 }
 
+static void test_corrupt_against(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        uint8_t size;
+        uint8_t bytes[6];
+    } cases[] = {
+        {"no codec", 1, {CODEC_DIFFERENCE}},
+        {"codec above four bits", 3, {CODEC_DIFFERENCE, 0x10, 2}},
+        {"difference of differences", 3, {CODEC_DIFFERENCE, CODEC_DIFFERENCE, 2}},
+        {"difference of bits", 4, {CODEC_DIFFERENCE | HEAD_MAPPING, MAPPING_BITS, 0, 2}},
+        {"a byte too many", 4, {CODEC_DIFFERENCE, 0, 2, 2}},
+    };
+    static const double reference[4] = {1, 2, 3, 4};
+    double values[4];
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int status =
+            column_block_decode_against(cases[i].bytes, cases[i].size, 4, reference, values, NULL);
+        if (status != ERR_CORRUPT) {
+            fail_msg("%s: expected CORRUPT, got %d", cases[i].what, status);
+        }
+    }
+}
+
 /* Any byte of a block changed to any value decodes to something or is refused; the sanitizers judge
  * that nothing outside is touched. */
 static void test_flipped_bytes(void **state)
@@ -304,9 +417,12 @@ int main(void)
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_wild_hints),
         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_against),
+        cmocka_unit_test(test_against_saves),
         cmocka_unit_test(test_wide_difference),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_corrupt),
+        cmocka_unit_test(test_corrupt_against),
         cmocka_unit_test(test_flipped_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,8 @@ struct golden {
     uint32_t values_read;
     uint64_t values[ROWS]; /* bits of doubles, or times */
     uint64_t presence[PRESENCE_WORDS(ROWS)];
+    uint32_t references_read;
+    double reference[ROWS];
     struct strbuf bytes;
 };
 
@@ -39,14 +41,24 @@ static void add_value(struct golden *g, const char *word)
     g->values[i] = strtoull(word, NULL, strcmp(g->kind, "times") == 0 ? 10 : 16);
 }
 
+static void add_reference(struct golden *g, const char *word)
+{
+    assert_true(g->references_read < ROWS);
+    bool absent = strcmp(word, "absent") == 0;
+    g->reference[g->references_read++] =
+        double_from_bits(absent ? STALE_MARKER_BITS : strtoull(word, NULL, 16));
+}
+
 /* The words after the first of a line. */
-static void add_line(struct golden *g, char *line, bool bytes)
+static void add_line(struct golden *g, char *line)
 {
     char *save = NULL;
-    (void)strtok_r(line, " \n", &save);
+    const char *what = strtok_r(line, " \n", &save);
     for (char *word = strtok_r(NULL, " \n", &save); word != NULL;
          word = strtok_r(NULL, " \n", &save)) {
-        if (bytes) {
+        if (strcmp(what, "reference") == 0) {
+            add_reference(g, word);
+        } else if (strcmp(what, "bytes") == 0) {
             strbuf_add_char(&g->bytes, (char)strtoul(word, NULL, 16));
         } else {
             add_value(g, word);
@@ -58,7 +70,9 @@ static void check_block(const struct golden *g)
 {
     double values[ROWS];
     uint64_t presence[PRESENCE_WORDS(ROWS)];
-    int status = column_block_decode(g->bytes.data, g->bytes.size, g->count, values, presence);
+    const double *reference = g->references_read > 0 ? g->reference : NULL;
+    int status = column_block_decode_against(
+        g->bytes.data, g->bytes.size, g->count, reference, values, presence);
     if (status != 0) {
         fail_msg("%s: %s", g->name, err_name(status));
     }
@@ -71,7 +85,8 @@ static void check_block(const struct golden *g)
     assert_memory_equal(presence, g->presence, PRESENCE_WORDS(g->count) * sizeof(uint64_t));
     if (strcmp(g->purpose, "encode") == 0) {
         struct strbuf encoded = STRBUF_INIT;
-        assert_int_equal(column_block_encode(values, presence, g->count, NULL, &encoded), 0);
+        assert_int_equal(
+            column_block_encode_against(values, presence, g->count, reference, NULL, &encoded), 0);
         struct strbuf words = STRBUF_INIT;
         assert_int_equal(column_block_describe(encoded.data, encoded.size, g->count, &words), 0);
         if (!str_eq(strbuf_str(&encoded), strbuf_str(&g->bytes))) {
@@ -127,10 +142,9 @@ static void test_golden(void **state)
             g = (struct golden){.bytes = STRBUF_INIT};
             assert_int_equal(
                 sscanf(line, "%15s %63s %15s %u", g.kind, g.name, g.purpose, &g.count), 4);
-        } else if (strncmp(line, "values ", 7) == 0) {
-            add_line(&g, line, false);
-        } else if (strncmp(line, "bytes ", 6) == 0) {
-            add_line(&g, line, true);
+        } else if (strncmp(line, "values ", 7) == 0 || strncmp(line, "reference ", 10) == 0 ||
+                   strncmp(line, "bytes ", 6) == 0) {
+            add_line(&g, line);
         } else if (line[0] == '\n') {
             check(&g, &checked);
         }
