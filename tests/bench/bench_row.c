@@ -421,6 +421,68 @@ static void print_worst(const struct blocks *blocks)
     }
 }
 
+/* A bucket of a histogram and the one before it in the exposition. */
+static bool are_neighbours(const struct bench_column *a, const struct bench_column *b)
+{
+    const char *brace = memchr(a->series.ptr, '{', a->series.len);
+    size_t name = brace != NULL ? (size_t)(brace - a->series.ptr) : 0;
+    return name > 7 && memcmp(brace - 7, "_bucket", 7) == 0 && a->job == b->job &&
+           str_starts_with(b->series, str_make(a->series.ptr, name + 1));
+}
+
+/* Bytes when each column may lean on a copy of it that came before, or on the bucket below. */
+static void measure_references(const struct blocks *blocks, uint32_t size)
+{
+    static uint64_t likeness[SLOTS];
+    static const struct block *bearer[SLOTS];
+    struct strbuf bytes = STRBUF_INIT;
+    uint64_t leaning = 0;
+    uint32_t last_row = 0;
+    for (size_t i = 0; i < blocks->count; i++) {
+        last_row = blocks->all[i].row > last_row ? blocks->all[i].row : last_row;
+    }
+    double rows[BLOCK_ROWS_MAX];
+    for (uint32_t row = 0; row <= last_row; row += size) {
+        memset(bearer, 0, sizeof(bearer));
+        const struct block *before = NULL;
+        for (size_t i = 0; i < blocks->count; i++) {
+            const struct block *block = &blocks->all[i];
+            if (block->row != row) {
+                continue;
+            }
+            const double *values = block_rows(block);
+            uint64_t like = column_block_likeness(values, block->presence, block->count);
+            size_t slot = (like ^ block->column->job) % SLOTS;
+            while (bearer[slot] != NULL &&
+                   (likeness[slot] != like || bearer[slot]->column->job != block->column->job)) {
+                slot = (slot + 1) % SLOTS;
+            }
+            const struct block *reference = bearer[slot];
+            if (reference == NULL) {
+                bearer[slot] = block;
+                likeness[slot] = like;
+                bool near = before != NULL && are_neighbours(before->column, block->column);
+                reference = near ? before : NULL;
+            }
+            for (uint32_t r = 0; reference != NULL && r < block->count; r++) {
+                bool in = (reference->presence[r / 64] >> (r % 64) & 1) != 0;
+                rows[r] = in ? block_rows(reference)[r] : double_from_bits(STALE_MARKER_BITS);
+            }
+            size_t start = bytes.size;
+            if (column_block_encode_against(values, block->presence, block->count,
+                    reference != NULL ? rows : NULL, NULL, &bytes) != 0) {
+                die("encoding failed");
+            }
+            leaning += column_block_needs_reference(bytes.data + start, bytes.size - start);
+            before = block;
+        }
+    }
+    printf("           %.4f B/sample with references, %.1f %% of blocks lean on another\n",
+        (double)bytes.size / (double)blocks->samples,
+        100.0 * (double)leaning / (double)blocks->count);
+    strbuf_release(&bytes);
+}
+
 static void measure_size(const struct capture *capture, uint32_t size, bool listing)
 {
     uint64_t sum = 0; // keeps the compiler from leaving decodes out
@@ -440,6 +502,7 @@ static void measure_size(const struct capture *capture, uint32_t size, bool list
         "decode %5.0f varying %4.0f (xor %3.0f)  varying %.0f %%\n",
         size, bytes, x.bytes, x.bytes / bytes, rates[0], rates[2], x_varying.encode, rates[1],
         rates[3], x_varying.decode, 100 * varying_share);
+    measure_references(&blocks, size);
     if (listing) {
         print_codecs(&blocks);
         print_worst(&blocks);
