@@ -26,7 +26,8 @@
 #define LITERAL_SHARE 16
 /* A dictionary is tried where rows are so many times its values. */
 #define DICTIONARY_SHARE 4
-/* And where rows cost so many bits without it. */
+/* In blocks of so many, where they cost so many bits without it. */
+#define DICTIONARY_ROWS_MIN 24
 #define DICTIONARY_BITS_MIN 3
 
 struct encoder {
@@ -151,7 +152,7 @@ static void try_dictionary(struct encoder *e, struct choice *best)
 {
     size_t values_max = e->n / DICTIONARY_SHARE;
     values_max = values_max < DICTIONARY_VALUES_MAX ? values_max : DICTIONARY_VALUES_MAX;
-    if (best->size * 8 < e->n * DICTIONARY_BITS_MIN || values_max < 2 ||
+    if (best->size * 8 < e->n * DICTIONARY_BITS_MIN || e->n < DICTIONARY_ROWS_MIN ||
         !dictionary_build(&e->dictionary, e->integers, e->n, values_max)) {
         return;
     }

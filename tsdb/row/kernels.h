@@ -19,8 +19,9 @@
 #define NARROW_BITS_MAX 25
 /* Residuals of at most so many bits can be summed eight at a time in 32-bit lanes. */
 #define NARROW_SUM_BITS 27
-/* Widths of a miniblock: bytes, padded with zeros to the full count. */
+/* Widths of a miniblock: bytes, padded with zeros. */
 #define KERNEL_WIDTHS 128
+#define KERNEL_WIDTHS_STEP 32
 #define KERNEL_WIDEST 64
 
 /* What one look at a column says. */
@@ -68,11 +69,11 @@ struct row_kernels {
     /* out[i] = zigzag_encode(values[i]) */
     void (*zigzag)(const int64_t *values, size_t count, uint64_t *out);
     /* The bits of each of at most KERNEL_WIDTHS values, in any order; the rest of `widths_out` is
-     * zeroed. Returns their sum. */
+     * zeroed up to a multiple of KERNEL_WIDTHS_STEP. Returns their sum. */
     unsigned (*widths)(const uint64_t *values, size_t count, uint8_t *widths_out);
-    /* Returns the largest of KERNEL_WIDTHS widths, and how many exceed each smaller one: entry w of
-     * `wider_out` (KERNEL_WIDEST entries) for w from 0 up to the largest, that excluded. */
-    unsigned (*count_wider)(const uint8_t *widths, uint8_t *wider_out);
+    /* Returns the largest of `count` widths, as `widths` left them, and how many exceed each smaller
+     * one: entry w of `wider_out` (KERNEL_WIDEST entries) for w from 0 up to the largest, excluded. */
+    unsigned (*count_wider)(const uint8_t *widths, size_t count, uint8_t *wider_out);
     /* The bits in which some value differs from the first by subtraction, or-ed. */
     uint64_t (*differing_bits)(const int64_t *values, size_t count);
 };

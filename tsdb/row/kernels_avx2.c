@@ -575,16 +575,16 @@ static AVX2 unsigned widths(const uint64_t *values, size_t count, uint8_t *width
 {
     bool narrow = all_below_2_31(values, count);
     __m256i sum = _mm256_setzero_si256();
-    for (size_t i = 0; i < KERNEL_WIDTHS; i += sizeof(__m256i)) {
-        __m256i w = _mm256_setzero_si256();
-        size_t left = count > i ? count - i : 0;
+    for (size_t i = 0; i < count; i += KERNEL_WIDTHS_STEP) {
+        __m256i w;
+        size_t left = count - i;
         if (left >= 32 && narrow) {
             w = widths_of_32(values + i);
-        } else if (left > 0 && narrow) {
+        } else if (narrow) {
             uint64_t padded[32] = {0};
             memcpy(padded, values + i, left * sizeof(padded[0]));
             w = widths_of_32(padded);
-        } else if (left > 0) {
+        } else {
             uint8_t bytes[32] = {0};
             for (size_t k = 0; k < 32 && k < left; k++) {
                 bytes[k] = (uint8_t)(64 - _lzcnt_u64(values[i + k]));
@@ -615,12 +615,25 @@ static AVX2 inline unsigned count_above(__m256i v, __m256i limit)
         (unsigned)_mm256_movemask_epi8(_mm256_cmpgt_epi8(v, limit)));
 }
 
-static AVX2 unsigned count_wider(const uint8_t *widths_in, uint8_t *wider_out)
+/* Small blocks are common: one vector of widths does. */
+static AVX2 unsigned count_wider_of_32(__m256i v, uint8_t *wider_out)
+{
+    unsigned widest = largest_byte(v);
+    for (unsigned width = 0; width < widest; width++) {
+        wider_out[width] = (uint8_t)count_above(v, _mm256_set1_epi8((char)width));
+    }
+    return widest;
+}
+
+static AVX2 unsigned count_wider(const uint8_t *widths_in, size_t count, uint8_t *wider_out)
 {
     __m256i a = load(widths_in);
+    if (count <= 32) {
+        return count_wider_of_32(a, wider_out);
+    }
     __m256i b = load(widths_in + 32);
-    __m256i c = load(widths_in + 64);
-    __m256i d = load(widths_in + 96);
+    __m256i c = count > 64 ? load(widths_in + 64) : _mm256_setzero_si256();
+    __m256i d = count > 96 ? load(widths_in + 96) : _mm256_setzero_si256();
     unsigned widest = largest_byte(_mm256_max_epu8(_mm256_max_epu8(a, b), _mm256_max_epu8(c, d)));
     for (unsigned width = 0; width < widest; width++) {
         __m256i limit = _mm256_set1_epi8((char)width);

@@ -153,10 +153,16 @@ static void zigzag(const int64_t *values, size_t count, uint64_t *out)
     }
 }
 
+/* How much of an array of widths is in use: whole steps, for their order within one is free. */
+static size_t widths_padded(size_t count)
+{
+    return (count + KERNEL_WIDTHS_STEP - 1) / KERNEL_WIDTHS_STEP * KERNEL_WIDTHS_STEP;
+}
+
 static unsigned widths(const uint64_t *values, size_t count, uint8_t *widths_out)
 {
     unsigned sum = 0;
-    memset(widths_out, 0, KERNEL_WIDTHS);
+    memset(widths_out, 0, widths_padded(count));
     for (size_t i = 0; i < count; i++) {
         widths_out[i] = (uint8_t)bit_width(values[i]);
         sum += widths_out[i];
@@ -164,11 +170,11 @@ static unsigned widths(const uint64_t *values, size_t count, uint8_t *widths_out
     return sum;
 }
 
-static unsigned count_wider(const uint8_t *widths_in, uint8_t *wider_out)
+static unsigned count_wider(const uint8_t *widths_in, size_t count, uint8_t *wider_out)
 {
     uint8_t of_width[KERNEL_WIDEST + 1] = {0};
     unsigned widest = 0;
-    for (size_t i = 0; i < KERNEL_WIDTHS; i++) {
+    for (size_t i = 0; i < widths_padded(count); i++) {
         widest = widths_in[i] > widest ? widths_in[i] : widest;
         of_width[widths_in[i]]++;
     }

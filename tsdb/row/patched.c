@@ -26,7 +26,7 @@ static size_t exceptions_size(size_t count, unsigned exceptions, unsigned high_w
 static struct miniblock_plan plan_miniblock(const uint8_t *widths, size_t count)
 {
     uint8_t wider[KERNEL_WIDEST];
-    unsigned widest = row_kernels()->count_wider(widths, wider);
+    unsigned widest = row_kernels()->count_wider(widths, count, wider);
     unsigned width = widest <= BITPACK_WIDTH_MAX ? widest : BITPACK_WIDTH_MAX;
     struct miniblock_plan best = {.size = UINT16_MAX};
     for (;; width--) {

@@ -178,9 +178,9 @@ static void test_residuals(void **unused)
         assert_int_equal(portable->widths((const uint64_t *)values, few, widths[0]),
             vector->widths((const uint64_t *)values, few, widths[1]));
         uint8_t wider[3][KERNEL_WIDEST];
-        unsigned widest = portable->count_wider(widths[0], wider[0]);
-        assert_int_equal(portable->count_wider(widths[1], wider[1]), widest);
-        assert_int_equal(vector->count_wider(widths[0], wider[2]), widest);
+        unsigned widest = portable->count_wider(widths[0], few, wider[0]);
+        assert_int_equal(portable->count_wider(widths[1], few, wider[1]), widest);
+        assert_int_equal(vector->count_wider(widths[0], few, wider[2]), widest);
         assert_memory_equal(wider[0], wider[1], widest);
         assert_memory_equal(wider[0], wider[2], widest);
         assert_int_equal(
