@@ -238,7 +238,7 @@ def check_links(path, text, arrows):
                 below = rooms[word]
                 folder = below.split("/")[0]
                 wanted = {below} if folder == room.split("/")[0] else arrows.folders.get(folder, set())
-                if not wanted & arrows.rooms[room]:
+                if below != room and not wanted & arrows.rooms[room]:
                     yield f"{path}: {room} must not link {below}"
 
 
