@@ -1,0 +1,16 @@
+/* The thread that keeps the store in order: one step of housekeeping a second, more as long as there is
+ * work, at a lower priority than everything that answers somebody. */
+#ifndef SONDE_QUERY_MAINTENANCE_H
+#define SONDE_QUERY_MAINTENANCE_H
+
+#include "tsdb/tsdb.h"
+
+struct maintenance;
+
+/* The store is borrowed until maintenance_stop. 0, ERR_NOMEM, or ERR_LIMIT when there is no thread to
+ * be had. */
+int maintenance_start(struct tsdb *db, struct maintenance **maintenance_out);
+/* After the step that is running. Accepts NULL. */
+void maintenance_stop(struct maintenance *m);
+
+#endif

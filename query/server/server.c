@@ -1,0 +1,382 @@
+/* Putting the server together.
+ *
+ *   order of starting            why
+ *   1 loop                       owns the signals
+ *   2 lanes, API, HTTP           a port in use is told before a long replay; until the store is there,
+ *                                health checks are answered and everything else is 503
+ *   3 store                      replays; locked or not writable is told here
+ *   4 engine, API serves         from now on ready
+ *   5 maintenance, signals
+ *
+ * Stopping goes the other way: queries are canceled, HTTP takes no more and waits for what runs, then
+ * the lanes end, maintenance ends, the store seals.
+ *
+ * Threads: the loop's (this one: signals), HTTP's two (read and write only), the ingest lane, the query
+ * lane, maintenance, the store's WAL writer.
+ */
+#include "server/server.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/http_server.h"
+#include "base/lock.h"
+#include "base/loop.h"
+#include "base/mem.h"
+#include "base/workpool.h"
+#include "server/maintenance.h"
+#include "server/server_metrics.h"
+
+enum {
+    /* Requests that wait in a lane; more are answered 503. */
+    INGEST_QUEUE_MAX = 256,
+    QUERY_QUEUE_MAX = 1024,
+    INGEST_THREADS_MAX = 8,
+    QUERY_THREADS_MIN = 4,
+};
+
+/* A configuration and the memory it lives in. */
+struct loaded_config {
+    struct arena arena;
+    struct server_config config;
+};
+
+struct server {
+    const char *config_path;
+    const struct server_flags *flags;
+    /* What the server was opened with; parts of it are borrowed by everything below. */
+    struct loaded_config *initial;
+    struct lock lock;              /* guards current */
+    struct loaded_config *current; /* in force; may be `initial` */
+    struct loop *loop;
+    struct workpool *ingest, *query;
+    struct api *api;
+    struct http_server *http;
+    struct tsdb *db;
+    struct engine *engine;
+    struct maintenance *maintenance;
+    struct server_metrics metrics;
+    bool metrics_begun;
+};
+
+/* ---- Configuration ---- */
+
+static void free_config(struct loaded_config *loaded)
+{
+    if (loaded != NULL) {
+        arena_release(&loaded->arena);
+        mem_free(loaded);
+    }
+}
+
+static int load_config(const struct server *s, struct loaded_config **loaded_out, struct err *e)
+{
+    struct loaded_config *loaded = mem_calloc(1, sizeof(*loaded));
+    if (loaded == NULL) {
+        return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
+    }
+    arena_init(&loaded->arena, 0);
+    int status = server_config_load(&loaded->arena, s->config_path, s->flags, &loaded->config, e);
+    if (status != 0) {
+        free_config(loaded);
+        return status;
+    }
+    *loaded_out = loaded;
+    return 0;
+}
+
+/* The settings that a running server takes over. */
+static void apply_live(struct server *s, const struct server_config *config)
+{
+    struct api_query_limits limits = {.lookback_ms = config->query.lookback_ms,
+        .timeout_ms = config->query.timeout_ms,
+        .samples_max = (uint64_t)config->query.samples_max};
+    log_set_level(config->log_level);
+    api_set_query_limits(s->api, &limits);
+}
+
+/* From a query's thread (POST /-/reload) or the loop's (SIGHUP). */
+static int reload(void *context, struct err *e)
+{
+    struct server *s = context;
+    struct loaded_config *loaded = NULL;
+    int status = load_config(s, &loaded, e);
+    api_note_reload(s->api, status == 0);
+    if (status != 0) {
+        LOG_ERROR(
+            "server: reload refused, the old configuration stays", LOG_S("error", e->message));
+        return status;
+    }
+    const char *waits = server_config_needs_restart(&s->initial->config, &loaded->config);
+    if (waits != NULL) {
+        LOG_WARN("server: a changed setting takes effect at the next start", LOG_S("key", waits));
+    }
+    apply_live(s, &loaded->config);
+    lock_take(&s->lock);
+    struct loaded_config *before = s->current;
+    s->current = loaded;
+    lock_give(&s->lock);
+    if (before != s->initial) {
+        free_config(before);
+    }
+    LOG_INFO("server: configuration reloaded");
+    return 0;
+}
+
+static void reload_on_signal(void *context)
+{
+    struct err e = ERR_INIT;
+    (void)reload(context, &e); /* logged by it */
+}
+
+static void write_config(void *context, struct strbuf *out)
+{
+    struct server *s = context;
+    lock_take(&s->lock);
+    server_config_write(&s->current->config, out);
+    lock_give(&s->lock);
+}
+
+static void write_flag(struct json_writer *out, const struct flag *flag)
+{
+    char number[24];
+    json_key(out, flag->name);
+    switch (flag->kind) {
+    case FLAG_STRING:
+        json_cstring(out, *(const char **)flag->value != NULL ? *(const char **)flag->value : "");
+        break;
+    case FLAG_BOOL:
+        json_cstring(out, *(bool *)flag->value ? "true" : "false");
+        break;
+    case FLAG_STRINGS: {
+        const struct flag_strings *list = flag->value;
+        json_cstring(out, list->count > 0 ? list->items[list->count - 1] : "");
+        break;
+    }
+    default:
+        snprintf(number, sizeof(number), "%lld", (long long)*(int64_t *)flag->value);
+        json_cstring(out, *(int64_t *)flag->value >= 0 ? number : "");
+        break;
+    }
+}
+
+/* As given; what was not given is empty. */
+static void write_flags(void *context, struct json_writer *out)
+{
+    struct server *s = context;
+    struct server_flags flags;
+    struct flag table[SERVER_FLAGS_MAX];
+    server_flags_init(&flags, table);
+    flags = *s->flags;
+    for (const struct flag *f = table; f->name != NULL; f++) {
+        write_flag(out, f);
+    }
+}
+
+/* ---- Starting ---- */
+
+static int64_t cpu_count(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 0 ? count : 1;
+}
+
+static int open_lanes(struct server *s, struct err *e)
+{
+    const struct server_config *config = &s->initial->config;
+    int64_t ingest = config->web.ingest_threads, query = config->query.concurrency_max;
+    if (ingest == 0) {
+        ingest = cpu_count() < INGEST_THREADS_MAX ? cpu_count() : INGEST_THREADS_MAX;
+    }
+    if (query == 0) {
+        query = cpu_count() * 2 > QUERY_THREADS_MIN ? cpu_count() * 2 : QUERY_THREADS_MIN;
+    }
+    struct workpool_options ingest_lane = {"ingest", (unsigned)ingest, INGEST_QUEUE_MAX};
+    struct workpool_options query_lane = {"query", (unsigned)query, QUERY_QUEUE_MAX};
+    int status = workpool_open(&ingest_lane, &s->ingest);
+    if (status == 0) {
+        status = workpool_open(&query_lane, &s->query);
+    }
+    return status != 0 ? err_set(e, status, -1, "cannot start threads: %s", err_text(status)) : 0;
+}
+
+static int open_http(struct server *s, struct err *e)
+{
+    const struct server_config *config = &s->initial->config;
+    struct api_options api = {.program = {.context = s,
+                                  .write_flags = write_flags,
+                                  .write_config = write_config,
+                                  .reload = reload,
+                                  .data_path = config->data,
+                                  .retention_ms = config->storage.retention_ms}};
+    int status = api_new(&api, &s->api);
+    if (status != 0) {
+        return err_set(e, status, -1, "%s", err_text(status));
+    }
+    struct http_server_options http = {.address = config->listen,
+        .lanes = {[HTTP_LANE_INGEST] = s->ingest, [HTTP_LANE_QUERY] = s->query},
+        .connections_max = (size_t)config->web.connections_max,
+        .body_max = (size_t)config->web.body_bytes_max,
+        .cors_origin = config->web.cors_origin,
+        .route_prefix = config->web.route_prefix};
+    http.routes = api_http_routes(s->api, &http.route_count);
+    return http_server_start(&http, &s->http, e);
+}
+
+static int open_store(struct server *s, struct err *e)
+{
+    const struct server_storage_config *storage = &s->initial->config.storage;
+    struct tsdb_options options = {.path = s->initial->config.data,
+        .retention_ms = storage->retention_ms,
+        .seal_interval_ms = storage->seal_interval_ms,
+        .future_limit_ms = storage->future_limit_ms,
+        .sync_policy = storage->wal_sync};
+    if (storage->identity_labels.count > 0) {
+        options.identity_labels = storage->identity_labels.items;
+        options.identity_label_count = storage->identity_labels.count;
+    }
+    return tsdb_open(&options, &s->db, e);
+}
+
+/* What the replay found, for the one who started the server. */
+static void log_store(const struct server *s)
+{
+    struct tsdb_statistics found;
+    tsdb_statistics(s->db, &found);
+    LOG_INFO("server: store is open", LOG_S("data", s->initial->config.data),
+        LOG_I("parts", found.part_count), LOG_I("replayed_samples", found.replayed_samples),
+        LOG_I("replay_ms", found.replay_ms));
+    if (found.wal_corrupt_records > 0 || found.wal_truncated_bytes > 0 ||
+        found.parts_quarantined > 0) {
+        LOG_WARN("server: damage was found and set aside",
+            LOG_I("wal_corrupt_records", found.wal_corrupt_records),
+            LOG_I("wal_truncated_bytes", found.wal_truncated_bytes),
+            LOG_I("parts_quarantined", found.parts_quarantined));
+    }
+}
+
+static int serve(struct server *s, struct err *e)
+{
+    const struct server_query_config *query = &s->initial->config.query;
+    /* Time and samples are limited query by query, so that a reload can change the limits. */
+    struct engine_options engine = {.lookback_ms = query->lookback_ms,
+        .timeout_ms = INT64_MAX / 1000000,
+        .samples_max = UINT64_MAX,
+        .memory_bytes = (size_t)query->memory_bytes};
+    server_config_features(&s->initial->config, &engine);
+    int status = engine_new(&engine, &s->engine);
+    if (status != 0) {
+        return err_set(e, status, -1, "%s", err_text(status));
+    }
+    struct api_backend backend = {.engine = s->engine,
+        .features = engine.features,
+        .reads = tsdb_querier_source(s->db),
+        .writes = tsdb_appender_source(s->db),
+        .db = s->db};
+    apply_live(s, &s->initial->config);
+    s->metrics = (struct server_metrics){s->db, s->ingest, s->query};
+    server_metrics_begin(&s->metrics);
+    s->metrics_begun = true;
+    api_serve(s->api, &backend);
+    return 0;
+}
+
+static void stop_on_signal(void *context)
+{
+    struct server *s = context;
+    loop_stop(s->loop);
+}
+
+static int take_signals(struct server *s, struct err *e)
+{
+    int status = loop_on_signal(s->loop, SIGINT, stop_on_signal, s);
+    if (status == 0) {
+        status = loop_on_signal(s->loop, SIGTERM, stop_on_signal, s);
+    }
+    if (status == 0) {
+        status = loop_on_signal(s->loop, SIGHUP, reload_on_signal, s);
+    }
+    return status != 0 ? err_set(e, status, -1, "cannot take signals: %s", err_text(status)) : 0;
+}
+
+static int open_all(struct server *s, struct err *e)
+{
+    int status = load_config(s, &s->initial, e);
+    if (status != 0) {
+        return status;
+    }
+    s->current = s->initial;
+    log_set_level(s->initial->config.log_level);
+    status = loop_new(&s->loop);
+    if (status != 0) {
+        return err_set(e, status, -1, "cannot make the event loop: %s", err_text(status));
+    }
+    if ((status = open_lanes(s, e)) != 0 || (status = open_http(s, e)) != 0 ||
+        (status = open_store(s, e)) != 0 || (status = serve(s, e)) != 0) {
+        return status;
+    }
+    log_store(s);
+    status = maintenance_start(s->db, &s->maintenance);
+    if (status != 0) {
+        return err_set(e, status, -1, "cannot start maintenance: %s", err_text(status));
+    }
+    return take_signals(s, e);
+}
+
+int server_open(const struct server_options *options, struct server **server_out, struct err *e)
+{
+    struct server *s = mem_calloc(1, sizeof(*s));
+    if (s == NULL) {
+        return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
+    }
+    s->config_path = options->config_path;
+    s->flags = options->flags;
+    lock_init(&s->lock, LOCK_RANK_LEAF);
+    (void)signal(SIGPIPE, SIG_IGN); /* a client that went away is an error of write, not of us */
+    int status = open_all(s, e);
+    if (status != 0) {
+        (void)server_close(s, NULL); /* the first error is the one to tell */
+        return status;
+    }
+    LOG_INFO("server: ready", LOG_S("listen", s->initial->config.listen),
+        LOG_I("port", http_server_port(s->http)), LOG_S("version", SONDE_VERSION));
+    *server_out = s;
+    return 0;
+}
+
+void server_run(struct server *s)
+{
+    (void)loop_run(s->loop); /* ends by loop_stop, with 0 */
+    LOG_INFO("server: stopping");
+}
+
+int server_close(struct server *s, struct err *e)
+{
+    if (s == NULL) {
+        return 0;
+    }
+    if (s->api != NULL) {
+        api_stop(s->api);
+    }
+    http_server_stop(s->http);
+    workpool_close(s->query);
+    if (s->metrics_begun) {
+        server_metrics_end(&s->metrics);
+    }
+    workpool_close(s->ingest);
+    maintenance_stop(s->maintenance);
+    int status = tsdb_close(s->db, e);
+    engine_free(s->engine);
+    api_free(s->api);
+    loop_free(s->loop);
+    if (s->current != s->initial) {
+        free_config(s->current);
+    }
+    free_config(s->initial);
+    lock_release(&s->lock);
+    mem_free(s);
+    return status;
+}

@@ -1,0 +1,546 @@
+/* The table of settings, and what is done with it: reading, checking, comparing, writing. */
+#include "server/server_config.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+#include "base/vfs.h"
+#include "base/yaml.h"
+#include "model/duration.h"
+
+#define DAY_MS ((int64_t)24 * 3600 * 1000)
+#define YEAR_MS (365 * DAY_MS)
+
+/* ---- Words that stand for a number ---- */
+
+static const struct {
+    const char *word;
+    enum wal_sync_policy policy;
+} sync_words[] = {
+    {"1s", WAL_SYNC_EVERY_SECOND}, {"sync", WAL_SYNC_ALWAYS}, {"none", WAL_SYNC_NEVER}};
+enum { SYNC_WORD_COUNT = sizeof(sync_words) / sizeof(sync_words[0]) };
+
+static int read_wal_sync(struct config_reader *r, const struct yaml_node *node, void *member)
+{
+    for (size_t i = 0; node->kind == YAML_SCALAR && i < SYNC_WORD_COUNT; i++) {
+        if (str_eq_c(node->text, sync_words[i].word)) {
+            *(enum wal_sync_policy *)member = sync_words[i].policy;
+            return 0;
+        }
+    }
+    return config_fail(r, node, "wal_sync: expected 1s, sync or none");
+}
+
+static const char *wal_sync_word(enum wal_sync_policy policy)
+{
+    size_t i = 0;
+    while (i + 1 < SYNC_WORD_COUNT && sync_words[i].policy != policy) {
+        i++;
+    }
+    return sync_words[i].word;
+}
+
+static const char *const level_words[] = {"debug", "info", "warn", "error"};
+
+static int read_log_level(struct config_reader *r, const struct yaml_node *node, void *member)
+{
+    if (node->kind == YAML_SCALAR && log_level_parse(node->text, member) == 0) {
+        return 0;
+    }
+    return config_fail(r, node, "log_level: expected debug, info, warn or error");
+}
+
+/* ---- The table ---- */
+
+#define STORAGE(member) offsetof(struct server_storage_config, member)
+static const struct config_field storage_fields[] = {
+    {.key = "retention",
+        .kind = CONFIG_DURATION,
+        .offset = STORAGE(retention_ms),
+        .default_text = "30d",
+        .min = 0,
+        .max = 1000 * YEAR_MS,
+        .help = "Samples older than this are dropped; 0 keeps them for ever."},
+    {.key = "seal_interval",
+        .kind = CONFIG_DURATION,
+        .offset = STORAGE(seal_interval_ms),
+        .default_text = "30m",
+        .min = 60000,
+        .max = DAY_MS,
+        .help = "How long samples stay in memory before they become a part on disk."},
+    {.key = "future_limit",
+        .kind = CONFIG_DURATION,
+        .offset = STORAGE(future_limit_ms),
+        .default_text = "10m",
+        .min = 0,
+        .max = 1000 * YEAR_MS,
+        .help = "Samples further ahead of the clock are refused; 0 takes any."},
+    {.key = "wal_sync",
+        .kind = CONFIG_CUSTOM,
+        .offset = STORAGE(wal_sync),
+        .default_text = "1s",
+        .read = read_wal_sync,
+        .help =
+            "When writes reach the disk: 1s (each second), sync (before the answer), none (when "
+            "the kernel likes). All survive a crash of the server; sync survives a power cut."},
+    {.key = "identity_labels",
+        .kind = CONFIG_STRING_LIST,
+        .offset = STORAGE(identity_labels),
+        .help = "Labels that tell targets apart; only speed and size depend on it. Default: job, "
+                "instance and what else names a target."},
+    {0},
+};
+
+#define QUERY(member) offsetof(struct server_query_config, member)
+static const struct config_field query_fields[] = {
+    {.key = "timeout",
+        .kind = CONFIG_DURATION,
+        .offset = QUERY(timeout_ms),
+        .default_text = "2m",
+        .min = 1,
+        .max = DAY_MS,
+        .help = "A query that takes longer is ended. Reloadable."},
+    {.key = "lookback_delta",
+        .kind = CONFIG_DURATION,
+        .offset = QUERY(lookback_ms),
+        .default_text = "5m",
+        .min = 1,
+        .max = YEAR_MS,
+        .help = "How long a sample stands for the present. Reloadable."},
+    {.key = "max_concurrency",
+        .kind = CONFIG_INTEGER,
+        .offset = QUERY(concurrency_max),
+        .default_text = "0",
+        .min = 0,
+        .max = 1024,
+        .help = "Queries that run at once; others wait. 0: twice the CPUs, at least 4."},
+    {.key = "max_samples",
+        .kind = CONFIG_INTEGER,
+        .offset = QUERY(samples_max),
+        .default_text = "50000000",
+        .min = 1,
+        .max = INT64_C(1) << 40,
+        .help = "Samples one query may hold in memory. Reloadable."},
+    {.key = "max_memory",
+        .kind = CONFIG_BYTES,
+        .offset = QUERY(memory_bytes),
+        .default_text = "2GiB",
+        .min = INT64_C(1) << 20,
+        .max = INT64_C(1) << 40,
+        .help = "Memory one query may take."},
+    {0},
+};
+
+#define WEB(member) offsetof(struct server_web_config, member)
+static const struct config_field web_fields[] = {
+    {.key = "route_prefix",
+        .kind = CONFIG_STRING,
+        .offset = WEB(route_prefix),
+        .default_text = "",
+        .help = "Stands before every path, e.g. /sonde behind a proxy."},
+    {.key = "cors_origin",
+        .kind = CONFIG_STRING,
+        .offset = WEB(cors_origin),
+        .default_text = "*",
+        .help = "Whose pages may read answers; empty: nobody's. Pages may write only from a named "
+                "origin."},
+    {.key = "max_connections",
+        .kind = CONFIG_INTEGER,
+        .offset = WEB(connections_max),
+        .default_text = "512",
+        .min = 1,
+        .max = 100000,
+        .help = "HTTP connections at once; the process needs as many file descriptors."},
+    {.key = "ingest_threads",
+        .kind = CONFIG_INTEGER,
+        .offset = WEB(ingest_threads),
+        .default_text = "0",
+        .min = 0,
+        .max = 256,
+        .help = "Writes that are taken in at once. 0: as many as CPUs, at most 8."},
+    {.key = "max_body",
+        .kind = CONFIG_BYTES,
+        .offset = WEB(body_bytes_max),
+        .default_text = "32MiB",
+        .min = 1024,
+        .max = INT64_C(1) << 30,
+        .help = "Largest request body, compressed; larger ones get 413."},
+    {0},
+};
+
+#define TOP(member) offsetof(struct server_config, member)
+const struct config_field server_config_fields[] = {
+    {.key = "listen",
+        .kind = CONFIG_STRING,
+        .offset = TOP(listen),
+        .default_text = "127.0.0.1:9095",
+        .help = "Address and port for HTTP; \":9095\" is every address of the host."},
+    {.key = "data",
+        .kind = CONFIG_STRING,
+        .offset = TOP(data),
+        .default_text = "./data",
+        .help = "Directory of the store; made when missing. One server at a time."},
+    {.key = "log_level",
+        .kind = CONFIG_CUSTOM,
+        .offset = TOP(log_level),
+        .default_text = "info",
+        .read = read_log_level,
+        .help = "Lowest level that is logged: debug, info, warn, error. Reloadable."},
+    {.key = "features",
+        .kind = CONFIG_STRING_LIST,
+        .offset = TOP(features),
+        .help = "Features that are off by default, by name; all switches on every one. See below."},
+    {.key = "storage",
+        .kind = CONFIG_OBJECT,
+        .offset = TOP(storage),
+        .fields = storage_fields,
+        .help = "The store."},
+    {.key = "query",
+        .kind = CONFIG_OBJECT,
+        .offset = TOP(query),
+        .fields = query_fields,
+        .help = "Limits of queries."},
+    {.key = "web",
+        .kind = CONFIG_OBJECT,
+        .offset = TOP(web),
+        .fields = web_fields,
+        .help = "HTTP."},
+    {0},
+};
+
+/* Settings that a running server takes over; the others wait for a restart. */
+static bool is_live(const struct config_field *f)
+{
+    static const char *const live[] = {"log_level", "timeout", "lookback_delta", "max_samples"};
+    for (size_t i = 0; i < sizeof(live) / sizeof(live[0]); i++) {
+        if (strcmp(f->key, live[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- Features ---- */
+
+#define FEATURE(member) offsetof(struct engine_options, member)
+static const struct {
+    const char *name;
+    size_t offset; /* of a bool */
+} feature_rows[] = {
+    {"promql-experimental-functions", FEATURE(features.experimental_functions)},
+    {"promql-extended-range-selectors", FEATURE(features.extended_range_selectors)},
+    {"promql-binop-fill-modifiers", FEATURE(features.fill_modifiers)},
+    {"promql-duration-expr", FEATURE(features.duration_expressions)},
+    {"promql-delayed-name-removal", FEATURE(delayed_name_removal)},
+    {"type-and-unit-labels", FEATURE(type_and_unit_labels)},
+};
+enum { FEATURE_COUNT = sizeof(feature_rows) / sizeof(feature_rows[0]) };
+
+static bool is_feature(const char *name)
+{
+    bool found = strcmp(name, "all") == 0;
+    for (size_t i = 0; i < FEATURE_COUNT; i++) {
+        found = found || strcmp(name, feature_rows[i].name) == 0;
+    }
+    return found;
+}
+
+static int check_features(const struct config_strings *features, struct err *e)
+{
+    for (size_t i = 0; i < features->count; i++) {
+        if (!is_feature(features->items[i])) {
+            struct strbuf names = STRBUF_INIT;
+            for (size_t j = 0; j < FEATURE_COUNT; j++) {
+                strbuf_addf(&names, ", %s", feature_rows[j].name);
+            }
+            err_set(e, ERR_INVALID, -1, "unknown feature \"%s\"; there are: all%s",
+                features->items[i], names.data != NULL ? names.data : "");
+            strbuf_release(&names);
+            return ERR_INVALID;
+        }
+    }
+    return 0;
+}
+
+void server_config_features(const struct server_config *config, struct engine_options *engine)
+{
+    engine->features = PROMQL_FEATURES_DEFAULT;
+    for (size_t i = 0; i < config->features.count; i++) {
+        bool all = strcmp(config->features.items[i], "all") == 0;
+        for (size_t j = 0; j < FEATURE_COUNT; j++) {
+            /* "all" is what widens the language; the last two change what queries answer. */
+            bool widens = j < 4;
+            if ((all && widens) || strcmp(config->features.items[i], feature_rows[j].name) == 0) {
+                *(bool *)((char *)engine + feature_rows[j].offset) = true;
+            }
+        }
+    }
+}
+
+/* ---- Flags ---- */
+
+void server_flags_init(struct server_flags *flags, struct flag table[SERVER_FLAGS_MAX])
+{
+    *flags = (struct server_flags){.retention_ms = -1,
+        .query_timeout_ms = -1,
+        .lookback_ms = -1,
+        .concurrency_max = -1,
+        .samples_max = -1};
+    const struct flag rows[] = {
+        {"config", FLAG_STRING, &flags->config, "FILE", "Settings in YAML; none are needed.", 0, 0},
+        {"data", FLAG_STRING, &flags->data, "DIR", "Directory of the store (default ./data).", 0,
+            0},
+        {"listen", FLAG_STRING, &flags->listen, "ADDRESS:PORT",
+            "Where to listen (default 127.0.0.1:9095).", 0, 0},
+        {"retention", FLAG_DURATION, &flags->retention_ms, "DURATION",
+            "How long samples are kept (default 30d; 0: for ever).", 0, 1000 * YEAR_MS},
+        {"enable-feature", FLAG_STRINGS, &flags->features, "LIST",
+            "Features by name, with commas between; all.", 0, 0},
+        {"query.timeout", FLAG_DURATION, &flags->query_timeout_ms, "DURATION",
+            "A query that takes longer is ended (default 2m).", 1, DAY_MS},
+        {"query.max-concurrency", FLAG_INTEGER, &flags->concurrency_max, "N",
+            "Queries that run at once (default by CPUs).", 0, 1024},
+        {"query.max-samples", FLAG_INTEGER, &flags->samples_max, "N",
+            "Samples one query may hold in memory (default 50000000).", 1, INT64_C(1) << 40},
+        {"query.lookback-delta", FLAG_DURATION, &flags->lookback_ms, "DURATION",
+            "How long a sample stands for the present (default 5m).", 1, YEAR_MS},
+        {"web.route-prefix", FLAG_STRING, &flags->route_prefix, "PATH", "Stands before every path.",
+            0, 0},
+        {"log-level", FLAG_STRING, &flags->log_level, "LEVEL",
+            "debug, info (the default), warn or error.", 0, 0},
+        {"check-config", FLAG_BOOL, &flags->check_config, NULL,
+            "Read the settings, say what is wrong, and end.", 0, 0},
+        {"print-reference", FLAG_STRING, &flags->print_reference, "WHAT",
+            "Print a table for the documents and end: configuration, http-api.", 0, 0},
+        {"version", FLAG_BOOL, &flags->version, NULL, "Print the version and end.", 0, 0},
+        {"help", FLAG_BOOL, &flags->help, NULL, "Print this and end.", 0, 0},
+        {.name = NULL},
+    };
+    static_assert(sizeof(rows) / sizeof(rows[0]) <= SERVER_FLAGS_MAX, "room for every flag");
+    memcpy(table, rows, sizeof(rows));
+}
+
+static void take_number(int64_t *member, int64_t value)
+{
+    *member = value >= 0 ? value : *member;
+}
+
+static void take_text(const char **member, const char *value)
+{
+    *member = value != NULL ? value : *member;
+}
+
+/* Names of --enable-feature a,b are added to those of the file. */
+static int take_features(
+    struct arena *arena, const struct flag_strings *flags, struct config_strings *features)
+{
+    size_t cap = features->count;
+    for (size_t i = 0; i < flags->count; i++) {
+        cap += strlen(flags->items[i]) + 1;
+    }
+    const char **items = arena_calloc(arena, cap, sizeof(*items));
+    size_t count = features->count;
+    if (items == NULL) {
+        return arena_error(arena);
+    }
+    for (size_t i = 0; i < features->count; i++) {
+        items[i] = features->items[i];
+    }
+    for (size_t i = 0; i < flags->count; i++) {
+        struct str rest = str_of(flags->items[i]);
+        while (rest.len > 0) {
+            struct str name = str_trim(str_split(&rest, ','));
+            items[count] = arena_strndup(arena, name.ptr, name.len);
+            if (items[count++] == NULL) {
+                return arena_error(arena);
+            }
+        }
+    }
+    *features = (struct config_strings){items, count};
+    return 0;
+}
+
+static int take_flags(struct arena *arena, const struct server_flags *flags,
+    struct server_config *config, struct err *e)
+{
+    take_text(&config->data, flags->data);
+    take_text(&config->listen, flags->listen);
+    take_text(&config->web.route_prefix, flags->route_prefix);
+    take_number(&config->storage.retention_ms, flags->retention_ms);
+    take_number(&config->query.timeout_ms, flags->query_timeout_ms);
+    take_number(&config->query.lookback_ms, flags->lookback_ms);
+    take_number(&config->query.concurrency_max, flags->concurrency_max);
+    take_number(&config->query.samples_max, flags->samples_max);
+    if (flags->log_level != NULL &&
+        log_level_parse(str_of(flags->log_level), &config->log_level) != 0) {
+        return err_set(e, ERR_INVALID, -1,
+            "flag --log-level: \"%s\" is not debug, info, warn or error", flags->log_level);
+    }
+    int status = take_features(arena, &flags->features, &config->features);
+    return status != 0 ? err_set(e, status, -1, "%s", err_text(status)) : 0;
+}
+
+/* ---- Reading ---- */
+
+static int check_prefix(const char *prefix, struct err *e)
+{
+    size_t length = strlen(prefix);
+    if (length > 0 && (prefix[0] != '/' || prefix[length - 1] == '/')) {
+        return err_set(e, ERR_INVALID, -1,
+            "route prefix \"%s\": expected a path that begins with a slash and does not end in one",
+            prefix);
+    }
+    return 0;
+}
+
+int server_config_load(struct arena *arena, const char *path, const struct server_flags *flags,
+    struct server_config *config_out, struct err *e)
+{
+    struct yaml_node *root = NULL;
+    char *text = NULL;
+    size_t size = 0;
+    int status = 0;
+    if (path != NULL) {
+        status = vfs_read_file(vfs_posix(), path, YAML_FILE_BYTES_MAX, &text, &size);
+        if (status != 0) {
+            return err_set(
+                e, status, -1, "cannot read the configuration %s: %s", path, err_text(status));
+        }
+        status = yaml_parse(arena, path, str_make(text, size), &root, e);
+        mem_free(text);
+    }
+    struct server_config config = {0};
+    if (status == 0) {
+        status = config_read(arena, path, root, server_config_fields, &config, e);
+    }
+    if (status == 0 && flags != NULL) {
+        status = take_flags(arena, flags, &config, e);
+    }
+    if (status == 0) {
+        status = check_prefix(config.web.route_prefix, e);
+    }
+    if (status == 0) {
+        status = check_features(&config.features, e);
+    }
+    if (status == 0) {
+        *config_out = config;
+    }
+    return status;
+}
+
+/* ---- Comparing ---- */
+
+static bool same_list(const struct config_strings *a, const struct config_strings *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++) {
+        same = strcmp(a->items[i], b->items[i]) == 0;
+    }
+    return same;
+}
+
+static bool same_member(const struct config_field *f, const void *a, const void *b)
+{
+    switch (f->kind) {
+    case CONFIG_STRING:
+        return strcmp(*(const char *const *)a, *(const char *const *)b) == 0;
+    case CONFIG_STRING_LIST:
+        return same_list(a, b);
+    case CONFIG_CUSTOM: /* enumerations, both of them */
+        return memcmp(a, b, sizeof(int)) == 0;
+    default:
+        return *(const int64_t *)a == *(const int64_t *)b;
+    }
+}
+
+/* One level of objects is all there is. */
+static const char *first_difference(
+    const struct config_field *fields, const void *before, const void *after)
+{
+    for (const struct config_field *f = fields; f->key != NULL; f++) {
+        const void *a = (const char *)before + f->offset, *b = (const char *)after + f->offset;
+        if (f->kind == CONFIG_OBJECT) {
+            const char *inner = first_difference(f->fields, a, b);
+            if (inner != NULL) {
+                return inner;
+            }
+        } else if (!is_live(f) && !same_member(f, a, b)) {
+            return f->key;
+        }
+    }
+    return NULL;
+}
+
+const char *server_config_needs_restart(
+    const struct server_config *before, const struct server_config *after)
+{
+    return first_difference(server_config_fields, before, after);
+}
+
+/* ---- Writing ---- */
+
+/* In single quotes, which YAML reads as they are but for the quote itself. */
+static void write_text(struct strbuf *out, const char *text)
+{
+    strbuf_add_char(out, '\'');
+    for (; *text != '\0'; text++) {
+        strbuf_add_c(out, *text == '\'' ? "'" : "");
+        strbuf_add_char(out, *text);
+    }
+    strbuf_add_char(out, '\'');
+}
+
+static void write_list(struct strbuf *out, const struct config_strings *list)
+{
+    strbuf_add_char(out, '[');
+    for (size_t i = 0; i < list->count; i++) {
+        strbuf_add_c(out, i > 0 ? ", " : "");
+        write_text(out, list->items[i]);
+    }
+    strbuf_add_char(out, ']');
+}
+
+static void write_member(struct strbuf *out, const struct config_field *f, const void *member)
+{
+    switch (f->kind) {
+    case CONFIG_STRING:
+        write_text(out, *(const char *const *)member);
+        break;
+    case CONFIG_STRING_LIST:
+        write_list(out, member);
+        break;
+    case CONFIG_DURATION:
+        duration_write(*(const int64_t *)member, out);
+        break;
+    case CONFIG_CUSTOM:
+        strbuf_add_c(out, f->read == read_wal_sync
+                              ? wal_sync_word(*(const enum wal_sync_policy *)member)
+                              : level_words[*(const enum log_level *)member]);
+        break;
+    default:
+        strbuf_add_i64(out, *(const int64_t *)member);
+        break;
+    }
+    strbuf_add_char(out, '\n');
+}
+
+static void write_fields(
+    struct strbuf *out, const struct config_field *fields, const void *config, const char *indent)
+{
+    for (const struct config_field *f = fields; f->key != NULL; f++) {
+        const void *member = (const char *)config + f->offset;
+        strbuf_addf(out, "%s%s:", indent, f->key);
+        if (f->kind == CONFIG_OBJECT) {
+            strbuf_add_char(out, '\n');
+            write_fields(out, f->fields, member, "  ");
+        } else {
+            strbuf_add_char(out, ' ');
+            write_member(out, f, member);
+        }
+    }
+}
+
+void server_config_write(const struct server_config *config, struct strbuf *out)
+{
+    write_fields(out, server_config_fields, config, "");
+}

@@ -1,0 +1,79 @@
+/* The server's settings: one struct, one table, read from YAML and from flags.
+ *
+ * A flag that is given wins over the file, the file over the default. Without a file everything has its
+ * default, and the server works.
+ */
+#ifndef SONDE_QUERY_SERVER_CONFIG_H
+#define SONDE_QUERY_SERVER_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/config.h"
+#include "base/err.h"
+#include "base/flags.h"
+#include "base/log.h"
+#include "base/strbuf.h"
+#include "query/engine.h"
+#include "tsdb/tsdb.h"
+
+struct server_storage_config {
+    int64_t retention_ms; /* 0 = for ever */
+    int64_t seal_interval_ms;
+    int64_t future_limit_ms;
+    enum wal_sync_policy wal_sync;
+    struct config_strings identity_labels; /* none = the store's own list */
+};
+
+struct server_query_config {
+    int64_t timeout_ms, lookback_ms;
+    int64_t concurrency_max; /* 0 = by the number of CPUs */
+    int64_t samples_max;
+    int64_t memory_bytes;
+};
+
+struct server_web_config {
+    const char *route_prefix, *cors_origin;
+    int64_t connections_max, ingest_threads; /* 0 threads = by the number of CPUs */
+    int64_t body_bytes_max;
+};
+
+struct server_config {
+    const char *listen, *data;
+    enum log_level log_level;
+    struct server_storage_config storage;
+    struct server_query_config query;
+    struct server_web_config web;
+    struct config_strings features;
+};
+
+/* What the command line said; NULL and negative: nothing. */
+struct server_flags {
+    const char *config, *data, *listen, *log_level, *route_prefix;
+    const char *print_reference;
+    int64_t retention_ms, query_timeout_ms, lookback_ms, concurrency_max, samples_max;
+    struct flag_strings features;
+    bool version, help, check_config;
+};
+
+#define SERVER_FLAGS_MAX 24
+/* Fills `flags` with "nothing said" and `table` with rows that write to it. */
+void server_flags_init(struct server_flags *flags, struct flag table[SERVER_FLAGS_MAX]);
+
+/* The rows, for the reference. */
+extern const struct config_field server_config_fields[];
+
+/* Defaults, then the file (NULL: none), then the flags (NULL: none); checked. Strings live in `arena`
+ * or are borrowed from argv. ERR_INVALID with file, line and column; ERR_NOT_FOUND, ERR_IO … */
+int server_config_load(struct arena *arena, const char *path, const struct server_flags *flags,
+    struct server_config *config_out, struct err *e);
+/* What the features' names switch on. */
+void server_config_features(const struct server_config *config, struct engine_options *engine);
+/* The configuration as a file that reads back to the same. */
+void server_config_write(const struct server_config *config, struct strbuf *out);
+/* The first setting that differs and only a restart brings into force, or NULL. */
+const char *server_config_needs_restart(
+    const struct server_config *before, const struct server_config *after);
+
+#endif

@@ -1,0 +1,91 @@
+/* What is read on demand when /metrics is written. One row a number. */
+#include "server/server_metrics.h"
+
+#include "base/fpconv.h"
+#include "base/metrics.h"
+
+static void write_metric(
+    struct strbuf *out, const char *name, const char *type, const char *help, double value)
+{
+    strbuf_addf(out, "# HELP %s %s\n# TYPE %s %s\n%s ", name, help, name, type, name);
+    strbuf_add_double(out, value);
+    strbuf_add_char(out, '\n');
+}
+
+/* Counters of struct tsdb_statistics are all uint64_t. */
+#define AT(member) offsetof(struct tsdb_statistics, member)
+static const struct {
+    const char *name, *type, *help;
+    size_t offset;
+} rows[] = {
+    {"sonde_tsdb_targets", "gauge", "Targets in memory.", AT(targets)},
+    {"sonde_tsdb_shapes", "gauge", "Shapes: metric names with their exposed labels.", AT(shapes)},
+    {"sonde_tsdb_series", "gauge", "Series in memory.", AT(series)},
+    {"sonde_tsdb_samples_appended_total", "counter", "Samples taken in since the start.",
+        AT(samples_appended)},
+    {"sonde_tsdb_samples_repeated_total", "counter", "Samples that changed nothing.",
+        AT(samples_repeated)},
+    {"sonde_tsdb_samples_refused_total", "counter", "Samples that were refused.",
+        AT(samples_refused)},
+    {"sonde_tsdb_head_rows", "gauge", "Rows in memory.", AT(head_rows)},
+    {"sonde_tsdb_head_bytes", "gauge", "Bytes of samples in memory.", AT(head_bytes)},
+    {"sonde_tsdb_parts", "gauge", "Parts on disk.", AT(part_count)},
+    {"sonde_tsdb_part_bytes", "gauge", "Bytes of parts on disk.", AT(part_bytes)},
+    {"sonde_tsdb_part_samples", "gauge", "Samples in parts on disk.", AT(part_samples)},
+    {"sonde_tsdb_wal_segments", "gauge", "Segments of the write-ahead log.", AT(wal_segments)},
+    {"sonde_tsdb_wal_bytes", "gauge", "Bytes of the write-ahead log.", AT(wal_bytes)},
+    {"sonde_tsdb_wal_syncs_total", "counter", "Syncs of the write-ahead log.", AT(wal_syncs)},
+    {"sonde_tsdb_wal_corrupt_records_total", "counter", "Corrupt records found at replay.",
+        AT(wal_corrupt_records)},
+    {"sonde_tsdb_wal_truncated_bytes_total", "counter", "Bytes of torn tails cut off at replay.",
+        AT(wal_truncated_bytes)},
+    {"sonde_tsdb_parts_quarantined", "gauge", "Parts that could not be read and are set aside.",
+        AT(parts_quarantined)},
+    {"sonde_tsdb_replayed_samples", "gauge", "Samples replayed at the start.",
+        AT(replayed_samples)},
+    {"sonde_tsdb_seals_total", "counter", "Times that memory became a part.", AT(seals)},
+    {"sonde_tsdb_merges_total", "counter", "Merges of parts.", AT(merges)},
+    {"sonde_tsdb_expired_parts_total", "counter", "Parts dropped by retention.", AT(expired_parts)},
+};
+
+static void write_store(struct strbuf *out, struct tsdb *db)
+{
+    struct tsdb_statistics statistics;
+    tsdb_statistics(db, &statistics);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint64_t value = *(const uint64_t *)((const char *)&statistics + rows[i].offset);
+        write_metric(out, rows[i].name, rows[i].type, rows[i].help, (double)value);
+    }
+    write_metric(out, "sonde_tsdb_replay_seconds", "gauge", "Duration of the replay at the start.",
+        (double)statistics.replay_ms / 1000);
+    if (statistics.min_t <= statistics.max_t) {
+        write_metric(out, "sonde_tsdb_lowest_timestamp_seconds", "gauge", "Oldest sample.",
+            (double)statistics.min_t / 1000);
+        write_metric(out, "sonde_tsdb_highest_timestamp_seconds", "gauge", "Newest sample.",
+            (double)statistics.max_t / 1000);
+    }
+}
+
+static void collect(void *context, struct strbuf *out)
+{
+    struct server_metrics *source = context;
+    write_store(out, source->db);
+    strbuf_addf(out,
+        "# HELP sonde_lane_requests Requests that wait or run now.\n"
+        "# TYPE sonde_lane_requests gauge\n"
+        "sonde_lane_requests{lane=\"ingest\"} %zu\nsonde_lane_requests{lane=\"query\"} %zu\n",
+        workpool_depth(source->ingest), workpool_depth(source->query));
+    strbuf_add_c(out, "# HELP sonde_build_info Version of the program; the value is always 1.\n"
+                      "# TYPE sonde_build_info gauge\n"
+                      "sonde_build_info{version=\"" SONDE_VERSION "\"} 1\n");
+}
+
+void server_metrics_begin(struct server_metrics *source)
+{
+    (void)metrics_register_collector(collect, source); /* a full registry shows less */
+}
+
+void server_metrics_end(struct server_metrics *source)
+{
+    metrics_unregister_collector(collect, source);
+}

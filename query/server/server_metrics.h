@@ -1,0 +1,17 @@
+/* The store's statistics and the lanes' depths among the server's own metrics. */
+#ifndef SONDE_QUERY_SERVER_METRICS_H
+#define SONDE_QUERY_SERVER_METRICS_H
+
+#include "base/workpool.h"
+#include "tsdb/tsdb.h"
+
+struct server_metrics {
+    struct tsdb *db;
+    struct workpool *ingest, *query;
+};
+
+/* `source` is borrowed until server_metrics_end. */
+void server_metrics_begin(struct server_metrics *source);
+void server_metrics_end(struct server_metrics *source);
+
+#endif
