@@ -1,0 +1,75 @@
+"""Remote write 1.0 by hand: the protobuf message, snappy as literals, and the POST.
+
+    write(address, [({"__name__": "up", "job": "a"}, [(time_ms, value), ...]), ...])
+
+Independent of the C encoder on purpose: what the two agree on is the format, not a shared mistake.
+https://prometheus.io/docs/specs/prw/remote_write_spec/, snappy/format_description.txt.
+"""
+
+import http.client
+import struct
+
+
+def varint(number):
+    number &= (1 << 64) - 1
+    out = bytearray()
+    while number >= 0x80:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def field(number, payload):
+    """A length-delimited field."""
+    return varint(number << 3 | 2) + varint(len(payload)) + payload
+
+
+def label(name, value):
+    return field(1, field(1, name.encode()) + field(2, value.encode()))
+
+
+def sample(time_ms, value):
+    return field(2, b"\x09" + struct.pack("<d", value) + b"\x10" + varint(time_ms))
+
+
+def series(labels, samples):
+    """`labels` is a mapping, sorted here; `samples` are pairs of milliseconds and value."""
+    body = b"".join(label(name, labels[name]) for name in sorted(labels))
+    return field(1, body + b"".join(sample(time_ms, value) for time_ms, value in samples))
+
+
+def metadata(kind, metric, help_text, unit=""):
+    """`kind` is the number of MetricMetadata.MetricType."""
+    body = b"\x08" + varint(kind) + field(2, metric.encode())
+    return field(3, body + field(4, help_text.encode()) + field(5, unit.encode()))
+
+
+def snappy(plain):
+    """The block format with nothing but literals."""
+    out = bytearray(varint(len(plain)))
+    for begin in range(0, len(plain), 65536):
+        piece = plain[begin:begin + 65536]
+        out += b"\xf4" + struct.pack("<H", len(piece) - 1) + piece
+    return bytes(out)
+
+
+def post(address, body, path="/api/v1/write", headers=None, connection=None):
+    """Sends a body as it is; (status, text, headers)."""
+    wanted = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy",
+              "X-Prometheus-Remote-Write-Version": "0.1.0"}
+    wanted.update(headers or {})
+    own = connection or http.client.HTTPConnection(address, timeout=60)
+    try:
+        own.request("POST", path, body, wanted)
+        answer = own.getresponse()
+        return answer.status, answer.read().decode(), dict(answer.getheaders())
+    finally:
+        if connection is None:
+            own.close()
+
+
+def write(address, all_series, path="/api/v1/write", connection=None):
+    """Writes series; (status, text, headers)."""
+    message = b"".join(series(labels, samples) for labels, samples in all_series)
+    return post(address, snappy(message), path, connection=connection)
