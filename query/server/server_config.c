@@ -268,9 +268,7 @@ void server_config_features(const struct server_config *config, struct engine_op
     for (size_t i = 0; i < config->features.count; i++) {
         bool all = strcmp(config->features.items[i], "all") == 0;
         for (size_t j = 0; j < FEATURE_COUNT; j++) {
-            /* "all" is what widens the language; the last two change what queries answer. */
-            bool widens = j < 4;
-            if ((all && widens) || strcmp(config->features.items[i], feature_rows[j].name) == 0) {
+            if (all || strcmp(config->features.items[i], feature_rows[j].name) == 0) {
                 *(bool *)((char *)engine + feature_rows[j].offset) = true;
             }
         }
