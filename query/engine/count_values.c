@@ -16,18 +16,6 @@ struct count_operator {
     struct step_series *out;
 };
 
-/* Go's 'f' format: never an exponent. */
-static void write_value(double value, struct strbuf *out)
-{
-    char text[FP_TEXT_MAX];
-    size_t length = fp_format(value, text);
-    if (memchr(text, 'e', length) != NULL) {
-        strbuf_addf(out, "%.0f", value);
-        return;
-    }
-    strbuf_add(out, text, length);
-}
-
 static int group_of(struct count_operator *c, const struct step_series *s, size_t step,
     struct strbuf *text, uint32_t *group_out)
 {
@@ -36,7 +24,8 @@ static int group_of(struct count_operator *c, const struct step_series *s, size_
     if (s->kinds[step] == SAMPLE_HISTOGRAM) {
         histogram_write(s->histograms[step], text);
     } else {
-        write_value(s->values[step], text);
+        char number[FP_PLAIN_TEXT_MAX];
+        strbuf_add(text, number, fp_format_plain(s->values[step], number));
     }
     struct labels_builder builder;
     const struct labels *labels;

@@ -39,8 +39,8 @@ static void write_number(double value, struct strbuf *out)
     } else if (isinf(value)) {
         strbuf_add_c(out, value < 0 ? "-Inf" : "+Inf");
     } else {
-        char text[FP_TEXT_MAX];
-        size_t length = fp_format(value, text);
+        char text[FP_PLAIN_TEXT_MAX];
+        size_t length = fp_format_plain(value, text);
         strbuf_add(out, text, length);
     }
 }

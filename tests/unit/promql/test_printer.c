@@ -33,7 +33,7 @@ static const char *const rows[][2] = {
     {"{\"a.b\"}", "{__name__=\"a.b\"}"},
     {"'it\\'s \\u263a\\n'", "\"it's \u263a\\n\""},
     {"0x10", "16"},
-    {"1e-7", "1e-07"}, // where Prometheus writes zeros
+    {"1e-7", "0.0000001"},
     {"1e20", "100000000000000000000"},
     {"-5m", NULL},
     {"+Inf", NULL},
