@@ -37,10 +37,9 @@ struct encoding {
 };
 
 static int encode_columns(struct open_row *const *rows, uint32_t row_count, uint32_t column_count,
-    struct encoding *encoding)
+    struct mini_hint *hints, struct encoding *encoding)
 {
-    uint64_t all = row_count == 64 ? UINT64_MAX : ((uint64_t)1 << row_count) - 1;
-    struct column_hint hint = {0};
+    uint64_t all = ((uint64_t)1 << row_count) - 1;
     for (uint32_t c = 0; c < column_count; c++) {
         double values[MINI_BLOCK_ROWS_MAX];
         size_t before = encoding->bytes.size;
@@ -52,8 +51,11 @@ static int encode_columns(struct open_row *const *rows, uint32_t row_count, uint
         if (mask == 0) {
             continue;
         }
+        struct column_hint hint = {
+            .codec = hints[c].codec, .exponent = hints[c].exponent, .method = hints[c].method};
         int status = column_block_encode(
             values, mask == all ? NULL : &mask, row_count, &hint, &encoding->bytes);
+        hints[c] = (struct mini_hint){hint.codec, hint.exponent, hint.method};
         if (status != 0) {
             return status;
         }
@@ -98,7 +100,7 @@ static struct mini_block *assemble(struct open_row *const *rows, uint32_t row_co
 }
 
 int mini_block_new(struct open_row *const *rows, uint32_t row_count, uint32_t column_count,
-    struct mini_block **block_out)
+    struct mini_hint *hints, struct mini_block **block_out)
 {
     assert(row_count >= 1 && row_count <= MINI_BLOCK_ROWS_MAX);
     struct encoding encoding = {.bytes = STRBUF_INIT};
@@ -107,7 +109,7 @@ int mini_block_new(struct open_row *const *rows, uint32_t row_count, uint32_t co
     encoding.checkpoints = mem_calloc(checkpoint_count + 1, sizeof(*encoding.checkpoints));
     int status = ERR_NOMEM;
     if (encoding.lengths != NULL && encoding.checkpoints != NULL) {
-        status = encode_columns(rows, row_count, column_count, &encoding);
+        status = encode_columns(rows, row_count, column_count, hints, &encoding);
     }
     if (status == 0) {
         *block_out = assemble(rows, row_count, column_count, &encoding);

@@ -27,9 +27,15 @@ struct mini_block {
     const uint8_t *bytes;
 };
 
-/* Rows in time order, 1 .. MINI_BLOCK_ROWS_MAX of them. 0, ERR_NOMEM. */
+/* What the codec of a column's last block was: a struct column_hint without its reserve. */
+struct mini_hint {
+    uint8_t codec, exponent, method;
+};
+
+/* Rows in time order, 1 .. MINI_BLOCK_ROWS_MAX of them. `hints` has an entry for each column, read and
+ * updated. 0, ERR_NOMEM. */
 int mini_block_new(struct open_row *const *rows, uint32_t row_count, uint32_t column_count,
-    struct mini_block **block_out);
+    struct mini_hint *hints, struct mini_block **block_out);
 void mini_block_free(struct mini_block *block);
 /* The cells of a column: values of all rows, and which are there as a bit mask; 0 = none. */
 uint64_t mini_block_read(const struct mini_block *block, uint32_t column, double *values_out);

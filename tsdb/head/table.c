@@ -41,6 +41,7 @@ void table_free(struct table *t)
     }
     table_state_release(&t->active);
     mem_free(t->columns);
+    mem_free(t->hints);
     mem_free(t->slots);
     lock_release(&t->lock);
     mem_free(t);
@@ -305,11 +306,29 @@ static int rows_to_late(struct table_state *s, uint32_t count)
     return 0;
 }
 
+static int reserve_hints(struct table *t)
+{
+    if (t->hint_count >= t->column_count) {
+        return 0;
+    }
+    struct mini_hint *grown = mem_realloc(t->hints, t->column_count * sizeof(*grown));
+    if (grown == NULL) {
+        return ERR_NOMEM;
+    }
+    memset(grown + t->hint_count, 0, (t->column_count - t->hint_count) * sizeof(*grown));
+    t->hints = grown;
+    t->hint_count = t->column_count;
+    return 0;
+}
+
 static int rows_to_block(struct table *t, uint32_t count)
 {
     struct table_state *s = &t->active;
     struct mini_block *block = NULL;
-    int status = mini_block_new(s->rows, count, t->column_count, &block);
+    int status = reserve_hints(t);
+    if (status == 0) {
+        status = mini_block_new(s->rows, count, t->column_count, t->hints, &block);
+    }
     if (status != 0) {
         return status;
     }
