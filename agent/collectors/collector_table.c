@@ -23,7 +23,11 @@ static const struct collector *const table[] = {
     &netclass_collector,
     &netdev_collector,
     &netstat_collector,
+    &nfs_collector,
+    &nfsd_collector,
+    &nvme_collector,
     &os_collector,
+    &powersupplyclass_collector,
     &pressure_collector,
     &rapl_collector,
     &schedstat_collector,
@@ -38,6 +42,7 @@ static const struct collector *const table[] = {
     &uname_collector,
     &vmstat_collector,
     &watchdog_collector,
+    &xfs_collector,
 };
 
 static_assert(sizeof(table) / sizeof(table[0]) <= COLLECTORS_MAX, "raise COLLECTORS_MAX");

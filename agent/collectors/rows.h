@@ -23,7 +23,11 @@ extern const struct collector meminfo_collector;
 extern const struct collector netclass_collector;
 extern const struct collector netdev_collector;
 extern const struct collector netstat_collector;
+extern const struct collector nfs_collector;
+extern const struct collector nfsd_collector;
+extern const struct collector nvme_collector;
 extern const struct collector os_collector;
+extern const struct collector powersupplyclass_collector;
 extern const struct collector pressure_collector;
 extern const struct collector rapl_collector;
 extern const struct collector schedstat_collector;
@@ -38,5 +42,6 @@ extern const struct collector udp_queues_collector;
 extern const struct collector uname_collector;
 extern const struct collector vmstat_collector;
 extern const struct collector watchdog_collector;
+extern const struct collector xfs_collector;
 
 #endif
