@@ -10,6 +10,7 @@
 #include "procfs/mdstat.h"
 #include "procfs/meminfo.h"
 #include "procfs/mountinfo.h"
+#include "procfs/named_numbers.h"
 #include "procfs/net_arp.h"
 #include "procfs/net_dev.h"
 #include "procfs/net_snmp.h"
@@ -164,6 +165,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 'p':
         WALK(procfs_mdstat_next, struct procfs_md);
+        break;
+    case 'r':
+        WALK(procfs_named_numbers_next, struct procfs_named_numbers);
         break;
     default:
         WALK(procfs_cpulist_next, struct procfs_cpu_range);

@@ -199,6 +199,11 @@ static const struct row rows[] = {
         "version_codename=\"\",version_id=\"22.04.1\"} 1\n"
         "node_os_support_end_timestamp_seconds 981158400\n" // date -u -d 2001-02-03 +%s
         "node_os_version{id=\"ubuntu\",id_like=\"debian\",name=\"Ubuntu\"} 22.04\n"},
+    {"nfs", {{"proc/net/rpc/nfs", "net 70 71 69 45\n"}}, ERR_CORRUPT, ""},
+    {"nfsd",
+        {{"proc/net/rpc/nfsd",
+            "rc 0 6 18622\nrpc 18628 3 1 2 0\nproc4ops 72 0 0 0 1098 2\nth 8 0 0.000"}},
+        ERR_CORRUPT, ""},
 };
 
 static void each_row(void **state)
@@ -211,16 +216,82 @@ static void each_row(void **state)
             fake_root_write(&f, rows[i].files[k].path, rows[i].files[k].text);
         }
         // Twice, because the second pass reads through what the first one kept.
-        fake_root_expect(&f, rows[i].status, rows[i].samples);
-        fake_root_expect(&f, rows[i].status, rows[i].samples);
+        for (int pass = 0; pass < 2; pass++) {
+            fake_root_expect(&f, rows[i].status, rows[i].samples);
+        }
         fake_root_release(&f);
     }
+}
+
+static void expect_lines(struct fake_root *f, const char *const *lines)
+{
+    assert_int_equal(fake_root_run(f), 0);
+    for (size_t i = 0; lines[i] != NULL; i++) {
+        if (strstr(f->text.data, lines[i]) == NULL) {
+            print_error("missing: %s\nin:\n%s\n", lines[i], f->text.data);
+        }
+        assert_non_null(strstr(f->text.data, lines[i]));
+    }
+}
+
+static void calls_of_the_nfs_client(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "node_nfs_connections_total 45\n",
+        "node_nfs_packets_total{protocol=\"tcp\"} 69\nnode_nfs_packets_total{protocol=\"udp\"} "
+        "71\n",
+        "node_nfs_requests_total{method=\"GetAttr\",proto=\"2\"} 57\n",
+        "node_nfs_requests_total{method=\"GetAttr\",proto=\"3\"} 1061909262\n",
+        "node_nfs_requests_total{method=\"Read\",proto=\"4\"} 51\n",
+        "node_nfs_requests_total{method=\"Clone\",proto=\"4\"} 0\n", // younger than this kernel
+        "node_nfs_rpc_authentication_refreshes_total 122\n",
+        "node_nfs_rpc_retransmissions_total 374\n",
+        "node_nfs_rpcs_total 121\n",
+        NULL,
+    };
+    struct fake_root f;
+    fake_root_init(&f, "nfs");
+    fake_root_write(&f, "proc/net/rpc/nfs",
+        "net 70 71 69 45\nrpc 121 374 122\nproc2 18 16 57\nproc3 22 0 1061909262\nproc4 48 98 "
+        "51\n");
+    expect_lines(&f, lines);
+    fake_root_release(&f);
+}
+
+static void calls_to_the_nfs_server(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "node_nfsd_reply_cache_misses_total 6\n",
+        "node_nfsd_reply_cache_nocache_total 18622\n",
+        "node_nfsd_disk_bytes_read_total 157286400\n",
+        "node_nfsd_server_threads 8\n",
+        "node_nfsd_packets_total{proto=\"tcp\"} 917\nnode_nfsd_packets_total{proto=\"udp\"} 55\n",
+        "node_nfsd_requests_total{method=\"GetAttr\",proto=\"3\"} 112\n",
+        "node_nfsd_requests_total{method=\"Access\",proto=\"4\"} 1098\n",
+        "node_nfsd_requests_total{method=\"Close\",proto=\"4\"} 2\n",
+        "node_nfsd_requests_total{method=\"WdelegGetattr\",proto=\"4\"} 15\n",
+        "node_nfsd_rpc_errors_total{error=\"auth\"} 2\n",
+        "node_nfsd_rpc_errors_total{error=\"fmt\"} 1\n",
+        "node_nfsd_server_rpcs_total 18628\n",
+        NULL,
+    };
+    struct fake_root f;
+    fake_root_init(&f, "nfsd");
+    fake_root_write(&f, "proc/net/rpc/nfsd",
+        "rc 0 6 18622\nfh 0 0 0 0 0\nio 157286400 72864\nth 8 0 0.000 0.000\nnet 972 55 917 1\n"
+        "rpc 18628 3 1 2 0\nproc3 22 2 112 0\nproc4ops 72 0 0 0 1098 2\nwdeleg_getattr 15\n");
+    expect_lines(&f, lines);
+    fake_root_release(&f);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_row),
+        cmocka_unit_test(calls_of_the_nfs_client),
+        cmocka_unit_test(calls_to_the_nfs_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,267 @@
+/* Collectors of hardware that show files of /sys: what files give what samples. Values follow from the
+ * kernel's units, as the comments of each collector name them. */
+#include "fake_root.h"
+
+#include <stdlib.h>
+
+struct file {
+    const char *path;
+    const char *text;
+};
+
+struct row {
+    const char *collector;
+    struct file files[24];
+    int status;
+    const char *samples;
+};
+
+static const struct row rows[] = {
+    {"bonding", {{NULL, NULL}}, ERR_NOT_FOUND, ""},
+    {"bonding",
+        {
+            {"sys/class/net/bonding_masters", "bond0 bond1\n"},
+            {"sys/class/net/bond0/bonding/slaves", "eth0 eth1\n"},
+            {"sys/class/net/bond0/lower_eth0/bonding_slave/mii_status", "up\n"},
+            {"sys/class/net/bond0/slave_eth1/bonding_slave/mii_status", "down\n"},
+            {"sys/class/net/bond1/bonding/slaves", "\n"},
+        },
+        0,
+        "node_bonding_active{master=\"bond0\"} 1\n"
+        "node_bonding_active{master=\"bond1\"} 0\n"
+        "node_bonding_slaves{master=\"bond0\"} 2\n"
+        "node_bonding_slaves{master=\"bond1\"} 0\n"},
+    {"cpufreq", {{NULL, NULL}}, 0, ""},
+    {"cpufreq",
+        {
+            {"sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", "1699981\n"},
+            {"sys/devices/system/cpu/cpu0/cpufreq/scaling_max_freq", "3700000\n"},
+            {"sys/devices/system/cpu/cpu0/cpufreq/scaling_min_freq", "800000\n"},
+            {"sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", "4000000\n"},
+            {"sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave\n"},
+            {"sys/devices/system/cpu/cpu0/cpufreq/scaling_available_governors",
+                "performance powersave \n"},
+            {"sys/devices/system/cpu/cpu1/online", "1\n"},
+            {"sys/devices/system/cpu/cpuidle/current_driver", "none\n"},
+        },
+        0,
+        "node_cpu_scaling_frequency_hertz{cpu=\"0\"} 1699981000\n"
+        "node_cpu_frequency_max_hertz{cpu=\"0\"} 4000000000\n"
+        "node_cpu_scaling_frequency_max_hertz{cpu=\"0\"} 3700000000\n"
+        "node_cpu_scaling_frequency_min_hertz{cpu=\"0\"} 800000000\n"
+        "node_cpu_scaling_governor{cpu=\"0\",governor=\"performance\"} 0\n"
+        "node_cpu_scaling_governor{cpu=\"0\",governor=\"powersave\"} 1\n"},
+    {"dmi", {{NULL, NULL}}, ERR_NOT_FOUND, ""},
+    {"dmi",
+        {{"sys/class/dmi/id/sys_vendor", "Acme \xff\xfe Inc.\n"},
+            {"sys/class/dmi/id/bios_date", "01/02/2003\n"}},
+        0, "node_dmi_info{bios_date=\"01/02/2003\",system_vendor=\"Acme \xef\xbf\xbd Inc.\"} 1\n"},
+    {"edac", {{NULL, NULL}}, 0, ""},
+    {"edac",
+        {
+            {"sys/devices/system/edac/mc/mc0/ce_count", "1\n"},
+            {"sys/devices/system/edac/mc/mc0/ue_count", "5\n"},
+            {"sys/devices/system/edac/mc/mc0/ce_noinfo_count", "2\n"},
+            {"sys/devices/system/edac/mc/mc0/ue_noinfo_count", "6\n"},
+            {"sys/devices/system/edac/mc/mc0/csrow3/ce_count", "3\n"},
+            {"sys/devices/system/edac/mc/mc0/csrow3/ue_count", "4\n"},
+            {"sys/devices/system/edac/mc/mc0/csrow3/ch1_ce_count", "7\n"},
+            {"sys/devices/system/edac/mc/mc0/csrow3/ch1_ue_count", "8\n"},
+            {"sys/devices/system/edac/mc/mc0/csrow3/ch1_dimm_label", "mc#0csrow#3channel#1\n"},
+            {"sys/devices/system/edac/mc/mc0/csrow3/ch2_ce_count", "9\n"},
+            {"sys/devices/system/edac/mc/power/control", "auto\n"},
+        },
+        0,
+        "node_edac_channel_correctable_errors_total{channel=\"1\",controller=\"0\",csrow=\"3\","
+        "dimm_label=\"mc0_csrow3_channel1\"} 7\n"
+        "node_edac_channel_correctable_errors_total{channel=\"2\",controller=\"0\",csrow=\"3\","
+        "dimm_label=\"unknown\"} 9\n"
+        "node_edac_channel_uncorrectable_errors_total{channel=\"1\",controller=\"0\",csrow=\"3\","
+        "dimm_label=\"mc0_csrow3_channel1\"} 8\n"
+        "node_edac_correctable_errors_total{controller=\"0\"} 1\n"
+        "node_edac_csrow_correctable_errors_total{controller=\"0\",csrow=\"3\"} 3\n"
+        "node_edac_csrow_correctable_errors_total{controller=\"0\",csrow=\"unknown\"} 2\n"
+        "node_edac_csrow_uncorrectable_errors_total{controller=\"0\",csrow=\"3\"} 4\n"
+        "node_edac_csrow_uncorrectable_errors_total{controller=\"0\",csrow=\"unknown\"} 6\n"
+        "node_edac_uncorrectable_errors_total{controller=\"0\"} 5\n"},
+    {"mdadm", {{NULL, NULL}}, ERR_NOT_FOUND, ""},
+    {"mdadm",
+        {
+            {"proc/mdstat",
+                "Personalities : [raid1]\n"
+                "md0 : active raid1 sdb1[1] sda1[0](F)\n"
+                "      248896 blocks [2/1] [_U]\n"
+                "      [=>...]  recovery = 12.6% (37043/248896) finish=1.5min speed=33440K/sec\n"
+                "\n"
+                "unused devices: <none>\n"},
+            {"sys/block/md0/md/degraded", "1\n"},
+            {"sys/block/md0/md/raid_disks", "2\n"},
+            {"sys/block/sda/size", "1\n"},
+        },
+        0,
+        "node_md_blocks{device=\"md0\"} 248896\n"
+        "node_md_blocks_synced{device=\"md0\"} 37043\n"
+        "node_md_disks{device=\"md0\",state=\"active\"} 1\n"
+        "node_md_disks{device=\"md0\",state=\"failed\"} 1\n"
+        "node_md_disks{device=\"md0\",state=\"spare\"} 0\n"
+        "node_md_disks_required{device=\"md0\"} 2\n"
+        "node_md_state{device=\"md0\",state=\"active\"} 0\n"
+        "node_md_state{device=\"md0\",state=\"check\"} 0\n"
+        "node_md_state{device=\"md0\",state=\"inactive\"} 0\n"
+        "node_md_state{device=\"md0\",state=\"recovering\"} 1\n"
+        "node_md_state{device=\"md0\",state=\"resync\"} 0\n"
+        "node_md_degraded{device=\"md0\"} 1\n"
+        "node_md_raid_disks{device=\"md0\"} 2\n"},
+    {"nvme", {{NULL, NULL}}, ERR_NOT_FOUND, ""},
+    {"nvme",
+        {
+            {"sys/class/nvme/nvme0/cntlid", "7\n"},
+            {"sys/class/nvme/nvme0/firmware_rev", "1B2Q\n"},
+            {"sys/class/nvme/nvme0/model", "Fast  \n"},
+            {"sys/class/nvme/nvme0/serial", "S1\n"},
+            {"sys/class/nvme/nvme0/state", "live\n"},
+            {"sys/class/nvme/nvme0/nvme0n1/size", "100\n"},
+            {"sys/class/nvme/nvme0/nvme0n1/nuse", "25\n"},
+            {"sys/class/nvme/nvme0/nvme0n1/queue/logical_block_size", "4096\n"},
+            {"sys/class/nvme/nvme0/hwmon1/name", "nvme\n"},
+        },
+        0,
+        "node_nvme_info{cntlid=\"7\",device=\"nvme0\",firmware_revision=\"1B2Q\",model=\"Fast\","
+        "serial=\"S1\","
+        "state=\"live\"} 1\n"
+        "node_nvme_namespace_capacity_bytes{device=\"nvme0\",nsid=\"1\"} 409600\n"
+        "node_nvme_namespace_info{ana_state=\"unknown\",device=\"nvme0\",nsid=\"1\"} 1\n"
+        "node_nvme_namespace_logical_block_size_bytes{device=\"nvme0\",nsid=\"1\"} 4096\n"
+        "node_nvme_namespace_size_bytes{device=\"nvme0\",nsid=\"1\"} 409600\n"
+        "node_nvme_namespace_used_bytes{device=\"nvme0\",nsid=\"1\"} 102400\n"},
+    {"powersupplyclass",
+        {
+            {"sys/class/power_supply/AC/online", "1\n"},
+            {"sys/class/power_supply/AC/type", "Mains\n"},
+            {"sys/class/power_supply/BAT0/energy_now", "36580000\n"},
+            {"sys/class/power_supply/BAT0/voltage_now", "11660000\n"},
+            {"sys/class/power_supply/BAT0/temp", "285\n"},
+            {"sys/class/power_supply/BAT0/capacity", "81\n"},
+            {"sys/class/power_supply/BAT0/status", "Discharging\n"},
+            {"sys/class/power_supply/BAT0/model_name", "\n"},
+        },
+        0,
+        "node_power_supply_capacity{power_supply=\"BAT0\"} 81\n"
+        "node_power_supply_energy_watthour{power_supply=\"BAT0\"} 36.58\n"
+        "node_power_supply_online{power_supply=\"AC\"} 1\n"
+        "node_power_supply_temp_celsius{power_supply=\"BAT0\"} 28.5\n"
+        "node_power_supply_voltage_volt{power_supply=\"BAT0\"} 11.66\n"
+        "node_power_supply_info{power_supply=\"AC\",type=\"Mains\"} 1\n"
+        "node_power_supply_info{power_supply=\"BAT0\",status=\"Discharging\"} 1\n"},
+    {"rapl", {{NULL, NULL}}, ERR_NOT_FOUND, ""},
+    {"thermal_zone", {{NULL, NULL}}, 0, ""},
+    {"thermal_zone",
+        {
+            {"sys/class/thermal/thermal_zone0/temp", "49925\n"},
+            {"sys/class/thermal/thermal_zone0/type", "bcm2835_thermal\n"},
+            {"sys/class/thermal/thermal_zone1/type", "silent\n"},
+            {"sys/class/thermal/cooling_device0/cur_state", "1\n"},
+            {"sys/class/thermal/cooling_device0/max_state", "50\n"},
+            {"sys/class/thermal/cooling_device0/type", "Processor\n"},
+        },
+        0,
+        "node_cooling_device_cur_state{name=\"0\",type=\"Processor\"} 1\n"
+        "node_cooling_device_max_state{name=\"0\",type=\"Processor\"} 50\n"
+        "node_thermal_zone_temp{type=\"bcm2835_thermal\",zone=\"0\"} 49.925\n"},
+    {"watchdog",
+        {
+            {"sys/class/watchdog/watchdog0/bootstatus", "1\n"},
+            {"sys/class/watchdog/watchdog0/timeout", "60\n"},
+            {"sys/class/watchdog/watchdog0/identity", "Software Watchdog\n"},
+            {"sys/class/watchdog/watchdog0/state", "active\n"},
+            {"sys/class/watchdog/watchdog0/status", "0x8000\n"},
+        },
+        0,
+        "node_watchdog_bootstatus{name=\"watchdog0\"} 1\n"
+        "node_watchdog_timeout_seconds{name=\"watchdog0\"} 60\n"
+        "node_watchdog_info{identity=\"Software Watchdog\",name=\"watchdog0\",options=\"\","
+        "pretimeout_governor=\"\",state=\"active\",status=\"0x8000\"} 1\n"},
+    {"time",
+        {
+            {"sys/devices/system/clocksource/clocksource0/available_clocksource", "tsc hpet \n"},
+            {"sys/devices/system/clocksource/clocksource0/current_clocksource", "tsc\n"},
+        },
+        0,
+        "node_time_clocksource_available_info{clocksource=\"tsc\",device=\"0\"} 1\n"
+        "node_time_clocksource_available_info{clocksource=\"hpet\",device=\"0\"} 1\n"
+        "node_time_clocksource_current_info{clocksource=\"tsc\",device=\"0\"} 1\n"
+        "node_time_seconds 1700000000\n"
+        "node_time_zone_offset_seconds{time_zone=\"UTC\"} 0\n"},
+};
+
+static void each_row(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct fake_root f;
+        fake_root_init(&f, rows[i].collector);
+        for (size_t k = 0; k < 24 && rows[i].files[k].path != NULL; k++) {
+            fake_root_write(&f, rows[i].files[k].path, rows[i].files[k].text);
+        }
+        // Twice, because the second pass reads through what the first one kept.
+        fake_root_expect(&f, rows[i].status, rows[i].samples);
+        fake_root_expect(&f, rows[i].status, rows[i].samples);
+        fake_root_release(&f);
+    }
+}
+
+static void energy_of_zones(void **state)
+{
+    (void)state;
+    struct fake_root f;
+    fake_root_init(&f, "rapl");
+    fake_root_write(&f, "sys/class/powercap/intel-rapl/enabled", "1\n");
+    fake_root_write(&f, "sys/class/powercap/intel-rapl:0/name", "package-1\n");
+    fake_root_write(&f, "sys/class/powercap/intel-rapl:0/energy_uj", "240422366267\n");
+    fake_root_write(&f, "sys/class/powercap/intel-rapl:0:0/name", "core\n");
+    fake_root_write(&f, "sys/class/powercap/intel-rapl:0:0/energy_uj", "118821284256\n");
+    fake_root_write(&f, "sys/class/powercap/intel-rapl:1:0/name", "core\n");
+    fake_root_write(&f, "sys/class/powercap/intel-rapl:1:0/energy_uj", "1\n");
+    char expected[2048];
+    (void)snprintf(expected, sizeof(expected),
+        "node_rapl_core_joules_total{index=\"0\",path=\"%s/class/powercap/intel-rapl:0:0\"} "
+        "118821.284256\n"
+        "node_rapl_core_joules_total{index=\"1\",path=\"%s/class/powercap/intel-rapl:1:0\"} 1e-06\n"
+        "node_rapl_package_joules_total{index=\"1\",path=\"%s/class/powercap/intel-rapl:0\"} "
+        "240422.366267\n",
+        f.sys, f.sys, f.sys);
+    fake_root_expect(&f, 0, expected);
+    fake_root_release(&f);
+}
+
+static void columns_of_xfs(void **state)
+{
+    (void)state;
+    struct fake_root f;
+    fake_root_init(&f, "xfs");
+    fake_root_expect(&f, 0, "");
+    fake_root_release(&f);
+    fake_root_init(&f, "xfs");
+    fake_root_write(&f, "sys/fs/xfs/stats/stats", "rw 1000 1000\n");
+    fake_root_write(&f, "sys/fs/xfs/sda1/stats/stats", "dir 3 2 1 52\nrw 28 7\ndebug 0\n");
+    fake_root_expect(&f, 0,
+        "node_xfs_directory_operation_create_total{device=\"sda1\"} 2\n"
+        "node_xfs_directory_operation_getdents_total{device=\"sda1\"} 52\n"
+        "node_xfs_directory_operation_lookup_total{device=\"sda1\"} 3\n"
+        "node_xfs_directory_operation_remove_total{device=\"sda1\"} 1\n"
+        "node_xfs_read_calls_total{device=\"sda1\"} 7\n"
+        "node_xfs_write_calls_total{device=\"sda1\"} 28\n");
+    fake_root_release(&f);
+}
+
+int main(void)
+{
+    // The zone of the machine the test runs on does not matter.
+    (void)setenv("TZ", "UTC", 1);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_row),
+        cmocka_unit_test(energy_of_zones),
+        cmocka_unit_test(columns_of_xfs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
