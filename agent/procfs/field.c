@@ -26,6 +26,9 @@ static bool is_blank(char c)
 
 bool field_next(struct str *line, struct str *field_out)
 {
+    if (line->len == 0) {
+        return false;
+    }
     const char *p = line->ptr;
     const char *end = p + line->len;
     while (p < end && is_blank(*p)) {
