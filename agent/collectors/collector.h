@@ -40,7 +40,7 @@ struct collector {
 /* All rows, in order of their names. */
 const struct collector *const *collectors_table(size_t *count_out);
 
-/* identifier, name as users write it, default, help. An empty pattern is switched off. */
+/* identifier, name as users write it, default, help. An empty one is switched off. */
 #define COLLECTOR_SETTINGS(X)                                                                      \
     X(DISK_EXCLUDE, "diskstats.device-exclude",                                                    \
         "^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\\d+n\\d+p)\\d+$",                                   \
@@ -73,7 +73,9 @@ const struct collector *const *collectors_table(size_t *count_out);
         "Fields of /proc/vmstat that are given")                                                   \
     X(POWER_EXCLUDE, "powersupply.ignored-supplies", "^$", "Power supplies that are left out")     \
     X(HWMON_EXCLUDE, "hwmon.chip-exclude", "", "Sensor chips that are left out")                   \
-    X(HWMON_INCLUDE, "hwmon.chip-include", "", "Only these sensor chips")
+    X(HWMON_INCLUDE, "hwmon.chip-include", "", "Only these sensor chips")                          \
+    X(TEXTFILE_DIRECTORY, "textfile.directory", "",                                                \
+        "Directory whose *.prom files are given too; empty = none")
 
 enum collector_setting {
 #define X(identifier, name, value, help) COLLECTOR_SETTING_##identifier,

@@ -35,6 +35,7 @@ static const struct collector *const table[] = {
     &sockstat_collector,
     &softnet_collector,
     &stat_collector,
+    &textfile_collector,
     &thermal_zone_collector,
     &time_collector,
     &timex_collector,

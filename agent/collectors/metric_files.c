@@ -39,7 +39,7 @@ static const char *copy_text(struct metric_files *files, const char *text)
 
 void metric_files_add(struct metric_files *files, const struct metric_file *file)
 {
-    assert(file->label_count <= METRIC_FILE_LABELS_MAX);
+    assert(file->label_count <= METRIC_LABELS_MAX);
     if (files->error != 0) {
         return;
     }
@@ -59,6 +59,7 @@ void metric_files_add(struct metric_files *files, const struct metric_file *file
         if (copy == NULL) {
             files->error = arena_error(&files->arena);
         }
+        row.file.labels[i].name = copy_text(files, file->labels[i].name);
         row.file.labels[i].value = str_make(copy, value.len);
     }
     if (files->error == 0) {

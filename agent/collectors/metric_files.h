@@ -23,8 +23,6 @@
 /* Files of one set, and memory for their names. */
 #define METRIC_FILES_MAX 16384
 #define METRIC_FILES_BYTES_MAX ((size_t)8 << 20)
-/* Labels of one series. */
-#define METRIC_FILE_LABELS_MAX 8
 
 struct metric_file {
     const char *name;
@@ -38,7 +36,7 @@ struct metric_file {
     const char *path;
     double constant;
     size_t label_count;
-    struct label_pair labels[METRIC_FILE_LABELS_MAX]; /* in order of their names */
+    struct label_pair labels[METRIC_LABELS_MAX]; /* in order of their names */
 };
 
 struct metric_file_row {
@@ -57,7 +55,7 @@ struct metric_files {
 bool metric_files_due(const struct collect *c, const struct metric_files *files);
 /* Empties the set. */
 void metric_files_begin(struct collect *c, struct metric_files *files);
-/* Name, help, path and label values are copied; label names are static. */
+/* Everything the file points at is copied. */
 void metric_files_add(struct metric_files *files, const struct metric_file *file);
 /* Sorts by name, then by labels; of files that would be the same series the first one stays. */
 void metric_files_end(struct collect *c, struct metric_files *files);

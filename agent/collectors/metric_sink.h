@@ -19,8 +19,8 @@
 /* Labels of one sample a collector may give. */
 #define METRIC_LABELS_MAX 24
 
-/* Pairs of a sample stand in ascending order of their names; `name` has static life, `value` lives
- * during the call and is valid UTF-8. An empty value is the same as no label to a store, and is
+/* Pairs of a sample stand in ascending order of their names; `name` and `value` live during
+ * the call; values are valid UTF-8. An empty value is the same as no label to a store, and is
  * given all the same where node_exporter shows it. */
 struct label_pair {
     const char *name;

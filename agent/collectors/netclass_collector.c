@@ -193,7 +193,9 @@ static void set_text(struct interface_row *row, enum net_file file, struct str r
     struct info_text *text = &row->texts[file - NUMBERS];
     struct str clean = collect_label_text(raw, text->bytes, INFO_TEXT_MAX);
     text->length = clean.len < INFO_TEXT_MAX ? clean.len : INFO_TEXT_MAX;
-    memmove(text->bytes, clean.ptr, text->length);
+    if (text->length > 0) {
+        memmove(text->bytes, clean.ptr, text->length);
+    }
 }
 
 static struct str text_of(const struct interface_row *row, enum net_file file)

@@ -35,6 +35,7 @@ extern const struct collector selinux_collector;
 extern const struct collector sockstat_collector;
 extern const struct collector softnet_collector;
 extern const struct collector stat_collector;
+extern const struct collector textfile_collector;
 extern const struct collector thermal_zone_collector;
 extern const struct collector time_collector;
 extern const struct collector timex_collector;
