@@ -49,7 +49,7 @@ struct engine_options {
     int64_t lookback_ms;       /* how long a sample stands for the present */
     int64_t timeout_ms;        /* of one query */
     uint64_t samples_max;      /* in memory at once for one query */
-    size_t memory_bytes;       /* of one query's arena */
+    size_t memory_bytes;       /* of one query and its answer */
     int64_t subquery_step_ms;  /* of a subquery that names none */
     bool delayed_name_removal; /* promql-delayed-name-removal */
     bool type_and_unit_labels; /* type-and-unit-labels: rate() judges by __type__ */

@@ -27,6 +27,9 @@ static int group_of(struct count_operator *c, const struct step_series *s, size_
         char number[FP_PLAIN_TEXT_MAX];
         strbuf_add(text, number, fp_format_plain(s->values[step], number));
     }
+    if (strbuf_error(text) != 0) {
+        return query_fail(q, strbuf_error(text), "label value is too long");
+    }
     struct labels_builder builder;
     const struct labels *labels;
     labels_builder_init_from(&builder, s->labels);

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* A float as whole seconds, cut towards zero; out of range and NaN give the smallest time. */
+/* A float as whole seconds, cut towards zero and to what fits; NaN is the smallest. */
 int64_t date_seconds(double value);
 
 double date_minute(int64_t seconds);

@@ -109,6 +109,7 @@ static int query_finish(
 {
     struct engine_result result = {0};
     arena_init(&result.arena, q->options->memory_bytes);
+    q->result_arena = &result.arena;
     int status = query_run(q, source, &result);
     if (status == 0) {
         *result_out = result;
@@ -144,15 +145,15 @@ int engine_range(struct engine *engine, struct querier_source *source, struct st
     if (end_ms < start_ms) {
         return err_set(e, ERR_INVALID, -1, "end timestamp must not be before start time");
     }
-    uint64_t steps = ((uint64_t)end_ms - (uint64_t)start_ms) / (uint64_t)step_ms + 1;
-    if (steps > (uint64_t)ENGINE_STEPS_MAX) {
-        return err_set(e, ERR_INVALID, -1, "query has %llu steps, more than the %lld accepted",
-            (unsigned long long)steps, (long long)ENGINE_STEPS_MAX);
+    uint64_t intervals = ((uint64_t)end_ms - (uint64_t)start_ms) / (uint64_t)step_ms;
+    if (intervals >= (uint64_t)ENGINE_STEPS_MAX) {
+        return err_set(e, ERR_INVALID, -1, "query has more than the %lld steps accepted",
+            (long long)ENGINE_STEPS_MAX);
     }
     struct query q;
     struct err unheard = ERR_INIT;
     query_init(&q, engine, query, options, e != NULL ? e : &unheard);
-    q.grid = (struct grid){.start = start_ms, .interval = step_ms, .steps = (size_t)steps};
+    q.grid = (struct grid){.start = start_ms, .interval = step_ms, .steps = (size_t)intervals + 1};
     q.range_query = true;
     return query_finish(&q, source, result_out);
 }

@@ -374,7 +374,8 @@ static int finish_series(struct histogram_operator *op, struct step_series *s, s
     write_quantile(op->scalars[quantile][0], &text);
     labels_builder_init_from(&builder, s->labels);
     labels_builder_set(&builder, op->quantile_label, strbuf_str(&text));
-    status = labels_builder_finish(&builder, &labels);
+    status = strbuf_error(&text);
+    status = status == 0 ? labels_builder_finish(&builder, &labels) : status;
     labels_builder_release(&builder);
     strbuf_release(&text);
     if (status != 0) {

@@ -138,6 +138,9 @@ static int identity_matcher(
         }
     }
     *matcher_out = NULL;
+    if (status == 0 && strbuf_error(&pattern) != 0) {
+        status = query_fail(q, strbuf_error(&pattern), "info() has too many series to look for");
+    }
     if (status == 0 && any) {
         status = make_matcher(q, MATCHER_REGEX, name, strbuf_str(&pattern), matcher_out);
     }
@@ -320,8 +323,8 @@ static int fail_same_time(
     struct info_operator *op, const struct info_series *a, const struct info_series *b, double t)
 {
     struct strbuf texts[2] = {STRBUF_INIT, STRBUF_INIT};
-    labels_write(a->labels, &texts[0]);
-    labels_write(b->labels, &texts[1]);
+    query_write_labels(a->labels, &texts[0]);
+    query_write_labels(b->labels, &texts[1]);
     int status = query_fail(op->node.query, ERR_INTERNAL,
         "found duplicate series for info metric: existing %.*s @ %lld, new %.*s @ %lld",
         STR_ARG(strbuf_str(&texts[0])), (long long)t, STR_ARG(strbuf_str(&texts[1])), (long long)t);

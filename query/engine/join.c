@@ -136,9 +136,9 @@ static int fail_duplicate(struct join_operator *j)
         return status;
     }
     struct strbuf texts[3] = {STRBUF_INIT, STRBUF_INIT, STRBUF_INIT};
-    labels_write(matched, &texts[0]);
-    labels_write(first, &texts[1]);
-    labels_write(second, &texts[2]);
+    query_write_labels(matched, &texts[0]);
+    query_write_labels(first, &texts[1]);
+    query_write_labels(second, &texts[2]);
     bool ordered = str_cmp(strbuf_str(&texts[1]), strbuf_str(&texts[2])) <= 0;
     status = query_fail(j->node.query, ERR_INTERNAL,
         "found duplicate series for the match group %.*s on the %s hand-side of the operation: "

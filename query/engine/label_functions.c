@@ -91,7 +91,11 @@ static int prepare_replace(struct query *q, struct label_operator *op, const str
     struct str pattern = call->arguments[4]->string;
     op->replacement = call->arguments[2]->string;
     op->source = call->arguments[3]->string;
-    if (regex_new(pattern, &op->regex, NULL) != 0) {
+    int status = regex_new(pattern, &op->regex, NULL);
+    if (status == ERR_NOMEM) {
+        return query_fail(q, status, "%s", err_text(status));
+    }
+    if (status != 0) {
         return query_fail(q, ERR_INTERNAL, "invalid regular expression in label_replace(): %.*s",
             STR_ARG(pattern));
     }

@@ -12,13 +12,31 @@ int query_fail(struct query *q, int code, const char *format, ...)
     return code;
 }
 
+static int fail_budget(struct query *q)
+{
+    return query_fail(q, ERR_LIMIT, "query needs more than the %zu KiB of memory it may use",
+        q->options->memory_bytes >> 10);
+}
+
 int query_fail_memory(struct query *q, const struct arena *arena)
 {
-    if (arena_error(arena) == ERR_LIMIT) {
-        return query_fail(q, ERR_LIMIT, "query needs more than the %zu MiB of memory it may use",
-            arena->limit >> 20);
+    return arena_error(arena) == ERR_LIMIT ? fail_budget(q)
+                                           : query_fail(q, ERR_NOMEM, "out of memory");
+}
+
+/* An arena of the query, in a list of them. */
+struct scratch {
+    struct arena arena;
+    struct scratch *next;
+};
+
+static size_t memory_used(const struct query *q)
+{
+    size_t used = q->arena.used + (q->result_arena != NULL ? q->result_arena->used : 0);
+    for (const struct scratch *s = q->scratches; s != NULL; s = s->next) {
+        used += s->arena.used;
     }
-    return query_fail(q, ERR_NOMEM, "out of memory");
+    return used;
 }
 
 int query_check(struct query *q)
@@ -29,7 +47,7 @@ int query_check(struct query *q)
     if (clock_monotonic_ns(q->options->clock) > q->deadline_ns) {
         return query_fail(q, ERR_TIMEOUT, "query timed out in expression evaluation");
     }
-    return 0;
+    return memory_used(q) > q->options->memory_bytes ? fail_budget(q) : 0;
 }
 
 void query_count_read(struct query *q, uint64_t count)
@@ -55,20 +73,23 @@ void query_drop_samples(struct query *q, uint64_t count)
     q->samples_live -= count < q->samples_live ? count : q->samples_live;
 }
 
-static void release_scratch(void *arena)
+static void release_scratch(void *object)
 {
-    arena_release(arena);
+    struct scratch *s = object;
+    arena_release(&s->arena);
 }
 
 struct arena *query_scratch(struct query *q)
 {
-    struct arena *scratch = arena_alloc(&q->arena, sizeof(*scratch));
-    if (scratch == NULL || arena_on_release(&q->arena, release_scratch, scratch) != 0) {
+    struct scratch *s = arena_alloc(&q->arena, sizeof(*s));
+    if (s == NULL || arena_on_release(&q->arena, release_scratch, s) != 0) {
         (void)query_fail_memory(q, &q->arena);
         return NULL;
     }
-    arena_init(scratch, q->options->memory_bytes);
-    return scratch;
+    arena_init(&s->arena, q->options->memory_bytes);
+    s->next = q->scratches;
+    q->scratches = s;
+    return &s->arena;
 }
 
 static void release_labels(void *labels)
@@ -107,6 +128,23 @@ int query_drop_name(struct query *q, const struct labels *labels, const struct l
         *labels_out = dropped;
     }
     return status;
+}
+
+void query_write_labels(const struct labels *labels, struct strbuf *out)
+{
+    strbuf_add_char(out, '{');
+    for (size_t i = 0; i < labels_count(labels); i++) {
+        struct label pair = labels_at(labels, i);
+        strbuf_add_c(out, i > 0 ? ", " : "");
+        if (label_name_is_classic(pair.name)) {
+            strbuf_add_str(out, pair.name);
+        } else {
+            promql_write_quoted(pair.name, out);
+        }
+        strbuf_add_char(out, '=');
+        promql_write_quoted(pair.value, out);
+    }
+    strbuf_add_char(out, '}');
 }
 
 int query_annotate(

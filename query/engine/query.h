@@ -16,6 +16,8 @@ struct query {
     const struct engine_options *options;
     struct str text;
     struct arena arena; /* everything that lives as long as the query */
+    struct scratch *scratches;
+    const struct arena *result_arena;
     struct querier *querier;
     int64_t lookback_ms;
     uint64_t samples_max;
@@ -36,14 +38,15 @@ int query_fail(struct query *q, int code, const char *format, ...)
 /* An allocation from the query's arena (or another of its arenas) failed. */
 int query_fail_memory(struct query *q, const struct arena *arena);
 
-/* Deadline and cancellation: called at least once a series. 0, ERR_TIMEOUT or ERR_CANCELED. */
+/* Deadline, cancellation and the memory of all arenas together: called at least once a series. 0,
+ * ERR_TIMEOUT, ERR_CANCELED or ERR_LIMIT. */
 int query_check(struct query *q);
 /* Counts samples that were read; and those that are held, which are limited. */
 void query_count_read(struct query *q, uint64_t count);
 int query_hold_samples(struct query *q, uint64_t count);
 void query_drop_samples(struct query *q, uint64_t count);
 
-/* An arena for scratch memory, released with the query and limited as it is. */
+/* An arena for scratch memory, released with the query and counted with it. */
 struct arena *query_scratch(struct query *q);
 
 /* Keeps a reference that a labels function gave until the query ends. 0 or an error. */
@@ -55,6 +58,9 @@ static inline struct str metric_name(const struct labels *labels)
 {
     return labels_get(labels, STR(LABEL_METRIC_NAME));
 }
+
+/* {__name__="a", b="c"}: as sentences of errors show labels. */
+void query_write_labels(const struct labels *labels, struct strbuf *out);
 
 /* Adds an annotation that points at `expr`. */
 int query_annotate(struct query *q, enum annotation_kind kind, const struct expr *expr,
