@@ -16,8 +16,8 @@
 enum { MERGED_RUN_MAX = 2048 };
 
 /* An open source: decoded samples, and how far they are used. */
-struct cursor {
-    struct cursor *next;
+struct series_cursor {
+    struct series_cursor *next;
     const struct series_source *source;
     const int64_t *times;
     const double *values;
@@ -33,8 +33,7 @@ struct series_iter {
     struct iter_request request;
     const struct series_source **sources; /* by min_t */
     size_t source_at, source_count;
-    struct cursor *active;
-    struct cursor *idle; /* to be used again */
+    struct series_cursor *active;
     /* The run that peek found and next has not taken. */
     bool held;
     struct column_run run;
@@ -52,32 +51,67 @@ static struct series_iter *self_of(struct column_iter *it)
 
 /* ---- Cursors ---- */
 
-static void cursor_release(void *object)
+static void cursor_free(struct series_cursor *c)
 {
-    struct cursor *c = object;
     part_buffer_release(&c->buffer);
     arena_release(&c->arena);
+    mem_free(c);
 }
 
-static struct cursor *cursor_new(struct series_iter *it)
+void cursor_pool_init(struct cursor_pool *pool)
 {
-    struct cursor *c = it->idle;
-    if (c != NULL) {
-        it->idle = c->next;
-        return c;
+    *pool = (struct cursor_pool){.idle = NULL};
+    lock_init(&pool->lock, LOCK_RANK_LEAF);
+}
+
+void cursor_pool_release(struct cursor_pool *pool)
+{
+    while (pool->idle != NULL) {
+        struct series_cursor *c = pool->idle;
+        pool->idle = c->next;
+        cursor_free(c);
     }
-    c = arena_calloc(it->arena, 1, sizeof(*c));
+    lock_release(&pool->lock);
+}
+
+static struct series_cursor *take_cursor(struct cursor_pool *pool)
+{
+    lock_take(&pool->lock);
+    struct series_cursor *c = pool->idle;
     if (c != NULL) {
-        part_buffer_init(&c->buffer);
-        arena_init(&c->arena, 0);
+        pool->idle = c->next;
+        pool->count--;
+    }
+    lock_give(&pool->lock);
+    if (c == NULL) {
+        c = mem_calloc(1, sizeof(*c));
+        if (c != NULL) {
+            part_buffer_init(&c->buffer);
+            arena_init(&c->arena, 0);
+        }
     }
     return c;
 }
 
-static int read_head(struct series_iter *it, struct cursor *c)
+static void give_cursor(struct cursor_pool *pool, struct series_cursor *c)
+{
+    arena_release(&c->arena);
+    lock_take(&pool->lock);
+    bool keep = pool->count < CURSOR_POOL_MAX;
+    if (keep) {
+        c->next = pool->idle;
+        pool->idle = c;
+        pool->count++;
+    }
+    lock_give(&pool->lock);
+    if (!keep) {
+        cursor_free(c);
+    }
+}
+
+static int read_head(struct series_iter *it, struct series_cursor *c)
 {
     struct sample_list list = {0};
-    arena_release(&c->arena);
     int status = table_read(c->source->table, c->source->column, it->request.point,
         it->request.min_t, it->request.max_t, &c->arena, &list);
     c->times = list.times;
@@ -87,7 +121,7 @@ static int read_head(struct series_iter *it, struct cursor *c)
     return status;
 }
 
-static int read_part(struct series_iter *it, struct cursor *c, struct err *e)
+static int read_part(struct series_iter *it, struct series_cursor *c, struct err *e)
 {
     const struct series_source *s = c->source;
     size_t count = 0;
@@ -106,16 +140,15 @@ static int read_part(struct series_iter *it, struct cursor *c, struct err *e)
 /* Opens the next source. */
 static int activate(struct series_iter *it, struct err *e)
 {
-    struct cursor *c = cursor_new(it);
+    struct series_cursor *c = take_cursor(it->request.pool);
     if (c == NULL) {
-        return err_set(e, arena_error(it->arena), -1, "reading a series: out of memory");
+        return err_set(e, ERR_NOMEM, -1, "reading a series: out of memory");
     }
     c->source = it->sources[it->source_at++];
     c->at = 0;
     int status = c->source->part != NULL ? read_part(it, c, e) : read_head(it, c);
     if (status != 0 || c->count == 0) {
-        c->next = it->idle;
-        it->idle = c;
+        give_cursor(it->request.pool, c);
         return status;
     }
     c->next = it->active;
@@ -126,20 +159,19 @@ static int activate(struct series_iter *it, struct err *e)
 /* Used-up cursors leave. */
 static void retire(struct series_iter *it)
 {
-    struct cursor **link = &it->active;
+    struct series_cursor **link = &it->active;
     while (*link != NULL) {
-        struct cursor *c = *link;
+        struct series_cursor *c = *link;
         if (c->at < c->count) {
             link = &c->next;
             continue;
         }
         *link = c->next;
-        c->next = it->idle;
-        it->idle = c;
+        give_cursor(it->request.pool, c);
     }
 }
 
-static size_t lower_bound(const struct cursor *c, int64_t t_ms)
+static size_t lower_bound(const struct series_cursor *c, int64_t t_ms)
 {
     size_t low = c->at, high = c->count;
     while (low < high) {
@@ -171,7 +203,7 @@ static int decode_histograms(
 }
 
 /* Samples of the only open source before `limit`, as they lie. */
-static int run_of_one(struct series_iter *it, struct cursor *c, size_t end, struct err *e)
+static int run_of_one(struct series_iter *it, struct series_cursor *c, size_t end, struct err *e)
 {
     it->run = (struct column_run){.count = end - c->at, .times = c->times + c->at};
     int status = 0;
@@ -193,10 +225,10 @@ static bool counts_before(const struct series_source *a, const struct series_sou
 
 /* The open sample that comes next: the earliest. Others of its time are passed over. NULL when it is
  * not before `limit`. */
-static struct cursor *pick(struct series_iter *it, int64_t limit)
+static struct series_cursor *pick(struct series_iter *it, int64_t limit)
 {
-    struct cursor *best = NULL;
-    for (struct cursor *c = it->active; c != NULL; c = c->next) {
+    struct series_cursor *best = NULL;
+    for (struct series_cursor *c = it->active; c != NULL; c = c->next) {
         if (c->at == c->count) {
             continue;
         }
@@ -210,7 +242,7 @@ static struct cursor *pick(struct series_iter *it, int64_t limit)
 
 static void pass(struct series_iter *it, int64_t t_ms)
 {
-    for (struct cursor *c = it->active; c != NULL; c = c->next) {
+    for (struct series_cursor *c = it->active; c != NULL; c = c->next) {
         c->at += c->at < c->count && c->times[c->at] == t_ms;
     }
 }
@@ -240,7 +272,7 @@ static int run_of_many(struct series_iter *it, int64_t limit, struct err *e)
     size_t count = 0;
     enum column_kind kind = COLUMN_FLOAT;
     while (count < MERGED_RUN_MAX) {
-        const struct cursor *c = pick(it, limit);
+        const struct series_cursor *c = pick(it, limit);
         if (c == NULL || (count > 0 && c->source->kind != kind)) {
             break;
         }
@@ -352,7 +384,7 @@ static int op_seek(struct column_iter *iter, int64_t t_ms, struct err *e)
     if (it->held) {
         trim_held(it, t_ms);
     }
-    for (struct cursor *c = it->active; c != NULL; c = c->next) {
+    for (struct series_cursor *c = it->active; c != NULL; c = c->next) {
         c->at = lower_bound(c, t_ms);
     }
     if (t_ms > it->request.min_t) {
@@ -372,11 +404,10 @@ static int op_seek(struct column_iter *iter, int64_t t_ms, struct err *e)
 static void op_close(struct column_iter *iter)
 {
     struct series_iter *it = self_of(iter);
-    for (struct cursor *c = it->active; c != NULL; c = c->next) {
-        cursor_release(c);
-    }
-    for (struct cursor *c = it->idle; c != NULL; c = c->next) {
-        cursor_release(c);
+    while (it->active != NULL) {
+        struct series_cursor *c = it->active;
+        it->active = c->next;
+        give_cursor(it->request.pool, c);
     }
     arena_release(&it->run_arena);
 }

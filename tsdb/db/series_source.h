@@ -22,9 +22,26 @@ struct series_source {
 
 #define HEAD_PRECEDENCE UINT64_MAX
 
+struct series_cursor;
+
+/* Open places of a querier that are not in use: their buffers, and what they read last, serve the next
+ * series, which mostly lies beside the last one. Any thread. */
+struct cursor_pool {
+    struct lock lock; /* rank LEAF */
+    struct series_cursor *idle;
+    size_t count;
+};
+
+/* Cursors a pool keeps; each holds some 100 KB once it was used. */
+#define CURSOR_POOL_MAX 64
+
+void cursor_pool_init(struct cursor_pool *pool);
+void cursor_pool_release(struct cursor_pool *pool);
+
 /* What an iterator needs to know of its query. */
 struct iter_request {
     const struct read_point *point;
+    struct cursor_pool *pool;
     int64_t min_t, max_t;
 };
 

@@ -21,6 +21,7 @@ struct db_querier {
     struct tsdb *db;
     struct store_view *view;
     struct head_view head_view;
+    struct cursor_pool pool;
     int64_t min_t, max_t;
 };
 
@@ -450,7 +451,7 @@ static int build_set(struct collection *c, struct series_set **set_out)
         return arena_error(c->arena);
     }
     set->point = c->querier->head_view.point;
-    set->request = (struct iter_request){&set->point, c->min_t, c->max_t};
+    set->request = (struct iter_request){&set->point, &c->querier->pool, c->min_t, c->max_t};
     for (size_t i = 0; i < c->count; i++) {
         c->items[i]->series.ops = &series_ops;
         c->items[i]->set = set;
@@ -642,6 +643,7 @@ static int op_label_values(struct querier *q, struct str name, const struct sele
 static void op_close(struct querier *q)
 {
     struct db_querier *self = self_of(q);
+    cursor_pool_release(&self->pool);
     head_view_close(self->db->head, &self->head_view);
     store_view_unref(self->view);
     mem_free(self);
@@ -659,6 +661,7 @@ int db_querier_open(struct querier_source *source, int64_t min_t, int64_t max_t,
         return err_set(e, ERR_NOMEM, -1, "out of memory for a querier");
     }
     q->querier.ops = &querier_ops;
+    cursor_pool_init(&q->pool);
     q->db = db;
     q->min_t = min_t;
     q->max_t = max_t;

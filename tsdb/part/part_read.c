@@ -50,20 +50,38 @@ void part_buffer_release(struct part_buffer *b)
     part_buffer_init(b);
 }
 
+/* The state without its rows, which are written before they are read: clearing them would cost more
+ * than most reads. */
+static struct buffer_state *state_new(void)
+{
+    struct buffer_state *s = mem_alloc(sizeof(*s));
+    if (s != NULL) {
+        s->identity = 0;
+        s->page = (struct part_page_ref){.entry = NULL};
+        s->cache = NULL;
+        s->page_offset = 0;
+        s->times_group = UINT32_MAX;
+        s->times_stream = 0;
+        s->times_rows = 0;
+        s->zstd = NULL;
+        strbuf_init(&s->histograms, PART_PAGE_BYTES_MAX);
+    }
+    return s;
+}
+
 /* Arrays for a whole group's rows, made once. */
 static int prepare(struct part_buffer *b, struct part *p, struct buffer_state **state_out)
 {
     if (b->private_state == NULL) {
-        struct buffer_state *s = mem_calloc(1, sizeof(*s));
-        b->times = mem_calloc(PART_GROUP_ROWS_MAX, sizeof(*b->times));
-        b->values = mem_calloc(PART_GROUP_ROWS_MAX, sizeof(*b->values));
-        b->presence = mem_calloc(PRESENCE_WORDS(PART_GROUP_ROWS_MAX), sizeof(*b->presence));
+        struct buffer_state *s = state_new();
+        b->times = mem_alloc(PART_GROUP_ROWS_MAX * sizeof(*b->times));
+        b->values = mem_alloc(PART_GROUP_ROWS_MAX * sizeof(*b->values));
+        b->presence = mem_alloc(PRESENCE_WORDS(PART_GROUP_ROWS_MAX) * sizeof(*b->presence));
         if (s == NULL || b->times == NULL || b->values == NULL || b->presence == NULL) {
             mem_free(s);
             part_buffer_release(b);
             return ERR_NOMEM;
         }
-        strbuf_init(&s->histograms, PART_PAGE_BYTES_MAX);
         b->cap = PART_GROUP_ROWS_MAX;
         b->private_state = s;
     }
