@@ -608,7 +608,8 @@ static void part_statistics(struct tsdb *db, struct tsdb_statistics *out)
         out->part_bytes += info->file_bytes;
         out->part_samples += info->samples;
         out->parts_quarantined +=
-            atomic_load_explicit(&v->parts[i]->damaged, memory_order_relaxed) > 0;
+            atomic_load_explicit(&v->parts[i]->damaged_count, memory_order_relaxed) > 0 ||
+            atomic_load_explicit(&v->parts[i]->unmergeable, memory_order_relaxed);
         out->min_t = info->min_t < out->min_t ? info->min_t : out->min_t;
         out->max_t = info->max_t > out->max_t ? info->max_t : out->max_t;
     }

@@ -136,7 +136,7 @@ static int sort_parts(struct tsdb *db, struct sorted_parts *out)
             .max_t = info->max_t,
             .split = p->about.split,
             .level = p->about.level,
-            .damaged = atomic_load_explicit(&p->damaged, memory_order_relaxed) > 0};
+            .damaged = atomic_load_explicit(&p->unmergeable, memory_order_relaxed)};
     }
     return 0;
 }

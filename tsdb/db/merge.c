@@ -467,11 +467,18 @@ static int write_merged(
     return db_write_part(db, &m->source, &about, part_out, e);
 }
 
-/* A damaged input must not be tried again and again: it is left as it is from now on. */
+/* Reads the input anew, to tell the damaged one: it is left as it is from now on. */
 static void note_damage(struct merge *m)
 {
     for (size_t i = 0; i < m->input_count; i++) {
-        atomic_fetch_add_explicit(&m->inputs[i]->damaged, 1, memory_order_relaxed);
+        struct store_part *p = m->inputs[i];
+        struct strbuf report = STRBUF_INIT;
+        uint64_t problems = 0;
+        int status = part_verify(m->db->fs, part_path(p->part), &report, &problems);
+        if (status != 0 || problems > 0) {
+            atomic_store_explicit(&p->unmergeable, true, memory_order_relaxed);
+        }
+        strbuf_release(&report);
     }
 }
 

@@ -125,10 +125,14 @@ static int read_part(struct series_iter *it, struct series_cursor *c, struct err
 {
     const struct series_source *s = c->source;
     size_t count = 0;
+    c->count = 0;
+    if (store_part_is_damaged(s->part, s->group, s->column)) {
+        return 0; // the set has the warning
+    }
     int status = part_read(s->part->part, s->group, s->group_table, s->column, it->request.min_t,
         it->request.max_t, &c->buffer, &count, e);
     if (status == ERR_CORRUPT) {
-        atomic_fetch_add_explicit(&s->part->damaged, 1, memory_order_relaxed);
+        store_part_add_damage(s->part, s->group, s->column);
     }
     c->times = c->buffer.times;
     c->values = s->kind == COLUMN_FLOAT ? c->buffer.values : NULL;

@@ -76,6 +76,7 @@ int store_part_open(struct vfs *fs, const char *path, struct part_cache *cache, 
         return err_set(e, ERR_NOMEM, -1, "out of memory for part %s", path);
     }
     atomic_init(&p->references, 1);
+    lock_init(&p->damage_lock, LOCK_RANK_LEAF);
     p->about = *about;
     int status = part_open(fs, path, cache, &p->part, e);
     if (status == 0) {
@@ -106,8 +107,38 @@ void store_part_unref(struct store_part *p)
     for (uint32_t i = 0; i < p->schema_count; i++) {
         mem_free(p->schemas[i].columns);
     }
+    lock_release(&p->damage_lock);
+    mem_free(p->damaged);
     mem_free(p->schemas);
     mem_free(p->targets);
     mem_free(p->shapes);
     mem_free(p);
+}
+
+void store_part_add_damage(struct store_part *p, uint32_t group, uint32_t column)
+{
+    lock_take(&p->damage_lock);
+    uint32_t count = atomic_load_explicit(&p->damaged_count, memory_order_relaxed);
+    /* Without memory it stays an error. */
+    if (mem_array_grow((void **)&p->damaged, &p->damaged_cap, count + 1u, sizeof(*p->damaged),
+            DAMAGED_RUNS_MAX) == 0) {
+        p->damaged[count] = (struct damaged_run){group, column};
+        atomic_store_explicit(&p->damaged_count, count + 1, memory_order_relaxed);
+    }
+    lock_give(&p->damage_lock);
+}
+
+bool store_part_is_damaged(struct store_part *p, uint32_t group, uint32_t column)
+{
+    if (atomic_load_explicit(&p->damaged_count, memory_order_relaxed) == 0) {
+        return false;
+    }
+    bool found = false;
+    lock_take(&p->damage_lock);
+    uint32_t count = atomic_load_explicit(&p->damaged_count, memory_order_relaxed);
+    for (uint32_t i = 0; !found && i < count; i++) {
+        found = p->damaged[i].group == group && p->damaged[i].column == column;
+    }
+    lock_give(&p->damage_lock);
+    return found;
 }

@@ -423,7 +423,7 @@ static int add_warnings(struct collection *c, struct series_set *set)
     }
     for (size_t i = 0; i < v->count; i++) {
         const struct part_info *info = part_info(v->parts[i]->part);
-        bool damaged = atomic_load_explicit(&v->parts[i]->damaged, memory_order_relaxed) > 0;
+        bool damaged = atomic_load_explicit(&v->parts[i]->damaged_count, memory_order_relaxed) > 0;
         if (!damaged || info->min_t > c->max_t || info->max_t < c->min_t) {
             continue;
         }

@@ -376,6 +376,89 @@ static void test_damaged_part_is_set_aside(void **state)
     teardown(&f);
 }
 
+struct pass {
+    size_t series, corrupt, samples, warnings;
+};
+
+static struct pass read_everything(struct fixture *f)
+{
+    struct pass pass = {0};
+    struct querier *q = open_querier(f);
+    struct arena arena;
+    struct series_set *set = NULL;
+    arena_init(&arena, 0);
+    const struct select_request request = {.min_t = INT64_MIN, .max_t = INT64_MAX};
+    assert_int_equal(querier_select(q, &request, &arena, &set, NULL), 0);
+    pass.series = set->count;
+    pass.warnings = set->warning_count;
+    for (size_t i = 0; i < set->count; i++) {
+        struct column_iter *it = NULL;
+        struct column_run run;
+        struct err e = ERR_INIT;
+        int status = 0;
+        assert_int_equal(series_open(set->series[i], &arena, &it, &e), 0);
+        while ((status = column_iter_next(it, &run, &e)) == 1) {
+            pass.samples += run.count;
+        }
+        if (status != 0) {
+            assert_int_equal(status, ERR_CORRUPT);
+            assert_non_null(strstr(e.message, "p-"));
+            pass.corrupt++;
+        }
+        column_iter_close(it);
+    }
+    series_set_free(set);
+    arena_release(&arena);
+    querier_close(q);
+    return pass;
+}
+
+/* A damaged page is an error once; then the rest is served with a warning, and merges go round it. */
+static void test_damaged_run_is_left_out(void **state)
+{
+    enum { METRICS = 8, ROWS = 1500 };
+    struct fixture f;
+    char path[1024], metric[32];
+    uint64_t random = 5;
+    setup(&f);
+    struct appender *a = NULL;
+    assert_int_equal(appender_open(tsdb_appender_source(f.db), &a, NULL), 0);
+    for (int m = 0; m < METRICS; m++) {
+        struct series_ref ref;
+        int n = snprintf(metric, sizeof(metric), "m%d", m);
+        struct label labels[] = {
+            {STR("__name__"), str_make(metric, (size_t)n)}, {STR("instance"), STR("a")}};
+        assert_int_equal(appender_series(a, labels, 2, NULL, &ref, NULL), 0);
+        for (int i = 0; i < ROWS; i++) {
+            double value = (double)test_random(&random) / 3;
+            assert_int_equal(appender_append(a, ref, START_MS + i * 1000, value), 0);
+        }
+    }
+    assert_int_equal(appender_commit(a, COMMIT_AS_CONFIGURED, NULL, NULL), 0);
+    assert_int_equal(tsdb_compact(f.db, NULL), 0);
+    part_path_of(&f, path, sizeof(path));
+    reopen(&f);
+    assert_int_equal(sim_vfs_flip_bit(f.sim, path, 40000 * 8), 0);
+    struct pass first = read_everything(&f);
+    assert_int_equal(first.series, METRICS);
+    assert_true(first.corrupt > 0 && first.corrupt < METRICS);
+    assert_int_equal(first.samples, (METRICS - first.corrupt) * ROWS);
+    struct pass second = read_everything(&f);
+    assert_int_equal(second.corrupt, 0);
+    assert_int_equal(second.warnings, 1);
+    assert_int_equal(second.samples, first.samples);
+    /* More of the same day: the sound parts are merged, the damaged one stays. */
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(write_one(&f, "up", "b", NULL, START_MS + i, i), 0);
+        assert_int_equal(tsdb_compact(f.db, NULL), 0);
+    }
+    struct tsdb_statistics s;
+    tsdb_statistics(f.db, &s);
+    assert_int_equal(s.part_count, 2);
+    assert_int_equal(read_everything(&f).samples, first.samples + 3);
+    teardown(&f);
+}
+
 static void test_dump(void **state)
 {
     struct fixture f;
@@ -527,6 +610,7 @@ int main(void)
         cmocka_unit_test(test_times_of_any_age),
         cmocka_unit_test(test_metadata_survives),
         cmocka_unit_test(test_damaged_part_is_set_aside),
+        cmocka_unit_test(test_damaged_run_is_left_out),
         cmocka_unit_test(test_dump),
         cmocka_unit_test(test_threads),
     };
