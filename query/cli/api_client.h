@@ -1,0 +1,33 @@
+/* One question to a server's HTTP API, and the wait for its answer. */
+#ifndef SONDE_QUERY_API_CLIENT_H
+#define SONDE_QUERY_API_CLIENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "base/strbuf.h"
+
+/* Parameters of one question. */
+enum { API_CLIENT_PARAMS_MAX = 16 };
+
+struct api_client_param {
+    const char *name;
+    const char *value; /* NULL: left out */
+};
+
+struct api_client_request {
+    const char *server; /* "http://127.0.0.1:9095", a path prefix included */
+    const char *path;   /* "/api/v1/query" */
+    const struct api_client_param *params;
+    size_t param_count;
+    int64_t timeout_ms;
+};
+
+/* POSTs the parameters as a form and waits. The body is appended to `body`. 0 when there was an
+ * answer, whatever its status; else a sentence that names the server. */
+int api_client_ask(const struct api_client_request *request, unsigned *status_out,
+    struct strbuf *body, struct err *e);
+
+#endif

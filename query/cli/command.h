@@ -1,0 +1,38 @@
+/* The commands of `sonde`: rows of a table. A command is added by a row in sonde.c and a file. */
+#ifndef SONDE_QUERY_COMMAND_H
+#define SONDE_QUERY_COMMAND_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/flags.h"
+#include "base/str.h"
+#include "base/strbuf.h"
+
+/* Exit statuses: something is wrong with what was looked at or asked for; with the command line. */
+enum { COMMAND_FAILED = 1, COMMAND_USAGE = 2 };
+
+/* One word, or two: "query", "tsdb verify". */
+struct command {
+    const char *name;
+    const char *parameters; /* "EXPRESSION [FLAG...]" */
+    const char *help;       /* one line */
+    /* argv[0] is the last word of the name; returns the exit status. */
+    int (*run)(const struct command *self, int argc, char **argv);
+};
+
+int command_query(const struct command *self, int argc, char **argv);
+int command_check_config(const struct command *self, int argc, char **argv);
+int command_tsdb_verify(const struct command *self, int argc, char **argv);
+int command_tsdb_dump(const struct command *self, int argc, char **argv);
+
+/* Parses flags and takes exactly `wanted` other words. `flags` has no row for --help: it is handled
+ * here. 0 to go on; else the command ends with *status_out. */
+int command_parse(const struct command *self, const struct flag *flags, int argc, char **argv,
+    const char **words, size_t wanted, int *status_out);
+/* "sonde: sentence" on standard error; returns COMMAND_FAILED. */
+int command_fail(const struct err *e);
+/* Writes to standard output and releases the text; the exit status. */
+int command_print(struct strbuf *text);
+
+#endif

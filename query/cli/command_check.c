@@ -1,0 +1,29 @@
+/* sonde check config: a configuration file of the server, read as the server reads it. */
+#include <stdio.h>
+
+#include "cli/command.h"
+#include "server/server_config.h"
+
+int command_check_config(const struct command *self, int argc, char **argv)
+{
+    const struct flag none[] = {{.name = NULL}};
+    const char *path;
+    int exit_status;
+    if (command_parse(self, none, argc, argv, &path, 1, &exit_status) != 0) {
+        return exit_status;
+    }
+    struct arena arena;
+    struct server_config config;
+    struct err e = ERR_INIT;
+    arena_init(&arena, 0);
+    int status = server_config_load(&arena, path, NULL, &config, &e);
+    if (status != 0) {
+        arena_release(&arena);
+        return command_fail(&e);
+    }
+    struct strbuf text = STRBUF_INIT;
+    strbuf_addf(&text, "# %s is good. With the defaults filled in:\n", path);
+    server_config_write(&config, &text);
+    arena_release(&arena);
+    return command_print(&text);
+}

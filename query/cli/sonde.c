@@ -1,0 +1,138 @@
+/* sonde: one tool for people. The first words choose a row of the table; --help comes from the rows. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+
+static int command_help(const struct command *self, int argc, char **argv);
+static int command_version(const struct command *self, int argc, char **argv);
+
+static const struct command commands[] = {
+    {"query", "EXPRESSION [FLAG...]", "Ask a server: one time, or a range with --start.",
+        command_query},
+    {"check config", "FILE", "Read a configuration file of the server and say what is wrong.",
+        command_check_config},
+    {"tsdb verify", "DIR", "Check every file of a store that is not in use.", command_tsdb_verify},
+    {"tsdb dump", "PATH [--samples]",
+        "Show what is in a store, a part, a segment of the log or the manifest.",
+        command_tsdb_dump},
+    {"version", "", "Print the version.", command_version},
+    {"help", "", "Print this.", command_help},
+};
+enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
+
+/* ---- What commands share ---- */
+
+int command_fail(const struct err *e)
+{
+    fprintf(stderr, "sonde: %s\n", e->message[0] != '\0' ? e->message : err_text(e->code));
+    return COMMAND_FAILED;
+}
+
+int command_print(struct strbuf *text)
+{
+    int status = strbuf_error(text);
+    bool written = status == 0 && fwrite(text->data, 1, text->size, stdout) == text->size &&
+                   fflush(stdout) == 0;
+    strbuf_release(text);
+    if (!written) {
+        fprintf(stderr, "sonde: cannot write: %s\n", err_text(status != 0 ? status : ERR_IO));
+        return COMMAND_FAILED;
+    }
+    return 0;
+}
+
+static int print_usage(const struct command *self, const struct flag *flags)
+{
+    struct strbuf text = STRBUF_INIT;
+    strbuf_addf(&text, "usage: sonde %s %s\n\n%s\n", self->name, self->parameters, self->help);
+    if (flags[0].name != NULL) {
+        strbuf_add_char(&text, '\n');
+        flags_write_help(flags, &text);
+    }
+    return command_print(&text);
+}
+
+int command_parse(const struct command *self, const struct flag *flags, int argc, char **argv,
+    const char **words, size_t wanted, int *status_out)
+{
+    struct err e = ERR_INIT;
+    size_t count = 0;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            *status_out = print_usage(self, flags);
+            return ERR_CANCELED;
+        }
+    }
+    int status = flags_parse(flags, argc, argv, words, wanted, &count, &e);
+    if (status == 0 && count < wanted) {
+        status = err_set(&e, ERR_INVALID, -1, "usage: sonde %s %s", self->name, self->parameters);
+    }
+    if (status != 0) {
+        (void)command_fail(&e);
+        *status_out = COMMAND_USAGE;
+    }
+    return status;
+}
+
+/* ---- Choosing ---- */
+
+static int command_help(const struct command *self, int argc, char **argv)
+{
+    (void)self, (void)argc, (void)argv;
+    struct strbuf text = STRBUF_INIT;
+    strbuf_add_c(&text, "usage: sonde COMMAND ...\n\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        struct strbuf left = STRBUF_INIT;
+        strbuf_addf(&left, "%s %s", commands[i].name, commands[i].parameters);
+        strbuf_addf(&text, "  %-30s%s\n", left.data != NULL ? left.data : "", commands[i].help);
+        strbuf_release(&left);
+    }
+    strbuf_add_c(&text, "\nsonde COMMAND --help says more.\n");
+    return command_print(&text);
+}
+
+static int command_version(const struct command *self, int argc, char **argv)
+{
+    (void)self, (void)argc, (void)argv;
+    printf("sonde %s\n", SONDE_VERSION);
+    return 0;
+}
+
+/* How many words of argv are the name of the command, 0 when they are not. */
+static int match(const struct command *command, int argc, char **argv)
+{
+    struct str rest = str_of(command->name);
+    int words = 0;
+    while (rest.len > 0) {
+        struct str word = str_split(&rest, ' ');
+        if (words == argc || !str_eq_c(word, argv[words])) {
+            return 0;
+        }
+        words++;
+    }
+    return words;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        (void)command_help(NULL, 0, NULL);
+        return COMMAND_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        return command_help(NULL, 0, NULL);
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        return command_version(NULL, 0, NULL);
+    }
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        int words = match(&commands[i], argc - 1, argv + 1);
+        if (words > 0) {
+            return commands[i].run(&commands[i], argc - words, argv + words);
+        }
+    }
+    fprintf(stderr, "sonde: there is no command \"%s%s%s\"; sonde help lists them\n", argv[1],
+        argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
+    return COMMAND_USAGE;
+}

@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""The tool `sonde` against a running server, a store on disk, and mistakes."""
+
+import glob
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+import remote_write  # noqa: E402
+from sonde_process import Server, program  # noqa: E402
+from prometheus_api import NOW, START, STEP, load  # noqa: E402
+
+
+def sonde(*words):
+    """(exit status, standard output, standard error)"""
+    done = subprocess.run([program("sonde"), *words], text=True, timeout=60,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return done.returncode, done.stdout, done.stderr
+
+
+class Tool(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="sonde-test-")
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def test_help(self):
+        status, text, _ = sonde("help")
+        self.assertEqual(status, 0)
+        for command in ("query", "check config", "tsdb verify", "tsdb dump", "version"):
+            self.assertIn(f"  {command}", text)
+        self.assertEqual(sonde("--help"), (status, text, ""))
+        self.assertEqual(sonde()[0], 2)
+        self.assertIn("usage: sonde query", sonde("query", "--help")[1])
+        self.assertEqual(sonde("version")[:2], sonde("--version")[:2])
+
+    def test_mistakes(self):
+        status, _, error = sonde("querry", "up")
+        self.assertEqual((status, error), (2, 'sonde: there is no command "querry up"; sonde help lists them\n'))
+        self.assertEqual(sonde("query")[0], 2)
+        self.assertEqual(sonde("query", "up", "--end", "1")[0], 2)
+        self.assertEqual(sonde("query", "up", "--output", "xml")[0], 2)
+        self.assertIn("did you mean --server?", sonde("query", "up", "--sever", "x")[2])
+        status, _, error = sonde("query", "up", "--server", "http://127.0.0.1:1")
+        self.assertEqual(status, 1)
+        self.assertIn("no answer from http://127.0.0.1:1", error)
+
+    def test_query(self):
+        with Server() as server:
+            url = f"http://{server.address}"
+            self.assertEqual(remote_write.write(server.address, load())[0], 204)
+            self.assertEqual(sonde("query", "1+1", "--time", "4", "--server", url), (0, "2 @[4]\n", ""))
+            self.assertEqual(
+                sonde("query", "temperature", "--time", str(NOW), "--server", url + "/"),
+                (0, f'temperature{{"http.status"="ok", job="room"}} => 20.5 @[{NOW}]\n', ""))
+            status, text, _ = sonde("query", 'requests_total{code="200"}', "--start", str(START), "--end",
+                                    str(START + 2 * STEP), "--step", "15s", "--server", url)
+            self.assertEqual(status, 0)
+            self.assertEqual(text, 'requests_total{code="200", instance="a:1", job="api"} =>\n'
+                             f"0 @[{START}]\n30 @[{START + STEP}]\n60 @[{START + 2 * STEP}]\n")
+            status, text, _ = sonde("query", "temperature", "--start", str(NOW - 60), "--server", url)
+            self.assertIn(f"20.5 @[{NOW}]", text)
+            status, text, _ = sonde("query", "1", "--output", "json", "--server", url)
+            self.assertEqual(json.loads(text)["data"]["resultType"], "scalar")
+            self.assertEqual(sonde("query", "nothing", "--server", url), (0, "", ""))
+            status, text, error = sonde("query", "sum(", "--server", url)
+            self.assertEqual((status, text), (1, ""))
+            self.assertEqual(
+                error, 'sonde: bad_data: invalid parameter "query": 1:5: parse error: unclosed left '
+                       'parenthesis\n')
+
+    def test_check_config(self):
+        path = os.path.join(self.folder, "a.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("storage: {retention: 3d}\n")
+        status, text, _ = sonde("check", "config", path)
+        self.assertEqual(status, 0)
+        self.assertIn("\n  retention: 3d\n", text)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("storage: {retention: 3 days}\n")
+        status, _, error = sonde("check", "config", path)
+        self.assertEqual(status, 1)
+        self.assertIn(f"{path}:1:22: retention: expected a duration", error)
+
+    def test_store(self):
+        server = Server()
+        with server:
+            self.assertEqual(remote_write.write(server.address, load())[0], 204)
+            self.assertEqual(server.stop(), 0)
+            self.assertEqual(sonde("tsdb", "verify", server.data), (0, f"{server.data} is sound.\n", ""))
+            status, text, _ = sonde("tsdb", "dump", server.data)
+            self.assertEqual(status, 0)
+            self.assertNotEqual(text, "")
+            parts = [p for p in glob.glob(server.data + "/**", recursive=True)
+                     if os.path.isfile(p) and os.path.basename(p).startswith("p-")]
+            self.assertTrue(parts)
+            with open(parts[0], "r+b") as part:
+                part.seek(100)
+                byte = part.read(1)
+                part.seek(100)
+                part.write(bytes([byte[0] ^ 0x55]))
+            status, text, _ = sonde("tsdb", "verify", server.data)
+            self.assertEqual(status, 1, text)
+            self.assertIn("problem", text)
+            self.assertEqual(sonde("tsdb", "verify", "/nowhere")[0], 1)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
