@@ -59,7 +59,7 @@ static int list_segment(void *context, const char *name, bool is_directory)
     }
     char *end = NULL;
     uint64_t first = strtoull(name, &end, 16);
-    if (end != name + 16) {
+    if (end != name + 16 || first == 0 || first > QUEUE_SEQUENCE_MAX) {
         return 0;
     }
     int status = mem_array_grow((void **)&q->segments, &q->segment_cap, q->segment_count + 1,

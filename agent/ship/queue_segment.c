@@ -42,7 +42,9 @@ void queue_record_encode(struct strbuf *out, uint64_t sequence, uint32_t samples
 static size_t plausible_length(const uint8_t *header)
 {
     size_t length = get_le32(header + 8);
-    bool known = get_le32(header) == QUEUE_RECORD_MAGIC && length <= QUEUE_PAYLOAD_MAX;
+    uint64_t sequence = get_le64(header + 16);
+    bool known = get_le32(header) == QUEUE_RECORD_MAGIC && length <= QUEUE_PAYLOAD_MAX &&
+                 sequence > 0 && sequence <= QUEUE_SEQUENCE_MAX;
     return known ? length : 0;
 }
 
@@ -57,14 +59,14 @@ static bool good_record(struct str bytes, size_t offset, struct queue_found *fou
             checksum32(p + CHECKSUM_FROM, QUEUE_RECORD_HEADER - CHECKSUM_FROM + length)) {
         return false;
     }
-    int64_t min_t = (int64_t)get_le64(p + 24);
+    int64_t min_t = (int64_t)get_le64(p + 24), span = (int64_t)get_le32(p + 32);
     *found = (struct queue_found){
         .record =
             {
                 .sequence = get_le64(p + 16),
                 .samples = get_le32(p + 12),
                 .min_t = min_t,
-                .max_t = (int64_t)((uint64_t)min_t + get_le32(p + 32)),
+                .max_t = min_t <= INT64_MAX - span ? min_t + span : INT64_MAX,
                 .payload = str_make((const char *)p + QUEUE_RECORD_HEADER, length),
             },
         .offset = offset,

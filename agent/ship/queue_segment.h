@@ -5,7 +5,7 @@
  *   4   4  checksum32 of the bytes from offset 8 to the end of the payload
  *   8   4  payload length, > 0
  *  12   4  samples in it
- *  16   8  sequence; grows by one from record to record
+ *  16   8  sequence, 1 to QUEUE_SEQUENCE_MAX; grows by one from record to record
  *  24   8  lowest sample time, ms
  *  32   4  highest sample time - lowest, saturated
  *  36   2  kind of payload: 1 remote write 1.0, snappy
@@ -28,6 +28,7 @@
 #define QUEUE_RECORD_HEADER 40u
 #define QUEUE_RECORD_KIND_REMOTE_WRITE 1u
 #define QUEUE_RECORD_VERSION 1u
+#define QUEUE_SEQUENCE_MAX ((uint64_t)1 << 62)
 #define QUEUE_SUFFIX ".queue"
 #define QUEUE_PATH_MAX 4096
 

@@ -31,6 +31,20 @@ struct histogram *histogram_dup(const struct histogram *h, struct arena *arena)
     return copy;
 }
 
+/* Indexes of buckets, and one before and behind, are int32: the walk counts in them. */
+static bool side_fits(const struct histogram_buckets *side)
+{
+    int64_t index = 0;
+    for (size_t i = 0; i < side->span_count; i++) {
+        index += side->spans[i].offset;
+        if (index <= INT32_MIN || index + side->spans[i].length >= INT32_MAX) {
+            return false;
+        }
+        index += side->spans[i].length;
+    }
+    return true;
+}
+
 static int validate_side(
     const struct histogram_buckets *side, const char *name, bool gauge, struct err *e)
 {
@@ -115,6 +129,9 @@ int histogram_validate(const struct histogram *h, struct err *e)
     if (status == 0) {
         status = validate_side(&h->positive, "positive", gauge, e);
     }
+    if (status == 0 && !histogram_can_be_walked(h)) {
+        return err_set(e, ERR_INVALID, -1, "an index of a bucket does not fit 32 bits");
+    }
     return status;
 }
 
@@ -147,20 +164,38 @@ bool histogram_eq(const struct histogram *a, const struct histogram *b)
            bits_eq(a->custom_values, b->custom_values, a->custom_count);
 }
 
+bool histogram_can_be_walked(const struct histogram *h)
+{
+    bool custom = h->schema == HISTOGRAM_SCHEMA_CUSTOM;
+    bool known = custom || (h->schema >= HISTOGRAM_SCHEMA_MIN && h->schema <= HISTOGRAM_SCHEMA_MAX);
+    return known && (!custom || h->negative.span_count == 0) && side_fits(&h->positive) &&
+           side_fits(&h->negative);
+}
+
 /* ---- Walking ---- */
 
 enum walk_stage { WALK_NEGATIVE, WALK_ZERO, WALK_POSITIVE, WALK_DONE };
 
+/* Powers of two beyond this are 0 or infinite. */
+enum { EXPONENT_MAX = 1100 };
+
+static double power_of_two(double factor, int64_t exponent)
+{
+    exponent = exponent < EXPONENT_MAX ? exponent : EXPONENT_MAX;
+    exponent = exponent > -EXPONENT_MAX ? exponent : -EXPONENT_MAX;
+    return ldexp(factor, (int)exponent);
+}
+
 /* Upper bound of bucket `index` on the positive side of an exponential schema: 2^(index * 2^-n). */
-static double exponential_bound(int32_t schema, int32_t index)
+static double exponential_bound(int32_t schema, int64_t index)
 {
     if (schema <= 0) {
-        return ldexp(1.0, index * (1 << -schema));
+        return power_of_two(1.0, index * (1 << -schema));
     }
-    int32_t per_octave = 1 << schema;
-    int32_t octave = index >= 0 ? index / per_octave : -((-index + per_octave - 1) / per_octave);
-    int32_t within = index - octave * per_octave;
-    return ldexp(exp2((double)within / per_octave), octave);
+    int64_t per_octave = 1 << schema;
+    int64_t octave = index >= 0 ? index / per_octave : -((-index + per_octave - 1) / per_octave);
+    int64_t within = index - octave * per_octave;
+    return power_of_two(exp2((double)within / (double)per_octave), octave);
 }
 
 static double custom_bound(const struct histogram *h, int32_t index)
@@ -216,7 +251,7 @@ static bool next_negative(struct histogram_walk *w, struct histogram_bucket *buc
     w->position--;
     *bucket_out = (struct histogram_bucket){
         .lower = -exponential_bound(w->histogram->schema, w->index),
-        .upper = -exponential_bound(w->histogram->schema, w->index - 1),
+        .upper = -exponential_bound(w->histogram->schema, (int64_t)w->index - 1),
         .lower_inclusive = true,
         .count = side->counts[w->position],
         .index = w->index,
@@ -238,8 +273,8 @@ static bool next_positive(struct histogram_walk *w, struct histogram_bucket *buc
     }
     bool custom = h->schema == HISTOGRAM_SCHEMA_CUSTOM;
     *bucket_out = (struct histogram_bucket){
-        .lower =
-            custom ? custom_bound(h, w->index - 1) : exponential_bound(h->schema, w->index - 1),
+        .lower = custom ? custom_bound(h, w->index - 1)
+                        : exponential_bound(h->schema, (int64_t)w->index - 1),
         .upper = custom ? custom_bound(h, w->index) : exponential_bound(h->schema, w->index),
         .lower_inclusive = custom && w->index == 0,
         .upper_inclusive = true,

@@ -16,7 +16,8 @@
  *           else u64 le bits
  *
  * Validity: every length is checked against the bytes left before anything is allocated; spans must
- * add up to at most HISTOGRAM_BUCKETS_MAX; nothing may follow the last field.
+ * add up to at most HISTOGRAM_BUCKETS_MAX; the schema is known and bucket indexes fit 32 bits; nothing
+ * may follow the last field.
  */
 #include <math.h>
 
@@ -201,6 +202,9 @@ int histogram_decode(struct str bytes, struct arena *arena, struct histogram **h
         status = get_custom(&in, arena, h);
     }
     if (status == 0 && (in.failed || decbuf_left(&in) != 0)) {
+        status = ERR_CORRUPT;
+    }
+    if (status == 0 && !histogram_can_be_walked(h)) {
         status = ERR_CORRUPT;
     }
     if (status == 0) {

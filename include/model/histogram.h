@@ -61,6 +61,9 @@ struct histogram *histogram_dup(const struct histogram *h, struct arena *arena);
 /* Well-formed? Spans fit counts, counts are not negative (unless gauge), bounds ascend, schema
  * known, limits kept. 0 or ERR_INVALID with the sentence Prometheus gives. */
 int histogram_validate(const struct histogram *h, struct err *e);
+/* The part of it that memory safety rests on: a known schema, and bucket indexes that fit. Counts and
+ * bounds may still be nonsense. */
+bool histogram_can_be_walked(const struct histogram *h);
 /* Same buckets, counts, sum bits and thresholds. */
 bool histogram_eq(const struct histogram *a, const struct histogram *b);
 
@@ -69,7 +72,7 @@ bool histogram_eq(const struct histogram *a, const struct histogram *b);
 void histogram_encode(const struct histogram *h, struct strbuf *out);
 int histogram_decode(struct str bytes, struct arena *arena, struct histogram **histogram_out);
 
-/* Walks buckets of both sides in ascending value order, empty buckets of spans included, the zero bucket
+/* Walks buckets of both sides (of a histogram that can be walked: decoded, or validated) in ascending value order, empty buckets of spans included, the zero bucket
  * in its place when its count is above 0. Bounds are cut at the zero bucket, as Prometheus shows them. */
 struct histogram_bucket {
     double lower, upper;
