@@ -199,6 +199,9 @@ static int final_labels(struct target *t, const struct label *pairs, size_t coun
     int status = 0;
     labels_builder_init(b);
     for (size_t i = 0; i < count; i++) {
+        if (has_label(pairs, i, pairs[i].name)) {
+            return ERR_INVALID; /* twice: which one would it be? */
+        }
         labels_builder_set(b, pairs[i].name, pairs[i].value);
     }
     for (size_t i = 0; status == 0 && i < labels_count(t->options.labels); i++) {

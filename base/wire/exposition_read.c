@@ -127,14 +127,16 @@ static bool parse_value(struct str text, double *value_out)
     return memchr(text.ptr, 'x', text.len) == NULL && memchr(text.ptr, 'X', text.len) == NULL;
 }
 
-/* Seconds with decimals (OpenMetrics) to milliseconds. */
+/* Seconds with decimals (OpenMetrics) to milliseconds; what no int64 holds is the last one that does,
+ * for whoever takes the sample to refuse. */
 static bool parse_seconds(struct str text, int64_t *t_ms_out)
 {
+    static const double most_ms = 9223372036854774784.0; /* the largest double below 2^63 */
     double seconds;
-    if (!parse_value(text, &seconds) || !isfinite(seconds) || fabs(seconds) > 9e15) {
+    if (!parse_value(text, &seconds) || !isfinite(seconds)) {
         return false;
     }
-    *t_ms_out = (int64_t)(seconds * 1000);
+    *t_ms_out = (int64_t)fmax(-most_ms, fmin(seconds * 1000, most_ms));
     return true;
 }
 

@@ -244,6 +244,7 @@ static void test_failures_take_nothing_and_end_all_once(void **state)
         {"network", {.error = ERR_IO}, ""},
         {"parse error on the last line", {.answer_body = {"a 9\nb 9\nd 9\nc\n", 14}}, "line 4"},
         {"labels that do not parse", {.answer_body = {"a 9\nd{x=1} 9\n", 13}}, "line 2"},
+        {"a label twice", {.answer_body = {"a 9\nd{x=\"1\",x=\"2\"} 9\n", 22}}, "line 2"},
         {"no name", {.answer_body = {"a 9\n{x=\"1\"} 9\n", 14}}, "no metric name"},
         {"too large", {.answer_body = {"a 9\nb 9\nc 9\n#                       \n", 37}},
             "larger than 36 bytes"},
