@@ -1,147 +1,226 @@
 #!/usr/bin/env python3
-"""kill -9 under load: no acknowledged sample may be lost.
+"""Kills the server while it is written to, and looks for every sample that it had acknowledged.
 
-A writer sends batches, one timestamp for all series each, and notes those that were answered 204. After a
-moment the server is killed (every third time while it compacts), started again on its folder, and asked for
-everything: each acknowledged sample must be there with its value, and a batch that was under way must be
-there wholly or not at all.
+    kill_loop.py [--kills N] [--writers N]
 
-usage: kill_loop.py [--kills N] [--seed N]; the seed is printed and repeats the moments of killing.
+Several writers send remote write as fast as they are answered; now and then one sends a request twice,
+waits for the disk (ack=durable) or has everything sealed and merged (admin/tsdb/compact). At a random
+moment the server gets SIGKILL, in one round of five once more while it starts. Then, before anything else
+is written:
+
+  lost   samples of an answered request that are not there, or with another value
+  torn   requests that were cut off by the kill and are there in part: a commit is all or nothing
+
+A request that was cut off is sent again, as senders do. After the last round everything is read once
+more, before and after an orderly restart, and the files are verified by `sonde tsdb verify`.
+
+Writer w has SERIES series; the sample with number n has the same time in all of them and a value that
+follows from (w, series, n), so that a list of numbers is all there is to remember. SONDE_SEED repeats the
+random decisions, though not the moment at which the machine carries them out.
 """
-
 import argparse
 import http.client
-import json
 import os
 import random
+import subprocess
 import sys
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 import remote_write  # noqa: E402
-from sonde_process import Server  # noqa: E402
+from programs import (Failure, Skip, find_program, post, scratch,  # noqa: E402
+                      server, start, write_file)
 
-SERIES = 40
-SPACING_MS = 100  # between batches
-HISTORY_MS = 3 * 3600 * 1000  # how far back the first batch lies
+SERIES = 24
+STEP_MS = 5
+TIMES_MAX = 6  # samples of a series in one request
+RUN_SECONDS = (0.02, 1.2)
+START_SECONDS = (0.0, 0.08)
+CONFIG = "storage:\n  seal_interval: 1m\n"
+
+
+def value_of(writer, series, number):
+    return writer * 1e9 + number + series / 64
 
 
 class Writer:
-    """Sends batch after batch until the server is gone."""
+    """One sender: its numbers, and what became of them."""
 
-    def __init__(self, address, base_ms, batch):
-        self.address, self.base_ms, self.batch = address, base_ms, batch
-        self.acknowledged = []
-        self.thread = threading.Thread(target=self.run)
-        self.thread.start()
+    def __init__(self, index, seed, base_ms):
+        self.index = index
+        self.chance = random.Random(seed)
+        self.base_ms = base_ms
+        self.next = 0
+        self.acknowledged = []  # numbers whose request was answered
+        self.cut_off = []  # numbers of the request under way when the server died
+        self.refusal = None
 
-    def run(self):
-        connection = http.client.HTTPConnection(self.address, timeout=60)
-        try:
-            while True:
-                time_ms = self.base_ms + self.batch * SPACING_MS
-                batch = [({"__name__": "kill_loop", "job": "loop", "instance": f"i{i % 4}", "n": str(i)},
-                          [(time_ms, value_of(self.batch, i))]) for i in range(SERIES)]
-                status, text, _ = remote_write.write(self.address, batch, connection=connection)
-                if status == 204:
-                    self.acknowledged.append(self.batch)
-                elif status != 503:  # 503: it is being compacted or stopped, and says come again
-                    raise AssertionError(f"{status}: {text}")
-                self.batch += 1
-        except (OSError, http.client.HTTPException):
-            pass  # killed
-        finally:
-            connection.close()
+    def time_of(self, number):
+        return self.base_ms + number * STEP_MS
 
+    def message(self, numbers):
+        all_series = []
+        for series in range(SERIES):
+            labels = {"__name__": "loop", "job": "kill", "instance": f"writer{self.index}", "series": str(series)}
+            all_series.append((labels, [(self.time_of(n), value_of(self.index, series, n)) for n in numbers]))
+        return all_series
 
-def value_of(batch, series):
-    return batch * 1000.0 + series
-
-
-def read_batches(server, base_ms, first, last):
-    """{batch: {series: value}} of the batches first..last."""
-    found = {}
-    for begin in range(first, last + 1, 5000):
-        end = min(last, begin + 4999)
-        span_ms = (end - begin) * SPACING_MS + 1
-        at = (base_ms + end * SPACING_MS) / 1000
-        status, body, _ = server.post(
-            "/api/v1/query", [("query", f"kill_loop[{span_ms}ms]"), ("time", f"{at:.3f}")])
-        assert status == 200, body
-        for element in json.loads(body)["data"]["result"]:
-            for seconds, value in element["values"]:
-                batch = round((seconds * 1000 - base_ms) / SPACING_MS)
-                found.setdefault(batch, {})[int(element["metric"]["n"])] = float(value)
-    return found
-
-
-def check(found, acknowledged, first, last):
-    """(acknowledged samples that are lost, batches that are torn, values that are wrong)"""
-    lost = torn = wrong = 0
-    for batch in range(first, last + 1):
-        samples = found.get(batch, {})
-        if batch in acknowledged:
-            lost += SERIES - len(samples)
-        elif 0 < len(samples) < SERIES:
-            torn += 1
-        wrong += sum(value != value_of(batch, series) for series, value in samples.items())
-    return lost, torn, wrong
-
-
-def compact(address):
-    """Asks for a compaction and does not wait for the answer to arrive."""
-    def ask():
+    def run(self, address):
+        """Writes until the server is gone."""
         connection = http.client.HTTPConnection(address, timeout=60)
         try:
-            connection.request("POST", "/api/v1/admin/tsdb/compact")
-            connection.getresponse().read()
+            while self.refusal is None:
+                self.write_one(address, connection)
         except (OSError, http.client.HTTPException):
             pass
         finally:
             connection.close()
-    thread = threading.Thread(target=ask)
-    thread.start()
-    return thread
+
+    def write_one(self, address, connection):
+        if not self.cut_off:
+            count = self.chance.randrange(1, TIMES_MAX + 1)
+            self.cut_off = list(range(self.next, self.next + count))
+            self.next += count
+        path = "/api/v1/write" + ("?ack=durable" if self.chance.random() < 0.05 else "")
+        repeats = 2 if self.chance.random() < 0.05 else 1
+        for _ in range(repeats):
+            status, text, _ = remote_write.write(address, self.message(self.cut_off), path, connection)
+        if status in (200, 204):
+            self.acknowledged += self.cut_off
+            self.cut_off = []
+        elif status not in (429, 503):
+            self.refusal = f"{status} {text}"
 
 
-def run(kills, seed):
-    dice = random.Random(seed)
-    base_ms = int(time.time() * 1000) - HISTORY_MS
-    acknowledged, first, totals = set(), 0, [0, 0, 0]
-    with Server() as server:
-        for kill in range(kills):
-            writer = Writer(server.address, base_ms, first)
-            time.sleep(dice.uniform(0.02, 0.3))
-            threads = [compact(server.address)] if kill % 3 == 2 else []
-            time.sleep(dice.uniform(0, 0.02))
-            server.kill()
-            for thread in threads + [writer.thread]:
-                thread.join()
-            acknowledged.update(writer.acknowledged)
-            server.start()
-            last = writer.batch
-            result = check(read_batches(server, base_ms, first, last), acknowledged, first, last)
-            totals = [total + more for total, more in zip(totals, result)]
-            if any(result):
-                print(f"kill {kill}: lost, torn, wrong = {result}")
-            first = last + 1
-        everything = check(read_batches(server, base_ms, 0, first), acknowledged, 0, first)
-        assert server.stop() == 0, server.read_log()
-    samples = len(acknowledged) * SERIES
-    print(f"{kills} kills, {samples} samples acknowledged; lost {totals[0]}, torn batches {totals[1]}, "
-          f"wrong values {totals[2]}; at the end {everything}")
-    return 1 if any(totals) or any(everything) or not samples else 0
+# ---- What is there -------------------------------------------------------------------------------
+
+
+def stored(store, writer, first, last):
+    """{series: {number: value}} of the numbers first..last, by a range selector."""
+    end_ms = writer.time_of(last)
+    width_ms = (last - first) * STEP_MS + STEP_MS // 2
+    found = store.query(f'loop{{instance="writer{writer.index}"}}[{width_ms}ms]', time=f"{end_ms / 1000:.3f}")
+    by_series = {}
+    for series in found:
+        numbers = {round((t * 1000 - writer.base_ms) / STEP_MS): float(v) for t, v in series["values"]}
+        by_series[int(series["metric"]["series"])] = numbers
+    return by_series
+
+
+def check(store, writer, since):
+    """(lost, torn) among the numbers from `since` on, as sentences."""
+    if writer.next == since:
+        return [], []
+    found = stored(store, writer, since, writer.next - 1)
+    lost, there = [], 0
+    for series in range(SERIES):
+        values = found.get(series, {})
+        for number in writer.acknowledged:
+            if number >= since and values.get(number) != value_of(writer.index, series, number):
+                lost.append(f"writer {writer.index}, series {series}, number {number}: {values.get(number)}")
+        there += sum(number in values for number in writer.cut_off)
+    whole = SERIES * len(writer.cut_off)
+    torn = [f"writer {writer.index}: {there} of the {whole} samples of a request"] if 0 < there < whole else []
+    return lost, torn
+
+
+def check_all(store, writers, since):
+    lost, torn = [], []
+    for writer in writers:
+        more_lost, more_torn = check(store, writer, since[writer.index])
+        lost += more_lost
+        torn += more_torn
+    for sentence in (lost + torn)[:10]:
+        print(f"    {sentence}")
+    return len(lost), len(torn)
+
+
+# ---- Rounds --------------------------------------------------------------------------------------
+
+
+def compact(store, chance):
+    """Now and then, beside the writers; the kill may come in the middle."""
+    time.sleep(chance.uniform(0, RUN_SECONDS[1]))
+    try:
+        post(f"{store.url}/api/v1/admin/tsdb/compact")
+    except (OSError, http.client.HTTPException):
+        pass
+
+
+def play_round(store, writers, chance):
+    threads = [threading.Thread(target=writer.run, args=(store.address,)) for writer in writers]
+    if chance.random() < 0.4:
+        threads.append(threading.Thread(target=compact, args=(store, random.Random(chance.random()))))
+    for thread in threads:
+        thread.start()
+    time.sleep(chance.uniform(*RUN_SECONDS))
+    ended = None if store.is_running() else store.process.returncode
+    store.kill()
+    for thread in threads:
+        thread.join()
+    if ended is not None:
+        raise Failure(f"the server ended by itself with {ended}:\n{store.log_end()}")
+    for writer in writers:
+        if writer.refusal:
+            raise Failure(f"a write was refused: {writer.refusal}")
+    if chance.random() < 0.2:
+        store.launch()
+        time.sleep(chance.uniform(*START_SECONDS))
+        store.kill()
+    store.start()
+
+
+def verify_files(folder):
+    try:
+        sonde = find_program("sonde")
+    except Skip as reason:
+        print(f"files not verified: {reason}")
+        return
+    done = subprocess.run([sonde, "tsdb", "verify", os.path.join(folder, "server")], text=True,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if done.returncode != 0:
+        raise Failure(f"sonde tsdb verify ends with {done.returncode}:\n{done.stdout}")
+
+
+def play(folder, store, writers, chance, kills):
+    """(acknowledged samples, lost, torn)"""
+    lost = torn = 0
+    for number in range(1, kills + 1):
+        since = [writer.acknowledged[-1] + 1 if writer.acknowledged else 0 for writer in writers]
+        play_round(store, writers, chance)
+        more_lost, more_torn = check_all(store, writers, since)
+        if more_lost or more_torn:
+            print(f"kill {number}: {more_lost} samples lost, {more_torn} requests torn", flush=True)
+        lost += more_lost
+        torn += more_torn
+    for writer in writers:
+        writer.cut_off = []
+    lost = max(lost, check_all(store, writers, [0] * len(writers))[0])
+    store.stop()
+    verify_files(folder)
+    store.start()
+    lost = max(lost, check_all(store, writers, [0] * len(writers))[0])
+    return sum(len(writer.acknowledged) for writer in writers) * SERIES, lost, torn
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=int(os.environ.get("SONDE_SEED", "1")))
-    options = parser.parse_args()
-    print(f"seed {options.seed}")
-    return run(options.kills, options.seed)
+    parser.add_argument("--writers", type=int, default=4)
+    arguments = parser.parse_args()
+    seed = int(os.environ.get("SONDE_SEED") or random.randrange(1 << 32))
+    print(f"seed {seed}", flush=True)
+    chance = random.Random(seed)
+    base_ms = (int(time.time()) - 3600) * 1000
+    writers = [Writer(i, seed + 1 + i, base_ms) for i in range(arguments.writers)]
+    with scratch() as folder:
+        config = write_file(os.path.join(folder, "server.yaml"), CONFIG)
+        with server(folder, flags=["--config", config]) as store:
+            samples, lost, torn = play(folder, store, writers, chance, arguments.kills)
+    print(f"{arguments.kills} kills, {samples} acknowledged samples, {lost} lost, {torn} requests torn")
+    return 1 if lost or torn or samples == 0 else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    start(main)
