@@ -13,7 +13,8 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 import remote_write  # noqa: E402
-from sonde_process import Server, free_port, program  # noqa: E402
+from programs import find_program, free_port, start  # noqa: E402
+from sonde_process import Server, run_cases  # noqa: E402
 
 
 class Refusals(unittest.TestCase):
@@ -23,7 +24,7 @@ class Refusals(unittest.TestCase):
 
     def refused(self, *flags, status=1):
         """Runs the server, which must end by itself; the one line it wrote."""
-        done = subprocess.run([program("sonde-server"), *flags], text=True, timeout=60,
+        done = subprocess.run([find_program("sonde-server"), *flags], text=True, timeout=60,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.folder)
         self.assertEqual(done.returncode, status, done.stderr)
         lines = [line for line in done.stderr.splitlines() if not line.startswith("ts=")]
@@ -56,7 +57,7 @@ class Refusals(unittest.TestCase):
 
     def test_good_configuration(self):
         good = self.path("good.yaml", "storage: {retention: 3d}\n")
-        done = subprocess.run([program("sonde-server"), "--config", good, "--check-config"],
+        done = subprocess.run([find_program("sonde-server"), "--config", good, "--check-config"],
                               text=True, stdout=subprocess.PIPE, timeout=60)
         self.assertEqual((done.returncode, done.stdout), (0, "The settings are good.\n"))
 
@@ -131,4 +132,4 @@ class Refusals(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=1)
+    start(run_cases)

@@ -56,7 +56,7 @@ def start(main):
 
 def find_program(name):
     """The path of a program of this tree."""
-    path = os.path.join(os.environ.get("SONDE_BIN", os.path.join(ROOT, "build/release/bin")), name)
+    path = os.path.abspath(os.path.join(os.environ.get("SONDE_BIN", os.path.join(ROOT, "build/release/bin")), name))
     if not os.access(path, os.X_OK):
         raise Skip(f"{name} is not built: {os.path.relpath(path, ROOT)}")
     return path
@@ -214,9 +214,9 @@ class Program:
         return self.process is not None and self.process.poll() is None
 
     def stop(self):
-        """SIGTERM, and SIGKILL for one that does not listen. Nothing when it is not running."""
+        """SIGTERM, and SIGKILL for one that does not listen; the exit status."""
         if self.process is None:
-            return
+            return 0
         self.process.terminate()
         try:
             status = self.process.wait(STOP_SECONDS)
@@ -226,6 +226,7 @@ class Program:
         self.process = None
         if self.ours and status != 0:
             raise Failure(f"{self.name} ended with {status}:\n{self.log_end()}")
+        return status
 
     def kill(self):
         """kill -9. Nothing when it is not running."""

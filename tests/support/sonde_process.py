@@ -1,97 +1,42 @@
-"""The real sonde-server in a test: started on a free loopback port with a folder of its own, spoken to,
-stopped by its process id."""
+"""sonde-server for test cases of unittest: a Program with a data folder of its own that outlives kills and
+restarts, and answers as (status, body, headers).
+
+    class Cases(unittest.TestCase): ...  with Server("--retention", "3d") as server: ...
+    start(run_cases)
+"""
 
 import http.client
 import json
 import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
-import time
+import unittest
 import urllib.parse
 
-SKIP = 77
-READY_SECONDS = 60
+from programs import Program, find_program, free_port
 
 
-def program(name):
-    """The path of a program; ends the test as skipped when it is not built."""
-    path = os.path.join(os.path.abspath(os.environ.get("SONDE_BIN", "build/dev/bin")), name)
-    if not os.access(path, os.X_OK):
-        print(f"skipped: {path} is not built")
-        sys.exit(SKIP)
-    return path
+def run_cases():
+    """All cases of the script, once it is known that there is a server to test."""
+    find_program("sonde-server")
+    return 0 if unittest.main(verbosity=1, exit=False).result.wasSuccessful() else 1
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-class Server:
+class Server(Program):
     """One data folder; the process may be started and stopped on it many times."""
 
     def __init__(self, *flags, prefix=""):
-        self.prefix = prefix
         self.folder = tempfile.mkdtemp(prefix="sonde-test-")
         self.data = os.path.join(self.folder, "data")
-        self.log = os.path.join(self.folder, "log")
-        self.address = f"127.0.0.1:{free_port()}"
-        self.flags = list(flags)
-        self.process = None
+        port = free_port()
+        command = [find_program("sonde-server"), "--data", self.data, "--listen", f"127.0.0.1:{port}", *flags]
+        super().__init__("sonde-server", command, port, os.path.join(self.folder, "log"), prefix + "/-/ready")
 
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *exception):
-        self.stop()
-        if exception[0] is not None:
-            print(f"--- log of the server\n{self.read_log()}")
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def start(self):
-        command = [program("sonde-server"), "--data", self.data, "--listen", self.address, *self.flags]
-        with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(command, stderr=log, stdout=log)
-        self.wait_ready()
-
-    def wait_ready(self):
-        deadline = time.monotonic() + READY_SECONDS
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.read_log()}")
-            try:
-                if self.get(self.prefix + "/-/ready")[0] == 200:
-                    return
-            except OSError:
-                pass
-            time.sleep(0.01)
-        raise AssertionError(f"not ready within {READY_SECONDS} s:\n{self.read_log()}")
-
-    def stop(self):
-        """SIGTERM; returns the exit status."""
-        if self.process is None:
-            return 0
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(timeout=120)
-        self.process = None
-        return status
-
-    def kill(self):
-        """SIGKILL: what a crash leaves behind."""
-        self.process.kill()
-        self.process.wait()
-        self.process = None
-
-    def read_log(self):
-        with open(self.log, encoding="utf-8", errors="replace") as log:
-            return log.read()
+    def __exit__(self, kind, error, trace):
+        try:
+            super().__exit__(kind, error, trace)
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- HTTP ---
 
