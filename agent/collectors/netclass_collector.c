@@ -13,7 +13,7 @@
 
 #include "base/mem.h"
 #include "collectors/devices.h"
-#include "collectors/link_dump.h"
+#include "collectors/netlink_dump.h"
 #include "collectors/rows.h"
 #include "procfs/field.h"
 
@@ -142,7 +142,7 @@ struct interface_row {
 struct netclass_state {
     struct devices devices;
     struct collect_filter filter;
-    struct link_dump *dump;
+    struct netlink_dump *dump;
     struct interface_row *rows;
     size_t count, cap;
     uint64_t devices_due; /* with netlink: pass in which to list the directory again */
@@ -154,7 +154,8 @@ static int netclass_open(struct collect *c, void *state, struct err *e)
     devices_init(&s->devices, COLLECT_SYS, "class/net", net_files, FILE_COUNT);
     int status = collect_filter_open_exclude(c, COLLECTOR_SETTING_NETCLASS_EXCLUDE, &s->filter, e);
     bool own_sys = strcmp(c->roots[COLLECT_SYS], "/sys") == 0;
-    if (status == 0 && c->use_netlink && own_sys && link_dump_open(&s->dump) != 0) {
+    if (status == 0 && c->use_netlink && own_sys &&
+        netlink_dump_open(NETLINK_FAMILY_LINKS, &s->dump) != 0) {
         s->dump = NULL; // the files then
     }
     return status;
@@ -388,7 +389,7 @@ static void refresh_devices(struct collect *c, struct netclass_state *s)
 static int ask_netlink(struct collect *c, struct netclass_state *s)
 {
     struct dump_walk walk = {.state = s};
-    int status = link_dump_run(s->dump, LINK_DUMP_PROPERTIES, add_link, &walk);
+    int status = netlink_dump_links(s->dump, NETLINK_LINKS_WITHOUT_STATS, add_link, &walk);
     s->count = walk.count;
     refresh_devices(c, s);
     for (size_t i = 0; i < s->count; i++) {
@@ -466,7 +467,7 @@ static void netclass_close(struct collect *c, void *state)
     struct netclass_state *s = state;
     devices_close(c, &s->devices);
     collect_filter_close(&s->filter);
-    link_dump_close(s->dump);
+    netlink_dump_close(s->dump);
     mem_free(s->rows);
 }
 

@@ -5,7 +5,7 @@
  * missing.
  */
 #include "base/mem.h"
-#include "collectors/link_dump.h"
+#include "collectors/netlink_dump.h"
 #include "collectors/rows.h"
 #include "procfs/net_dev.h"
 
@@ -71,7 +71,7 @@ struct interface_row {
 struct netdev_state {
     struct kept_file file;
     struct collect_filter filter;
-    struct link_dump *dump;
+    struct netlink_dump *dump;
     struct interface_row *rows;
     size_t count, cap;
 };
@@ -81,7 +81,7 @@ static int netdev_open(struct collect *c, void *state, struct err *e)
     struct netdev_state *s = state;
     int status = collect_filter_open(
         c, COLLECTOR_SETTING_NETDEV_INCLUDE, COLLECTOR_SETTING_NETDEV_EXCLUDE, &s->filter, e);
-    if (status == 0 && c->use_netlink && link_dump_open(&s->dump) != 0) {
+    if (status == 0 && c->use_netlink && netlink_dump_open(NETLINK_FAMILY_LINKS, &s->dump) != 0) {
         s->dump = NULL; // the text file then
     }
     return status;
@@ -186,8 +186,9 @@ static int netdev_collect(struct collect *c, void *state)
 {
     struct netdev_state *s = state;
     s->count = 0;
-    int status =
-        s->dump != NULL ? link_dump_run(s->dump, LINK_DUMP_ALL, add_link, s) : read_text_file(c, s);
+    int status = s->dump != NULL
+                     ? netlink_dump_links(s->dump, NETLINK_LINKS_WITH_STATS, add_link, s)
+                     : read_text_file(c, s);
     for (int column = 0; column < COLUMNS; column++) {
         metric_family(
             c->sink, column_rows[column].name, METRIC_TYPE_COUNTER, column_rows[column].help);
@@ -206,7 +207,7 @@ static void netdev_close(struct collect *c, void *state)
 {
     struct netdev_state *s = state;
     kept_file_close(c, &s->file);
-    link_dump_close(s->dump);
+    netlink_dump_close(s->dump);
     collect_filter_close(&s->filter);
     mem_free(s->rows);
 }

@@ -3,11 +3,8 @@
 
 #include "base/err.h"
 
-/* Numbers of the kernel's interface (linux/netlink.h, linux/if_link.h), which never change. */
+/* Numbers of the kernel's interface (linux/rtnetlink.h, linux/if_link.h), which never change. */
 enum {
-    MESSAGE_HEADER_BYTES = 16,
-    MESSAGE_ERROR = 2,
-    MESSAGE_DONE = 3,
     MESSAGE_NEWLINK = 16,
     LINK_HEADER_BYTES = 16,
     LINK_TYPE_OFFSET = 2,
@@ -50,25 +47,6 @@ const char *procfs_link_operstate(uint32_t operstate)
     return operstate < sizeof(names) / sizeof(names[0]) ? names[operstate] : "unknown";
 }
 
-static uint16_t read_u16(const char *p)
-{
-    uint16_t value;
-    memcpy(&value, p, sizeof(value));
-    return value;
-}
-
-static uint32_t read_u32(const char *p)
-{
-    uint32_t value;
-    memcpy(&value, p, sizeof(value));
-    return value;
-}
-
-static size_t padded(size_t length)
-{
-    return (length + 3) & ~(size_t)3;
-}
-
 static int read_stats(struct str value, struct procfs_link *link)
 {
     size_t count = value.len / sizeof(uint64_t);
@@ -91,7 +69,8 @@ static int read_number(unsigned type, struct str value, struct procfs_link *link
         if (value.len < attribute->size) {
             return ERR_CORRUPT;
         }
-        uint32_t number = attribute->size == 1 ? (uint8_t)value.ptr[0] : read_u32(value.ptr);
+        uint32_t number =
+            attribute->size == 1 ? (uint8_t)value.ptr[0] : procfs_netlink_u32(value.ptr);
         memcpy((char *)link + attribute->offset, &number, sizeof(number));
         link->present |= attribute->bit;
     }
@@ -126,14 +105,14 @@ static int read_link(struct str payload, struct procfs_link *link_out)
         return ERR_CORRUPT;
     }
     struct procfs_link link = {
-        .index = (int32_t)read_u32(payload.ptr + LINK_INDEX_OFFSET),
-        .hardware_type = read_u16(payload.ptr + LINK_TYPE_OFFSET),
-        .flags = read_u32(payload.ptr + LINK_FLAGS_OFFSET),
+        .index = (int32_t)procfs_netlink_u32(payload.ptr + LINK_INDEX_OFFSET),
+        .hardware_type = procfs_netlink_u16(payload.ptr + LINK_TYPE_OFFSET),
+        .flags = procfs_netlink_u32(payload.ptr + LINK_FLAGS_OFFSET),
     };
     struct str rest = str_skip(payload, LINK_HEADER_BYTES);
     while (rest.len >= ATTRIBUTE_HEADER_BYTES) {
-        size_t length = read_u16(rest.ptr);
-        unsigned type = read_u16(rest.ptr + 2) & ATTRIBUTE_TYPE_MASK;
+        size_t length = procfs_netlink_u16(rest.ptr);
+        unsigned type = procfs_netlink_u16(rest.ptr + 2) & ATTRIBUTE_TYPE_MASK;
         if (length < ATTRIBUTE_HEADER_BYTES || length > rest.len) {
             return ERR_CORRUPT;
         }
@@ -143,39 +122,18 @@ static int read_link(struct str payload, struct procfs_link *link_out)
         if (status != 0) {
             return status;
         }
-        rest = str_skip(rest, padded(length));
+        rest = str_skip(rest, procfs_netlink_padded(length));
     }
     if (link.name.len == 0) {
         return ERR_CORRUPT;
     }
     *link_out = link;
-    return PROCFS_LINK_ROW;
+    return PROCFS_NETLINK_ROW;
 }
 
 int procfs_link_next(struct str *rest, struct procfs_link *link_out)
 {
-    while (rest->len > 0) {
-        if (rest->len < MESSAGE_HEADER_BYTES) {
-            return ERR_CORRUPT;
-        }
-        size_t length = read_u32(rest->ptr);
-        unsigned type = read_u16(rest->ptr + 4);
-        if (length < MESSAGE_HEADER_BYTES || length > rest->len) {
-            return ERR_CORRUPT;
-        }
-        struct str payload =
-            str_make(rest->ptr + MESSAGE_HEADER_BYTES, length - MESSAGE_HEADER_BYTES);
-        *rest = str_skip(*rest, padded(length));
-        switch (type) {
-        case MESSAGE_NEWLINK:
-            return read_link(payload, link_out);
-        case MESSAGE_DONE:
-            return PROCFS_LINK_DONE;
-        case MESSAGE_ERROR:
-            return ERR_IO;
-        default:
-            break;
-        }
-    }
-    return PROCFS_LINK_END;
+    struct str payload;
+    int result = procfs_netlink_next(rest, MESSAGE_NEWLINK, &payload);
+    return result == PROCFS_NETLINK_ROW ? read_link(payload, link_out) : result;
 }

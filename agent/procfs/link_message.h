@@ -1,10 +1,5 @@
-/* Answers of the kernel to RTM_GETLINK (rtnetlink(7)): one message a network interface.
- *
- * A datagram holds messages one behind the other, each
- *
- *   u32 length (header included) | u16 type | u16 flags | u32 sequence | u32 port | payload
- *
- * padded to 4 bytes. The payload of RTM_NEWLINK is struct ifinfomsg (16 bytes) and then attributes,
+/* Answers of the kernel to RTM_GETLINK (rtnetlink(7)): one message a network interface, framed as in
+ * netlink_message.h. The payload of RTM_NEWLINK is struct ifinfomsg (16 bytes) and then attributes,
  * each u16 length (header included) | u16 type | value, padded to 4 bytes. IFLA_STATS64 is a row of
  * u64 counters that has grown over time: 23 up to 4.5, rx_nohandler from 4.6, more later. Everything
  * is in the byte order of this machine.
@@ -16,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "procfs/netlink_message.h"
 
 /* In the order of struct rtnl_link_stats64. */
 enum procfs_link_stat {
@@ -93,14 +89,7 @@ struct procfs_link {
 /* "up", "down" … as /sys/class/net/<if>/operstate prints the number. */
 const char *procfs_link_operstate(uint32_t operstate);
 
-enum procfs_link_result {
-    PROCFS_LINK_END = 0,  /* the datagram is used up; the dump goes on in the next one */
-    PROCFS_LINK_ROW = 1,  /* an interface */
-    PROCFS_LINK_DONE = 2, /* the dump is complete */
-};
-
-/* The next interface of `*rest`: a procfs_link_result; ERR_CORRUPT for lengths that do not fit, ERR_IO
- * for an error message of the kernel. Messages of other types are skipped. */
+/* The next interface of `*rest`: a procfs_netlink_result, or a code as procfs_netlink_next. */
 int procfs_link_next(struct str *rest, struct procfs_link *link_out);
 
 #endif

@@ -3,7 +3,9 @@
 #include <assert.h>
 #include <string.h>
 
+#include "procfs/cpu_table.h"
 #include "procfs/cpulist.h"
+#include "procfs/diag_message.h"
 #include "procfs/diskstats.h"
 #include "procfs/link_message.h"
 #include "procfs/loadavg.h"
@@ -18,6 +20,7 @@
 #include "procfs/nf_conntrack_stat.h"
 #include "procfs/os_release.h"
 #include "procfs/pressure.h"
+#include "procfs/process_stat.h"
 #include "procfs/schedstat.h"
 #include "procfs/sockstat.h"
 #include "procfs/softnet_stat.h"
@@ -81,12 +84,14 @@ static void walk_sockstat(struct str text)
 static void parse_whole_files(struct str text)
 {
     struct procfs_loadavg loadavg;
+    struct procfs_process_stat process;
     struct procfs_pressure pressure;
     struct procfs_udp_queues queues;
     struct procfs_conntrack conntrack;
     char buffer[16];
     struct str value;
     (void)procfs_loadavg_parse(text, &loadavg);
+    (void)procfs_process_stat_parse(text, &process);
     (void)procfs_pressure_parse(text, &pressure);
     (void)procfs_net_udp_parse(text, &queues);
     (void)procfs_conntrack_parse(text, &conntrack);
@@ -106,8 +111,31 @@ static void walk_softnet(struct str text)
 static void walk_links(struct str text)
 {
     struct procfs_link link;
-    while (procfs_link_next(&text, &link) == PROCFS_LINK_ROW) {
+    struct str sockets = text;
+    struct procfs_socket socket;
+    while (procfs_link_next(&text, &link) == PROCFS_NETLINK_ROW) {
         assert(link.name.len > 0);
+    }
+    while (procfs_socket_next(&sockets, &socket) == PROCFS_NETLINK_ROW) {
+    }
+}
+
+static void walk_cpu_table(struct str text)
+{
+    struct procfs_cpu_table table;
+    struct procfs_cpu_table_row row;
+    if (procfs_cpu_table_begin(text, &table) != 0) {
+        return;
+    }
+    while (procfs_cpu_table_next(&table, &row) > 0) {
+        struct str title = table.title;
+        struct str cpu;
+        uint64_t value;
+        int count = 0;
+        while (procfs_cpu_table_next_cpu(&title, &row.counters, &cpu, &value) > 0) {
+            count++;
+        }
+        assert(count == row.count);
     }
 }
 
@@ -165,6 +193,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 'p':
         WALK(procfs_mdstat_next, struct procfs_md);
+        break;
+    case 's':
+        walk_cpu_table(text);
         break;
     case 'r':
         WALK(procfs_named_numbers_next, struct procfs_named_numbers);

@@ -199,6 +199,44 @@ static const struct row rows[] = {
         "version_codename=\"\",version_id=\"22.04.1\"} 1\n"
         "node_os_support_end_timestamp_seconds 981158400\n" // date -u -d 2001-02-03 +%s
         "node_os_version{id=\"ubuntu\",id_like=\"debian\",name=\"Ubuntu\"} 22.04\n"},
+    {"interrupts",
+        {{"proc/interrupts", "           CPU0       CPU2\n"
+                             "  0:         17          1   IO-APIC    2-edge      timer\n"
+                             "NMI:          2          3   Non-maskable   interrupts\n"
+                             "ERR:          5\n"}},
+        0,
+        "node_interrupts_total{cpu=\"0\",devices=\"2-edge timer\",info=\"IO-APIC\",type=\"0\"} 17\n"
+        "node_interrupts_total{cpu=\"2\",devices=\"2-edge timer\",info=\"IO-APIC\",type=\"0\"} 1\n"
+        "node_interrupts_total{cpu=\"0\",devices=\"\",info=\"Non-maskable "
+        "interrupts\",type=\"NMI\"} 2\n"
+        "node_interrupts_total{cpu=\"2\",devices=\"\",info=\"Non-maskable "
+        "interrupts\",type=\"NMI\"} 3\n"},
+    {"softirqs",
+        {{"proc/softirqs",
+            "                    CPU0       CPU1\n      NET_RX:          7          8\n"}},
+        0,
+        "node_softirqs_functions_total{cpu=\"0\",type=\"NET_RX\"} 7\n"
+        "node_softirqs_functions_total{cpu=\"1\",type=\"NET_RX\"} 8\n"},
+    {"processes",
+        {{"proc/1/stat", "1 (init) S 0 1 1 0 -1 4 5 6 7 8 9 10 11 12 20 0 1 0 5\n"},
+            {"proc/20/stat", "20 (two threads) R 1 20 20 0 -1 4 5 6 7 8 9 10 11 12 20 0 2 0 5\n"},
+            {"proc/20/task/20/stat",
+                "20 (two threads) R 1 20 20 0 -1 4 5 6 7 8 9 10 11 12 20 0 2 0 5\n"},
+            {"proc/20/task/21/stat",
+                "21 (two threads) D 1 20 20 0 -1 4 5 6 7 8 9 10 11 12 20 0 2 0 5\n"},
+            {"proc/30/cmdline", "gone"}, {"proc/sys/kernel/pid_max", "4194304\n"},
+            {"proc/sys/kernel/threads-max", "7801\n"}},
+        0,
+        "node_processes_max_processes 4194304\n"
+        "node_processes_max_threads 7801\n"
+        "node_processes_pids 2\n"
+        "node_processes_state{state=\"R\"} 1\n"
+        "node_processes_state{state=\"S\"} 1\n"
+        "node_processes_threads 3\n"
+        "node_processes_threads_state{thread_state=\"D\"} 1\n"
+        "node_processes_threads_state{thread_state=\"R\"} 1\n"
+        "node_processes_threads_state{thread_state=\"S\"} 1\n"},
+    {"tcpstat", {{NULL, NULL}}, ERR_NOT_FOUND, ""},
     {"nfs", {{"proc/net/rpc/nfs", "net 70 71 69 45\n"}}, ERR_CORRUPT, ""},
     {"nfsd",
         {{"proc/net/rpc/nfsd",

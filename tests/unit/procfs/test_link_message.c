@@ -64,7 +64,7 @@ static int walk(struct str text)
 {
     struct procfs_link link;
     int status;
-    while ((status = procfs_link_next(&text, &link)) == PROCFS_LINK_ROW) {
+    while ((status = procfs_link_next(&text, &link)) == PROCFS_NETLINK_ROW) {
     }
     return status;
 }
@@ -80,19 +80,19 @@ static void two_links_and_the_end(void **state)
     add_message(&b, 3, STR("\0\0\0\0"));
     struct str rest = strbuf_str(&b);
     struct procfs_link link;
-    assert_int_equal(procfs_link_next(&rest, &link), PROCFS_LINK_ROW);
+    assert_int_equal(procfs_link_next(&rest, &link), PROCFS_NETLINK_ROW);
     assert_str(link.name, "lo");
     assert_int_equal(link.index, 1);
     assert_int_equal(link.stat_count, 23);
     assert_int_equal(link.stats[PROCFS_LINK_TX_COMPRESSED], 122);
-    assert_int_equal(procfs_link_next(&rest, &link), PROCFS_LINK_ROW);
+    assert_int_equal(procfs_link_next(&rest, &link), PROCFS_NETLINK_ROW);
     assert_str(link.name, "eth0");
     assert_int_equal(link.stat_count, PROCFS_LINK_STATS);
     assert_int_equal(link.stats[PROCFS_LINK_RX_PACKETS], 700);
     assert_int_equal(link.stats[PROCFS_LINK_RX_NOHANDLER], 723);
-    assert_int_equal(procfs_link_next(&rest, &link), PROCFS_LINK_ROW);
+    assert_int_equal(procfs_link_next(&rest, &link), PROCFS_NETLINK_ROW);
     assert_int_equal(link.stat_count, 0);
-    assert_int_equal(procfs_link_next(&rest, &link), PROCFS_LINK_DONE);
+    assert_int_equal(procfs_link_next(&rest, &link), PROCFS_NETLINK_DONE);
     strbuf_release(&b);
 }
 
@@ -125,7 +125,7 @@ static void properties(void **state)
     add_message(&b, 16, strbuf_str(&payload));
     struct str rest = strbuf_str(&b);
     struct procfs_link link;
-    assert_int_equal(procfs_link_next(&rest, &link), PROCFS_LINK_ROW);
+    assert_int_equal(procfs_link_next(&rest, &link), PROCFS_NETLINK_ROW);
     assert_int_equal(link.index, 9);
     assert_int_equal(link.hardware_type, 772);
     assert_int_equal(link.flags, 0x11043);
@@ -161,7 +161,7 @@ static void a_datagram_without_the_end(void **state)
     (void)state;
     struct strbuf b = STRBUF_INIT;
     add_link(&b, 1, "lo", 23);
-    assert_int_equal(walk(strbuf_str(&b)), PROCFS_LINK_END);
+    assert_int_equal(walk(strbuf_str(&b)), PROCFS_NETLINK_END);
     strbuf_release(&b);
 }
 
