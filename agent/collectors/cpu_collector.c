@@ -312,7 +312,7 @@ static int cpu_collect(struct collect *c, void *state)
     struct cpu_state *s = state;
     int status = update_rows(c, s);
     give_seconds(c, s);
-    if (devices_refresh(c, &s->devices, is_cpu_directory, NULL) == 0) {
+    if (devices_refresh_seldom(c, &s->devices, is_cpu_directory, NULL) == 0) {
         int throttle_status = give_throttles(c, s);
         give_online(c, s);
         int isolated_status = give_isolated(c, s);

@@ -124,7 +124,7 @@ static void read_slow_files(struct collect *c, struct cpufreq_state *s, size_t i
 
 static int read_rows(struct collect *c, struct cpufreq_state *s)
 {
-    int status = devices_refresh(c, &s->devices, is_cpu, NULL);
+    int status = devices_refresh_seldom(c, &s->devices, is_cpu, NULL);
     if (status == 0) {
         status = mem_array_grow(
             (void **)&s->rows, &s->cap, s->devices.count, sizeof(*s->rows), CPUS_MAX);

@@ -130,6 +130,16 @@ int devices_refresh(struct collect *c, struct devices *d,
     return status;
 }
 
+int devices_refresh_seldom(struct collect *c, struct devices *d,
+    bool (*accept)(void *context, struct str name), void *context)
+{
+    if (c->pass >= d->listing_due) {
+        d->listing_status = devices_refresh(c, d, accept, context);
+        d->listing_due = c->pass + DEVICES_SELDOM_PASSES;
+    }
+    return d->listing_status;
+}
+
 void devices_close(struct collect *c, struct devices *d)
 {
     for (size_t i = 0; i < d->count; i++) {

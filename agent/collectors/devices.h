@@ -15,6 +15,7 @@
 #define DEVICES_MAX 65536
 /* Longest name of an entry. */
 #define DEVICE_NAME_MAX 128
+#define DEVICES_SELDOM_PASSES 6
 /* Files of one device. */
 #define DEVICE_FILES_MAX 64
 
@@ -33,6 +34,8 @@ struct devices {
     struct device *list; /* in the order of their names */
     size_t count;
     size_t cap;
+    uint64_t listing_due;     /* pass of the next listing, where it is not made in each */
+    int listing_status;       /* of the last one */
     struct kept_file listing; /* only its retry_at is used */
 };
 
@@ -42,6 +45,10 @@ void devices_init(struct devices *d, enum collect_root root, const char *directo
 /* Lists the directory again: new entries join, vanished ones go. `accept` (NULL = all) decides by
  * name. ERR_NOT_FOUND without the directory; other codes leave the table as far as it got. */
 int devices_refresh(struct collect *c, struct devices *d,
+    bool (*accept)(void *context, struct str name), void *context);
+/* The same once in DEVICES_SELDOM_PASSES passes, for what comes and goes with hardware or by hand: a
+ * listing costs as much as reading ten files. */
+int devices_refresh_seldom(struct collect *c, struct devices *d,
     bool (*accept)(void *context, struct str name), void *context);
 void devices_close(struct collect *c, struct devices *d);
 

@@ -139,7 +139,8 @@ static int mdadm_collect(struct collect *c, void *state)
     give_number(c, s, "node_md_disks_required", "Members an array wants.",
         offsetof(struct procfs_md, disks_required));
     give_states(c, s);
-    if (status == 0 && s->count > 0 && devices_refresh(c, &s->devices, is_array, NULL) == 0) {
+    if (status == 0 && s->count > 0 &&
+        devices_refresh_seldom(c, &s->devices, is_array, NULL) == 0) {
         give_degraded(c, s);
         devices_give(c, &s->devices, "device", 0, &raid_disks, 1);
     }

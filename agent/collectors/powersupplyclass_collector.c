@@ -144,9 +144,9 @@ static void give_number(struct collect *c, struct powersupply_state *s, size_t n
 static int powersupply_collect(struct collect *c, void *state)
 {
     struct powersupply_state *s = state;
-    int status = devices_refresh(c, &s->numbers, is_wanted, s);
+    int status = devices_refresh_seldom(c, &s->numbers, is_wanted, s);
     if (status == 0) {
-        status = devices_refresh(c, &s->texts, is_wanted, s);
+        status = devices_refresh_seldom(c, &s->texts, is_wanted, s);
     }
     if (status != 0) {
         return status;

@@ -64,9 +64,9 @@ static void give(struct collect *c, struct devices *d, size_t number_file, size_
 static int thermal_zone_collect(struct collect *c, void *state)
 {
     struct thermal_zone_state *s = state;
-    int status = devices_refresh(c, &s->zones, is_zone, NULL);
+    int status = devices_refresh_seldom(c, &s->zones, is_zone, NULL);
     if (status == 0) {
-        status = devices_refresh(c, &s->coolers, is_cooler, NULL);
+        status = devices_refresh_seldom(c, &s->coolers, is_cooler, NULL);
     }
     metric_family(c->sink, "node_cooling_device_cur_state", METRIC_TYPE_GAUGE,
         "How hard a device cools now.");

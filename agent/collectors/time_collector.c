@@ -67,7 +67,7 @@ static int time_collect(struct collect *c, void *state)
 {
     struct time_state *s = state;
     int64_t now_ms = clock_now_ms(c->clock);
-    int status = devices_refresh(c, &s->sources, is_source, NULL);
+    int status = devices_refresh_seldom(c, &s->sources, is_source, NULL);
     metric_family(c->sink, "node_time_clocksource_available_info", METRIC_TYPE_GAUGE,
         "Clock sources the kernel can use, always 1.");
     give_sources(c, s, FILE_AVAILABLE);

@@ -100,7 +100,7 @@ static void give_info(struct collect *c, struct watchdog_state *s)
 static int watchdog_collect(struct collect *c, void *state)
 {
     struct watchdog_state *s = state;
-    int status = devices_refresh(c, &s->devices, NULL, NULL);
+    int status = devices_refresh_seldom(c, &s->devices, NULL, NULL);
     devices_give(c, &s->devices, "name", 0, watchdog_metrics,
         sizeof(watchdog_metrics) / sizeof(watchdog_metrics[0]));
     give_info(c, s);

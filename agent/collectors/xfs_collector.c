@@ -117,7 +117,7 @@ static void parse_stats(struct str text, struct xfs_row *row)
 static int xfs_collect(struct collect *c, void *state)
 {
     struct xfs_state *s = state;
-    int status = devices_refresh(c, &s->filesystems, is_filesystem, NULL);
+    int status = devices_refresh_seldom(c, &s->filesystems, is_filesystem, NULL);
     if (status != 0) {
         return status == ERR_NOT_FOUND ? 0 : status; // no XFS is mounted
     }
