@@ -110,8 +110,8 @@ struct engine_result {
     struct engine_statistics statistics;
 };
 
-/* Evaluates `query` at `time_ms`. `options` may be NULL. On success `result_out` is the caller's to
- * release; on failure it is empty. */
+/* Evaluates `query` at `time_ms`, which is within 2^61 ms of 1970. `options` may be NULL. On success
+ * `result_out` is the caller's to release; on failure it is empty. */
 int engine_instant(struct engine *engine, struct querier_source *source, struct str query,
     int64_t time_ms, const struct engine_query_options *options, struct engine_result *result_out,
     struct err *e);

@@ -161,7 +161,9 @@ static int choose(struct select_operator *s, struct choices *c, size_t step, str
     }
     if (c->count < k) {
         int status = append(s, c, &choice);
-        sift_up(s->op, c);
+        if (status == 0) {
+            sift_up(s->op, c);
+        }
         return status;
     }
     if (k > 0 && is_worse(s->op, &c->items[0], &choice)) {

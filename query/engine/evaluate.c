@@ -7,6 +7,9 @@
 #include "query.h"
 #include "result.h"
 
+#define LOOKBACK_MS_MAX ((int64_t)1 << 50)
+#define TIMEOUT_MS_MAX ((int64_t)1 << 40)
+
 /* ---- The engine ---- */
 
 int engine_new(const struct engine_options *options, struct engine **engine_out)
@@ -20,6 +23,7 @@ int engine_new(const struct engine_options *options, struct engine **engine_out)
     o->clock = o->clock != NULL ? o->clock : clock_real();
     o->lookback_ms = o->lookback_ms > 0 ? o->lookback_ms : ENGINE_LOOKBACK_MS_DEFAULT;
     o->timeout_ms = o->timeout_ms > 0 ? o->timeout_ms : ENGINE_TIMEOUT_MS_DEFAULT;
+    o->timeout_ms = o->timeout_ms < TIMEOUT_MS_MAX ? o->timeout_ms : TIMEOUT_MS_MAX;
     o->samples_max = o->samples_max > 0 ? o->samples_max : ENGINE_SAMPLES_MAX_DEFAULT;
     o->memory_bytes = o->memory_bytes > 0 ? o->memory_bytes : ENGINE_MEMORY_BYTES_DEFAULT;
     o->subquery_step_ms =
@@ -45,6 +49,7 @@ static void query_init(struct query *q, struct engine *engine, struct str text,
     arena_init(&q->arena, defaults->memory_bytes);
     annotations_init(&q->annotations, &q->arena);
     q->lookback_ms = o->lookback_ms > 0 ? o->lookback_ms : defaults->lookback_ms;
+    q->lookback_ms = q->lookback_ms < LOOKBACK_MS_MAX ? q->lookback_ms : LOOKBACK_MS_MAX;
     q->samples_max = o->samples_max > 0 ? o->samples_max : defaults->samples_max;
     q->timeout_ms = o->timeout_ms > 0 && o->timeout_ms < defaults->timeout_ms
                         ? o->timeout_ms
@@ -104,6 +109,14 @@ static int query_run(struct query *q, struct querier_source *source, struct engi
     return status;
 }
 
+static int check_time(int64_t t, struct err *e)
+{
+    if (t > TIME_MS_MAX || t < -TIME_MS_MAX) {
+        return err_set(e, ERR_INVALID, -1, "timestamp %lld is out of range", (long long)t);
+    }
+    return 0;
+}
+
 static int query_finish(
     struct query *q, struct querier_source *source, struct engine_result *result_out)
 {
@@ -125,6 +138,11 @@ int engine_instant(struct engine *engine, struct querier_source *source, struct 
     int64_t time_ms, const struct engine_query_options *options, struct engine_result *result_out,
     struct err *e)
 {
+    *result_out = (struct engine_result){0};
+    int status = check_time(time_ms, e);
+    if (status != 0) {
+        return status;
+    }
     struct query q;
     struct err unheard = ERR_INIT;
     query_init(&q, engine, query, options, e != NULL ? e : &unheard);
@@ -144,6 +162,11 @@ int engine_range(struct engine *engine, struct querier_source *source, struct st
     }
     if (end_ms < start_ms) {
         return err_set(e, ERR_INVALID, -1, "end timestamp must not be before start time");
+    }
+    int status = check_time(start_ms, e);
+    status = status == 0 ? check_time(end_ms, e) : status;
+    if (status != 0) {
+        return status;
     }
     uint64_t intervals = ((uint64_t)end_ms - (uint64_t)start_ms) / (uint64_t)step_ms;
     if (intervals >= (uint64_t)ENGINE_STEPS_MAX) {

@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Times further away are refused, so that durations can be added without looking. */
+#define TIME_MS_MAX ((int64_t)1 << 61)
+
 struct grid {
     int64_t start;
     int64_t interval; /* > 0 */

@@ -114,6 +114,9 @@ static int resolve_when(struct query *q, struct expr_when *when)
         when->at_ms = when->at == AT_START ? q->grid.start : grid_end(&q->grid);
         when->at = AT_TIME;
     }
+    if (when->at == AT_TIME && (when->at_ms > TIME_MS_MAX || when->at_ms < -TIME_MS_MAX)) {
+        when->at_ms = when->at_ms > 0 ? TIME_MS_MAX : -TIME_MS_MAX; // nothing is there either
+    }
     return resolve_duration(q, &when->offset_expr, &when->offset_ms, true);
 }
 

@@ -122,8 +122,9 @@ static void test_parameters(void **state)
             "zero or negative query resolution step widths are not accepted. Try a positive "
             "integer"},
         {"a", 10, 0, 1, "end timestamp must not be before start time"},
-        {"a", INT64_MIN, INT64_MAX, 1, "query has more than the 16777216 steps accepted"},
+        {"a", INT64_MIN, INT64_MAX, 1, "timestamp -9223372036854775808 is out of range"},
         {"a", 0, ENGINE_STEPS_MAX, 1, "query has more than the 16777216 steps accepted"},
+        {"a", 0, INT64_MAX, INT64_MAX, "timestamp 9223372036854775807 is out of range"},
         {"\"text\"", 0, 10, 1,
             "invalid expression type \"string\" for range query, must be Scalar or instant Vector"},
         {"a[5m]", 0, 10, 1,
@@ -147,7 +148,7 @@ static void test_parameters(void **state)
     engine_fixture_end(&f);
 }
 
-/* Times at the ends of what an integer holds neither overflow nor find anything. */
+/* Times at the ends of what is accepted neither overflow nor find anything. */
 static void test_extreme_times(void **state)
 {
     (void)state;
@@ -156,8 +157,10 @@ static void test_extreme_times(void **state)
     engine_fixture_counters(&f, "a", 1, 10 * MINUTE);
     static const char *const queries[] = {"a", "rate(a[5m])", "a offset 100y", "a offset -100y",
         "sum_over_time(a[100y])", "max_over_time(a[10m:1m] offset 1y)", "rate(a[1m] smoothed)",
-        "rate(a[1m] anchored)", "time()", "timestamp(a)"};
-    static const int64_t times[] = {INT64_MIN, INT64_MIN + 1, INT64_MAX - 1, INT64_MAX};
+        "rate(a[1m] anchored)", "time()", "timestamp(a)", "a @ 9e15 offset -200y",
+        "a @ -9e15 offset 200y", "rate(a[200y:1y] @ 9e15)"};
+    static const int64_t times[] = {
+        INT64_MIN, INT64_MAX, -(INT64_C(1) << 61), INT64_C(1) << 61, (INT64_C(1) << 61) + 1};
     for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
         for (size_t k = 0; k < sizeof(times) / sizeof(times[0]); k++) {
             free(engine_fixture_instant(&f, queries[i], times[k]));
