@@ -1,7 +1,7 @@
 /* Native histograms as bytes: the form in which WAL, head and parts keep one.
  *
  *   u8      version, 1
- *   u8      flags: 1 numbers are integers, 2 zero bucket present, 4 negative side, 8 custom bounds,
+ *   u8      flags: 1 numbers are integers, 2 zero bucket not all zeros, 4 negative side, 8 custom bounds,
  *           bits 4-5 reset hint, 64 the histogram came with integer counts
  *   svarint schema
  *   u64 le  bits of sum
@@ -73,17 +73,24 @@ static void put_side(struct strbuf *out, bool integer, const struct histogram_bu
         strbuf_add_svarint(out, side->spans[i].offset);
         strbuf_add_uvarint(out, side->spans[i].length);
     }
-    double before = 0;
+    /* Differences in integers: that of two doubles is exact up to 2^53 only. */
+    int64_t before = 0;
     for (size_t i = 0; i < side->count; i++) {
-        put_number(out, integer, integer ? side->counts[i] - before : side->counts[i]);
-        before = side->counts[i];
+        if (integer) {
+            int64_t count = (int64_t)side->counts[i];
+            strbuf_add_svarint(out, count - before);
+            before = count;
+        } else {
+            strbuf_add_le64(out, double_bits(side->counts[i]));
+        }
     }
 }
 
 void histogram_encode(const struct histogram *h, struct strbuf *out)
 {
     bool integer = counts_are_integer(h);
-    bool zero = h->zero_count != 0 || h->zero_threshold != 0;
+    /* By their bits: a negative zero comes back as one. */
+    bool zero = double_bits(h->zero_count) != 0 || double_bits(h->zero_threshold) != 0;
     bool negative = h->negative.span_count > 0 || h->negative.count > 0;
     unsigned flags = (zero ? FLAG_ZERO : 0u) | (negative ? FLAG_NEGATIVE : 0u) |
                      (h->custom_count > 0 ? FLAG_CUSTOM : 0u) |
@@ -143,11 +150,14 @@ static int get_side(
     if (counts == NULL) {
         return arena_error(arena);
     }
-    double before = 0;
+    uint64_t running = 0; /* unsigned: hostile differences may wrap */
     for (uint64_t i = 0; i < count; i++) {
-        double number = get_number(in, integer);
-        counts[i] = integer ? before + number : number;
-        before = counts[i];
+        if (integer) {
+            running += (uint64_t)decbuf_svarint(in);
+            counts[i] = (double)(int64_t)running;
+        } else {
+            counts[i] = double_from_bits(decbuf_le64(in));
+        }
     }
     *side_out = (struct histogram_buckets){spans, (size_t)span_count, counts, (size_t)count};
     return in->failed ? ERR_CORRUPT : 0;
