@@ -103,6 +103,29 @@ static int set_targets(
     return status;
 }
 
+int agent_check(const struct agent_options *options, size_t *target_count_out,
+    size_t *destination_count_out, struct err *e)
+{
+    struct arena arena;
+    struct agent_config config;
+    struct collectors *collectors = NULL;
+    struct agent_targets targets = {NULL, 0};
+    const struct agent_local local = {.hostname = "localhost"};
+    arena_init(&arena, 0);
+    int status = agent_config_load(
+        options->config_path, options->servers, options->server_count, &arena, &config, e);
+    status = status == 0 ? open_collectors(&config, &collectors, e) : status;
+    status = status == 0 ? agent_targets_make(&config, &local, &arena, &targets, e) : status;
+    if (status == 0) {
+        *target_count_out = targets.count;
+        *destination_count_out = config.remote_write.count;
+    }
+    agent_targets_release(&targets);
+    collectors_close(collectors);
+    arena_release(&arena);
+    return status;
+}
+
 int agent_reload(struct agent *a, struct err *e)
 {
     struct arena arena;

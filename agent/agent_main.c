@@ -54,17 +54,12 @@ static int run(const struct agent_options *options, struct err *e)
 
 static int check_config(const struct agent_options *options, struct err *e)
 {
-    struct arena arena;
-    struct agent_config config;
-    arena_init(&arena, 0);
-    int status = agent_config_load(
-        options->config_path, options->servers, options->server_count, &arena, &config, e);
+    size_t targets, destinations;
+    int status = agent_check(options, &targets, &destinations, e);
     if (status == 0) {
-        printf("%s: good; %zu scrape jobs, %zu destinations\n",
-            options->config_path != NULL ? options->config_path : "no file",
-            config.scrape_configs.count, config.remote_write.count);
+        printf("%s: good; %zu targets, %zu destinations\n",
+            options->config_path != NULL ? options->config_path : "no file", targets, destinations);
     }
-    arena_release(&arena);
     return status;
 }
 

@@ -34,6 +34,20 @@ static ptrdiff_t find_collector(struct str name)
     return -1;
 }
 
+static int fail_unknown(struct str name, struct err *e)
+{
+    size_t count;
+    const struct collector *const *table = collectors_table(&count);
+    struct strbuf accepted = STRBUF_INIT;
+    for (size_t i = 0; i < count; i++) {
+        strbuf_addf(&accepted, "%s%s", i == 0 ? "" : ", ", table[i]->name);
+    }
+    err_set(e, ERR_INVALID, -1, "unknown collector \"%.*s\"; there are %.*s", STR_ARG(name),
+        STR_ARG(strbuf_str(&accepted)));
+    strbuf_release(&accepted);
+    return ERR_INVALID;
+}
+
 /* One of the switches: "name", "no-name", "no-all". */
 static int apply_switch(struct collectors *s, const char *text, struct err *e)
 {
@@ -46,7 +60,7 @@ static int apply_switch(struct collectors *s, const char *text, struct err *e)
     }
     ptrdiff_t index = find_collector(name);
     if (index < 0) {
-        return err_set(e, ERR_INVALID, -1, "unknown collector \"%.*s\"", STR_ARG(name));
+        return fail_unknown(name, e);
     }
     s->enabled[index] = on;
     return 0;
