@@ -2,6 +2,7 @@
 """What the server says to mistakes: one sentence on standard error, an exit status, or an HTTP error; and
 that it goes on after each."""
 
+import json
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import time
 import unittest
+import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 import remote_write  # noqa: E402
@@ -101,6 +103,70 @@ class Refusals(unittest.TestCase):
             status, text, _ = remote_write.post(server.address, remote_write.snappy(good))
             self.assertEqual(status, 204, text)
             self.assertEqual(len(server.query("up")), 1)
+
+    def test_nothing_half_written(self):
+        """A message that breaks off after good series is refused whole."""
+        with Server() as server:
+            now_ms = int(time.time()) * 1000
+            good = b"".join(remote_write.series({"__name__": "half", "n": str(n)}, [(now_ms, n)]) for n in range(100))
+            for tail in (b"\x0a\x7f", b"\x0a\x02\x0a\x05", b"\xff", b"\x0b"):
+                status, text, _ = remote_write.post(server.address, remote_write.snappy(good + tail))
+                self.assertEqual(status, 400, (tail, text))
+                self.assertEqual(server.query("half"), [])
+            status, _, _ = remote_write.post(server.address, remote_write.snappy(good))
+            self.assertEqual(status, 204)
+            self.assertEqual(len(server.query("half")), 100)
+
+    def test_bad_queries(self):
+        """Status, errorType, and the place: line and column as Prometheus counts them."""
+        cases = [
+            ("sum(", 400, "bad_data", "1:5: parse error: unclosed left parenthesis"),
+            ("up + ", 400, "bad_data", "1:6: parse error: unexpected end of input"),
+            ("up{job=}", 400, "bad_data", "1:8: parse error: unexpected"),
+            ("up\n+ foo(1)", 400, "bad_data", "2:3: parse error: unknown function with name \"foo\""),
+            ('up{job="a}', 400, "bad_data", "1:8: parse error: unterminated quoted string"),
+            ('up{job=~"("}', 400, "bad_data", "1:4: parse error: invalid regular expression \"(\": missing )"),
+            ("rate(up)", 400, "bad_data", "1:6: parse error: expected type range vector in call to function \"rate\""),
+            ("{}", 400, "bad_data", "1:1: parse error: vector selector must contain at least one non-empty matcher"),
+            ("", 400, "bad_data", "parse error: no expression found in input"),
+            ("up[5m]", 200, None, None),
+            ("(" * 2000 + "up", 422, "execution", "nested deeper than 500 levels"),
+            ('label_replace(up, "a", "", "b", "(")', 422, "execution", "invalid regular expression in label_replace()"),
+        ]
+        with Server() as server:
+            remote_write.write(server.address, [({"__name__": "up", "job": "a"}, [(int(time.time()) * 1000, 1)])])
+            for query, status, kind, sentence in cases:
+                with self.subTest(query=query[:40]):
+                    got, body, headers = server.post("/api/v1/query", [("query", query)])
+                    answer = json.loads(body)
+                    self.assertEqual(headers["content-type"], "application/json")
+                    self.assertEqual((got, answer.get("errorType")), (status, kind), body[:500])
+                    if sentence:
+                        self.assertEqual(answer["status"], "error")
+                        self.assertIn(sentence, answer["error"])
+
+    def test_bad_parameters(self):
+        cases = [
+            ("query", {"query": "1", "time": "soon"}, "time"),
+            ("query", {"query": "1", "timeout": "-"}, "timeout"),
+            ("query_range", {"query": "1", "start": "2", "end": "1", "step": "1"}, "end"),
+            ("query_range", {"query": "1", "start": "1", "end": "2", "step": "0"}, "step"),
+            ("query_range", {"query": "1", "start": "1", "end": "2"}, "step"),
+            ("query_range", {"query": "1", "end": "2", "step": "1"}, "start"),
+            ("labels", {"match[]": "{"}, "match[]"),
+            ("labels", {"limit": "-1"}, "limit"),
+            ("series", {}, "match[]"),
+            ("metadata", {"limit": "x"}, "limit"),
+        ]
+        with Server() as server:
+            for path, parameters, named in cases:
+                with self.subTest(path=path, parameters=parameters):
+                    status, body, _ = server.get(f"/api/v1/{path}?{urllib.parse.urlencode(parameters)}")
+                    answer = json.loads(body)
+                    self.assertEqual((status, answer["status"], answer["errorType"]), (400, "error", "bad_data"))
+                    self.assertIn(named, answer["error"])
+            status, body, _ = server.get("/api/v1/nothing")
+            self.assertEqual((status, json.loads(body)["errorType"]), (404, "not_found"))
 
     def test_large_body(self):
         config = self.path("small.yaml", "web: {max_body: 1KiB}\n")
