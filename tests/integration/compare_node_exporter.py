@@ -4,21 +4,23 @@
     compare_node_exporter.py [--url URL] [--node-exporter PATH] [--reference FILE] [--verbose] [COMMAND...]
 
 Starts node_exporter on a free loopback port with the defaults of its current release, takes ours from
-URL or from the standard output of COMMAND (which prints one exposition), before and after theirs, and
-checks for every metric that both have: same type, same label sets, and a value that lies between our
-two (counters), or near them (what moves by itself), or is equal (what does not move). Lists what only
-node_exporter has. Exit status 0 when all is well, 1 for a difference, 77 without node_exporter.
+URL, from the standard output of COMMAND (which prints one exposition) or, when neither is given, from a
+sonde-agent that it starts. It does so before and after theirs, and checks for every metric that both
+have: same type, same label sets, and a value that lies between our two (counters), or near them (what
+moves by itself), or is equal (what does not move). Lists what only node_exporter has. Exit status 0 when
+all is well, 1 for a difference, 77 without node_exporter.
 """
 import argparse
 import math
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from programs import agent, free_port, get, scratch, start  # noqa: E402
 
 # Defaults of current releases; distributions and older releases have others.
 NODE_EXPORTER_FLAGS = [
@@ -104,20 +106,9 @@ class Exposition:
                 for key, value in self.samples[name].items()}
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def get(url):
-    with urllib.request.urlopen(url, timeout=30) as response:
-        return response.read().decode()
-
-
 def take_ours(arguments):
     if arguments.url:
-        return Exposition(get(arguments.url))
+        return Exposition(get(arguments.url).text)
     return Exposition(subprocess.run(arguments.command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -136,7 +127,7 @@ def take_theirs(path, optional):
         deadline = time.monotonic() + 20
         while True:
             try:
-                return get(f"http://127.0.0.1:{port}/metrics")
+                return get(f"http://127.0.0.1:{port}/metrics").text
             except OSError:
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise SystemExit("node_exporter does not answer")
@@ -218,6 +209,18 @@ def compare(before, theirs, after, verbose):
     return 1 if differences else 0
 
 
+def take_and_compare(arguments):
+    before = take_ours(arguments)
+    if arguments.reference:
+        with open(arguments.reference, encoding="utf-8") as file:
+            theirs = Exposition(file.read())
+    else:
+        theirs = Exposition(take_theirs(
+            arguments.node_exporter, [name for name in OPTIONAL_COLLECTORS if name in collectors_of(before)]))
+    after = take_ours(arguments)
+    return compare(before, theirs, after, arguments.verbose)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--url")
@@ -231,18 +234,13 @@ def main():
     if not arguments.reference and not has_exporter:
         print("node_exporter is not installed; nothing compared")
         return 77
-    if not arguments.url and not arguments.command:
-        parser.error("give --url or a command that prints an exposition")
-    before = take_ours(arguments)
-    if arguments.reference:
-        with open(arguments.reference, encoding="utf-8") as file:
-            theirs = Exposition(file.read())
-    else:
-        theirs = Exposition(take_theirs(
-            arguments.node_exporter, [name for name in OPTIONAL_COLLECTORS if name in collectors_of(before)]))
-    after = take_ours(arguments)
-    return compare(before, theirs, after, arguments.verbose)
+    if arguments.url or arguments.command:
+        return take_and_compare(arguments)
+    with scratch() as folder, agent(folder, servers=[f"http://127.0.0.1:{free_port()}"]) as running:
+        arguments.url = running.url + "/metrics"
+        take_ours(arguments)  # a mount may answer for the first time after the first pass
+        return take_and_compare(arguments)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    start(main)
