@@ -12,13 +12,14 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 import remote_write  # noqa: E402
-from sonde_process import Server, program  # noqa: E402
+from programs import find_program, start  # noqa: E402
+from sonde_process import Server, run_cases  # noqa: E402
 from prometheus_api import NOW, START, STEP, load  # noqa: E402
 
 
 def sonde(*words):
     """(exit status, standard output, standard error)"""
-    done = subprocess.run([program("sonde"), *words], text=True, timeout=60,
+    done = subprocess.run([find_program("sonde"), *words], text=True, timeout=60,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     return done.returncode, done.stdout, done.stderr
 
@@ -110,4 +111,4 @@ class Tool(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=1)
+    start(run_cases)
