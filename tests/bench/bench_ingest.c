@@ -136,6 +136,13 @@ int main(int count, char **values)
     printf("wal %.2f bytes/sample; head %.0f bytes/series (counted), %.0f (resident)\n",
         (double)s.wal_bytes / (samples + total), (double)s.head_bytes / total,
         (double)(peak_kib() - before_kib) * 1024 / total);
+    tsdb_abandon(db);
+    double replay_start = cpu_seconds();
+    check(tsdb_open(&options, &db, &e), &e);
+    tsdb_statistics(db, &s);
+    printf("replay after a kill: %.3f CPU s per million samples, %lld ms for %llu\n",
+        (cpu_seconds() - replay_start) / (double)s.replayed_samples * 1e6, (long long)s.replay_ms,
+        (unsigned long long)s.replayed_samples);
     double seal_start = cpu_seconds();
     check(tsdb_compact(db, &e), &e);
     tsdb_statistics(db, &s);

@@ -7,20 +7,20 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "row/column_block.h"
+#include "base/strbuf.h"
 
 enum { CHECKPOINT_COLUMNS = 64 };
 
-_Static_assert(COLUMN_BLOCK_SIZE_MAX(MINI_BLOCK_ROWS_MAX) <= UINT8_MAX, "a length is one byte");
+_Static_assert(MINI_COLUMN_SIZE_MAX <= UINT8_MAX, "a length is one byte");
 
 /* The cells of one column of the rows; returns the presence mask. */
-static uint64_t gather_column(
+static uint32_t gather_column(
     struct open_row *const *rows, uint32_t row_count, uint32_t column, double *values)
 {
-    uint64_t mask = 0;
+    uint32_t mask = 0;
     for (uint32_t i = 0; i < row_count; i++) {
         if (open_row_has(rows[i], column)) {
-            mask |= (uint64_t)1 << i;
+            mask |= (uint32_t)1 << i;
             values[i] = rows[i]->values[column];
         } else {
             values[i] = 0;
@@ -37,32 +37,27 @@ struct encoding {
 };
 
 static int encode_columns(struct open_row *const *rows, uint32_t row_count, uint32_t column_count,
-    struct mini_hint *hints, struct encoding *encoding)
+    uint8_t *hints, struct encoding *encoding)
 {
-    uint64_t all = ((uint64_t)1 << row_count) - 1;
     for (uint32_t c = 0; c < column_count; c++) {
         double values[MINI_BLOCK_ROWS_MAX];
-        size_t before = encoding->bytes.size;
         if (c % CHECKPOINT_COLUMNS == 0) {
-            encoding->checkpoints[c / CHECKPOINT_COLUMNS] = (uint32_t)before;
+            encoding->checkpoints[c / CHECKPOINT_COLUMNS] = (uint32_t)encoding->bytes.size;
         }
-        uint64_t mask = gather_column(rows, row_count, c, values);
-        encoding->lengths[c] = 0;
-        if (mask == 0) {
-            continue;
+        uint32_t mask = gather_column(rows, row_count, c, values);
+        size_t size = 0;
+        if (mask != 0) {
+            char *to = strbuf_reserve(&encoding->bytes, MINI_COLUMN_SIZE_MAX);
+            if (to == NULL) {
+                return strbuf_error(&encoding->bytes);
+            }
+            size = mini_column_encode(values, row_count, mask, &hints[c], (uint8_t *)to);
+            strbuf_commit(&encoding->bytes, size);
+            encoding->cell_count += (uint64_t)__builtin_popcount(mask);
         }
-        struct column_hint hint = {
-            .codec = hints[c].codec, .exponent = hints[c].exponent, .method = hints[c].method};
-        int status = column_block_encode(
-            values, mask == all ? NULL : &mask, row_count, &hint, &encoding->bytes);
-        hints[c] = (struct mini_hint){hint.codec, hint.exponent, hint.method};
-        if (status != 0) {
-            return status;
-        }
-        encoding->lengths[c] = (uint8_t)(encoding->bytes.size - before);
-        encoding->cell_count += (uint64_t)__builtin_popcountll(mask);
+        encoding->lengths[c] = (uint8_t)size;
     }
-    return strbuf_error(&encoding->bytes);
+    return 0;
 }
 
 static struct mini_block *assemble(struct open_row *const *rows, uint32_t row_count,
@@ -100,7 +95,7 @@ static struct mini_block *assemble(struct open_row *const *rows, uint32_t row_co
 }
 
 int mini_block_new(struct open_row *const *rows, uint32_t row_count, uint32_t column_count,
-    struct mini_hint *hints, struct mini_block **block_out)
+    uint8_t *hints, struct mini_block **block_out)
 {
     assert(row_count >= 1 && row_count <= MINI_BLOCK_ROWS_MAX);
     struct encoding encoding = {.bytes = STRBUF_INIT};
@@ -140,10 +135,7 @@ uint64_t mini_block_read(const struct mini_block *block, uint32_t column, double
     for (uint32_t c = column / CHECKPOINT_COLUMNS * CHECKPOINT_COLUMNS; c < column; c++) {
         offset += block->lengths[c];
     }
-    uint64_t mask = 0;
-    int status = column_block_decode(
-        block->bytes + offset, block->lengths[column], block->row_count, values_out, &mask);
-    /* Our own bytes, in memory: damage here is a broken machine or a broken codec. */
-    assert(status == 0);
-    return status == 0 ? mask : 0;
+    /* Our own bytes, in memory: they are believed. */
+    return mini_column_decode(
+        block->bytes + offset, block->lengths[column], block->row_count, values_out);
 }

@@ -1,7 +1,6 @@
 /* A mini-block: a few settled rows of a table turned column-major and encoded, immutable.
  *
- * Raw rows cost 8 bytes a cell; a mini-block costs what the codecs of tsdb/row make of twelve values
- * in a row, one or two bytes for most. A column's bytes are found by its length byte and a checkpoint
+ * Raw rows cost 8 bytes a cell; a mini-block one or two for most. A column's bytes are found by its length byte and a checkpoint
  * every 64 columns. A length of 0 says that the column has no cell in these rows.
  */
 #ifndef SONDE_HEAD_MINI_BLOCK_H
@@ -10,10 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "head/mini_column.h"
 #include "head/open_row.h"
 
 /* Rows of one block: few enough that every encoded column's size fits a byte. */
-#define MINI_BLOCK_ROWS_MAX 24
+#define MINI_BLOCK_ROWS_MAX MINI_COLUMN_ROWS_MAX
 
 struct mini_block {
     struct mini_block *next; /* later rows */
@@ -27,15 +27,10 @@ struct mini_block {
     const uint8_t *bytes;
 };
 
-/* What the codec of a column's last block was: a struct column_hint without its reserve. */
-struct mini_hint {
-    uint8_t codec, exponent, method;
-};
-
-/* Rows in time order, 1 .. MINI_BLOCK_ROWS_MAX of them. `hints` has an entry for each column, read and
- * updated. 0, ERR_NOMEM. */
+/* Rows in time order, 1 .. MINI_BLOCK_ROWS_MAX of them. `hints` has a byte for each column, read and
+ * updated (see mini_column_encode). 0, ERR_NOMEM. */
 int mini_block_new(struct open_row *const *rows, uint32_t row_count, uint32_t column_count,
-    struct mini_hint *hints, struct mini_block **block_out);
+    uint8_t *hints, struct mini_block **block_out);
 void mini_block_free(struct mini_block *block);
 /* The cells of a column: values of all rows, and which are there as a bit mask; 0 = none. */
 uint64_t mini_block_read(const struct mini_block *block, uint32_t column, double *values_out);

@@ -311,11 +311,11 @@ static int reserve_hints(struct table *t)
     if (t->hint_count >= t->column_count) {
         return 0;
     }
-    struct mini_hint *grown = mem_realloc(t->hints, t->column_count * sizeof(*grown));
+    uint8_t *grown = mem_realloc(t->hints, t->column_count);
     if (grown == NULL) {
         return ERR_NOMEM;
     }
-    memset(grown + t->hint_count, 0, (t->column_count - t->hint_count) * sizeof(*grown));
+    memset(grown + t->hint_count, 0, t->column_count - t->hint_count);
     t->hints = grown;
     t->hint_count = t->column_count;
     return 0;

@@ -64,7 +64,7 @@ struct table {
     uint32_t target;
     struct column *columns;
     uint32_t column_count, column_cap;
-    struct mini_hint *hints; /* `hint_count` of them, for columns that were encoded */
+    uint8_t *hints; /* `hint_count` of them, for columns that were encoded */
     uint32_t hint_count;
     uint16_t *slots; /* hash of (shape, kind) to column + 1 */
     uint32_t slot_mask;
