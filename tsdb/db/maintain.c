@@ -7,7 +7,7 @@
 #include "db/db.h"
 #include "db/merge_plan.h"
 
-/* A head that holds this much is sealed at once, whatever the clock says. */
+/* A head whose cells take this much is sealed at once, whatever the clock says. */
 #define HEAD_SEAL_BYTES ((uint64_t)2 << 30)
 /* So is one with this much log behind it: it would have to be replayed. */
 #define WAL_SEAL_BYTES ((uint64_t)1 << 30)
@@ -57,7 +57,7 @@ static bool must_seal(struct tsdb *db)
     }
     struct head_statistics head;
     head_statistics(db->head, &head);
-    return head.memory > HEAD_SEAL_BYTES;
+    return head.cell_memory > HEAD_SEAL_BYTES;
 }
 
 static int seal_due(struct tsdb *db, bool *did_work, struct err *e)

@@ -25,8 +25,8 @@ struct piece {
     uint32_t target; /* of the index */
     uint32_t input;
     uint32_t group, table;
-    uint32_t schema; /* of the input */
-    const int64_t *times;
+    uint32_t schema;      /* of the input */
+    const int64_t *times; /* while its target is planned */
     size_t row_count;
 };
 
@@ -98,9 +98,9 @@ static int read_times(struct merge *m, struct piece *piece, struct err *e)
     if (status != 0) {
         return status;
     }
-    piece->times = arena_dup(&m->arena, m->buffer.times, count * sizeof(*piece->times));
+    piece->times = arena_dup(&m->scratch, m->buffer.times, count * sizeof(*piece->times));
     piece->row_count = count;
-    return piece->times != NULL ? 0 : arena_error(&m->arena);
+    return piece->times != NULL ? 0 : arena_error(&m->scratch);
 }
 
 /* ---- Columns of the pieces of one target ---- */
@@ -322,6 +322,7 @@ static int plan_target(struct merge *m, struct piece *pieces, size_t count, stru
         }
     }
     mem_free(columns);
+    arena_rewind(&m->scratch, m->empty);
     return status;
 }
 

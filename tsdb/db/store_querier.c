@@ -162,27 +162,17 @@ static int add_source(
 
 /* ---- The head ---- */
 
-/* A head's column may be of a series that ended before the range: whoever asks for labels only is
- * told of series that have samples. */
-static int has_samples(struct collection *c, const struct head_match *match, bool *has_out)
-{
-    struct arena scratch;
-    struct sample_list list = {0};
-    arena_init(&scratch, 0);
-    int status = table_read(match->table, match->column, &c->querier->head_view.point, c->min_t,
-        c->max_t, &scratch, &list);
-    *has_out = list.count > 0;
-    arena_release(&scratch);
-    return status;
-}
-
 static int on_head_match(void *context, const struct head_match *match)
 {
     struct collection *c = context;
-    bool has = true;
-    int status = c->request->labels_only ? has_samples(c, match, &has) : 0;
-    if (status != 0 || !has) {
-        return status;
+    if (c->request->labels_only) {
+        /* A column may be of a series that ended before the range: who asks for labels only is told of
+         * series that have samples. */
+        int has = table_has_samples(
+            match->table, match->column, &c->querier->head_view.point, c->min_t, c->max_t);
+        if (has <= 0) {
+            return has;
+        }
     }
     struct series_source source = {.precedence = HEAD_PRECEDENCE,
         .min_t = c->min_t,

@@ -141,6 +141,9 @@ static int add_table(struct head *h, uint32_t target, struct table **table_out)
     *slot = t;
     atomic_store_explicit(&h->table_count, id + 1, memory_order_release);
     struct target_tables *tables = stable_array_at(&h->targets, target);
+    if (tables->count > 0) {
+        head_table(h, tables->last - 1)->next_of_target = id + 1;
+    }
     tables->first = tables->first != 0 ? tables->first : id + 1;
     tables->last = id + 1;
     tables->count++;
@@ -423,8 +426,8 @@ static int select_by_column(const struct selecting *s, struct table *t)
     return status;
 }
 
-/* Shapes up to which a table is asked for each. */
-enum { SELECT_SHAPES_FEW = 64 };
+/* Shapes up to which a table is asked for each, and targets up to which each is. */
+enum { SELECT_SHAPES_FEW = 64, SELECT_TARGETS_FEW = 64 };
 
 static int select_table(const struct selecting *s, struct table *t)
 {
@@ -435,7 +438,8 @@ static int select_table(const struct selecting *s, struct table *t)
     return s->shape_count <= SELECT_SHAPES_FEW ? select_by_shape(s, t) : select_by_column(s, t);
 }
 
-static int select_all(const struct selecting *s)
+/* Many targets: look at each table. */
+static int select_by_table(const struct selecting *s)
 {
     uint32_t count = atomic_load_explicit(&s->h->table_count, memory_order_acquire);
     int status = 0;
@@ -446,6 +450,53 @@ static int select_all(const struct selecting *s)
         }
     }
     return status;
+}
+
+/* The first table of a target, + 1; 0 = it has none. */
+static uint32_t first_table(struct head *h, uint32_t target)
+{
+    uint32_t first = 0;
+    lock_take(&h->registry_lock);
+    if (target < h->target_count) {
+        const struct target_tables *tables = stable_array_at(&h->targets, target);
+        first = tables->first;
+    }
+    lock_give(&h->registry_lock);
+    return first;
+}
+
+static uint32_t next_table(struct head *h, const struct table *t)
+{
+    lock_take(&h->registry_lock);
+    uint32_t next = t->next_of_target;
+    lock_give(&h->registry_lock);
+    return next;
+}
+
+/* Few targets: look at the tables of each. */
+static int select_by_target(const struct selecting *s, const uint32_t *targets, size_t count)
+{
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < count; i++) {
+        uint32_t id = first_table(s->h, targets[i]);
+        while (status == 0 && id != 0) {
+            struct table *t = head_table(s->h, id - 1);
+            status = select_table(s, t);
+            id = next_table(s->h, t);
+        }
+    }
+    return status;
+}
+
+static int select_all(const struct selecting *s)
+{
+    uint32_t targets[SELECT_TARGETS_FEW];
+    uint64_t count = id_set_count(s->rectangle->targets);
+    if (count > SELECT_TARGETS_FEW) {
+        return select_by_table(s);
+    }
+    id_set_to_array(s->rectangle->targets, targets);
+    return select_by_target(s, targets, count);
 }
 
 int head_select(struct head *h, const struct index_rectangle *rectangle,
@@ -487,18 +538,19 @@ void head_statistics(struct head *h, struct head_statistics *out)
         out->columns += t->column_count;
         out->rows += s->row_count;
         out->cells += s->cell_count;
-        out->memory += s->memory + sizeof(*t) + t->column_cap * sizeof(struct column) +
+        out->cell_memory += s->memory;
+        out->memory += sizeof(*t) + t->column_cap * sizeof(struct column) + t->hint_count +
                        ((size_t)t->slot_mask + 1) * sizeof(uint16_t);
         out->min_t = s->min_t < out->min_t ? s->min_t : out->min_t;
         out->max_t = s->max_t > out->max_t ? s->max_t : out->max_t;
         for (const struct frozen_state *f = t->frozen; f != NULL; f = f->older) {
-            out->memory += f->state.memory;
+            out->cell_memory += f->state.memory;
             out->min_t = f->state.min_t < out->min_t ? f->state.min_t : out->min_t;
             out->max_t = f->state.max_t > out->max_t ? f->state.max_t : out->max_t;
         }
         lock_give(&t->lock);
     }
-    out->memory += key_cache_memory(&h->cache);
+    out->memory += out->cell_memory + key_cache_memory(&h->cache);
     out->samples_appended = atomic_load_explicit(&h->samples_appended, memory_order_relaxed);
     out->samples_repeated = atomic_load_explicit(&h->samples_repeated, memory_order_relaxed);
     out->samples_refused = atomic_load_explicit(&h->samples_refused, memory_order_relaxed);

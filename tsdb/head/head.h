@@ -117,9 +117,10 @@ void head_release_writes(struct head *h);
 
 struct head_statistics {
     uint64_t tables, columns;
-    uint64_t rows;  /* open ones */
-    uint64_t cells; /* active, mini-blocks and late ones included */
-    uint64_t memory;
+    uint64_t rows;        /* open ones */
+    uint64_t cells;       /* active, mini-blocks and late ones included */
+    uint64_t memory;      /* all of it */
+    uint64_t cell_memory; /* what a freeze would take away */
     uint64_t samples_appended, samples_repeated, samples_refused;
     int64_t min_t, max_t;
 };

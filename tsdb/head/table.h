@@ -62,6 +62,7 @@ struct table {
     struct lock lock;
     uint32_t id;
     uint32_t target;
+    uint32_t next_of_target; /* id + 1 of the target's next table; the head's registry lock */
     struct column *columns;
     uint32_t column_count, column_cap;
     uint8_t *hints; /* `hint_count` of them, for columns that were encoded */
@@ -126,6 +127,10 @@ struct sample_list {
 /* Takes the lock. 0, or the arena's error. */
 int table_read(struct table *t, uint32_t column, const struct read_point *point, int64_t min_t,
     int64_t max_t, struct arena *arena, struct sample_list *list_out);
+/* Has the column any sample there? Decodes only where a block reaches beyond the range. Takes the
+ * lock. 1, 0, ERR_NOMEM. */
+int table_has_samples(
+    struct table *t, uint32_t column, const struct read_point *point, int64_t min_t, int64_t max_t);
 /* Samples of a frozen state, which needs no lock. */
 int table_state_read(const struct table_state *s, uint32_t column, enum column_kind kind,
     int64_t min_t, int64_t max_t, struct arena *arena, struct sample_list *list_out);

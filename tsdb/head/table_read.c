@@ -302,6 +302,96 @@ int table_state_read(const struct table_state *s, uint32_t column, enum column_k
     return status == 0 ? finish(&g, list_out) : status;
 }
 
+/* ---- Only whether there is something ---- */
+
+enum presence { PRESENCE_NONE, PRESENCE_SURE, PRESENCE_PERHAPS };
+
+static enum presence look(bool wholly_inside)
+{
+    return wholly_inside ? PRESENCE_SURE : PRESENCE_PERHAPS;
+}
+
+static enum presence blocks_have(
+    const struct table_state *s, uint32_t column, int64_t min_t, int64_t max_t)
+{
+    enum presence found = PRESENCE_NONE;
+    for (const struct mini_block *b = s->blocks; b != NULL; b = b->next) {
+        int64_t first = b->times[0], last = b->times[b->row_count - 1];
+        if (first <= max_t && last >= min_t && mini_block_has(b, column)) {
+            found = look(first >= min_t && last <= max_t);
+        }
+        if (found == PRESENCE_SURE) {
+            return found;
+        }
+    }
+    for (const struct cell_block *b = s->cell_blocks; b != NULL; b = b->next) {
+        uint32_t at = 0;
+        if (b->min_t <= max_t && b->max_t >= min_t && cell_block_find(b, column, &at) > 0) {
+            found = look(b->min_t >= min_t && b->max_t <= max_t);
+        }
+        if (found == PRESENCE_SURE) {
+            return found;
+        }
+    }
+    return found;
+}
+
+static bool cells_have(
+    const struct table_state *s, uint32_t column, uint64_t lsn, int64_t min_t, int64_t max_t)
+{
+    for (uint32_t i = s->row_count; i > 0; i--) {
+        struct open_row *row = s->rows[i - 1];
+        if (row->t_ms >= min_t && row->t_ms <= max_t && open_row_visible(row, column, lsn)) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < s->late_count; i++) {
+        const struct late_cell *cell = &s->late[i];
+        if (cell->column == column && cell->lsn <= lsn && cell->t_ms >= min_t &&
+            cell->t_ms <= max_t) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum presence state_has(
+    const struct table_state *s, uint32_t column, uint64_t lsn, int64_t min_t, int64_t max_t)
+{
+    if (s->min_t > max_t || s->max_t < min_t) {
+        return PRESENCE_NONE;
+    }
+    enum presence found = blocks_have(s, column, min_t, max_t);
+    if (found != PRESENCE_SURE && cells_have(s, column, lsn, min_t, max_t)) {
+        found = PRESENCE_SURE;
+    }
+    return found;
+}
+
+int table_has_samples(
+    struct table *t, uint32_t column, const struct read_point *point, int64_t min_t, int64_t max_t)
+{
+    lock_take(&t->lock);
+    enum presence found = state_has(&t->active, column, point->lsn, min_t, max_t);
+    for (const struct frozen_state *f = t->frozen; f != NULL && found != PRESENCE_SURE;
+         f = f->older) {
+        if (!frozen_state_hidden(f, point)) {
+            enum presence more = state_has(&f->state, column, point->lsn, min_t, max_t);
+            found = more != PRESENCE_NONE ? more : found;
+        }
+    }
+    lock_give(&t->lock);
+    if (found != PRESENCE_PERHAPS) {
+        return found == PRESENCE_SURE;
+    }
+    struct arena scratch;
+    struct sample_list list = {0};
+    arena_init(&scratch, 0);
+    int status = table_read(t, column, point, min_t, max_t, &scratch, &list);
+    arena_release(&scratch);
+    return status != 0 ? status : list.count > 0;
+}
+
 static void extend(const struct table_state *s, int64_t *min_t, int64_t *max_t)
 {
     *min_t = s->min_t < *min_t ? s->min_t : *min_t;
