@@ -46,7 +46,7 @@ struct script {
     struct str rest;
     size_t line;
     struct engine *engine;
-    struct memory_store *store;
+    struct script_store *store;
     struct arena arena;
     struct evaluation *eval;
     struct script_report *report;
@@ -113,9 +113,9 @@ static void store_series(struct script *s, const struct script_series *series, i
         int64_t t = (int64_t)i * step;
         int status = 0;
         if (v->kind == SCRIPT_FLOAT) {
-            status = memory_store_append(s->store, series->labels, t, v->number);
+            status = s->store->append(s->store, series->labels, t, v->number);
         } else if (v->kind == SCRIPT_HISTOGRAM) {
-            status = memory_store_append_histogram(s->store, series->labels, t, v->histogram);
+            status = s->store->append_histogram(s->store, series->labels, t, v->histogram);
         }
         if (status != 0) {
             complain(s, "cannot store a sample");
@@ -153,6 +153,10 @@ static void run_load(struct script *s, struct str rest, bool with_custom_buckets
         for (size_t i = 0; i < made_count; i++) {
             store_series(s, &made[i], step);
         }
+    }
+    if (s->store->loaded(s->store) != 0) {
+        printf("%s:%zu: cannot store what was loaded\n", s->name, s->line);
+        s->report->failed++;
     }
 }
 
@@ -474,7 +478,7 @@ static void check_as_range(struct script *s)
     }
     struct engine_result r;
     struct err e = ERR_INIT;
-    int status = engine_range(s->engine, memory_store_source(s->store), v->query, v->at - 60000,
+    int status = engine_range(s->engine, s->store->source(s->store), v->query, v->at - 60000,
         v->at + 60000, 60000, NULL, &r, &e);
     if (status != 0) {
         complain(s, "as a range: %s", e.message);
@@ -499,7 +503,7 @@ static void ask(struct script *s)
     struct evaluation *v = s->eval;
     struct engine_result r;
     struct err e = ERR_INIT;
-    struct querier_source *source = memory_store_source(s->store);
+    struct querier_source *source = s->store->source(s->store);
     int status = v->is_range ? engine_range(s->engine, source, v->query, v->start, v->end, v->step,
                                    NULL, &r, &e)
                              : engine_instant(s->engine, source, v->query, v->at, NULL, &r, &e);
@@ -554,13 +558,21 @@ static void run_eval(struct script *s, struct str rest, bool fail)
 
 /* ---- Scripts ---- */
 
+static void clear(struct script *s)
+{
+    if (s->store->clear(s->store) != 0) {
+        printf("%s:%zu: cannot clear the store\n", s->name, s->line);
+        s->report->failed++;
+    }
+}
+
 static void run_command(struct script *s, struct str line)
 {
     struct str rest = line, word = take_word(&rest);
     if (str_eq_c(word, "load") || str_eq_c(word, "load_with_nhcb")) {
         run_load(s, rest, word.len > 4);
     } else if (str_eq_c(word, "clear")) {
-        memory_store_clear(s->store);
+        clear(s);
         s->start_times = false;
     } else if (str_eq_c(word, "eval") || str_eq_c(word, "eval_fail")) {
         run_eval(s, rest, word.len > 4);
@@ -570,26 +582,26 @@ static void run_command(struct script *s, struct str line)
     }
 }
 
-void promql_script_run(
-    const char *name, struct str text, struct engine *engine, struct script_report *report)
+void promql_script_run(const char *name, struct str text, struct engine *engine,
+    struct script_store *store, struct script_report *report)
 {
-    struct script s = {.name = name, .rest = text, .engine = engine, .report = report};
+    struct script s = {
+        .name = name, .rest = text, .engine = engine, .store = store, .report = report};
     arena_init(&s.arena, 0);
-    s.store = memory_store_new();
     s.eval = mem_calloc(1, sizeof(*s.eval));
+    clear(&s);
     struct str line;
-    while (s.store != NULL && s.eval != NULL && next_line(&s, &line)) {
+    while (s.eval != NULL && next_line(&s, &line)) {
         if (line.len > 0 && line.ptr[0] != '#') {
             run_command(&s, line);
         }
     }
     mem_free(s.eval);
-    memory_store_free(s.store);
     arena_release(&s.arena);
 }
 
-bool promql_script_run_folder(
-    const char *folder, struct engine *engine, struct script_report *report)
+bool promql_script_run_folder(const char *folder, struct engine *engine, struct script_store *store,
+    struct script_report *report)
 {
     struct dirent **names;
     int count = scandir(folder, &names, NULL, alphasort);
@@ -600,7 +612,7 @@ bool promql_script_run_folder(
         strbuf_addf(&path, "%s/%s", folder, names[i]->d_name);
         if (str_ends_with(strbuf_str(&path), STR(".test")) &&
             vfs_read_file(vfs_posix(), path.data, SCRIPT_BYTES_MAX, &text, &size) == 0) {
-            promql_script_run(names[i]->d_name, str_make(text, size), engine, report);
+            promql_script_run(names[i]->d_name, str_make(text, size), engine, store, report);
             mem_free(text);
         }
         strbuf_release(&path);
@@ -610,4 +622,49 @@ bool promql_script_run_folder(
         mem_free_foreign(names);
     }
     return count >= 0;
+}
+
+/* ---- The store in memory ---- */
+
+static struct memory_store *memory_of(struct script_store *store)
+{
+    return ((struct script_memory *)store)->memory;
+}
+
+static int append_to_memory(
+    struct script_store *store, const struct labels *labels, int64_t t, double value)
+{
+    return memory_store_append(memory_of(store), labels, t, value);
+}
+
+static int append_histogram_to_memory(struct script_store *store, const struct labels *labels,
+    int64_t t, const struct histogram *histogram)
+{
+    return memory_store_append_histogram(memory_of(store), labels, t, histogram);
+}
+
+static int memory_loaded(struct script_store *store)
+{
+    (void)store;
+    return 0;
+}
+
+static int clear_memory(struct script_store *store)
+{
+    memory_store_clear(memory_of(store));
+    return 0;
+}
+
+static struct querier_source *source_of_memory(struct script_store *store)
+{
+    return memory_store_source(memory_of(store));
+}
+
+void script_memory_init(struct script_memory *s, struct memory_store *memory)
+{
+    *s = (struct script_memory){
+        .store = {append_to_memory, append_histogram_to_memory, memory_loaded, clear_memory,
+            source_of_memory},
+        .memory = memory,
+    };
 }

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "support/memory_store.h"
 #include "support/promql_script.h"
 
 static void run(const char *folder)
@@ -13,7 +14,11 @@ static void run(const char *folder)
         .features = PROMQL_FEATURES_ALL, .delayed_name_removal = true};
     assert_int_equal(engine_new(&options, &engine), 0);
     struct script_report report = {0};
-    bool there = promql_script_run_folder(folder, engine, &report);
+    struct script_memory memory;
+    script_memory_init(&memory, memory_store_new());
+    assert_non_null(memory.memory);
+    bool there = promql_script_run_folder(folder, engine, &memory.store, &report);
+    memory_store_free(memory.memory);
     engine_free(engine);
     if (!there) {
         fail_msg("cannot read the scripts in %s", folder);
