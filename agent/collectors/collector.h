@@ -30,6 +30,9 @@ struct collector {
     /* Compiles settings, reads what never changes. May be NULL. An error here stops
      * collectors_open: it is the user's setting that is wrong, or memory. */
     int (*open)(struct collect *c, void *state, struct err *e);
+    /* Starts what side threads do while the other collectors run; such a collector is asked for its
+     * metrics last. Gives nothing to the sink. May be NULL. */
+    void (*begin)(struct collect *c, void *state);
     /* Gives its metrics to the pass' sink. 0; ERR_NOT_FOUND where this host has none of it; another
      * code when something was there and could not be read. */
     int (*collect)(struct collect *c, void *state);
@@ -126,8 +129,8 @@ int collectors_open(
 /* Accepts NULL. Threads that hang in statfs are left behind to end on their own. */
 void collectors_close(struct collectors *collectors);
 
-/* One pass: every collector that is on gives its metrics to `sink`, then
- * node_scrape_collector_duration_seconds and node_scrape_collector_success of each. A collector that
+/* One pass: every collector that is on gives its metrics to `sink`, then come node_exporter_build_info
+ * and, of each collector, node_scrape_collector_duration_seconds and node_scrape_collector_success. A collector that
  * fails stops neither the others nor what it gave before. */
 void collectors_run(struct collectors *collectors, struct metric_sink *sink);
 

@@ -6,6 +6,7 @@
 static const struct collector *const table[] = {
     &arp_collector,
     &bonding_collector,
+    &btrfs_collector,
     &conntrack_collector,
     &cpu_collector,
     &cpufreq_collector,
@@ -16,7 +17,9 @@ static const struct collector *const table[] = {
     &filefd_collector,
     &filesystem_collector,
     &hwmon_collector,
+    &infiniband_collector,
     &interrupts_collector,
+    &ipvs_collector,
     &kernel_hung_collector,
     &loadavg_collector,
     &mdadm_collector,

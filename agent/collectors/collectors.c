@@ -155,11 +155,38 @@ void collectors_close(struct collectors *collectors)
     mem_free(collectors);
 }
 
-/* The two families about the pass itself. */
+/* As Go names architectures, which is what the label of node_exporter holds. */
+#if defined(__x86_64__)
+#define ARCHITECTURE "amd64"
+#elif defined(__aarch64__)
+#define ARCHITECTURE "arm64"
+#else
+#define ARCHITECTURE "other"
+#endif
+
+/* Alerts count exporters by this metric, whatever makes it. */
+static void give_build_info(struct metric_sink *sink)
+{
+    struct label_pair labels[] = {
+        {"branch", STR("")},
+        {"goarch", STR(ARCHITECTURE)},
+        {"goos", STR("linux")},
+        {"goversion", STR("")},
+        {"revision", STR("")},
+        {"tags", STR("")},
+        {"version", STR(SONDE_VERSION)},
+    };
+    metric_family(sink, "node_exporter_build_info", METRIC_TYPE_GAUGE,
+        "Version of what collects the host's metrics, always 1.");
+    metric_sample(sink, labels, sizeof(labels) / sizeof(labels[0]), 1);
+}
+
+/* The families about the pass itself. */
 static void give_scrape_metrics(struct collectors *s, struct metric_sink *sink)
 {
     size_t count;
     const struct collector *const *table = collectors_table(&count);
+    give_build_info(sink);
     metric_family(sink, "node_scrape_collector_duration_seconds", METRIC_TYPE_GAUGE,
         "Time one collector took in this pass.");
     for (size_t i = 0; i < count; i++) {
@@ -178,23 +205,46 @@ static void give_scrape_metrics(struct collectors *s, struct metric_sink *sink)
     }
 }
 
-void collectors_run(struct collectors *collectors, struct metric_sink *sink)
+/* One round over the collectors that are on: those with a begin, or those without. */
+static void run_round(struct collectors *s, bool with_begin)
 {
     size_t count;
     const struct collector *const *table = collectors_table(&count);
+    struct collect *c = &s->collect;
+    int64_t before = clock_monotonic_ns(c->clock);
+    for (size_t i = 0; i < count; i++) {
+        if (!s->enabled[i] || (table[i]->begin != NULL) != with_begin) {
+            continue;
+        }
+        s->statuses[i] = table[i]->collect(c, s->states[i]);
+        int64_t after = clock_monotonic_ns(c->clock);
+        s->durations_ns[i] += after - before;
+        before = after;
+    }
+}
+
+static void begin_all(struct collectors *s)
+{
+    size_t count;
+    const struct collector *const *table = collectors_table(&count);
+    for (size_t i = 0; i < count; i++) {
+        s->durations_ns[i] = 0;
+        if (s->enabled[i] && table[i]->begin != NULL) {
+            int64_t before = clock_monotonic_ns(s->collect.clock);
+            table[i]->begin(&s->collect, s->states[i]);
+            s->durations_ns[i] = clock_monotonic_ns(s->collect.clock) - before;
+        }
+    }
+}
+
+void collectors_run(struct collectors *collectors, struct metric_sink *sink)
+{
     struct collect *c = &collectors->collect;
     c->sink = sink;
     c->pass++;
-    int64_t before = clock_monotonic_ns(c->clock);
-    for (size_t i = 0; i < count; i++) {
-        if (!collectors->enabled[i]) {
-            continue;
-        }
-        collectors->statuses[i] = table[i]->collect(c, collectors->states[i]);
-        int64_t after = clock_monotonic_ns(c->clock);
-        collectors->durations_ns[i] = after - before;
-        before = after;
-    }
+    begin_all(collectors);
+    run_round(collectors, false);
+    run_round(collectors, true);
     give_scrape_metrics(collectors, sink);
     c->sink = NULL;
 }

@@ -50,6 +50,7 @@ struct filesystem_state {
     struct mount_row *rows;
     size_t count, cap;
     struct strbuf text;
+    int status; /* of reading the list of mounts */
 };
 
 static int filesystem_open(struct collect *c, void *state, struct err *e)
@@ -267,11 +268,8 @@ static void describe_error(struct mount_row *row)
     }
 }
 
-static void ask_sizes(struct filesystem_state *s)
+static void take_answers(struct filesystem_state *s)
 {
-    for (size_t i = 0; i < s->count; i++) {
-        (void)statfs_submit(s->pool, s->rows[i].request); // no thread: no answer, shown as such
-    }
     statfs_wait(s->pool);
     for (size_t i = 0; i < s->count; i++) {
         s->rows[i].result = statfs_request_result(s->pool, s->rows[i].request);
@@ -356,17 +354,28 @@ static void give_mount_info(struct collect *c, const struct filesystem_state *s)
     }
 }
 
+/* The threads work while the other collectors run, so that nobody sleeps for them: on a virtual machine
+ * going to sleep and being woken costs more than all the calls. */
+static void filesystem_begin(struct collect *c, void *state)
+{
+    struct filesystem_state *s = state;
+    s->status = read_mounts(c, s);
+    drop_unseen(s);
+    for (size_t i = 0; i < s->count; i++) {
+        (void)statfs_submit(s->pool, s->rows[i].request); // no thread: no answer, shown as such
+    }
+    statfs_start(s->pool);
+}
+
 static int filesystem_collect(struct collect *c, void *state)
 {
     struct filesystem_state *s = state;
-    int status = read_mounts(c, s);
-    drop_unseen(s);
-    ask_sizes(s);
+    take_answers(s);
     for (int quantity = 0; quantity < QUANTITIES; quantity++) {
         give_quantity(c, s, (enum quantity)quantity);
     }
     give_mount_info(c, s);
-    return status;
+    return s->status;
 }
 
 static void filesystem_close(struct collect *c, void *state)
@@ -392,6 +401,7 @@ const struct collector filesystem_collector = {
     .default_enabled = true,
     .state_size = sizeof(struct filesystem_state),
     .open = filesystem_open,
+    .begin = filesystem_begin,
     .collect = filesystem_collect,
     .close = filesystem_close,
 };

@@ -109,6 +109,10 @@ static int read_value(struct collect *c, struct metric_file_row *row, double *va
         return status;
     }
     text = str_trim(text);
+    if (row->file.leading_number) {
+        struct str rest = text;
+        text = field_next(&rest, &text) ? str_split(&text, ':') : text;
+    }
     if (row->file.hexadecimal) {
         uint64_t bits;
         status = field_hex(text, &bits);

@@ -32,6 +32,8 @@ struct metric_file {
     double factor;
     double divisor;
     bool hexadecimal;
+    /* The file begins with its number and goes on with words: "4: ACTIVE", "40 Gb/sec". */
+    bool leading_number;
     /* NULL: no file, the value is `constant` (names of chips, properties). */
     const char *path;
     double constant;

@@ -6,6 +6,7 @@
 
 extern const struct collector arp_collector;
 extern const struct collector bonding_collector;
+extern const struct collector btrfs_collector;
 extern const struct collector conntrack_collector;
 extern const struct collector cpu_collector;
 extern const struct collector cpufreq_collector;
@@ -16,7 +17,9 @@ extern const struct collector entropy_collector;
 extern const struct collector filefd_collector;
 extern const struct collector filesystem_collector;
 extern const struct collector hwmon_collector;
+extern const struct collector infiniband_collector;
 extern const struct collector interrupts_collector;
+extern const struct collector ipvs_collector;
 extern const struct collector kernel_hung_collector;
 extern const struct collector loadavg_collector;
 extern const struct collector mdadm_collector;

@@ -314,9 +314,9 @@ static bool relieve_lanes(struct statfs_pool *pool)
     return started;
 }
 
-void statfs_wait(struct statfs_pool *pool)
+/* With the lock held. */
+static void wake_lanes(struct statfs_pool *pool)
 {
-    lock_take(&pool->lock);
     // Threads that hang since an earlier pass may be all a lane has.
     (void)relieve_lanes(pool);
     for (int i = 0; i < STATFS_LANES; i++) {
@@ -324,6 +324,19 @@ void statfs_wait(struct statfs_pool *pool)
             lock_condition_signal(&pool->lanes[i].work);
         }
     }
+}
+
+void statfs_start(struct statfs_pool *pool)
+{
+    lock_take(&pool->lock);
+    wake_lanes(pool);
+    lock_give(&pool->lock);
+}
+
+void statfs_wait(struct statfs_pool *pool)
+{
+    lock_take(&pool->lock);
+    wake_lanes(pool);
     bool patient = true;
     while (pool->waiting > 0 && patient) {
         unsigned before = pool->waiting;

@@ -6,7 +6,7 @@
  * one thread. When a call hangs, the lane gets another thread for the requests behind it (up to
  * STATFS_LANE_THREADS_MAX), the request is *stuck* and is not tried again until its call returns.
  *
- *   submit each request → wait (a few milliseconds) → ask each request for its answer
+ *   submit each request → start → (other work) → wait, a few milliseconds at most → ask each request
  *
  * An answer that comes too late for its pass is given in the next one.
  */
@@ -62,7 +62,10 @@ void statfs_request_free(struct statfs_pool *pool, struct statfs_request *reques
 /* Puts the request into its lane; nothing happens while it is in flight. 0, or ERR_LIMIT when no
  * thread could be started. */
 int statfs_submit(struct statfs_pool *pool, struct statfs_request *request);
-/* Until every request submitted since the last wait is answered, or it takes too long. */
+/* Wakes the threads for what was submitted. */
+void statfs_start(struct statfs_pool *pool);
+/* Until every request submitted since the last wait is answered, or it takes too long. Starts what was
+ * not started. */
 void statfs_wait(struct statfs_pool *pool);
 
 enum statfs_answer {

@@ -7,6 +7,7 @@
 #include "procfs/cpulist.h"
 #include "procfs/diag_message.h"
 #include "procfs/diskstats.h"
+#include "procfs/ip_vs.h"
 #include "procfs/link_message.h"
 #include "procfs/loadavg.h"
 #include "procfs/mdstat.h"
@@ -107,6 +108,17 @@ static void walk_softnet(struct str text)
     }
 }
 
+static void walk_ip_vs(struct str text)
+{
+    struct procfs_ip_vs_iter iter = {.rest = text};
+    struct procfs_ip_vs_backend backend;
+    struct procfs_ip_vs_totals totals;
+    (void)procfs_ip_vs_totals_parse(text, &totals);
+    while (procfs_ip_vs_next(&iter, &backend) > 0) {
+        assert(backend.remote.length == 4 || backend.remote.length == 16);
+    }
+}
+
 /* A netlink dump is bytes, not text: lengths are the hostile part. */
 static void walk_links(struct str text)
 {
@@ -193,6 +205,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 'p':
         WALK(procfs_mdstat_next, struct procfs_md);
+        break;
+    case 't':
+        walk_ip_vs(text);
         break;
     case 's':
         walk_cpu_table(text);

@@ -106,7 +106,8 @@ void fake_root_link(struct fake_root *f, const char *path, const char *target)
 static bool is_sample(struct str line)
 {
     return line.len > 0 && line.ptr[0] != '#' &&
-           !str_starts_with(line, STR("node_scrape_collector_"));
+           !str_starts_with(line, STR("node_scrape_collector_")) &&
+           !str_starts_with(line, STR("node_exporter_build_info"));
 }
 
 int fake_root_run(struct fake_root *f)

@@ -31,6 +31,101 @@ static const struct row rows[] = {
         "node_bonding_active{master=\"bond1\"} 0\n"
         "node_bonding_slaves{master=\"bond0\"} 2\n"
         "node_bonding_slaves{master=\"bond1\"} 0\n"},
+    {"btrfs", {{NULL, NULL}}, 0, ""},
+    {"btrfs",
+        {
+            {"sys/fs/btrfs/features/raid56", "0\n"},
+            {"sys/fs/btrfs/0abb23a9-579b-43e6-ad30-227ef47fcb9d/label", "home\n"},
+            {"sys/fs/btrfs/0abb23a9-579b-43e6-ad30-227ef47fcb9d/commit_stats",
+                "commits 3\nlast_commit_ms 1000\nmax_commit_ms 51462\ntotal_commit_ms 2500\n"},
+            {"sys/fs/btrfs/0abb23a9-579b-43e6-ad30-227ef47fcb9d/allocation/global_rsv_size",
+                "16777216\n"},
+            {"sys/fs/btrfs/0abb23a9-579b-43e6-ad30-227ef47fcb9d/allocation/data/bytes_reserved",
+                "7\n"},
+            {"sys/fs/btrfs/0abb23a9-579b-43e6-ad30-227ef47fcb9d/allocation/data/raid5/total_bytes",
+                "600\n"},
+            {"sys/fs/btrfs/0abb23a9-579b-43e6-ad30-227ef47fcb9d/allocation/data/raid5/used_bytes",
+                "300\n"},
+            {"sys/fs/btrfs/0abb23a9-579b-43e6-ad30-227ef47fcb9d/devices/sda/size", "20\n"},
+            {"sys/fs/btrfs/0abb23a9-579b-43e6-ad30-227ef47fcb9d/devices/sdb/size", "20\n"},
+            {"sys/fs/btrfs/0abb23a9-579b-43e6-ad30-227ef47fcb9d/devices/sdc/size", "20\n"},
+        },
+        0,
+        "node_btrfs_commit_seconds_total{uuid=\"0abb23a9-579b-43e6-ad30-227ef47fcb9d\"} 2.5\n"
+        "node_btrfs_commits_total{uuid=\"0abb23a9-579b-43e6-ad30-227ef47fcb9d\"} 3\n"
+        "node_btrfs_last_commit_seconds{uuid=\"0abb23a9-579b-43e6-ad30-227ef47fcb9d\"} 1\n"
+        "node_btrfs_max_commit_seconds{uuid=\"0abb23a9-579b-43e6-ad30-227ef47fcb9d\"} 51.462\n"
+        "node_btrfs_allocation_ratio{block_group_type=\"data\",mode=\"raid5\","
+        "uuid=\"0abb23a9-579b-43e6-ad30-227ef47fcb9d\"} 1.5\n"
+        "node_btrfs_device_size_bytes{device=\"sda\",uuid=\"0abb23a9-579b-43e6-ad30-227ef47fcb9d\"}"
+        " 10240\n"
+        "node_btrfs_device_size_bytes{device=\"sdb\",uuid=\"0abb23a9-579b-43e6-ad30-227ef47fcb9d\"}"
+        " 10240\n"
+        "node_btrfs_device_size_bytes{device=\"sdc\",uuid=\"0abb23a9-579b-43e6-ad30-227ef47fcb9d\"}"
+        " 10240\n"
+        "node_btrfs_global_rsv_size_bytes{uuid=\"0abb23a9-579b-43e6-ad30-227ef47fcb9d\"} 16777216\n"
+        "node_btrfs_info{label=\"home\",uuid=\"0abb23a9-579b-43e6-ad30-227ef47fcb9d\"} 1\n"
+        "node_btrfs_reserved_bytes{block_group_type=\"data\",uuid=\"0abb23a9-579b-43e6-ad30-"
+        "227ef47fcb9d\"} 7\n"
+        "node_btrfs_size_bytes{block_group_type=\"data\",mode=\"raid5\","
+        "uuid=\"0abb23a9-579b-43e6-ad30-227ef47fcb9d\"} 600\n"
+        "node_btrfs_used_bytes{block_group_type=\"data\",mode=\"raid5\","
+        "uuid=\"0abb23a9-579b-43e6-ad30-227ef47fcb9d\"} 300\n"},
+    {"infiniband", {{NULL, NULL}}, ERR_NOT_FOUND, ""},
+    {"infiniband",
+        {
+            {"sys/class/infiniband/mlx4_0/board_id", "SM_1\n"},
+            {"sys/class/infiniband/mlx4_0/fw_ver", "2.31\n"},
+            {"sys/class/infiniband/mlx4_0/hca_type", "MT4099\n"},
+            {"sys/class/infiniband/mlx4_0/ports/1/state", "4: ACTIVE\n"},
+            {"sys/class/infiniband/mlx4_0/ports/1/phys_state", "5: LinkUp\n"},
+            {"sys/class/infiniband/mlx4_0/ports/1/rate", "2.5 Gb/sec (1X SDR)\n"},
+            {"sys/class/infiniband/mlx4_0/ports/1/counters/port_rcv_data", "10\n"},
+            {"sys/class/infiniband/mlx4_0/ports/1/counters/link_downed", "3\n"},
+            {"sys/class/infiniband/mlx4_0/ports/1/counters/symbol_error", "N/A (no PMA)\n"},
+        },
+        0,
+        "node_infiniband_info{board_id=\"SM_1\",device=\"mlx4_0\",firmware_version=\"2.31\",hca_"
+        "type=\"MT4099\"} 1\n"
+        "node_infiniband_link_downed_total{device=\"mlx4_0\",port=\"1\"} 3\n"
+        "node_infiniband_physical_state_id{device=\"mlx4_0\",port=\"1\"} 5\n"
+        "node_infiniband_port_data_received_bytes_total{device=\"mlx4_0\",port=\"1\"} 40\n"
+        "node_infiniband_rate_bytes_per_second{device=\"mlx4_0\",port=\"1\"} 312500000\n"
+        "node_infiniband_state_id{device=\"mlx4_0\",port=\"1\"} 4\n"},
+    {"ipvs", {{NULL, NULL}}, ERR_NOT_FOUND, ""},
+    {"ipvs",
+        {
+            {"proc/net/ip_vs_stats", "   Total\n   Conns\n 10 20 0 FF 1\n"},
+            {"proc/net/ip_vs",
+                "IP Virtual Server\nProt LocalAddress:Port\n  -> RemoteAddress:Port\n"
+                "TCP  C0A80016:0CEA wlc\n"
+                "  -> [2620:0000:0000:0000:0000:0000:0000:0002]:0050 Route 100 248 2\n"
+                "FWM  10001000 wlc\n"
+                "  -> C0A8321A:0CEA      Route   0      0          1\n"},
+        },
+        0,
+        "node_ipvs_connections_total 16\n"
+        "node_ipvs_incoming_bytes_total 255\n"
+        "node_ipvs_incoming_packets_total 32\n"
+        "node_ipvs_outgoing_bytes_total 1\n"
+        "node_ipvs_outgoing_packets_total 0\n"
+        "node_ipvs_backend_connections_active{local_address=\"192.168.0.22\",local_mark=\"\",local_"
+        "port=\"3306\","
+        "proto=\"TCP\",remote_address=\"2620::2\",remote_port=\"80\"} 248\n"
+        "node_ipvs_backend_connections_active{local_address=\"\",local_mark=\"10001000\",local_"
+        "port=\"0\","
+        "proto=\"FWM\",remote_address=\"192.168.50.26\",remote_port=\"3306\"} 0\n"
+        "node_ipvs_backend_connections_inactive{local_address=\"192.168.0.22\",local_mark=\"\","
+        "local_port=\"3306\",proto=\"TCP\",remote_address=\"2620::2\",remote_port=\"80\"} 2\n"
+        "node_ipvs_backend_connections_inactive{local_address=\"\",local_mark=\"10001000\",local_"
+        "port=\"0\","
+        "proto=\"FWM\",remote_address=\"192.168.50.26\",remote_port=\"3306\"} 1\n"
+        "node_ipvs_backend_weight{local_address=\"192.168.0.22\",local_mark=\"\",local_port="
+        "\"3306\","
+        "proto=\"TCP\",remote_address=\"2620::2\",remote_port=\"80\"} 100\n"
+        "node_ipvs_backend_weight{local_address=\"\",local_mark=\"10001000\",local_port=\"0\","
+        "proto=\"FWM\","
+        "remote_address=\"192.168.50.26\",remote_port=\"3306\"} 0\n"},
     {"cpufreq", {{NULL, NULL}}, 0, ""},
     {"cpufreq",
         {
