@@ -22,9 +22,14 @@
  *     uvarint number of runs; for each: uvarint size; then the runs
  *
  *   run: one column over all tables of the group
- *     u8 width, table lengths bit-packed at that width (row/bitpack.h), blocks
+ *     u8: bits 0-5 width, bits 6-7 number of references (0..2, none for histograms)
+ *     references: uvarint (column of the run - column referred to) << 1 | subtract
+ *     table lengths bit-packed at that width (row/bitpack.h), blocks
  *     A length of 0 says: the same bytes as the table before. The first is never 0.
- *     Block of a float column: column_block (row/column_block.h) of the table's rows.
+ *     Block of a float column: column_block (row/column_block.h) of the table's rows. A block that
+ *       needs a reference is coded against the references' values in the same table: in the order
+ *       given, added to or subtracted from zeros, absent rows as stale markers. The columns referred
+ *       to may lean on others themselves, PART_REFERENCE_DEPTH_MAX times at most.
  *     Block of a histogram column: u8 how (0 plain, 1 zstd frame, preceded by uvarint plain size),
  *       plain: bitmap of present rows in bytes, a uvarint size for each present cell, the cells
  *
@@ -66,6 +71,11 @@
 #define PART_PAGE_BYTES_TARGET ((size_t)4 << 10)
 #define PART_PAGE_BYTES_MAX ((size_t)1 << 30)
 #define PART_PAGE_CHECKSUM_SIZE 4u
+
+/* References of a run, and how often columns lean on columns that lean. Longer chains make a store
+ * hardly smaller and a query that reads one column decode others. */
+#define PART_REFERENCES_MAX 2
+#define PART_REFERENCE_DEPTH_MAX 4
 
 /* Limits a reader holds against the file's numbers. */
 #define PART_SECTION_PLAIN_MAX ((size_t)1 << 30)

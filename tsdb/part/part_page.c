@@ -128,7 +128,10 @@ void part_run_end_block(struct part_run_writer *w)
     w->lengths[w->count++] = size;
 }
 
-void part_run_finish(struct part_run_writer *w, struct strbuf *out)
+enum { RUN_WIDTH_MASK = 0x3f, RUN_REFERENCES_SHIFT = 6 };
+
+void part_run_finish(struct part_run_writer *w, uint32_t column,
+    const struct part_references *references, struct strbuf *out)
 {
     uint64_t widest = 0;
     for (uint32_t i = 0; i < w->count; i++) {
@@ -136,7 +139,11 @@ void part_run_finish(struct part_run_writer *w, struct strbuf *out)
     }
     unsigned width = bit_width(widest);
     size_t size = bitpack_size(w->count, width);
-    strbuf_add_char(out, (char)width);
+    strbuf_add_char(out, (char)(width | references->count << RUN_REFERENCES_SHIFT));
+    for (uint32_t i = 0; i < references->count; i++) {
+        const struct part_reference *r = &references->items[i];
+        strbuf_add_uvarint(out, (uint64_t)(column - r->column) << 1 | r->subtract);
+    }
     uint8_t *room = (uint8_t *)strbuf_reserve(out, size + BITPACK_SLACK);
     if (room != NULL) {
         bitpack_put(w->lengths, w->count, width, room);
@@ -148,18 +155,41 @@ void part_run_finish(struct part_run_writer *w, struct strbuf *out)
     }
 }
 
-int part_run_find(struct str run, uint32_t table_count, uint32_t table, struct str *block_out)
+/* The beginning of a run: the width, or 0 for what cannot be. */
+static unsigned read_run_head(
+    struct decbuf *in, uint32_t column, struct part_references *references_out)
+{
+    uint8_t head = decbuf_u8(in);
+    unsigned width = head & RUN_WIDTH_MASK;
+    struct part_references references = {.count = head >> RUN_REFERENCES_SHIFT};
+    if (references.count > PART_REFERENCES_MAX) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < references.count; i++) {
+        uint64_t code = decbuf_uvarint(in);
+        if (in->failed || code >> 1 == 0 || code >> 1 > column) {
+            return 0;
+        }
+        references.items[i] =
+            (struct part_reference){column - (uint32_t)(code >> 1), (code & 1) != 0};
+    }
+    *references_out = references;
+    return in->failed || width > 32 ? 0 : width;
+}
+
+int part_run_find(struct str run, uint32_t column, uint32_t table_count, uint32_t table,
+    struct part_references *references_out, struct str *block_out)
 {
     uint64_t lengths[PART_GROUP_TARGETS_MAX];
-    if (run.len < 1 || table >= table_count || table_count > PART_GROUP_TARGETS_MAX) {
+    struct decbuf in = decbuf_of(run.ptr, run.len);
+    unsigned width = read_run_head(&in, column, references_out);
+    if (width == 0 || table >= table_count || table_count > PART_GROUP_TARGETS_MAX ||
+        bitpack_size(table_count, width) > decbuf_left(&in)) {
         return ERR_CORRUPT;
     }
-    unsigned width = (uint8_t)run.ptr[0];
-    if (width == 0 || width > 32 || bitpack_size(table_count, width) > run.len - 1) {
-        return ERR_CORRUPT;
-    }
-    bitpack_get((const uint8_t *)run.ptr + 1, run.len - 1, table_count, width, lengths);
-    struct str blocks = str_skip(run, 1 + bitpack_size(table_count, width));
+    bitpack_get(in.p, decbuf_left(&in), table_count, width, lengths);
+    struct str blocks =
+        str_skip(str_make((const char *)in.p, decbuf_left(&in)), bitpack_size(table_count, width));
     uint64_t offset = 0, size = 0;
     for (uint32_t t = 0; t <= table; t++) {
         if (lengths[t] > 0) {

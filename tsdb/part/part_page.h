@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "base/strbuf.h"
 #include "part/part.h"
+#include "part/part_reference.h"
 #include "wire/zstd_codec.h"
 
 /* ---- Times page ---- */
@@ -40,10 +41,12 @@ void part_run_begin(struct part_run_writer *w);
 /* Ends the block that was appended to w->blocks since the last call; folds it into the one before
  * when the bytes are equal. */
 void part_run_end_block(struct part_run_writer *w);
-/* The run, onto `out`. */
-void part_run_finish(struct part_run_writer *w, struct strbuf *out);
-/* The block of one table of a run. */
-int part_run_find(struct str run, uint32_t table_count, uint32_t table, struct str *block_out);
+/* The run of `column`, onto `out`. */
+void part_run_finish(struct part_run_writer *w, uint32_t column,
+    const struct part_references *references, struct strbuf *out);
+/* The block of one table of the run of `column`, and what the run leans on: earlier columns. */
+int part_run_find(struct str run, uint32_t column, uint32_t table_count, uint32_t table,
+    struct part_references *references_out, struct str *block_out);
 
 /* Run `index` of a value page. */
 int part_page_run(struct str page, uint32_t index, uint32_t *run_count_out, struct str *run_out);

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "part/part.h"
 #include "part/part_format.h"
+#include "part/part_reference.h"
 #include "wire/zstd_codec.h"
 
 struct part_section_place {
@@ -40,6 +41,10 @@ struct part {
 
 /* Plain bytes of a section, checked. */
 int part_section_read(struct part *p, const struct part_section_place *place, struct strbuf *out);
+
+/* What the run of a column leans on. For tools. Errors as part_read. */
+int part_read_references(struct part *p, uint32_t group, uint32_t column,
+    struct part_buffer *buffer, struct part_references *references_out);
 
 /* ---- Cache ---- */
 

@@ -1,6 +1,10 @@
 /* Reading one column of one table: the times of its group, its run, its block. A page is verified
  * once, when it comes from the disk; what a buffer read last it keeps, so that neighbours (the next
- * table of the same run, the next column of the same group) cost no second read. */
+ * table of the same run, the next column of the same group) cost no second read.
+ *
+ * A block that leans on other columns needs their values first, down a chain of at most
+ * PART_REFERENCE_DEPTH_MAX links. Columns that were leaned on, or lean themselves, are remembered for
+ * a while, so that reading a histogram bucket by bucket decodes each bucket once. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -8,6 +12,27 @@
 #include "part/part_private.h"
 #include "row/column_block.h"
 #include "row/row_times.h"
+
+/* Columns of one table that are remembered. */
+#define REMEMBERED_COLUMNS 8
+
+/* Which column of which table. */
+struct place {
+    uint32_t group, table, column;
+};
+
+struct remembered {
+    struct place place;
+    double *values; /* of a whole group's rows; NULL = nothing is remembered here */
+};
+
+/* One link of a chain while it is followed: the block, whose page may go meanwhile, and the sum of
+ * what it leans on. */
+struct link {
+    char block[COLUMN_BLOCK_SIZE_MAX(PART_GROUP_ROWS_MAX)];
+    double sum[PART_GROUP_ROWS_MAX];
+    double values[PART_GROUP_ROWS_MAX]; /* of one of those */
+};
 
 struct buffer_state {
     uint64_t identity;         /* of the part the rest speaks of; 0 = nothing */
@@ -18,6 +43,9 @@ struct buffer_state {
     int64_t rows[PART_GROUP_ROWS_MAX];
     struct zstd_codec *zstd;
     struct strbuf histograms;
+    struct link *links[PART_REFERENCE_DEPTH_MAX]; /* made when first needed */
+    struct remembered remembered[REMEMBERED_COLUMNS];
+    uint32_t remembered_next; /* goes round */
 };
 
 void part_buffer_init(struct part_buffer *b)
@@ -40,6 +68,12 @@ void part_buffer_release(struct part_buffer *b)
         forget_page(s);
         zstd_codec_free(s->zstd);
         strbuf_release(&s->histograms);
+        for (size_t i = 0; i < PART_REFERENCE_DEPTH_MAX; i++) {
+            mem_free(s->links[i]);
+        }
+        for (size_t i = 0; i < REMEMBERED_COLUMNS; i++) {
+            mem_free(s->remembered[i].values);
+        }
         mem_free(s);
     }
     mem_free(b->times);
@@ -64,6 +98,9 @@ static struct buffer_state *state_new(void)
         s->times_stream = 0;
         s->times_rows = 0;
         s->zstd = NULL;
+        memset(s->links, 0, sizeof(s->links));
+        memset(s->remembered, 0, sizeof(s->remembered));
+        s->remembered_next = 0;
         strbuf_init(&s->histograms, PART_PAGE_BYTES_MAX);
     }
     return s;
@@ -92,6 +129,9 @@ static int prepare(struct part_buffer *b, struct part *p, struct buffer_state **
         s->cache = p->cache;
         s->times_group = UINT32_MAX;
         s->page_offset = 0;
+        for (size_t i = 0; i < REMEMBERED_COLUMNS; i++) {
+            s->remembered[i].place.group = UINT32_MAX;
+        }
     }
     *state_out = s;
     return 0;
@@ -168,10 +208,12 @@ static uint32_t page_of(const struct part_group_place *place, uint32_t column)
     return low;
 }
 
-/* The block of a column of a table, borrowed from the page that the buffer holds. */
-static int load_block(struct part *p, struct buffer_state *s, struct part_buffer *b, uint32_t group,
-    uint32_t table, uint32_t column, struct str *block_out)
+/* The block of a column of a table, borrowed from the page that the buffer holds, and what its run
+ * leans on. */
+static int load_block(struct part *p, struct buffer_state *s, struct part_buffer *b,
+    struct place at, struct part_references *references_out, struct str *block_out)
 {
+    uint32_t group = at.group, column = at.column;
     const struct part_group_place *place = &p->places[group];
     uint32_t index = page_of(place, column);
     uint64_t offset = place->page_offsets[index];
@@ -193,7 +235,97 @@ static int load_block(struct part *p, struct buffer_state *s, struct part_buffer
         status = ERR_CORRUPT;
     }
     return status != 0 ? status
-                       : part_run_find(run, p->groups[group].target_count, table, block_out);
+                       : part_run_find(run, column, p->groups[group].target_count, at.table,
+                             references_out, block_out);
+}
+
+/* ---- Columns that lean on others ---- */
+
+static const double *recall(const struct buffer_state *s, struct place at)
+{
+    for (size_t i = 0; i < REMEMBERED_COLUMNS; i++) {
+        const struct remembered *r = &s->remembered[i];
+        if (r->values != NULL && r->place.column == at.column && r->place.table == at.table &&
+            r->place.group == at.group) {
+            return r->values;
+        }
+    }
+    return NULL;
+}
+
+/* Forgotten again when memory is short. */
+static void remember(struct buffer_state *s, struct place at, const double *values)
+{
+    struct remembered *r = &s->remembered[s->remembered_next++ % REMEMBERED_COLUMNS];
+    if (r->values == NULL) {
+        r->values = mem_calloc(PART_GROUP_ROWS_MAX, sizeof(*r->values));
+    }
+    if (r->values != NULL) {
+        r->place = at;
+        memcpy(r->values, values, s->times_rows * sizeof(*values));
+    }
+}
+
+static int read_floats(struct part *p, struct buffer_state *s, struct part_buffer *b,
+    struct place at, uint32_t depth, double *values_out, uint64_t *presence_out);
+
+/* Adds the values of a reference of the column at `at` to the sum in `link`. */
+static int add_reference(struct part *p, struct buffer_state *s, struct part_buffer *b,
+    struct place at, const struct part_reference *reference, uint32_t depth, struct link *link)
+{
+    uint32_t kind = p->schemas[p->groups[at.group].schema].columns[reference->column].kind;
+    at.column = reference->column;
+    const double *values = recall(s, at);
+    int status = kind == COLUMN_FLOAT ? 0 : ERR_CORRUPT;
+    if (status == 0 && values == NULL) {
+        status = read_floats(p, s, b, at, depth, link->values, NULL);
+        if (status == 0) {
+            remember(s, at, link->values);
+        }
+        values = link->values;
+    }
+    if (status == 0) {
+        part_reference_add(link->sum, values, s->times_rows, reference);
+    }
+    return status;
+}
+
+/* Values of a float column, `depth` links down a chain. */
+static int read_floats(struct part *p, struct buffer_state *s, struct part_buffer *b,
+    struct place at, uint32_t depth, double *values_out, uint64_t *presence_out)
+{
+    struct part_references references;
+    struct str block;
+    int status = load_block(p, s, b, at, &references, &block);
+    if (status != 0 || !column_block_needs_reference(block.ptr, block.len)) {
+        return status != 0 ? status
+                           : column_block_decode(
+                                 block.ptr, block.len, s->times_rows, values_out, presence_out);
+    }
+    if (depth == PART_REFERENCE_DEPTH_MAX || references.count == 0 ||
+        block.len > sizeof(s->links[0]->block)) {
+        return ERR_CORRUPT;
+    }
+    struct link *link = s->links[depth];
+    if (link == NULL) {
+        link = s->links[depth] = mem_alloc(sizeof(*link));
+    }
+    if (link == NULL) {
+        return ERR_NOMEM;
+    }
+    memcpy(link->block, block.ptr, block.len);
+    memset(link->sum, 0, s->times_rows * sizeof(link->sum[0]));
+    for (uint32_t i = 0; status == 0 && i < references.count; i++) {
+        status = add_reference(p, s, b, at, &references.items[i], depth + 1, link);
+    }
+    if (status == 0) {
+        status = column_block_decode_against(
+            link->block, block.len, s->times_rows, link->sum, values_out, presence_out);
+    }
+    if (status == 0 && depth == 0) { /* deeper ones are remembered by who asked */
+        remember(s, at, values_out);
+    }
+    return status;
 }
 
 /* Keeps the rows that are present and in the range, at the front of the arrays. */
@@ -216,12 +348,11 @@ static size_t select_rows(struct part_buffer *b, const struct buffer_state *s, b
     return kept;
 }
 
-static int decode_block(
-    struct part_buffer *b, struct buffer_state *s, struct str block, uint32_t kind)
+static int read_histograms(
+    struct part *p, struct buffer_state *s, struct part_buffer *b, struct place at)
 {
-    if (kind == COLUMN_FLOAT) {
-        return column_block_decode(block.ptr, block.len, s->times_rows, b->values, b->presence);
-    }
+    struct part_references references;
+    struct str block;
     if (b->histograms == NULL) {
         b->histograms = mem_calloc(PART_GROUP_ROWS_MAX, sizeof(*b->histograms));
     }
@@ -229,6 +360,7 @@ static int decode_block(
     if (status == 0 && s->zstd == NULL) {
         status = zstd_codec_new(&s->zstd);
     }
+    status = status == 0 ? load_block(p, s, b, at, &references, &block) : status;
     return status != 0 ? status
                        : part_histograms_decode(s->zstd, block, s->times_rows, &s->histograms,
                              b->histograms, b->presence);
@@ -248,17 +380,15 @@ int part_read(struct part *p, uint32_t group, uint32_t table, uint32_t column, i
     int64_t max_t, struct part_buffer *b, size_t *count_out, struct err *e)
 {
     struct buffer_state *s = NULL;
-    struct str block;
+    struct place at = {group, table, column};
+    uint32_t kind = p->schemas[p->groups[group].schema].columns[column].kind;
     int status = prepare(b, p, &s);
     if (status == 0) {
         status = load_times(p, s, b, group, table);
     }
     if (status == 0) {
-        status = load_block(p, s, b, group, table, column, &block);
-    }
-    uint32_t kind = p->schemas[p->groups[group].schema].columns[column].kind;
-    if (status == 0) {
-        status = decode_block(b, s, block, kind);
+        status = kind == COLUMN_HISTOGRAM ? read_histograms(p, s, b, at)
+                                          : read_floats(p, s, b, at, 0, b->values, b->presence);
     }
     if (status != 0) {
         return name_error(p, status, group, table, column, e);
@@ -272,6 +402,7 @@ int part_read_summary(struct part *p, uint32_t group, uint32_t table, uint32_t c
     struct err *e)
 {
     struct buffer_state *s = NULL;
+    struct part_references references;
     struct str block;
     const struct part_group *g = &p->groups[group];
     if (p->schemas[g->schema].columns[column].kind != COLUMN_FLOAT) {
@@ -285,7 +416,8 @@ int part_read_summary(struct part *p, uint32_t group, uint32_t table, uint32_t c
         return 0;
     }
     if (status == 0) {
-        status = load_block(p, s, b, group, table, column, &block);
+        struct place at = {group, table, column};
+        status = load_block(p, s, b, at, &references, &block);
     }
     struct column_summary known;
     if (status == 0) {
@@ -326,4 +458,15 @@ int part_read_times(struct part *p, uint32_t group, uint32_t table, struct part_
     memcpy(b->times, s->rows, s->times_rows * sizeof(*b->times));
     *count_out = s->times_rows;
     return 0;
+}
+
+int part_read_references(struct part *p, uint32_t group, uint32_t column, struct part_buffer *b,
+    struct part_references *references_out)
+{
+    struct buffer_state *s = NULL;
+    struct str block;
+    int status = prepare(b, p, &s);
+    return status != 0
+               ? status
+               : load_block(p, s, b, (struct place){group, 0, column}, references_out, &block);
 }

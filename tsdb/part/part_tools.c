@@ -127,6 +127,14 @@ static void dump_column(struct checking *c, uint32_t group, uint32_t table, uint
     struct column what = part_schema(c->part, g->schema).columns[column];
     strbuf_addf(c->report, "    target %u shape %u%s\n", g->targets[table], what.shape,
         what.kind == COLUMN_HISTOGRAM ? " (histograms)" : "");
+    struct part_references references;
+    if (part_read_references(c->part, group, column, &c->buffer, &references) == 0) {
+        for (uint32_t i = 0; i < references.count; i++) {
+            const struct part_reference *r = &references.items[i];
+            strbuf_addf(c->report, "      leans on %cshape %u\n", r->subtract ? '-' : '+',
+                part_schema(c->part, g->schema).columns[r->column].shape);
+        }
+    }
     for (size_t i = 0; i < count; i++) {
         strbuf_addf(c->report, "      %lld ", (long long)c->buffer.times[i]);
         if (what.kind == COLUMN_HISTOGRAM) {
@@ -138,6 +146,19 @@ static void dump_column(struct checking *c, uint32_t group, uint32_t table, uint
     }
 }
 
+/* How many columns may lean on others. */
+static uint32_t count_leaning(struct checking *c, uint32_t group, uint32_t columns)
+{
+    uint32_t leaning = 0;
+    for (uint32_t column = 0; column < columns; column++) {
+        struct part_references references;
+        if (part_read_references(c->part, group, column, &c->buffer, &references) == 0) {
+            leaning += references.count > 0;
+        }
+    }
+    return leaning;
+}
+
 static void dump_group(struct checking *c, uint32_t index, bool with_samples)
 {
     const struct part_group *g = &part_groups(c->part)[index];
@@ -145,11 +166,13 @@ static void dump_group(struct checking *c, uint32_t index, bool with_samples)
     uint32_t columns = part_schema(c->part, g->schema).column_count;
     uint64_t bytes = place->page_offsets[place->page_count] - place->body;
     strbuf_addf(c->report,
-        "group %u: schema %u, %u tables, %u columns, %lld..%lld, %llu samples, %llu bytes (times "
+        "group %u: schema %u, %u tables, %u columns (%u lean on others), %lld..%lld, %llu samples, "
+        "%llu bytes (times "
         "%u, %u pages), %.3f bytes/sample\n",
-        index, g->schema, g->target_count, columns, (long long)g->min_t, (long long)g->max_t,
-        (unsigned long long)g->samples, (unsigned long long)bytes, place->times_size,
-        place->page_count, g->samples > 0 ? (double)bytes / (double)g->samples : 0);
+        index, g->schema, g->target_count, columns, count_leaning(c, index, columns),
+        (long long)g->min_t, (long long)g->max_t, (unsigned long long)g->samples,
+        (unsigned long long)bytes, place->times_size, place->page_count,
+        g->samples > 0 ? (double)bytes / (double)g->samples : 0);
     for (uint32_t table = 0; with_samples && table < g->target_count; table++) {
         for (uint32_t column = 0; column < columns; column++) {
             dump_column(c, index, table, column);

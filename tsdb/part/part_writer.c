@@ -7,11 +7,13 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "model/sample.h"
 #include "part/part.h"
 #include "part/part_dictionary.h"
 #include "part/part_format.h"
 #include "part/part_layout.h"
 #include "part/part_page.h"
+#include "part/part_reference.h"
 #include "row/column_block.h"
 
 enum { PATH_SIZE = 4096, SECTION_ZSTD_LEVEL = 9, FLUSH_BYTES = 1 << 18, SECTION_COUNT = 4 };
@@ -32,6 +34,8 @@ struct writer {
     struct strbuf pending; /* bytes of the file not written yet */
     uint64_t flushed;      /* bytes written */
     struct part_run_writer run;
+    struct part_references *references; /* of the columns of the group */
+    double *sum;                        /* of the references of one piece */
     struct strbuf page, runs, sizes, scratch;
     struct strbuf groups; /* the groups section */
     uint64_t body_end;    /* of the group before */
@@ -112,9 +116,34 @@ static uint64_t count_present(const uint64_t *presence, uint32_t rows)
     return count;
 }
 
-/* The block of one piece of one column, onto the run. */
+/* Values of the references, summed, into w->sum; as reading them back gives them. */
+static int sum_references(struct writer *w, const struct part_piece *piece,
+    const struct part_references *references, struct err *e)
+{
+    memset(w->sum, 0, piece->rows * sizeof(*w->sum));
+    for (uint32_t i = 0; i < references->count; i++) {
+        const struct part_reference *r = &references->items[i];
+        struct part_cells cells;
+        int status =
+            w->source->ops->cells(w->source, piece->table, piece->order[r->column], &cells, e);
+        if (status != 0) {
+            return status;
+        }
+        part_reference_add(w->sum, cells.values + piece->first_row, piece->rows, r);
+        for (uint32_t row = 0; cells.presence != NULL && row < piece->rows; row++) {
+            uint32_t at = piece->first_row + row;
+            if ((cells.presence[at / 64] >> (at % 64) & 1) == 0) {
+                w->sum[row] = value_stale_marker();
+            }
+        }
+    }
+    return 0;
+}
+
+/* The block of one piece of one column, onto the run; `reference` may be NULL. */
 static int put_block(struct writer *w, const struct part_piece *piece, uint32_t kind,
-    const struct part_cells *cells, struct column_hint *hint, uint64_t *samples)
+    const struct part_cells *cells, const double *reference, struct column_hint *hint,
+    uint64_t *samples)
 {
     /* Pieces begin at multiples of 4096 rows, so their presence begins at a word. */
     assert(piece->first_row % 64 == 0);
@@ -126,8 +155,8 @@ static int put_block(struct writer *w, const struct part_piece *piece, uint32_t 
         status = part_histograms_encode(w->zstd, cells->histograms + piece->first_row, presence,
             piece->rows, &w->scratch, &w->run.blocks);
     } else {
-        status = column_block_encode(
-            cells->values + piece->first_row, presence, piece->rows, hint, &w->run.blocks);
+        status = column_block_encode_against(cells->values + piece->first_row, presence,
+            piece->rows, reference, hint, &w->run.blocks);
     }
     if (status == 0) {
         part_run_end_block(&w->run);
@@ -141,21 +170,27 @@ static int put_run(struct writer *w, const struct part_plan_group *g, uint32_t c
 {
     struct column_hint hint;
     uint32_t kind = w->plan.schemas[g->schema].columns[column].kind;
+    const struct part_references *references = &w->references[column];
+    const double *reference = references->count > 0 ? w->sum : NULL;
     memset(&hint, 0, sizeof(hint));
     part_run_begin(&w->run);
     int status = 0;
     for (uint32_t i = 0; status == 0 && i < g->piece_count; i++) {
         const struct part_piece *piece = &g->pieces[i];
         struct part_cells cells;
-        status = w->source->ops->cells(w->source, piece->table, piece->order[column], &cells, e);
+        status = sum_references(w, piece, references, e);
+        if (status == 0) { /* the last call: what it gives is borrowed until the next */
+            status =
+                w->source->ops->cells(w->source, piece->table, piece->order[column], &cells, e);
+        }
         if (status != 0) {
             return status;
         }
-        status = put_block(w, piece, kind, &cells, &hint, samples);
+        status = put_block(w, piece, kind, &cells, reference, &hint, samples);
     }
     if (status == 0) {
         size_t before = w->runs.size;
-        part_run_finish(&w->run, &w->runs);
+        part_run_finish(&w->run, column, references, &w->runs);
         strbuf_add_uvarint(&w->sizes, w->runs.size - before);
         status = strbuf_error(&w->runs) != 0 ? strbuf_error(&w->runs) : strbuf_error(&w->sizes);
     }
@@ -239,6 +274,9 @@ static int put_group(struct writer *w, const struct part_plan_group *g, struct e
     if (status != 0) {
         err_set(e, status, -1, "the times of a part cannot be coded: %s", err_text(status));
     } else {
+        status = part_reference_plan(w->source, &w->plan.schemas[g->schema], g, w->references, e);
+    }
+    if (status == 0) {
         status = put_pages(w, g, &index, &page_count, &samples, e);
     }
     if (status == 0 && strbuf_error(&index) != 0) {
@@ -422,7 +460,9 @@ static int writer_init(struct writer *w, struct vfs *fs, struct part_source *sou
     for (size_t i = 0; i < sizeof(buffers) / sizeof(buffers[0]); i++) {
         strbuf_init(buffers[i], PART_PAGE_BYTES_MAX);
     }
-    if (zstd_codec_new(&w->zstd) != 0) {
+    w->references = arena_calloc(&w->arena, TABLE_COLUMNS_MAX, sizeof(*w->references));
+    w->sum = arena_calloc(&w->arena, PART_GROUP_ROWS_MAX, sizeof(*w->sum));
+    if (w->references == NULL || w->sum == NULL || zstd_codec_new(&w->zstd) != 0) {
         return err_set(e, ERR_NOMEM, -1, "out of memory for writing a part");
     }
     return part_plan_make(source, &w->arena, &w->plan, e);
