@@ -168,7 +168,7 @@ static int64_t remainder_cost(const double *steps, const struct candidate *besid
     for (uint32_t i = 0; i < first; i++) {
         left[i] = steps[i] - sign * beside->steps[i];
     }
-    if (sum_costs(left, first) > limit / rows * first + COST_BIT * first) {
+    if (sum_costs(left, first) > limit / rows * first + COST_BIT / 4 * first) {
         return INT64_MAX;
     }
     for (uint32_t i = first; i < rows; i++) {
