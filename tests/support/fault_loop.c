@@ -95,9 +95,12 @@ static uint64_t walk_kind(const struct fault_scenario *scenario, size_t kind)
 {
     uint64_t rounds_max = scenario->rounds_max != 0 ? scenario->rounds_max : FAULT_ROUNDS_MAX;
     enum fault_kind what = kinds_of_faults[kind].kind;
+    uint64_t stride = what == FAULT_ALLOCATION && scenario->allocation_stride != 0
+                          ? scenario->allocation_stride
+                          : 1;
     uint64_t rounds = 0;
     bool struck = true;
-    for (uint64_t number = 1; struck; number++) {
+    for (uint64_t number = 1 + test_seed() % stride; struck; number += stride) {
         struck = false;
         if (what != FAULT_POWER) { /* which is a power cut in any case */
             struck = run_round(scenario, kind, number, false);

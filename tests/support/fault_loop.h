@@ -51,6 +51,9 @@ struct fault_scenario {
     void (*verify)(void *context, struct vfs *fs, const struct fault_round *round);
     /* Most rounds of one kind; 0 = FAULT_ROUNDS_MAX. More of them fail the test. */
     uint64_t rounds_max;
+    /* Strike every n-th allocation only, from a first one that the seed chooses; 0 = each. For long
+     * scenarios under a sanitizer, which slows each round tenfold. */
+    uint64_t allocation_stride;
 };
 
 #define FAULT_ROUNDS_MAX 20000

@@ -296,7 +296,7 @@ static int open_querier(struct querier_source *source, int64_t min_t, int64_t ma
 struct memory_store *memory_store_new(void)
 {
     // Names and values of labels are not asked of it.
-    static const struct querier_ops ops = {select_all, NULL, NULL, close_nothing};
+    static const struct querier_ops ops = {.select = select_all, .close = close_nothing};
     struct memory_store *store = mem_calloc(1, sizeof(*store));
     if (store != NULL) {
         store->source.open = open_querier;

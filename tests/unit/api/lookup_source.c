@@ -100,7 +100,8 @@ static void op_close(struct querier *q)
     mem_free(q);
 }
 
-static const struct querier_ops ops = {op_select, op_names, list, op_close};
+static const struct querier_ops ops = {
+    .select = op_select, .label_names = op_names, .label_values = list, .close = op_close};
 
 static int open_querier(struct querier_source *source, int64_t min_t, int64_t max_t,
     struct querier **querier_out, struct err *e)

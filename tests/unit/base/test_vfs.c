@@ -69,7 +69,7 @@ static void replacement_is_atomic_and_durable(void **state)
 {
     (void)state;
     struct fault_scenario scenario = {
-        "write_file_atomic", NULL, begin_with_old_text, replace_text, old_or_new_but_whole, 0};
+        "write_file_atomic", NULL, begin_with_old_text, replace_text, old_or_new_but_whole, 0, 0};
     fault_loop(&scenario, FAULT_ALL);
     /* Power cuts again, with more seeds than the loop tries. */
     for (uint64_t seed = 0; seed < 200; seed++) {
@@ -126,7 +126,8 @@ static void what_was_made_stays(void *context, struct vfs *fs, const struct faul
 static void directories_are_made_durably(void **state)
 {
     (void)state;
-    struct fault_scenario scenario = {"mkdir_all", NULL, NULL, make_three, what_was_made_stays, 0};
+    struct fault_scenario scenario = {
+        "mkdir_all", NULL, NULL, make_three, what_was_made_stays, 0, 0};
     fault_loop(&scenario, FAULT_ALL);
     static const struct {
         const char *path;
@@ -207,7 +208,7 @@ static void whole_files_are_read_or_nothing(void **state)
         char name[32];
         snprintf(name, sizeof(name), "read %zu bytes", sizes[i]);
         struct fault_scenario scenario = {
-            name, &reading, begin_with_long_text, read_whole, NULL, 0};
+            name, &reading, begin_with_long_text, read_whole, NULL, 0, 0};
         fault_loop(&scenario, FAULT_ALLOCATION | FAULT_READ);
         text[sizes[i]] = 'x';
     }

@@ -92,7 +92,7 @@ static void a_right_program_passes_every_round(void **state)
 {
     (void)state;
     struct counter counter = {.store = vfs_write_file_atomic};
-    struct fault_scenario scenario = {"counter", &counter, begin, run, verify, 0};
+    struct fault_scenario scenario = {"counter", &counter, begin, run, verify, 0, 0};
     uint64_t rounds = fault_loop(&scenario, FAULT_ALL);
     assert_int_equal(rounds, counter.runs);
     assert_int_equal(counter.mistakes, 0);
@@ -124,7 +124,7 @@ static void a_wrong_program_is_found(void **state)
     static const unsigned kinds[] = {FAULT_WRITE, FAULT_POWER};
     for (size_t i = 0; i < 2; i++) {
         struct counter counter = {.store = store_plainly};
-        struct fault_scenario scenario = {"plain counter", &counter, begin, run, verify, 0};
+        struct fault_scenario scenario = {"plain counter", &counter, begin, run, verify, 0, 0};
         fault_loop(&scenario, kinds[i]);
         assert_true(counter.mistakes > 0);
     }
@@ -143,7 +143,7 @@ static int allocate_once(void *context, struct vfs *fs)
 static void begin_and_verify_are_optional(void **state)
 {
     (void)state;
-    struct fault_scenario scenario = {"allocation", NULL, NULL, allocate_once, NULL, 0};
+    struct fault_scenario scenario = {"allocation", NULL, NULL, allocate_once, NULL, 0, 0};
     assert_int_equal(fault_loop(&scenario, FAULT_ALLOCATION), 2);
 }
 
