@@ -30,9 +30,13 @@ struct select_request {
     const struct matcher *const *matchers; /* all must hold; borrowed until the set is freed */
     size_t matcher_count;
     /* Hints, never promises: what the engine will do with the samples. */
-    int64_t step_ms;   /* 0 = instant */
-    int64_t range_ms;  /* window of a range selector, 0 = none */
-    bool labels_only;  /* samples will not be read (series and label lookups) */
+    int64_t step_ms;  /* 0 = instant */
+    int64_t range_ms; /* window of a range selector, 0 = none */
+    bool labels_only; /* samples will not be read (series and label lookups) */
+    /* Coarsest resolution of a downsampled tier that may answer, milliseconds; 0 = raw samples only.
+     * Where raw data are gone a tier answers whatever is said here, and `resolution_ms` of its runs
+     * shows it. */
+    int64_t resolution_max_ms;
     size_t series_max; /* more matching series are ERR_LIMIT; 0 = no limit */
 };
 
@@ -55,6 +59,15 @@ struct column_run {
      * stale marker as its sum). Borrowed until the next call on the iterator. */
     const double *values;
     const struct histogram *const *histograms;
+    /* 0: raw samples. Otherwise the run comes from a downsampled tier: times[i] and values[i] are the
+     * last sample of bucket i, so that a reader who knows no tiers still sees true samples, and
+     * buckets[i] has the aggregates of all its samples. A bucket holds the samples with
+     * k·r < t <= (k+1)·r, r the resolution: PromQL's windows are open on the left too. `sketches` is
+     * NULL, or has the distribution of each bucket's values as an exponential histogram (NULL where
+     * there is none). */
+    int64_t resolution_ms;
+    const struct run_summary *buckets;
+    const struct histogram *const *sketches;
 };
 
 struct column_iter;
@@ -118,6 +131,26 @@ struct string_list {
     bool truncated; /* the limit cut it */
 };
 
+/* ---- Exemplars ---- */
+
+struct exemplar {
+    const struct labels *labels;
+    double value;
+    int64_t t_ms;
+};
+
+/* The exemplars of one series in [min_t, max_t], in time order; all in the caller's arena. */
+struct exemplar_series {
+    const struct labels *labels;
+    const struct exemplar *items;
+    size_t count;
+};
+
+struct exemplar_list {
+    const struct exemplar_series *series; /* in label order */
+    size_t count;
+};
+
 struct querier_ops {
     int (*select)(struct querier *q, const struct select_request *request, struct arena *arena,
         struct series_set **set_out, struct err *e);
@@ -128,6 +161,9 @@ struct querier_ops {
     /* Values of one label, likewise. */
     int (*label_values)(struct querier *q, struct str name, const struct select_request *request,
         size_t limit, struct arena *arena, struct string_list *values_out, struct err *e);
+    /* Exemplars of the series that match. NULL where a source keeps none. */
+    int (*exemplars)(struct querier *q, const struct select_request *request, struct arena *arena,
+        struct exemplar_list *list_out, struct err *e);
     void (*close)(struct querier *q);
 };
 
@@ -160,6 +196,13 @@ static inline int querier_select(struct querier *q, const struct select_request 
     struct arena *arena, struct series_set **set_out, struct err *e)
 {
     return q->ops->select(q, request, arena, set_out, e);
+}
+
+static inline int querier_exemplars(struct querier *q, const struct select_request *request,
+    struct arena *arena, struct exemplar_list *list_out, struct err *e)
+{
+    *list_out = (struct exemplar_list){0};
+    return q->ops->exemplars != NULL ? q->ops->exemplars(q, request, arena, list_out, e) : 0;
 }
 
 static inline void series_set_free(struct series_set *set)

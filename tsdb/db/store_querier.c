@@ -639,8 +639,10 @@ static void op_close(struct querier *q)
     mem_free(self);
 }
 
-static const struct querier_ops querier_ops = {
-    op_select, op_label_names, op_label_values, op_close};
+static const struct querier_ops querier_ops = {.select = op_select,
+    .label_names = op_label_names,
+    .label_values = op_label_values,
+    .close = op_close};
 
 int db_querier_open(struct querier_source *source, int64_t min_t, int64_t max_t,
     struct querier **querier_out, struct err *e)
