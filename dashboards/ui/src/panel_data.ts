@@ -22,7 +22,10 @@ export interface TargetError {
 export interface PanelData {
   results: TargetResult[];
   errors: TargetError[];
+  /* What an answer lacks. */
   notices: string[];
+  /* What Prometheus remarks on an expression: for those who write it, not for those who read. */
+  infos: string[];
   /* With the built-in variables, for legends and titles. */
   scope: Scope;
   loading: boolean;
@@ -54,6 +57,7 @@ const EMPTY: PanelData = {
   results: [],
   errors: [],
   notices: [],
+  infos: [],
   scope: {},
   loading: false,
   loaded: false,
@@ -113,23 +117,32 @@ function plan(input: DataInput): { requests: Request[]; scope: Scope } {
 async function run(
   request: Request,
   signal: AbortSignal,
-): Promise<{ result: TargetResult; notices: string[]; elapsedMs: number }> {
+): Promise<{ result: TargetResult; notices: string[]; infos: string[]; elapsedMs: number }> {
   const { expr, window, stepMs, target } = request;
   const answer = request.instant
     ? await queryInstant(expr, window.to, signal)
     : await queryRange({ expr, ...window, stepMs }, signal);
   const result = { target, expr, data: answer.data, ...window, stepMs };
-  return { result, notices: [...answer.warnings, ...answer.infos], elapsedMs: answer.elapsedMs };
+  return { result, notices: answer.warnings, infos: answer.infos, elapsedMs: answer.elapsedMs };
 }
 
 async function runAll(requests: Request[], scope: Scope, signal: AbortSignal): Promise<PanelData> {
   const settled = await Promise.allSettled(requests.map((r) => run(r, signal)));
-  const data: PanelData = { ...EMPTY, scope, loaded: true, results: [], errors: [], notices: [] };
+  const data: PanelData = {
+    ...EMPTY,
+    scope,
+    loaded: true,
+    results: [],
+    errors: [],
+    notices: [],
+    infos: [],
+  };
   settled.forEach((outcome, i) => {
     const request = requests[i]!;
     if (outcome.status === 'fulfilled') {
       data.results.push(outcome.value.result);
       data.notices.push(...outcome.value.notices);
+      data.infos.push(...outcome.value.infos);
       data.elapsedMs = Math.max(data.elapsedMs, outcome.value.elapsedMs);
       data.stepMs = Math.max(data.stepMs, request.stepMs);
     } else {
@@ -143,6 +156,7 @@ async function runAll(requests: Request[], scope: Scope, signal: AbortSignal): P
     }
   });
   data.notices = [...new Set(data.notices)];
+  data.infos = [...new Set(data.infos)];
   return data;
 }
 

@@ -237,6 +237,11 @@ function Result({ data, panel, width }: { data: PanelData; panel: Panel; width: 
           <Icon name="warning" size={14} /> {notice}
         </p>
       ))}
+      {data.infos.map((info) => (
+        <p class="query-notice" key={info}>
+          <Icon name="info" size={14} /> {info}
+        </p>
+      ))}
       {empty ? (
         <div class="query-empty">
           <b>No series matched.</b> Check the name, the label values and the time range.
