@@ -4,8 +4,8 @@
     kill_loop.py [--kills N] [--writers N]
 
 Several writers send remote write as fast as they are answered; now and then one sends a request twice,
-waits for the disk (ack=durable) or has everything sealed and merged (admin/tsdb/compact). At a random
-moment the server gets SIGKILL, in one round of five once more while it starts. Then, before anything else
+waits for the disk (ack=durable) or has everything sealed and merged (admin/tsdb/compact). A reader asks
+all the while, and must see what was acknowledged before it asked. At a random moment the server gets SIGKILL, in one round of five once more while it starts. Then, before anything else
 is written:
 
   lost   samples of an answered request that are not there, or with another value
@@ -93,6 +93,34 @@ class Writer:
             self.refusal = f"{status} {text}"
 
 
+class Reader:
+    """Counts samples while they are written; what was acknowledged before must be among them."""
+
+    def __init__(self, store, writers, seed):
+        self.store = store
+        self.writers = writers
+        self.chance = random.Random(seed)
+        self.unseen = None
+
+    def run(self):
+        """Reads until the server is gone."""
+        try:
+            while self.unseen is None:
+                writer = self.chance.choice(self.writers)
+                series = self.chance.randrange(SERIES)
+                acknowledged = len(writer.acknowledged)
+                selector = f'loop{{instance="writer{writer.index}",series="{series}"}}'
+                at = writer.time_of(writer.next) / 1000
+                width = at - writer.base_ms / 1000 + 1
+                seen = self.store.value(f"count_over_time({selector}[{width:.0f}s])", time=f"{at:.3f}") or 0
+                if seen < acknowledged:
+                    self.unseen = f"{selector}: {acknowledged} samples acknowledged, {seen:.0f} seen"
+        except (OSError, http.client.HTTPException):
+            pass
+        except Failure as failure:
+            self.unseen = str(failure)
+
+
 # ---- What is there -------------------------------------------------------------------------------
 
 
@@ -149,7 +177,9 @@ def compact(store, chance):
 
 
 def play_round(store, writers, chance):
+    reader = Reader(store, writers, chance.random())
     threads = [threading.Thread(target=writer.run, args=(store.address,)) for writer in writers]
+    threads.append(threading.Thread(target=reader.run))
     if chance.random() < 0.4:
         threads.append(threading.Thread(target=compact, args=(store, random.Random(chance.random()))))
     for thread in threads:
@@ -164,6 +194,8 @@ def play_round(store, writers, chance):
     for writer in writers:
         if writer.refusal:
             raise Failure(f"a write was refused: {writer.refusal}")
+    if reader.unseen:
+        raise Failure(f"not visible: {reader.unseen}")
     if chance.random() < 0.2:
         store.launch()
         time.sleep(chance.uniform(*START_SECONDS))

@@ -178,10 +178,18 @@ class Program:
     def __exit__(self, kind, error, trace):
         if kind is None:
             self.stop()
+            self.check_log()
         else:
             self.kill()
             if self.ours and not issubclass(kind, Skip):
                 print(f"---- the end of {self.name}'s log\n{self.log_end()}")
+
+    def check_log(self):
+        """A process that was killed cannot tell by its status what a sanitizer saw."""
+        log = self.log()
+        at = log.find("Sanitizer: ")
+        if self.ours and at >= 0:
+            raise Failure(f"{self.name}: {log[max(0, at - 200):at + 4000]}")
 
     def launch(self):
         """Starts the process and does not wait for it."""
