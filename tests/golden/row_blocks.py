@@ -2,7 +2,7 @@
 """Writes row_blocks.txt: column blocks and row times built from the format's description alone.
 
 Nothing here knows the C code: bit strings, varints and exact fractions are spelled out from the
-comments of column_block.c, number_map.h, presence.h, patched.h, integer_column.h, dictionary.h and
+comments of column_block.c, affine.h, front_bits.h, number_map.h, presence.h, patched.h, integer_column.h, dictionary.h and
 row_times.c in tsdb/row. The C test decodes every block and, where a case is marked `encode`, also
 expects the encoder to write these bytes.
 
@@ -13,7 +13,7 @@ import struct
 from fractions import Fraction
 
 CONSTANT, SPARSE, FRAME, DELTA, DELTA_FRAME, DELTA_DELTA, LINEAR = range(7)
-ULP, DICTIONARY, DIFFERENCE, RAW, GRID = 7, 8, 9, 11, 31
+ULP, DICTIONARY, DIFFERENCE, AFFINE, RAW, FRONTS, GRID = 7, 8, 9, 10, 11, 12, 31
 MAPPING, ROWS = 0x40, 0x80
 RECIPROCAL, QUOTIENT, PRODUCT, HALVES = range(4)
 BITS = 15
@@ -257,6 +257,34 @@ def references():
         + stream([i * 5 % 8 for i in range(40)], 3), reference=reference)
 
 
+def multiples():
+    ticks = [123]
+    for i in range(29):
+        ticks.append(ticks[-1] + (i * i * 37 + 11) % 97)
+    say("affine", "hundredths of a reference in whole ticks, times 3, from 5.00",
+        [decimal(500 + 3 * (t - ticks[0]), 2) for t in ticks],
+        bytes([AFFINE | MAPPING]) + mapping(2) + bytes([0]) + svarint(3) + uvarint(1) + svarint(500),
+        reference=[float(t) for t in ticks])
+    pages = [4096 * t for t in ticks]
+    say("affine with a denominator", "pages beside bytes, falling: -1/4096, one row absent",
+        [None if i == 7 else float(90000 - t + ticks[0]) for i, t in enumerate(ticks)],
+        bytes([AFFINE | ROWS]) + uvarint(1) + uvarint(7 << 3) + bytes([0]) + svarint(-1) + uvarint(4096) + svarint(90000),
+        reference=[float(p) for p in pages])
+
+
+def fronts():
+    # Three fronts of 7 bits (sign and the high bits of the exponent); 57 random bits behind each.
+    state, rows, cut = 88172645463325252, [], 57
+    list_ = [0x1F, 0x20, 0x5F]
+    places = [i * 7 % 5 % 3 for i in range(40)]
+    for place in places:
+        state = (state * 6364136223846793005 + 1442695040888963407) % (1 << 64)
+        rows.append(list_[place] << cut | state >> 7)
+    behind = [r & (1 << cut) - 1 for r in rows]
+    say("fronts", "57 bits behind three fronts, places of 2 bits", rows,
+        bytes([FRONTS, cut, 2]) + b"".join(struct.pack("<H", v) for v in list_) + pack(places, 2) + pack(behind, cut))
+
+
 def presences():
     rows = [7.0] * 12
     rows[3] = STALE
@@ -301,5 +329,7 @@ integers()
 mappings()
 pairs()
 references()
+multiples()
+fronts()
 presences()
 times()

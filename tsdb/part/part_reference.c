@@ -3,7 +3,8 @@
  * A column is judged by its steps (value - value before, in units of its last decimal, less their
  * mean): what a codec would have to write is about log2(1 + |step|) bits a row. For a column that
  * costs something, every earlier column within reach is tried as `steps - s * its steps`, s = 1 or
- * -1, and for the dear ones every pair of the nearest. An estimate over a few rows drops most of
+ * -1, for the dear ones every pair of the nearest, and a column whose steps are those of another times
+ * any factor leans on that. An estimate over a few rows drops most of
  * them, so a group of some hundred columns takes a few milliseconds, whatever the number of its
  * tables.
  *
@@ -37,6 +38,8 @@ enum {
 #define COST_SAVED_MIN (COST_BIT / 2)
 #define COST_SECOND_MIN COST_BIT
 #define COST_LINK (COST_BIT / 16)
+/* How far steps may lie from a multiple: they are whole units less a mean. */
+#define MULTIPLE_ERROR 1e-6
 
 /* A column that varies. */
 struct candidate {
@@ -228,6 +231,41 @@ static void try_second(
     }
 }
 
+/* Are the steps those of the other column times one factor? The first rows tell of most. */
+static bool is_multiple(const double *steps, const struct candidate *beside, uint32_t rows)
+{
+    uint32_t largest = 0;
+    for (uint32_t i = 1; i < PROBE_ROWS_MIN; i++) {
+        largest = fabs(beside->steps[i]) > fabs(beside->steps[largest]) ? i : largest;
+    }
+    double factor = steps[largest] / beside->steps[largest];
+    bool equal = isfinite(factor) && factor != 0;
+    for (uint32_t i = 0; i < rows && equal; i++) {
+        double expected = factor * beside->steps[i];
+        equal = fabs(steps[i] - expected) <= MULTIPLE_ERROR * (1 + fabs(expected));
+    }
+    return equal;
+}
+
+/* A column of another unit, whatever its decimals: nothing is left to write. */
+static void try_multiples(struct search *s)
+{
+    const struct candidate *from = s->planner->candidates;
+    if (s->column - from > REACH) {
+        from = s->column - REACH;
+    }
+    for (const struct candidate *c = s->column; c-- > from;) {
+        if (c->depth < PART_REFERENCE_DEPTH_MAX &&
+            is_multiple(s->column->steps, c, s->planner->rows)) {
+            s->chosen[0] = c;
+            s->subtract[0] = false;
+            s->chosen_count = 1;
+            s->best = 0;
+            return;
+        }
+    }
+}
+
 /* All pairs of the nearest dear columns. */
 static void try_pairs(struct search *s)
 {
@@ -256,6 +294,9 @@ static void find_references(
     least = column->cost / 2 < least ? column->cost / 2 : least;
     struct search s = {.planner = p, .column = column, .best = column->cost - least};
     try_singles(&s);
+    if (s.best >= COST_BIT * p->rows) {
+        try_multiples(&s);
+    }
     if (column->exponent == 0 && s.best >= COST_PAIR_MIN * p->rows) {
         try_pairs(&s);
     }

@@ -23,6 +23,9 @@
  *               column. The integer of a row is that of the reference's row (number_map.h), plus
  *               difference * scale + remainder; its value the decimal of that. Never with a bits
  *               mapping
+ *   affine      as affine.h. The integer of a row is what it says, its value the decimal of that. Never
+ *               with a bits mapping, a scale or a remainder
+ *   fronts      as front_bits.h; never with a mapping
  *   raw         n times le64, the bits of the value; never with a mapping
  *
  * A block ends where its bytes end: bytes left over are corrupt, as is every reserved value.
@@ -33,8 +36,10 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "row/affine.h"
 #include "row/column_format.h"
 #include "row/dictionary.h"
+#include "row/front_bits.h"
 #include "row/integer_column.h"
 #include "row/kernels.h"
 #include "row/number_map.h"
@@ -153,6 +158,18 @@ static void read_integers(struct decbuf *d, const struct block_head *head, size_
     }
 }
 
+/* The integers of the reference for each row of the stream. */
+static void reference_integers(const struct block_head *head, const struct number_map *map,
+    uint32_t count, const double *reference, int64_t *rows)
+{
+    number_map_reference(map, reference, count, rows);
+    if (head->has_rows) {
+        int64_t stream[COLUMN_BLOCK_ROWS_MAX];
+        presence_gather(head->rows, count, rows, stream);
+        memcpy(rows, stream, head->counts.stream * sizeof(rows[0]));
+    }
+}
+
 static void read_differences(struct decbuf *d, const struct block_head *head, uint32_t count,
     const double *reference, double *values)
 {
@@ -169,12 +186,7 @@ static void read_differences(struct decbuf *d, const struct block_head *head, ui
     if (d->failed) {
         return;
     }
-    number_map_reference(&head->map, reference, count, rows);
-    if (head->has_rows) {
-        int64_t stream[COLUMN_BLOCK_ROWS_MAX];
-        presence_gather(head->rows, count, rows, stream);
-        memcpy(rows, stream, n * sizeof(rows[0]));
-    }
+    reference_integers(head, &head->map, count, reference, rows);
     for (size_t i = 0; i < n; i++) {
         uint64_t above = (uint64_t)integers[i] * head->map.scale + head->map.remainder;
         integers[i] = (int64_t)((uint64_t)rows[i] + above);
@@ -182,6 +194,25 @@ static void read_differences(struct decbuf *d, const struct block_head *head, ui
     struct number_map map = {
         .exponent = head->map.exponent, .method = head->map.method, .scale = 1};
     number_map_apply(&map, integers, n, values);
+}
+
+static void read_affine(struct decbuf *d, const struct block_head *head, uint32_t count,
+    const double *reference, double *values)
+{
+    int64_t rows[COLUMN_BLOCK_ROWS_MAX];
+    struct affine a;
+    affine_get(d, &a);
+    if (d->failed || head->map.exponent == MAPPING_BITS || head->map.scale != 1 ||
+        reference == NULL) {
+        d->failed = true;
+        return;
+    }
+    reference_integers(head, &a.reference, count, reference, rows);
+    if (!affine_apply(&a, rows, head->counts.stream)) {
+        d->failed = true;
+        return;
+    }
+    number_map_apply(&head->map, rows, head->counts.stream, values);
 }
 
 /* The stream's values, whatever the codec. */
@@ -206,6 +237,16 @@ static void read_body(struct decbuf *d, const struct block_head *head, uint32_t 
     case CODEC_DIFFERENCE:
         read_differences(d, head, count, reference, values);
         return;
+    case CODEC_AFFINE:
+        read_affine(d, head, count, reference, values);
+        return;
+    case CODEC_FRONTS:
+        if (head->has_map) {
+            d->failed = true;
+            return;
+        }
+        front_bits_get(d, n, values);
+        return;
     default:
         read_integers(d, head, n, values);
         return;
@@ -217,7 +258,8 @@ static void read_body(struct decbuf *d, const struct block_head *head, uint32_t 
 bool column_block_needs_reference(const void *bytes, size_t size)
 {
     const uint8_t *head = bytes;
-    return size > 0 && (head[0] & HEAD_CODEC_MASK) == CODEC_DIFFERENCE;
+    unsigned codec = size > 0 ? head[0] & HEAD_CODEC_MASK : CODEC_CONSTANT;
+    return codec == CODEC_DIFFERENCE || codec == CODEC_AFFINE;
 }
 
 int column_block_decode(
@@ -301,6 +343,7 @@ static const char *const codec_names[CODEC_COUNT] = {
     [CODEC_DIFFERENCE] = "difference",
     [CODEC_AFFINE] = "affine",
     [CODEC_RAW] = "raw",
+    [CODEC_FRONTS] = "fronts",
 };
 
 int column_block_describe(const void *bytes, size_t size, uint32_t count, struct strbuf *out)

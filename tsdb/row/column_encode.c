@@ -5,18 +5,22 @@
  *   1. all equal;
  *   2. decimals, the last block's exponent and method first, then every method, with up to one value
  *      in sixteen set aside as a literal;
- *   3. the shortest of: decimals and ulps at some exponents, the bits of the doubles, their bytes.
- * Integers of 2 and the bits of 3 compete with their dictionary.
+ *   3. the shortest of: decimals and ulps at some exponents, a few fronts with the other bits as they
+ *      are, the bits of the doubles in order, their bytes.
+ * Integers of 2 and the bits of 3 compete with their dictionary; beside another column, integers of 2
+ * also with a multiple of it and with the difference from it.
  */
 #include <assert.h>
 
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "row/affine.h"
 #include "row/bitpack.h"
 #include "row/column_block.h"
 #include "row/column_format.h"
 #include "row/dictionary.h"
+#include "row/front_bits.h"
 #include "row/integer_column.h"
 #include "row/kernels.h"
 #include "row/number_map.h"
@@ -49,6 +53,8 @@ struct encoder {
     };
     struct integer_coder second_coder; /* what writes that */
     struct dictionary dictionary;      /* only for CODEC_DICTIONARY */
+    struct affine affine;              /* only for CODEC_AFFINE */
+    struct front_bits fronts;          /* only for CODEC_FRONTS */
 };
 
 /* A way to write the stream. */
@@ -163,6 +169,24 @@ static void try_dictionary(struct encoder *e, struct choice *best)
     }
 }
 
+/* The reference times a factor, if that is shorter than `best`. `differences` still holds the integers
+ * as the whole map has them. */
+static void try_affine(struct encoder *e, struct number_map map, struct choice *best)
+{
+    double reference[COLUMN_BLOCK_ROWS_MAX];
+    size_t at = 0;
+    for (uint32_t i = 0; i < e->count; i++) {
+        reference[at] = e->reference[i];
+        at += !e->has_rows || e->kinds[i] == ROW_STREAM;
+    }
+    if (affine_find(&e->affine, e->stream, e->differences, reference, e->n)) {
+        size_t size = map_size(&map) + affine_size(&e->affine);
+        if (size < best->size) {
+            *best = (struct choice){CODEC_AFFINE, map, size};
+        }
+    }
+}
+
 /* The differences from the reference's integers, if they are shorter than `best`. Takes the place of
  * the integers, which their coder no longer needs then. */
 static void try_differences(struct encoder *e, struct number_map map, struct choice *best)
@@ -201,6 +225,7 @@ static struct choice choose_integers(struct encoder *e, struct number_map map)
     struct choice best = {e->coder.codec, map, e->coder.size + map_size(&map)};
     try_dictionary(e, &best);
     if (against) {
+        try_affine(e, whole, &best);
         try_differences(e, whole, &best);
     }
     return best;
@@ -316,6 +341,9 @@ static struct choice choose_hard(struct encoder *e)
         struct choice ulps = choose_ulps(e, hinted ? hint->exponent : exponents[i]);
         best = ulps.size < best.size ? ulps : best;
     }
+    if (front_bits_plan(&e->fronts, e->stream, e->n) && e->fronts.size < best.size) {
+        best = (struct choice){CODEC_FRONTS, NUMBER_MAP_PLAIN, e->fronts.size};
+    }
     number_map_bits(e->stream, e->n, e->integers);
     struct choice bits =
         choose_integers(e, (struct number_map){.exponent = MAPPING_BITS, .scale = 1});
@@ -386,6 +414,10 @@ static uint8_t *put_block(const struct encoder *e, const struct choice *choice, 
         return out;
     case CODEC_ULP:
         return put_ulps(e, out);
+    case CODEC_FRONTS:
+        return front_bits_put(&e->fronts, e->stream, e->n, out);
+    case CODEC_AFFINE:
+        return affine_put(&e->affine, out);
     case CODEC_DIFFERENCE:
         *out++ = (uint8_t)e->second_coder.codec;
         return integer_column_put(&e->second_coder, out);
@@ -426,8 +458,9 @@ int column_block_encode_against(const double *values, const uint64_t *presence, 
     assert((size_t)(end - start) <= COLUMN_BLOCK_SIZE_MAX(count));
     strbuf_commit(out, (size_t)(end - start));
     if (hint != NULL && choice.codec != CODEC_CONSTANT) {
-        // Differences say nothing of how the column would go alone.
-        hint->codec = (uint8_t)(choice.codec == CODEC_DIFFERENCE ? e.coder.codec : choice.codec);
+        // What leans on another column says nothing of how the column would go alone.
+        bool leans = choice.codec == CODEC_DIFFERENCE || choice.codec == CODEC_AFFINE;
+        hint->codec = (uint8_t)(leans ? e.coder.codec : choice.codec);
         hint->exponent = choice.map.exponent;
         hint->method = choice.map.method;
     }

@@ -18,9 +18,10 @@ enum column_codec {
     CODEC_ULP = 7,         /* decimal and the distance from it in units in the last place */
     CODEC_DICTIONARY = 8,  /* at most 256 values, and an index per row */
     CODEC_DIFFERENCE = 9,  /* integers of another column of the same rows, plus these */
-    CODEC_AFFINE = 10,     /* reserved: a * reference column + b */
+    CODEC_AFFINE = 10,     /* a multiple of another column of the same rows, plus a constant */
     CODEC_RAW = 11,        /* eight bytes a value */
-    CODEC_COUNT = 12       /* 12..31 are reserved */
+    CODEC_FRONTS = 12,     /* front bits from a short list, the rest of the bits as they are */
+    CODEC_COUNT = 13       /* 13..31 are reserved */
 };
 
 /* A body of two integer columns begins with their codecs, the first in bits 0-3. */

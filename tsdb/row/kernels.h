@@ -1,8 +1,8 @@
-/* The inner loops of the room, in a portable form and one for AVX2, chosen at run time.
+/* The inner loops of the room, in a portable form, one for AVX2 and one for AVX-512, chosen at run
+ * time.
  *
- * Both give the same bits for every input, garbage included; test_row_kernels.c compares them. The
- * table is read-only; each call of row_kernels() costs a load and a test. There is no AVX-512 form:
- * nothing has been measured or tested on a machine that has it.
+ * All give the same bits for every input, garbage included; test_row_kernels.c compares them. The
+ * tables are read-only; each call of row_kernels() costs two loads and a test.
  */
 #ifndef SONDE_ROW_KERNELS_H
 #define SONDE_ROW_KERNELS_H
@@ -83,5 +83,7 @@ const struct row_kernels *row_kernels(void);
 const struct row_kernels *row_kernels_portable(void);
 /* NULL where the machine has no AVX2, FMA and BMI2. */
 const struct row_kernels *row_kernels_avx2(void);
+/* NULL where the machine has not all of AVX-512 F, DQ, BW and VL. */
+const struct row_kernels *row_kernels_avx512(void);
 
 #endif

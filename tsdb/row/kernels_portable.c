@@ -1,4 +1,4 @@
-/* The inner loops in plain C, and the choice between them and the vector form. */
+/* The inner loops in plain C, and the choice between them and the vector forms. */
 #include "row/kernels.h"
 
 #include <string.h>
@@ -225,6 +225,7 @@ const struct row_kernels *row_kernels_portable(void)
 
 const struct row_kernels *row_kernels(void)
 {
-    const struct row_kernels *vector = row_kernels_avx2();
+    const struct row_kernels *vector = row_kernels_avx512();
+    vector = vector != NULL ? vector : row_kernels_avx2();
     return vector != NULL ? vector : &portable;
 }

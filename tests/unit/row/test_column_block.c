@@ -269,6 +269,68 @@ static void test_against_saves(void **state)
     strbuf_release(&against);
 }
 
+/* A multiple of another column takes a few bytes, however much both vary. */
+static void test_multiples(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        double factor, offset; /* value = reference * factor + offset */
+        double divide;         /* or reference / divide */
+        bool found;
+    } cases[] = {
+        {"bytes of pages", 4096, 17, 0, true},
+        {"pages of bytes", 0, 0, 4096, true}, /* a decimal of twelve places */
+        {"falling", -3, 1e6, 0, true},
+        {"seconds of milliseconds", 0, 0, 1000, true},
+        {"seconds as a product", 0.001, 0, 0, true},
+        {"two thirds", 0, 0, 1.5, false},
+    };
+    uint64_t random = test_seed() + 6;
+    double reference[240], values[240], decoded[240];
+    for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+        double at = 1000;
+        for (int i = 0; i < 240; i++) {
+            at += (double)(test_random(&random) % 5000);
+            reference[i] = at;
+            values[i] = cases[c].divide != 0 ? at / cases[c].divide
+                                             : at * cases[c].factor + cases[c].offset;
+        }
+        struct strbuf bytes = STRBUF_INIT;
+        assert_int_equal(
+            column_block_encode_against(values, NULL, 240, reference, NULL, &bytes), 0);
+        bool found = (bytes.data[0] & HEAD_CODEC_MASK) == CODEC_AFFINE;
+        if (found != cases[c].found || (found && bytes.size > 16)) {
+            fail_msg("%s: affine %d in %zu bytes, expected %d in at most 16", cases[c].what, found,
+                bytes.size, cases[c].found);
+        }
+        assert_int_equal(
+            column_block_decode_against(bytes.data, bytes.size, 240, reference, decoded, NULL), 0);
+        assert_memory_equal(values, decoded, sizeof(values));
+        strbuf_release(&bytes);
+    }
+}
+
+/* Doubles without decimals in a narrow band: one front, and 57 bits or fewer behind it. */
+static void test_fronts(void **state)
+{
+    (void)state;
+    uint64_t random = test_seed() + 7;
+    double values[1024], decoded[1024];
+    for (int i = 0; i < 1024; i++) {
+        double sign = test_random(&random) % 2 == 0 ? 1 : -1;
+        values[i] = sign * (1 + (double)(test_random(&random) >> 12) / 0x1p52);
+    }
+    struct strbuf bytes = STRBUF_INIT;
+    assert_int_equal(column_block_encode(values, NULL, 1024, NULL, &bytes), 0);
+    // A sign and 52 bits each; raw would be 8192 bytes and ordered bits no less.
+    assert_int_equal(bytes.data[0] & HEAD_CODEC_MASK, CODEC_FRONTS);
+    assert_true(bytes.size <= 1024 * 53 / 8 + 16);
+    assert_int_equal(column_block_decode(bytes.data, bytes.size, 1024, decoded, NULL), 0);
+    assert_memory_equal(values, decoded, sizeof(values));
+    strbuf_release(&bytes);
+}
+
 /* The difference of two large integers may be no integer of a double, though both are. */
 static void test_wide_difference(void **state)
 {
@@ -372,6 +434,14 @@ static void test_corrupt_against(void **state)
         {"difference of differences", 3, {CODEC_DIFFERENCE, CODEC_DIFFERENCE, 2}},
         {"difference of bits", 4, {CODEC_DIFFERENCE | HEAD_MAPPING, MAPPING_BITS, 0, 2}},
         {"a byte too many", 4, {CODEC_DIFFERENCE, 0, 2, 2}},
+        {"no factor", 2, {CODEC_AFFINE, 0}},
+        {"factor 0", 5, {CODEC_AFFINE, 0, 0, 1, 2}},
+        {"denominator 0", 5, {CODEC_AFFINE, 0, 2, 0, 2}},
+        {"denominator that does not divide", 5, {CODEC_AFFINE, 0, 2, 2, 2}},
+        {"reference as bits", 5, {CODEC_AFFINE, MAPPING_BITS, 2, 1, 2}},
+        {"reference of a reserved exponent", 5, {CODEC_AFFINE, 13, 2, 1, 2}},
+        {"multiple of bits", 6, {CODEC_AFFINE | HEAD_MAPPING, MAPPING_BITS, 0, 2, 1, 2}},
+        {"multiple and a byte", 6, {CODEC_AFFINE, 0, 2, 1, 2, 0}},
     };
     static const double reference[4] = {1, 2, 3, 4};
     double values[4];
@@ -417,6 +487,8 @@ int main(void)
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_wild_hints),
         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_multiples),
+        cmocka_unit_test(test_fronts),
         cmocka_unit_test(test_against),
         cmocka_unit_test(test_against_saves),
         cmocka_unit_test(test_wide_difference),
