@@ -85,6 +85,8 @@ struct tsdb_statistics {
     int64_t replay_ms;
     int64_t min_t, max_t; /* of everything stored; min_t > max_t when empty */
     uint64_t seals, merges, expired_parts;
+    uint64_t
+        manifest_rebuilds; /* 1: the list of parts was damaged or gone, and made anew at open */
 };
 void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *statistics_out);
 

@@ -45,6 +45,9 @@ static const struct {
         AT(replayed_samples)},
     {"sonde_tsdb_seals_total", "counter", "Times that memory became a part.", AT(seals)},
     {"sonde_tsdb_merges_total", "counter", "Merges of parts.", AT(merges)},
+    {"sonde_tsdb_manifest_rebuilds", "gauge",
+        "1 when the list of parts was damaged or gone at the start and was made anew.",
+        AT(manifest_rebuilds)},
     {"sonde_tsdb_expired_parts_total", "counter", "Parts dropped by retention.", AT(expired_parts)},
 };
 

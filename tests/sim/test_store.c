@@ -186,6 +186,16 @@ static void step_reader(struct walk *w)
         querier_open(tsdb_querier_source(w->db), INT64_MIN, INT64_MAX, &r->querier, NULL), 0);
 }
 
+/* The list of parts is damaged, or gone: it is made anew. */
+static void lose_manifest(struct walk *w)
+{
+    if (dice(w, 2) == 0) {
+        assert_int_equal(vfs_remove(sim_vfs_get(w->sim), "data/MANIFEST"), 0);
+    } else {
+        assert_int_equal(sim_vfs_flip_bit(w->sim, "data/MANIFEST", dice(w, 500)), 0);
+    }
+}
+
 static void step_restart(struct walk *w)
 {
     struct err e = ERR_INIT;
@@ -203,6 +213,9 @@ static void step_restart(struct walk *w)
     bool power_cut = dice(w, 2) == 0;
     if (power_cut) {
         sim_vfs_power_cut(w->sim, test_random(&w->random));
+    }
+    if (dice(w, 3) == 0) {
+        lose_manifest(w);
     }
     open_store(w);
     store_model_recover(&w->model, w->db, power_cut);

@@ -2,7 +2,7 @@
  *
  * Open: lock file; manifest; listed parts, whose dictionaries fill the index; files that nobody lists
  * are removed; metadata; the log is replayed into the head; a new segment begins. Nothing that is
- * damaged stops it but the manifest itself, without which nothing can be told from anything.
+ * damaged stops it: a manifest that is damaged or gone is made anew from what the parts say.
  */
 #include "db/db.h"
 
@@ -14,6 +14,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "db/manifest_rebuild.h"
 
 #define RETENTION_DEFAULT_MS ((int64_t)30 * DAY_MS)
 #define SEAL_INTERVAL_DEFAULT_MS ((int64_t)30 * 60 * 1000)
@@ -315,6 +316,30 @@ static int take_lock(struct tsdb *db, struct err *e)
     return 0;
 }
 
+/* A new store has no manifest, and gets one at once, so that its absence later means something. */
+static int rebuild_manifest(struct tsdb *db, const char *path, const struct err *why, struct err *e)
+{
+    bool damaged = why->code == ERR_CORRUPT;
+    int status = manifest_rebuild(db->fs, db->path, &db->manifest, e);
+    if (status != 0) {
+        return status;
+    }
+    if (damaged || db->manifest.count > 0) {
+        db->manifest_rebuilds = 1;
+        LOG_ERROR("tsdb: the list of parts was made anew from the parts", LOG_S("path", path),
+            LOG_S("error", damaged ? why->message : "it is gone"),
+            LOG_I("parts", db->manifest.count));
+    }
+    if (db->options.read_only) {
+        return 0;
+    }
+    char aside[DB_PATH_MAX];
+    if (damaged && db_path(db, "MANIFEST.damaged", aside) == 0) {
+        (void)vfs_rename(db->fs, path, aside); // kept for whoever wants to know; not needed
+    }
+    return manifest_store(db->fs, path, &db->manifest, e);
+}
+
 static int load_manifest(struct tsdb *db, struct err *e)
 {
     char path[DB_PATH_MAX];
@@ -323,8 +348,15 @@ static int load_manifest(struct tsdb *db, struct err *e)
         return err_set(e, status, -1, "the path %s is too long", db->path);
     }
     manifest_release(&db->manifest);
-    status = manifest_load(db->fs, path, &db->manifest, e);
-    return status == ERR_NOT_FOUND ? 0 : status;
+    struct err local = ERR_INIT;
+    status = manifest_load(db->fs, path, &db->manifest, &local);
+    if (status == ERR_CORRUPT || status == ERR_NOT_FOUND) {
+        return rebuild_manifest(db, path, &local, e);
+    }
+    if (status != 0 && e != NULL) {
+        *e = local;
+    }
+    return status;
 }
 
 /* A part that cannot be opened stays listed and out of the way: it is counted, named in the log, and
@@ -637,6 +669,7 @@ void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *out)
         .seals = atomic_load_explicit(&db->seals, memory_order_relaxed),
         .merges = atomic_load_explicit(&db->merges, memory_order_relaxed),
         .expired_parts = atomic_load_explicit(&db->expired_parts, memory_order_relaxed),
+        .manifest_rebuilds = db->manifest_rebuilds,
         .parts_quarantined = atomic_load_explicit(&db->parts_quarantined, memory_order_relaxed)};
     part_statistics(db, out);
     if (db->wal != NULL) {

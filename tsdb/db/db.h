@@ -60,6 +60,7 @@ struct tsdb {
     bool resplit;   /* the log was written with others: all slices must be sealed together */
     struct wal_replay_statistics replay;
     int64_t replay_ms;
+    uint64_t manifest_rebuilds; /* at open: 0 or 1 */
     _Atomic uint64_t seals, merges, expired_parts, parts_quarantined;
 };
 

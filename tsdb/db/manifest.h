@@ -34,6 +34,8 @@
 struct manifest_part {
     uint64_t sequence;   /* names the file; never used again */
     uint64_t precedence; /* of equal samples, those of the higher one count */
+    /* That of the oldest sealed part it was made of; from the part's own file, not from here. */
+    uint64_t precedence_first;
     uint32_t level;
     int64_t day;    /* since 1970, UTC */
     uint64_t split; /* hash of the list of identity labels it was written with */

@@ -461,6 +461,7 @@ static int write_merged(
     m->source = (struct part_source){&source_ops, m->tables, (uint32_t)m->table_count};
     struct manifest_part about = {
         .precedence = m->inputs[m->input_count - 1]->about.precedence,
+        .precedence_first = m->inputs[0]->about.precedence_first,
         .level = level,
         .day = m->inputs[0]->about.day,
         .split = m->inputs[0]->about.split,

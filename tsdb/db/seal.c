@@ -29,7 +29,12 @@ int db_write_part(struct tsdb *db, struct part_source *source, struct manifest_p
         return err_set(e, status, -1, "the directory of day %lld cannot be made: %s",
             (long long)about->day, err_text(status));
     }
-    struct part_origin origin = {about->sequence, about->level};
+    const struct part_origin origin = {.sequence = about->sequence,
+        .level = about->level,
+        .precedence_first = about->precedence_first,
+        .precedence = about->precedence,
+        .day = about->day,
+        .split = about->split};
     struct part_info info;
     status = part_write(db->fs, path, source, &origin, &info, e);
     if (status == 0) {
@@ -97,8 +102,10 @@ static int write_day(struct tsdb *db, const struct seal_image *image, int64_t da
             sizeof(*parts->items), SEAL_DAYS_MAX);
     }
     if (status == 0) {
-        struct manifest_part about = {
-            .precedence = db->manifest.next_sequence, .day = day, .split = db->split};
+        struct manifest_part about = {.precedence_first = db->manifest.next_sequence,
+            .precedence = db->manifest.next_sequence,
+            .day = day,
+            .split = db->split};
         status = db_write_part(db, &source.source, &about, &parts->items[parts->count], e);
         parts->count += status == 0;
     } else {

@@ -80,6 +80,9 @@ int store_part_open(struct vfs *fs, const char *path, struct part_cache *cache, 
     p->about = *about;
     int status = part_open(fs, path, cache, &p->part, e);
     if (status == 0) {
+        const struct part_origin *origin = &part_info(p->part)->origin;
+        p->about.precedence_first =
+            origin->precedence > 0 ? origin->precedence_first : about->precedence;
         status = map_ids(p, index, e);
     }
     if (status != 0) {

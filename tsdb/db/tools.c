@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "db/db.h"
+#include "db/manifest_rebuild.h"
 
 /* ---- A store that is only looked at ---- */
 
@@ -84,10 +85,16 @@ static int verify_all(struct tool *tool)
         return status;
     }
     status = manifest_load(tool->db.fs, path, &tool->db.manifest, &e);
-    if (status == ERR_CORRUPT || status == ERR_UNSUPPORTED) {
+    if (status == ERR_CORRUPT || status == ERR_NOT_FOUND) {
+        int why = status;
+        status = manifest_rebuild(tool->db.fs, tool->db.path, &tool->db.manifest, NULL);
+        if (why == ERR_CORRUPT) {
+            problem(tool, path, e.message);
+        } else if (tool->db.manifest.count > 0) {
+            problem(tool, path, "is gone; the next start makes it anew from the parts");
+        }
+    } else if (status == ERR_UNSUPPORTED) {
         problem(tool, path, e.message);
-        status = 0;
-    } else if (status == ERR_NOT_FOUND) {
         status = 0;
     }
     if (status == 0) {

@@ -66,10 +66,15 @@ struct part_source {
     uint32_t table_count;
 };
 
-/* What the caller decides and the part remembers. */
+/* What the caller decides and the part remembers: enough to list it again when the list is lost. */
 struct part_origin {
     uint64_t sequence; /* later parts have higher ones; names the file */
     uint32_t level;    /* 0 sealed, 1 and 2 merged */
+    /* Precedences of the sealed parts it was made of, first to last: its own when it was sealed. Of
+     * equal samples those of the part with the higher last one count. 0, 0 = not known. */
+    uint64_t precedence_first, precedence;
+    int64_t day;    /* since 1970, UTC */
+    uint64_t split; /* hash of the list of identity labels it was written with */
 };
 
 /* Known of a part without reading its rows. */

@@ -34,7 +34,9 @@
  *       plain: bitmap of present rows in bytes, a uvarint size for each present cell, the cells
  *
  * Section info
- *     u64 sequence, u32 level, i64 min_t, i64 max_t, u64 samples, u32 targets, u32 shapes
+ *     u64 sequence, u32 level, i64 min_t, i64 max_t, u64 samples, u32 targets, u32 shapes,
+ *     u64 first precedence, u64 precedence, i64 day, u64 split. The last four are missing from files
+ *     of before; what follows them is ignored.
  * Section dictionary
  *     uvarint number of symbols; for each, sorted bytewise: uvarint length shared with the one
  *     before, sized rest

@@ -136,6 +136,15 @@ static int read_info(struct opening *o, struct str plain)
     if (in.failed || info->target_count > PART_IDS_MAX || info->shape_count > PART_IDS_MAX) {
         return corrupt(o, "info section is malformed");
     }
+    if (decbuf_left(&in) > 0) {
+        info->origin.precedence_first = decbuf_le64(&in);
+        info->origin.precedence = decbuf_le64(&in);
+        info->origin.day = (int64_t)decbuf_le64(&in);
+        info->origin.split = decbuf_le64(&in);
+        if (in.failed || info->origin.precedence_first > info->origin.precedence) {
+            return corrupt(o, "info section is malformed");
+        }
+    }
     info->file_bytes = o->file_size;
     return 0;
 }

@@ -330,6 +330,10 @@ static int put_info(struct writer *w)
     strbuf_add_le64(&out, w->info.samples);
     strbuf_add_le32(&out, w->plan.target_count);
     strbuf_add_le32(&out, w->plan.shape_count);
+    strbuf_add_le64(&out, w->info.origin.precedence_first);
+    strbuf_add_le64(&out, w->info.origin.precedence);
+    strbuf_add_le64(&out, (uint64_t)w->info.origin.day);
+    strbuf_add_le64(&out, w->info.origin.split);
     int status = strbuf_error(&out);
     status = status == 0 ? put_section(w, PART_SECTION_INFO, strbuf_str(&out)) : status;
     strbuf_release(&out);

@@ -109,22 +109,6 @@ static void test_one_process_at_a_time(void **state)
     teardown(&f);
 }
 
-static void test_damaged_manifest_is_named(void **state)
-{
-    struct fixture f;
-    struct err e = ERR_INIT;
-    setup(&f);
-    assert_int_equal(write_one(&f, "up", "a", NULL, START_MS, 1), 0);
-    assert_int_equal(tsdb_compact(f.db, NULL), 0);
-    tsdb_abandon(f.db);
-    assert_int_equal(sim_vfs_flip_bit(f.sim, "data/MANIFEST", 99), 0);
-    assert_int_equal(tsdb_open(&f.options, &f.db, &e), ERR_CORRUPT);
-    assert_non_null(strstr(e.message, "MANIFEST"));
-    assert_int_equal(sim_vfs_flip_bit(f.sim, "data/MANIFEST", 99), 0);
-    assert_int_equal(tsdb_open(&f.options, &f.db, &e), 0);
-    teardown(&f);
-}
-
 /* ---- Lookups ---- */
 
 static void assert_list(const struct string_list *list, const char *expected)
@@ -602,7 +586,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_process_at_a_time),
-        cmocka_unit_test(test_damaged_manifest_is_named),
         cmocka_unit_test(test_label_lookups),
         cmocka_unit_test(test_changed_identity_labels),
         cmocka_unit_test(test_series_limit),

@@ -277,7 +277,12 @@ static uint64_t model_samples(const struct model *m)
 static struct part *write_and_open(
     struct model *m, struct sim_vfs *disk, struct part_cache *cache, struct part_info *info)
 {
-    struct part_origin origin = {7, 1};
+    const struct part_origin origin = {.sequence = 7,
+        .level = 1,
+        .precedence_first = 2,
+        .precedence = 6,
+        .day = -3,
+        .split = UINT64_MAX - 1};
     struct part *p = NULL;
     struct err e = ERR_INIT;
     assert_int_equal(vfs_mkdir_all(sim_vfs_get(disk), "data/raw"), 0);
@@ -309,6 +314,11 @@ static void round_trip(uint32_t targets, uint32_t rows, bool cached)
     assert_int_equal(part_info(p)->samples, info.samples);
     assert_int_equal(part_info(p)->file_bytes, info.file_bytes);
     assert_int_equal(part_info(p)->origin.sequence, 7);
+    assert_int_equal(part_info(p)->origin.level, 1);
+    assert_int_equal(part_info(p)->origin.precedence_first, 2);
+    assert_int_equal(part_info(p)->origin.precedence, 6);
+    assert_int_equal(part_info(p)->origin.day, -3);
+    assert_int_equal(part_info(p)->origin.split, UINT64_MAX - 1);
     part_buffer_init(&buffer);
     uint64_t samples = 0;
     for (uint32_t g = 0; g < info.group_count; g++) {
@@ -408,7 +418,7 @@ static void test_each_failing_call(void **state)
     for (uint64_t nth = 1;; nth++) {
         struct sim_vfs *disk = sim_vfs_new(nth);
         struct vfs *fs = sim_vfs_get(disk);
-        struct part_origin origin = {1, 0};
+        struct part_origin origin = {.sequence = 1};
         struct part_info info;
         struct strbuf report = STRBUF_INIT;
         uint64_t problems = 0;
@@ -447,7 +457,7 @@ static void test_failing_allocations(void **state)
     for (uint64_t nth = 1;; nth++) {
         struct sim_vfs *disk = sim_vfs_new(nth);
         struct vfs *fs = sim_vfs_get(disk);
-        struct part_origin origin = {1, 0};
+        struct part_origin origin = {.sequence = 1};
         struct part_info info;
         struct part *p = NULL;
         struct part_buffer buffer;
@@ -534,7 +544,7 @@ static void test_refuses_a_broken_source(void **state)
 {
     struct model *m = model_new(1, 10, test_seed());
     struct sim_vfs *disk = sim_vfs_new(1);
-    struct part_origin origin = {1, 0};
+    struct part_origin origin = {.sequence = 1};
     struct part_info info;
     assert_int_equal(vfs_mkdir_all(sim_vfs_get(disk), "data/raw"), 0);
     m->data[0].columns[3] = m->data[0].columns[4];

@@ -122,7 +122,7 @@ static void source_free(struct source *s)
 static struct part *write_and_open(
     struct source *s, struct sim_vfs *disk, struct part_cache *cache, struct part_info *info)
 {
-    struct part_origin origin = {1, 0};
+    struct part_origin origin = {.sequence = 1};
     struct part *p = NULL;
     assert_int_equal(vfs_mkdir_all(sim_vfs_get(disk), "data/raw"), 0);
     assert_int_equal(part_write(sim_vfs_get(disk), PATH, &s->source, &origin, info, NULL), 0);

@@ -1,0 +1,164 @@
+/* Listing parts by what their files say; see the header. */
+#include "db/manifest_rebuild.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "db/db.h"
+#include "part/part.h"
+
+struct search {
+    struct vfs *fs;
+    const char *data;
+    int64_t day;
+    struct part_claim *claims;
+    size_t count, cap;
+};
+
+/* ---- Which count ---- */
+
+static int compare_claims(const void *a, const void *b)
+{
+    const struct manifest_part *x = &((const struct part_claim *)a)->part;
+    const struct manifest_part *y = &((const struct part_claim *)b)->part;
+    if (x->day != y->day) {
+        return x->day < y->day ? -1 : 1;
+    }
+    if (x->precedence != y->precedence) {
+        return x->precedence < y->precedence ? -1 : 1;
+    }
+    return x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
+}
+
+static bool is_merged_into(const struct part_claim *claim, const struct part_claim *later)
+{
+    const struct manifest_part *a = &claim->part, *b = &later->part;
+    return claim->readable && later->readable && a->sequence < b->sequence &&
+           b->precedence_first <= a->precedence_first && a->precedence <= b->precedence;
+}
+
+size_t part_claims_settle(struct part_claim *claims, size_t count)
+{
+    qsort(claims, count, sizeof(*claims), compare_claims);
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool merged = false;
+        /* Whoever holds it has at least its precedence and a higher sequence: it comes after. */
+        for (size_t k = i + 1; !merged && k < count && claims[k].part.day == claims[i].part.day;
+             k++) {
+            merged = is_merged_into(&claims[i], &claims[k]);
+        }
+        if (!merged) {
+            claims[kept++] = claims[i];
+        }
+    }
+    return kept;
+}
+
+/* ---- Which there are ---- */
+
+static int add_claim(struct search *s, uint64_t sequence)
+{
+    int status = mem_array_grow(
+        (void **)&s->claims, &s->cap, s->count + 1, sizeof(*s->claims), MANIFEST_PARTS_MAX);
+    if (status == 0) {
+        s->claims[s->count++] = (struct part_claim){.part = {.sequence = sequence,
+                                                        .precedence = sequence,
+                                                        .precedence_first = sequence,
+                                                        .day = s->day}};
+    }
+    return status;
+}
+
+static int on_file(void *context, const char *name, bool is_directory)
+{
+    struct str digits = str_of(name);
+    uint64_t sequence = 0;
+    char expected[32];
+    if (is_directory || !str_starts_with(digits, STR("p-"))) {
+        return 0;
+    }
+    digits = str_make(digits.ptr + 2, digits.len - 2);
+    if (str_to_u64(digits, &sequence) != 0 || sequence == UINT64_MAX) {
+        return 0; // a file that was being written
+    }
+    (void)snprintf(expected, sizeof(expected), "p-%08llu", (unsigned long long)sequence);
+    return str_eq_c(str_of(name), expected) ? add_claim(context, sequence) : 0;
+}
+
+static int on_day(void *context, const char *name, bool is_directory)
+{
+    struct search *s = context;
+    char path[DB_PATH_MAX];
+    if (!is_directory || str_to_i64(str_of(name), &s->day) != 0) {
+        return 0;
+    }
+    int written = snprintf(path, sizeof(path), "%s/raw/%s", s->data, name);
+    return written > 0 && written < DB_PATH_MAX ? vfs_list(s->fs, path, on_file, s) : ERR_LIMIT;
+}
+
+static int read_claim(struct search *s, struct part_claim *claim, struct err *e)
+{
+    char path[DB_PATH_MAX];
+    struct part *part = NULL;
+    int written = snprintf(path, sizeof(path), "%s/raw/%lld/p-%08llu", s->data,
+        (long long)claim->part.day, (unsigned long long)claim->part.sequence);
+    if (written <= 0 || written >= DB_PATH_MAX) {
+        return ERR_LIMIT;
+    }
+    int status = part_open(s->fs, path, NULL, &part, e);
+    if (status == ERR_CORRUPT || status == ERR_UNSUPPORTED || status == ERR_NOT_FOUND) {
+        return 0;
+    }
+    if (status == 0) {
+        const struct part_origin *origin = &part_info(part)->origin;
+        claim->readable = true;
+        claim->part.level = origin->level;
+        claim->part.split = origin->split;
+        if (origin->precedence > 0) {
+            claim->part.precedence_first = origin->precedence_first;
+            claim->part.precedence = origin->precedence;
+        }
+    }
+    part_unref(part);
+    return status;
+}
+
+static int find_claims(struct search *s, struct err *e)
+{
+    char path[DB_PATH_MAX];
+    int written = snprintf(path, sizeof(path), "%s/raw", s->data);
+    int status =
+        written > 0 && written < DB_PATH_MAX ? vfs_list(s->fs, path, on_day, s) : ERR_LIMIT;
+    status = status == ERR_NOT_FOUND ? 0 : status;
+    for (size_t i = 0; status == 0 && i < s->count; i++) {
+        status = read_claim(s, &s->claims[i], e);
+    }
+    return status;
+}
+
+int manifest_rebuild(struct vfs *fs, const char *data, struct manifest *m_out, struct err *e)
+{
+    struct search s = {.fs = fs, .data = data};
+    struct manifest m;
+    manifest_init(&m);
+    int status = find_claims(&s, e);
+    for (size_t i = 0; status == 0 && i < s.count; i++) {
+        uint64_t next = s.claims[i].part.sequence + 1;
+        m.next_sequence = next > m.next_sequence ? next : m.next_sequence;
+    }
+    size_t count = status == 0 ? part_claims_settle(s.claims, s.count) : 0;
+    for (size_t i = 0; status == 0 && i < count; i++) {
+        status = manifest_add(&m, &s.claims[i].part);
+    }
+    mem_free(s.claims);
+    if (status != 0) {
+        manifest_release(&m);
+        return err_set(e, status, -1, "the list of parts cannot be rebuilt from %s/raw: %s", data,
+            err_text(status));
+    }
+    *m_out = m;
+    return 0;
+}
