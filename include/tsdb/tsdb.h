@@ -64,6 +64,11 @@ int tsdb_compact(struct tsdb *db, struct err *e);
 /* Waits until all that is committed is synced. */
 int tsdb_sync(struct tsdb *db, struct err *e);
 
+/* Makes `dest` a store of its own: hard links to the parts and the log, so it must lie on the disk of
+ * the store, <data>/snapshots/<name> by custom; cheap, beside reads and writes. `dest` must be empty
+ * or not there (ERR_EXISTS). Complete or absent. All that was acknowledged before the call is in it. */
+int tsdb_snapshot(struct tsdb *db, const char *dest, struct err *e);
+
 /* Metadata of metrics: calls back for each (metric, type, help, unit), in metric order; slices live
  * during the call. `metric` with len 0 = all. */
 struct metric_metadata {
