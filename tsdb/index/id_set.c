@@ -109,6 +109,12 @@ bool id_set_intersects(const struct id_set *a, const struct id_set *b)
     return roaring_bitmap_intersect(bitmap_const(a), bitmap_const(b));
 }
 
+void id_set_each(
+    const struct id_set *s, bool (*callback)(uint32_t id, void *context), void *context)
+{
+    (void)roaring_iterate(bitmap_const(s), callback, context); // tells only whether it was stopped
+}
+
 void id_set_to_array(const struct id_set *s, uint32_t *ids_out)
 {
     roaring_bitmap_to_uint32_array(bitmap_const(s), ids_out);

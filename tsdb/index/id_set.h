@@ -33,6 +33,9 @@ int id_set_or(struct id_set *a, const struct id_set *b);
 int id_set_and_not(struct id_set *a, const struct id_set *b);
 bool id_set_intersects(const struct id_set *a, const struct id_set *b);
 
+/* Calls back for each id, ascending, until it returns false. */
+void id_set_each(
+    const struct id_set *s, bool (*callback)(uint32_t id, void *context), void *context);
 /* Writes all ids ascending to `ids_out`, which holds id_set_count of them. */
 void id_set_to_array(const struct id_set *s, uint32_t *ids_out);
 

@@ -87,4 +87,29 @@ int index_label_values(struct index *ix, enum index_side side, struct str name,
     const struct id_set *ids, struct index_strings *values);
 void index_strings_release(struct index_strings *s);
 
+/* ---- Series in memory: what limits go by and what statistics show ----
+ *
+ * The index knows label sets of everything stored, years back. Which pairs of target and shape are
+ * series in the head's tables now is told to it here, and counted at the ids: a value is *active* while
+ * an id that has it has series. */
+
+/* A series was made; each once. */
+void index_count_series(struct index *ix, uint32_t target, uint32_t shape);
+uint64_t index_series_count(struct index *ix);
+uint32_t index_series_of(struct index *ix, enum index_side side, uint32_t id);
+uint32_t index_series_of_metric(struct index *ix, struct str metric);
+/* Active values of a label name, and whether one value is active. */
+uint32_t index_active_values(struct index *ix, struct str name);
+bool index_value_is_active(struct index *ix, struct str name, struct str value);
+
+/* Calls back for each active value with the number of its series, the values of one name of one side
+ * one after the other; a non-zero return stops and is handed back. A label that occurs on both sides
+ * is counted on both. Slices live as long as the index; no lock is held during the call. */
+struct index_value_count {
+    struct str name, value;
+    uint64_t series;
+};
+int index_each_active_value(struct index *ix,
+    int (*callback)(void *context, const struct index_value_count *value), void *context);
+
 #endif

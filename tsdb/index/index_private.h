@@ -1,4 +1,5 @@
-/* What index.c (dictionaries), index_select.c (matchers) and index_strings.c (names and values) share.
+/* What index.c (dictionaries), index_select.c (matchers), index_strings.c (names and values) and
+ * index_activity.c (series in memory) share.
  */
 #ifndef SONDE_INDEX_INDEX_PRIVATE_H
 #define SONDE_INDEX_INDEX_PRIVATE_H
@@ -28,6 +29,8 @@ struct id_table {
 struct index_value {
     struct str text; /* inside the label set that brought it first */
     struct posting_list ids;
+    uint32_t active; /* ids that have series (index_activity.c) */
+    uint32_t series; /* of metric names only */
 };
 
 /* One label name of one side. Values are found by hash, and scanned in order of arrival by readers
@@ -37,11 +40,13 @@ struct index_name {
     struct posting_list ids;    /* all ids that have the name */
     struct stable_array values; /* struct index_value */
     _Atomic uint32_t value_count;
+    uint32_t active_values; /* values with `active` > 0 */
     struct id_table table;
 };
 
 struct index_entry {
     const struct labels *labels;
+    uint32_t series; /* in the head's tables */
 };
 
 struct side {
@@ -58,6 +63,7 @@ struct index {
     struct lock lock; /* rank INDEX: everything below, but for what is published by counts */
     uint64_t seed;    /* of the tables: label values come from strangers */
     struct side sides[2];
+    uint64_t series;      /* counted by index_count_series */
     _Atomic bool overlap; /* a label name occurs on both sides */
 };
 

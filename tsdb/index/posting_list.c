@@ -108,6 +108,18 @@ bool posting_list_intersects(const struct posting_list *list, const struct id_se
     return false;
 }
 
+void posting_list_each(
+    const struct posting_list *list, bool (*callback)(uint32_t id, void *context), void *context)
+{
+    if (is_set(list)) {
+        id_set_each(list->set, callback, context);
+        return;
+    }
+    const uint32_t *ids = list->count == 1 ? &list->single : list->array;
+    for (uint32_t i = 0; i < list->count && callback(ids[i], context); i++) {
+    }
+}
+
 size_t posting_list_memory(const struct posting_list *list)
 {
     if (is_set(list)) {

@@ -30,6 +30,9 @@ void posting_list_release(struct posting_list *list);
 /* into := into | list. */
 int posting_list_add_to(const struct posting_list *list, struct id_set *into);
 bool posting_list_intersects(const struct posting_list *list, const struct id_set *ids);
+/* Calls back for each id, ascending, until it returns false. */
+void posting_list_each(
+    const struct posting_list *list, bool (*callback)(uint32_t id, void *context), void *context);
 size_t posting_list_memory(const struct posting_list *list);
 
 #endif
