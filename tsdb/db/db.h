@@ -49,7 +49,8 @@ struct tsdb {
     struct freeze **published;            /* sealed, waiting for older queriers to close */
     size_t published_count, published_cap;
     int64_t sealed_ms[HEAD_SLICES]; /* monotonic: when a slice was last sealed */
-    uint64_t metadata_saved;        /* changes that the metadata file has */
+    int64_t tidied_ms;
+    uint64_t metadata_saved; /* changes that the metadata file has */
 
     /* Rank VIEW. */
     struct lock view_lock;

@@ -43,6 +43,11 @@ static int delete_log(struct tsdb *db, struct err *e)
 static int tidy(struct tsdb *db, struct err *e)
 {
     drop_published(db);
+    int64_t now = clock_monotonic_ms(db->clock);
+    if (now - db->tidied_ms >= db->options.seal_interval_ms) {
+        db->tidied_ms = now;
+        head_tidy(db->head);
+    }
     return delete_log(db, e);
 }
 

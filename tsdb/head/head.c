@@ -46,10 +46,14 @@ struct wal_dictionary *head_dictionary(struct head *h)
 int head_new(const struct head_options *options, struct head **head_out)
 {
     struct head *h = mem_calloc(1, sizeof(*h));
-    if (h == NULL || key_cache_init(&h->cache) != 0) {
+    struct key_cache *cache = key_cache_new();
+    if (h == NULL || cache == NULL) {
         mem_free(h);
+        key_cache_unref(cache);
         return ERR_NOMEM;
     }
+    h->cache = cache;
+    lock_init(&h->cache_lock, LOCK_RANK_LEAF);
     h->options = *options;
     h->source = (struct appender_source){head_appender_open, hash_seed_random()};
     h->dictionary =
@@ -78,13 +82,47 @@ void head_free(struct head *h)
     stable_array_release(&h->tables);
     stable_array_release(&h->targets);
     series_map_release(&h->spread);
-    key_cache_release(&h->cache);
+    schema_pool_release(&h->schemas);
+    key_cache_unref(h->cache);
+    lock_release(&h->cache_lock);
     metadata_release(&h->metadata);
     lock_condition_release(&h->commit_done);
     lock_release(&h->view_lock);
     lock_release(&h->commit_lock);
     lock_release(&h->registry_lock);
     mem_free(h);
+}
+
+struct key_cache *head_cache(struct head *h)
+{
+    lock_take(&h->cache_lock);
+    struct key_cache *cache = key_cache_ref(h->cache);
+    lock_give(&h->cache_lock);
+    return cache;
+}
+
+/* Renewing happens on one thread, so the pointer may be read without the lock here. */
+static void renew_cache(struct head *h)
+{
+    struct key_cache *fresh = key_cache_renew(h->cache);
+    if (fresh == NULL) {
+        return;
+    }
+    lock_take(&h->cache_lock);
+    struct key_cache *old = h->cache;
+    h->cache = fresh;
+    lock_give(&h->cache_lock);
+    key_cache_unref(old);
+}
+
+void head_tidy(struct head *h)
+{
+    renew_cache(h);
+    uint32_t count = atomic_load_explicit(&h->table_count, memory_order_acquire);
+    for (uint32_t i = 0; i < count; i++) {
+        table_share_schema(head_table(h, i), &h->schemas);
+    }
+    schema_pool_sweep(&h->schemas);
 }
 
 void head_start(struct head *h, struct wal *wal, uint64_t lsn)
@@ -152,14 +190,16 @@ static int add_table(struct head *h, uint32_t target, struct table **table_out)
 }
 
 /* The first table of a target is full: from now on the map finds its series. */
-static int spread_target(struct head *h, const struct table *t)
+static int spread_target(struct head *h, struct table *t)
 {
     int status = 0;
+    lock_take(&t->lock);
     for (uint32_t i = 0; status == 0 && i < t->column_count; i++) {
         struct series_ref ref = {t->id, i};
         status =
             series_map_add(&h->spread, t->target, t->columns[i].shape, t->columns[i].kind, ref);
     }
+    lock_give(&t->lock);
     return status;
 }
 
@@ -539,8 +579,11 @@ void head_statistics(struct head *h, struct head_statistics *out)
         out->rows += s->row_count;
         out->cells += s->cell_count;
         out->cell_memory += s->memory;
-        out->memory += sizeof(*t) + t->column_cap * sizeof(struct column) + t->hint_count +
-                       ((size_t)t->slot_mask + 1) * sizeof(uint16_t);
+        out->memory += sizeof(*t) + t->hint_count;
+        if (t->schema == NULL) {
+            out->memory += t->column_cap * sizeof(struct column) +
+                           ((size_t)t->slot_mask + 1) * sizeof(uint16_t);
+        }
         out->min_t = s->min_t < out->min_t ? s->min_t : out->min_t;
         out->max_t = s->max_t > out->max_t ? s->max_t : out->max_t;
         for (const struct frozen_state *f = t->frozen; f != NULL; f = f->older) {
@@ -550,7 +593,9 @@ void head_statistics(struct head *h, struct head_statistics *out)
         }
         lock_give(&t->lock);
     }
-    out->memory += out->cell_memory + key_cache_memory(&h->cache);
+    struct key_cache *cache = head_cache(h);
+    out->memory += out->cell_memory + key_cache_memory(cache);
+    key_cache_unref(cache);
     out->samples_appended = atomic_load_explicit(&h->samples_appended, memory_order_relaxed);
     out->samples_repeated = atomic_load_explicit(&h->samples_repeated, memory_order_relaxed);
     out->samples_refused = atomic_load_explicit(&h->samples_refused, memory_order_relaxed);

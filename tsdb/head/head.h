@@ -111,6 +111,8 @@ int head_freeze(struct head *h, uint32_t slice, struct freeze **freeze_out, uint
 void freeze_publish(struct freeze *f, uint64_t version);
 /* Frees the states; nobody may need them any more. */
 void head_freeze_drop(struct head *h, struct freeze *f);
+/* Lets go of what served senders and targets that are gone. Now and then. */
+void head_tidy(struct head *h);
 /* Between the two no commit is under way: for what only the WAL's writer may do. */
 void head_hold_writes(struct head *h);
 void head_release_writes(struct head *h);

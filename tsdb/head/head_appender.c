@@ -29,7 +29,8 @@ struct head_appender {
     struct appender appender;
     struct head *h;
     int64_t min_t, max_t; /* accepted times */
-    uint32_t cursor;      /* of the series cache */
+    struct key_cache *cache;
+    uint32_t cursor; /* of the cache */
     struct pending *samples;
     size_t sample_count, sample_cap;
     struct commit_run *runs;
@@ -59,6 +60,7 @@ static void appender_release(struct head_appender *self)
     mem_free(self->exemplars);
     mem_free(self->metadata);
     arena_release(&self->arena);
+    key_cache_unref(self->cache);
     mem_free(self);
 }
 
@@ -67,7 +69,7 @@ static void appender_release(struct head_appender *self)
 static int op_lookup(struct appender *a, struct hash128 key, struct series_ref *ref_out)
 {
     struct head_appender *self = self_of(a);
-    return key_cache_find(&self->h->cache, key, &self->cursor, ref_out);
+    return key_cache_find(self->cache, key, &self->cursor, ref_out);
 }
 
 static int op_series(struct appender *a, const struct label *labels, size_t count,
@@ -76,7 +78,7 @@ static int op_series(struct appender *a, const struct label *labels, size_t coun
     struct head_appender *self = self_of(a);
     int status = head_series(self->h, labels, count, ref_out, e);
     if (status == 0 && key != NULL) {
-        key_cache_add(&self->h->cache, *key, *ref_out, &self->cursor);
+        key_cache_add(self->cache, *key, *ref_out, &self->cursor);
     }
     return status;
 }
@@ -420,6 +422,7 @@ int head_appender_open(
     int64_t now = clock_now_ms(h->options.clock);
     self->appender.ops = &ops;
     self->h = h;
+    self->cache = head_cache(h);
     self->cursor = KEY_CACHE_START;
     self->min_t = h->options.retention_ms > 0 ? now - h->options.retention_ms : -SAMPLE_TIME_MAX;
     self->max_t =

@@ -7,6 +7,7 @@
 #include "base/lock.h"
 #include "head/head.h"
 #include "head/key_cache.h"
+#include "head/schema_pool.h"
 #include "head/series_map.h"
 #include "index/stable_array.h"
 
@@ -24,7 +25,8 @@ struct head {
     struct wal_dictionary dictionary;
     struct wal *wal;
     struct metadata metadata;
-    struct key_cache cache;
+    struct lock cache_lock; /* rank LEAF: the pointer */
+    struct key_cache *cache;
 
     /* Rank INDEX: making tables, and which target has which. */
     struct lock registry_lock;
@@ -33,6 +35,7 @@ struct head {
     struct stable_array targets; /* struct target_tables, by target id */
     uint32_t target_count;       /* elements that exist */
     struct series_map spread;    /* series of targets with more than one table */
+    struct schema_pool schemas;  /* the maintenance thread's */
 
     /* Rank COMMIT: the queue, and who leads. */
     struct lock commit_lock;
@@ -56,6 +59,8 @@ static inline struct table *head_table(struct head *h, uint32_t id)
     return *slot;
 }
 
+/* The cache of the moment, referenced. */
+struct key_cache *head_cache(struct head *h);
 /* Every open view, and every one opened from now on, has at least this LSN. */
 uint64_t head_horizon(struct head *h);
 

@@ -21,21 +21,33 @@ static struct key_cache_table *table_new(uint32_t slots)
     return table;
 }
 
-int key_cache_init(struct key_cache *c)
+struct key_cache *key_cache_new(void)
 {
+    struct key_cache *c = mem_calloc(1, sizeof(*c));
     struct key_cache_table *table = table_new(SLOTS_MIN);
-    if (table == NULL) {
-        return -1;
+    if (c == NULL || table == NULL) {
+        mem_free(c);
+        mem_free(table);
+        return NULL;
     }
+    atomic_init(&c->references, 1);
     lock_init(&c->lock, LOCK_RANK_LEAF);
     stable_array_init(&c->entries, sizeof(struct key_cache_entry));
-    c->count = 0;
     atomic_init(&c->table, table);
-    return 0;
+    return c;
 }
 
-void key_cache_release(struct key_cache *c)
+struct key_cache *key_cache_ref(struct key_cache *c)
 {
+    atomic_fetch_add_explicit(&c->references, 1, memory_order_relaxed);
+    return c;
+}
+
+void key_cache_unref(struct key_cache *c)
+{
+    if (c == NULL || atomic_fetch_sub_explicit(&c->references, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
     struct key_cache_table *table = atomic_load_explicit(&c->table, memory_order_relaxed);
     while (table != NULL) {
         struct key_cache_table *older = table->older;
@@ -44,6 +56,7 @@ void key_cache_release(struct key_cache *c)
     }
     stable_array_release(&c->entries);
     lock_release(&c->lock);
+    mem_free(c);
 }
 
 static struct key_cache_entry *entry_at(const struct key_cache *c, uint32_t position)
@@ -66,6 +79,15 @@ static uint32_t find_slot(
     }
 }
 
+/* Written once a round only, so that entries stay shared between the caches of the cores. */
+static void note_use(const struct key_cache *c, struct key_cache_entry *entry)
+{
+    uint32_t round = atomic_load_explicit(&c->round, memory_order_relaxed);
+    if (atomic_load_explicit(&entry->seen, memory_order_relaxed) != round) {
+        atomic_store_explicit(&entry->seen, round, memory_order_relaxed);
+    }
+}
+
 int key_cache_find(
     struct key_cache *c, struct hash128 key, uint32_t *cursor_inout, struct series_ref *ref_out)
 {
@@ -73,6 +95,7 @@ int key_cache_find(
     if (before != KEY_CACHE_START) {
         uint32_t next = atomic_load_explicit(&entry_at(c, before)->next, memory_order_acquire);
         if (next != KEY_CACHE_START && hash128_eq(entry_at(c, next)->key, key)) {
+            note_use(c, entry_at(c, next));
             *ref_out = entry_at(c, next)->ref;
             *cursor_inout = next;
             return 1;
@@ -85,6 +108,7 @@ int key_cache_find(
     if (before != KEY_CACHE_START) {
         atomic_store_explicit(&entry_at(c, before)->next, found, memory_order_release);
     }
+    note_use(c, entry_at(c, found));
     *ref_out = entry_at(c, found)->ref;
     *cursor_inout = found;
     return 1;
@@ -130,6 +154,7 @@ void key_cache_add(
         entry->key = key;
         entry->ref = ref;
         atomic_init(&entry->next, KEY_CACHE_START);
+        atomic_init(&entry->seen, atomic_load_explicit(&c->round, memory_order_relaxed));
         put_slot(table, key, c->count);
         if (*cursor_inout != KEY_CACHE_START) {
             atomic_store_explicit(
@@ -138,6 +163,38 @@ void key_cache_add(
         *cursor_inout = c->count++;
     }
     lock_give(&c->lock);
+}
+
+/* How many entries were used in this round or the one before. */
+static uint32_t count_used(const struct key_cache *c, uint32_t round)
+{
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < c->count; i++) {
+        used += round - atomic_load_explicit(&entry_at(c, i)->seen, memory_order_relaxed) <= 1;
+    }
+    return used;
+}
+
+struct key_cache *key_cache_renew(struct key_cache *c)
+{
+    struct key_cache *fresh = NULL;
+    lock_take(&c->lock);
+    uint32_t round = atomic_load_explicit(&c->round, memory_order_relaxed);
+    uint32_t unused = c->count - count_used(c, round);
+    if (unused >= KEY_CACHE_UNUSED_MIN && unused >= c->count / 4) {
+        fresh = key_cache_new();
+    }
+    atomic_store_explicit(&c->round, round + 1, memory_order_relaxed);
+    uint32_t count = c->count;
+    lock_give(&c->lock);
+    uint32_t cursor = KEY_CACHE_START;
+    for (uint32_t i = 0; fresh != NULL && i < count; i++) {
+        const struct key_cache_entry *entry = entry_at(c, i);
+        if (round - atomic_load_explicit(&entry->seen, memory_order_relaxed) + 1 <= 2) {
+            key_cache_add(fresh, entry->key, entry->ref, &cursor);
+        }
+    }
+    return fresh;
 }
 
 size_t key_cache_memory(struct key_cache *c)

@@ -40,9 +40,13 @@ void table_free(struct table *t)
         t->frozen = older;
     }
     table_state_release(&t->active);
-    mem_free(t->columns);
+    if (t->schema != NULL) {
+        shared_schema_unref(t->schema);
+    } else {
+        mem_free(t->columns);
+        mem_free(t->slots);
+    }
     mem_free(t->hints);
-    mem_free(t->slots);
     lock_release(&t->lock);
     mem_free(t);
 }
@@ -99,11 +103,64 @@ static int reserve_slots(struct table *t)
     return 0;
 }
 
+/* Copies of the shared arrays, to be changed. */
+static int own_schema(struct table *t)
+{
+    if (t->schema == NULL) {
+        return 0;
+    }
+    struct column *columns = mem_dup(t->columns, t->column_count * sizeof(*columns));
+    uint16_t *slots = mem_dup(t->slots, ((size_t)t->slot_mask + 1) * sizeof(*slots));
+    if (columns == NULL || slots == NULL) {
+        mem_free(columns);
+        mem_free(slots);
+        return ERR_NOMEM;
+    }
+    shared_schema_unref(t->schema);
+    t->schema = NULL;
+    t->columns = columns;
+    t->column_cap = t->column_count;
+    t->slots = slots;
+    return 0;
+}
+
+static void use_schema(struct table *t, struct shared_schema *schema)
+{
+    t->schema = shared_schema_ref(schema);
+    t->columns = schema->columns;
+    t->column_cap = schema->column_count;
+    t->slots = schema->slots;
+    t->slot_mask = schema->slot_mask;
+}
+
+void table_share_schema(struct table *t, struct schema_pool *pool)
+{
+    lock_take(&t->lock);
+    if (t->schema == NULL && t->column_count > 0) {
+        uint64_t hash = hash64(t->columns, t->column_count * sizeof(*t->columns), 0);
+        struct shared_schema *schema = schema_pool_find(pool, t->columns, t->column_count, hash);
+        if (schema != NULL) {
+            mem_free(t->columns);
+            mem_free(t->slots);
+        } else {
+            schema =
+                schema_pool_add(pool, t->columns, t->column_count, t->slots, t->slot_mask, hash);
+        }
+        if (schema != NULL) {
+            use_schema(t, schema);
+        }
+    }
+    lock_give(&t->lock);
+}
+
 int table_add_column(
     struct table *t, uint32_t shape, enum column_kind kind, uint32_t limit, uint32_t *column_out)
 {
     if (t->column_count >= limit) {
         return ERR_LIMIT;
+    }
+    if (own_schema(t) != 0) {
+        return ERR_NOMEM;
     }
     size_t cap = t->column_cap;
     int status = mem_array_grow(

@@ -20,6 +20,7 @@
 #include "head/cell_block.h"
 #include "head/mini_block.h"
 #include "head/open_row.h"
+#include "head/schema_pool.h"
 #include "tsdb/column.h"
 
 /* Open rows from which on the oldest become a mini-block, and how many of the newest stay open, so
@@ -63,8 +64,9 @@ struct table {
     uint32_t id;
     uint32_t target;
     uint32_t next_of_target; /* id + 1 of the target's next table; the head's registry lock */
-    struct column *columns;
+    struct column *columns;  /* and `slots`: the schema's when there is one, else the table's own */
     uint32_t column_count, column_cap;
+    struct shared_schema *schema;
     uint8_t *hints; /* `hint_count` of them, for columns that were encoded */
     uint32_t hint_count;
     uint16_t *slots; /* hash of (shape, kind) to column + 1 */
@@ -83,6 +85,9 @@ uint32_t table_find_column(const struct table *t, uint32_t shape, enum column_ki
 /* Adds one. ERR_LIMIT when there are `limit` already, ERR_NOMEM. With the lock held. */
 int table_add_column(
     struct table *t, uint32_t shape, enum column_kind kind, uint32_t limit, uint32_t *column_out);
+
+/* Shares the column list with tables of equal columns. The maintenance thread only. */
+void table_share_schema(struct table *t, struct schema_pool *pool);
 
 void table_state_init(struct table_state *s);
 void table_state_release(struct table_state *s);

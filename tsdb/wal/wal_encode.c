@@ -31,6 +31,15 @@ void wal_encoder_release(struct wal_encoder *w)
 
 void wal_encoder_restart(struct wal_encoder *w)
 {
+    /* Targets that the ended segment did not see are gone, most likely. */
+    for (size_t i = 0; i < w->target_cap; i++) {
+        struct wal_baseline *t = &w->targets[i];
+        if (t->cells != NULL && t->segment != w->segment) {
+            w->memory -= t->cap * sizeof(*t->cells);
+            mem_free(t->cells);
+            *t = (struct wal_baseline){.segment = 0};
+        }
+    }
     w->segment++;
     w->error = 0;
 }

@@ -351,6 +351,8 @@ static void walk(uint64_t seed, int steps)
         uint64_t what = test_random(&w.random) % 40;
         if (what == 0) {
             step_freeze(&w);
+        } else if (what == 39) {
+            head_tidy(w.f.head);
         } else if (what < 6) {
             step_view(&w);
         } else {
@@ -452,6 +454,66 @@ static void test_labels_out_of_order_are_refused(void **state)
     fixture_close(&f);
 }
 
+/* Series without identity, more than one table holds, and equal targets that share their columns. */
+static void test_many_tables_of_one_target(void **state)
+{
+    enum { LONELY = 3 * PSEUDO_TABLE_COLUMNS_MAX + 10 };
+    struct fixture f;
+    fixture_open(&f, 1);
+    for (int round = 0; round < 3; round++) {
+        struct appender *a = NULL;
+        assert_int_equal(appender_open(head_appender_source(f.head), &a, NULL), 0);
+        for (uint32_t i = 0; i < LONELY; i++) {
+            char name[32];
+            int n = snprintf(name, sizeof(name), "lonely_%u", i);
+            struct label labels[] = {{STR("__name__"), str_make(name, (size_t)n)}};
+            struct series_ref ref, again;
+            assert_int_equal(appender_series(a, labels, 1, NULL, &ref, NULL), 0);
+            assert_int_equal(appender_series(a, labels, 1, NULL, &again, NULL), 0);
+            assert_int_equal(ref.target, again.target);
+            assert_int_equal(ref.column, again.column);
+            assert_true(ref.column < PSEUDO_TABLE_COLUMNS_MAX);
+            assert_int_equal(appender_append(a, ref, START_MS + round, i), 0);
+        }
+        assert_int_equal(appender_commit(a, COMMIT_AS_CONFIGURED, NULL, NULL), 0);
+        head_tidy(f.head);
+    }
+    struct head_statistics statistics;
+    head_statistics(f.head, &statistics);
+    assert_int_equal(statistics.tables, 4);
+    assert_int_equal(statistics.columns, LONELY);
+    fixture_close(&f);
+}
+
+static void test_equal_tables_share_columns(void **state)
+{
+    struct fixture f;
+    fixture_open(&f, 1);
+    /* Three targets with the same shapes in the same order. */
+    for (uint32_t s = 0; s < 3 * SHAPES; s++) {
+        commit_one(&f, s, START_MS, 1, NULL);
+    }
+    struct head_statistics before, after;
+    head_statistics(f.head, &before);
+    head_tidy(f.head);
+    head_statistics(f.head, &after);
+    assert_true(after.memory + 3 * SHAPES * sizeof(struct column) <= before.memory);
+    /* One of them grows: it alone. */
+    struct appender *a = NULL;
+    struct series_ref ref;
+    struct label more[] = {{STR("__name__"), STR("more")}, {STR("instance"), STR("host-1:9100")},
+        {STR("job"), STR("node")}};
+    assert_int_equal(appender_open(head_appender_source(f.head), &a, NULL), 0);
+    assert_int_equal(appender_series(a, more, 3, NULL, &ref, NULL), 0);
+    assert_int_equal(ref.column, SHAPES);
+    assert_int_equal(appender_append(a, ref, START_MS, 2), 0);
+    assert_int_equal(appender_commit(a, COMMIT_AS_CONFIGURED, NULL, NULL), 0);
+    head_tidy(f.head);
+    head_statistics(f.head, &after);
+    assert_int_equal(after.columns, 3 * SHAPES + 1);
+    fixture_close(&f);
+}
+
 /* ---- Threads ---- */
 
 struct worker {
@@ -523,6 +585,7 @@ static void test_threads(void **state)
     for (uint32_t i = 0; i < HEAD_SLICES; i++) {
         uint64_t lsn = 0;
         assert_int_equal(head_freeze(f.head, i, &freezes[i], &lsn), 0);
+        head_tidy(f.head);
     }
     for (uint32_t i = 0; i < 2 * WORKERS; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
@@ -555,6 +618,8 @@ int main(void)
         cmocka_unit_test(test_repeats_are_not_logged),
         cmocka_unit_test(test_times_out_of_range),
         cmocka_unit_test(test_labels_out_of_order_are_refused),
+        cmocka_unit_test(test_many_tables_of_one_target),
+        cmocka_unit_test(test_equal_tables_share_columns),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
