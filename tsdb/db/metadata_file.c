@@ -21,7 +21,7 @@ enum { FORMAT_VERSION = 1 };
 
 #define METADATA_FILE_MAX ((size_t)2 << 30)
 
-static int decode(struct metadata *m, struct str bytes)
+int db_metadata_decode(struct metadata *m, struct str bytes)
 {
     size_t size = bytes.len - 4;
     if (bytes.len < sizeof(MAGIC) + 8 || memcmp(bytes.ptr, MAGIC, sizeof(MAGIC)) != 0 ||
@@ -60,7 +60,7 @@ int db_metadata_load(struct tsdb *db, struct err *e)
         return 0;
     }
     if (status == 0) {
-        status = decode(head_metadata(db->head), str_make(data, size));
+        status = db_metadata_decode(head_metadata(db->head), str_make(data, size));
         mem_free(data);
     }
     if (status == ERR_CORRUPT) {
