@@ -1,7 +1,8 @@
 /* A mini-block: a few settled rows of a table turned column-major and encoded, immutable.
  *
- * Raw rows cost 8 bytes a cell; a mini-block one or two for most. A column's bytes are found by its length byte and a checkpoint
- * every 64 columns. A length of 0 says that the column has no cell in these rows.
+ * Raw rows cost 8 bytes a cell; a mini-block one or two for most. A column's bytes are found by its
+ * length byte and a checkpoint every 64 columns. A length of 0 says that the column has no cell in these
+ * rows.
  */
 #ifndef SONDE_HEAD_MINI_BLOCK_H
 #define SONDE_HEAD_MINI_BLOCK_H

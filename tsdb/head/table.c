@@ -619,6 +619,61 @@ static int fill_row(struct table *t, uint32_t at, uint64_t lsn, uint64_t horizon
     return 0;
 }
 
+/* The mini-block with a row at `t_ms`, and which; NULL when there is none. */
+static const struct mini_block *find_block_row(
+    const struct table_state *s, int64_t t_ms, uint32_t *row_out)
+{
+    const struct mini_block *b = s->blocks;
+    while (b != NULL && b->times[b->row_count - 1] < t_ms) {
+        b = b->next;
+    }
+    for (uint32_t i = 0; b != NULL && i < b->row_count; i++) {
+        if (b->times[i] == t_ms) {
+            *row_out = i;
+            return b;
+        }
+    }
+    return NULL;
+}
+
+/* Could a late cell of this time have replaced what rows say? */
+static bool late_at(const struct table_state *s, int64_t t_ms)
+{
+    for (const struct cell_block *b = s->cell_blocks; b != NULL; b = b->next) {
+        if (b->min_t <= t_ms && t_ms <= b->max_t) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < s->late_count; i++) {
+        if (s->late[i].t_ms == t_ms) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Drops the cells that a mini-block holds with the same bits: a request that is sent again, after its
+ * answer was lost, changes nothing and is not logged. Returns what stays. */
+static uint32_t drop_repeats(
+    const struct table_state *s, int64_t t_ms, uint32_t *columns, double *values, uint32_t count)
+{
+    uint32_t row = 0, kept = 0;
+    const struct mini_block *b = find_block_row(s, t_ms, &row);
+    if (b == NULL || late_at(s, t_ms)) {
+        return count;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        double stored[MINI_BLOCK_ROWS_MAX];
+        uint64_t mask = mini_block_read(b, columns[i], stored);
+        if ((mask >> row & 1) != 0 && double_bits(stored[row]) == double_bits(values[i])) {
+            continue;
+        }
+        columns[kept] = columns[i];
+        values[kept++] = values[i];
+    }
+    return kept;
+}
+
 static int place_late(struct table *t, uint64_t lsn, uint64_t horizon, int64_t t_ms,
     const uint32_t *columns, const double *values, uint32_t count, struct table_undo *undo)
 {
@@ -649,6 +704,12 @@ static int place_locked(struct table *t, uint64_t lsn, uint64_t horizon, int64_t
         if (status != 0) {
             return status;
         }
+    }
+    if (row == NULL) {
+        *count_inout = drop_repeats(s, t_ms, columns, values, *count_inout);
+    }
+    if (*count_inout == 0) {
+        return 0;
     }
     if (row == NULL) {
         return place_late(t, lsn, horizon, t_ms, columns, values, *count_inout, undo);

@@ -409,7 +409,20 @@ static void test_repeats_are_not_logged(void **state)
     assert_int_equal(counts.repeated, 1);
     wal_statistics(f.wal, &after);
     assert_int_equal(before.written_bytes, after.written_bytes);
+    /* Not when they are in mini-blocks either. */
+    for (int round = 0; round < 2; round++) {
+        uint64_t repeated = 0;
+        for (int i = 0; i < 50; i++) {
+            commit_one(&f, 1, START_MS + i * 1000, i, &counts);
+            repeated += counts.repeated;
+        }
+        assert_int_equal(repeated, round * 50);
+    }
     /* A, B, A: the last one is news again. */
+    commit_one(&f, 1, START_MS + 1000, -1, &counts);
+    assert_int_equal(counts.repeated, 0);
+    commit_one(&f, 1, START_MS + 1000, 1, &counts);
+    assert_int_equal(counts.repeated, 0);
     commit_one(&f, 0, START_MS, 6, &counts);
     assert_int_equal(counts.repeated, 0);
     commit_one(&f, 0, START_MS, 5, &counts);
