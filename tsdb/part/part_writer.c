@@ -451,6 +451,24 @@ static int publish(struct writer *w, const char *temporary, const char *path, st
                : err_set(e, status, -1, "%s: cannot be put in place: %s", path, err_text(status));
 }
 
+/* What one group at a time is worked out in: for the widest schema and the longest piece there are, not
+ * for the most a part may have, which are tens of times what the part of a small host needs. */
+static int reserve_scratch(struct writer *w)
+{
+    uint32_t columns = 0, rows = 0;
+    for (uint32_t i = 0; i < w->plan.group_count; i++) {
+        const struct part_plan_group *g = &w->plan.groups[i];
+        uint32_t width = w->plan.schemas[g->schema].column_count;
+        columns = width > columns ? width : columns;
+        for (uint32_t p = 0; p < g->piece_count; p++) {
+            rows = g->pieces[p].rows > rows ? g->pieces[p].rows : rows;
+        }
+    }
+    w->references = arena_calloc(&w->arena, columns + 1, sizeof(*w->references));
+    w->sum = arena_calloc(&w->arena, rows + 1, sizeof(*w->sum));
+    return w->references != NULL && w->sum != NULL ? 0 : ERR_NOMEM;
+}
+
 static int writer_init(struct writer *w, struct vfs *fs, struct part_source *source,
     const struct part_origin *origin, struct err *e)
 {
@@ -464,12 +482,11 @@ static int writer_init(struct writer *w, struct vfs *fs, struct part_source *sou
     for (size_t i = 0; i < sizeof(buffers) / sizeof(buffers[0]); i++) {
         strbuf_init(buffers[i], PART_PAGE_BYTES_MAX);
     }
-    w->references = arena_calloc(&w->arena, TABLE_COLUMNS_MAX, sizeof(*w->references));
-    w->sum = arena_calloc(&w->arena, PART_GROUP_ROWS_MAX, sizeof(*w->sum));
-    if (w->references == NULL || w->sum == NULL || zstd_codec_new(&w->zstd) != 0) {
-        return err_set(e, ERR_NOMEM, -1, "out of memory for writing a part");
+    int status = part_plan_make(source, &w->arena, &w->plan, e);
+    if (status == 0 && (reserve_scratch(w) != 0 || zstd_codec_new(&w->zstd) != 0)) {
+        status = err_set(e, ERR_NOMEM, -1, "out of memory for writing a part");
     }
-    return part_plan_make(source, &w->arena, &w->plan, e);
+    return status;
 }
 
 static void writer_release(struct writer *w)
