@@ -93,11 +93,15 @@ static void set_window(struct range_operator *op, size_t step, struct span *floa
     span_move(histograms, s->histogram_times, s->histogram_count, after, until);
     w->first_float = floats->begin;
     w->first_histogram = histograms->begin;
-    w->float_times = s->float_times + floats->begin;
-    w->floats = s->floats + floats->begin;
+    if (s->float_count > 0) { // else there may be no arrays
+        w->float_times = s->float_times + floats->begin;
+        w->floats = s->floats + floats->begin;
+    }
+    if (s->histogram_count > 0) {
+        w->histogram_times = s->histogram_times + histograms->begin;
+        w->histograms = s->histograms + histograms->begin;
+    }
     w->float_count = floats->end - floats->begin;
-    w->histogram_times = s->histogram_times + histograms->begin;
-    w->histograms = s->histograms + histograms->begin;
     w->histogram_count = histograms->end - histograms->begin;
 }
 
@@ -129,7 +133,7 @@ static int evaluate_series(struct range_operator *op)
         return op->row->floats(op);
     }
     for (size_t step = 0; step < op->node.grid->steps; step++) {
-        struct window w;
+        struct window w = {0};
         struct range_value value = {0};
         set_window(op, step, &floats, &histograms, &w);
         if (w.float_count + w.histogram_count == 0) {
