@@ -1,21 +1,27 @@
-/* The engine over a store in memory: milliseconds of CPU a query and millions of samples a second.
+/* The engine over a store: milliseconds of CPU a query and millions of samples a second.
  *
- *   bench_engine [series]
+ *   bench_engine [series [memory|head|parts]]
  *
  * The data are those that the field's engines are measured with: series of counters in pods of ten
  * jobs, two hours with a sample every 30 s, asked at 241 steps of 30 s; and classic histograms of ten
- * buckets. The store hands out its arrays nearly for free, so the figures are the engine's own.
+ * buckets. The store in memory hands out its arrays nearly for free, so the figures are the engine's own;
+ * `head` and `parts` are the real store, on a simulated disk.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "query/engine.h"
+#include "support/fake_clock.h"
 #include "support/memory_store.h"
+#include "support/sim_vfs.h"
+#include "tsdb/tsdb.h"
 
 #define SERIES_DEFAULT 3000
 #define SAMPLES 241
 #define INTERVAL_MS 30000
+#define STEPS_STORED (SAMPLES + 120)
 #define BUCKETS 10
 #define REPEATS 7
 
@@ -44,7 +50,29 @@ static const char *const queries[] = {
     "count_values(\"v\", http_requests_total % 10)",
 };
 
-static void add_series(struct memory_store *store, const char *name, int number, int bucket)
+/* ---- The data ---- */
+
+struct column {
+    const struct labels *labels;
+    struct series_ref ref;
+    double value, factor;
+    int number;
+};
+
+struct data {
+    struct column *columns;
+    size_t count;
+};
+
+static void check(int status, const struct err *e)
+{
+    if (status != 0) {
+        printf("%s\n", e->message);
+        exit(1);
+    }
+}
+
+static void add_column(struct data *d, const char *name, int number, int bucket)
 {
     char pod[32], job[32], le[32];
     (void)snprintf(pod, sizeof(pod), "pod-%d", number / 10);
@@ -53,19 +81,58 @@ static void add_series(struct memory_store *store, const char *name, int number,
     const struct label pairs[] = {{STR("__name__"), str_of(name)},
         {STR("instance"), STR("host:9100")}, {STR("job"), str_of(job)}, {STR("pod"), str_of(pod)},
         {STR("le"), str_of(le)}};
-    const struct labels *labels;
-    if (labels_new(pairs, bucket >= 0 ? 5 : 4, &labels, NULL) != 0) {
-        abort();
+    struct column *c = &d->columns[d->count++];
+    struct err e = ERR_INIT;
+    *c = (struct column){.number = number, .factor = bucket >= 0 ? bucket + 1 : 1};
+    check(labels_new(pairs, bucket >= 0 ? 5 : 4, &c->labels, &e), &e);
+}
+
+/* All columns of the data at a time. */
+static void advance(struct data *d, int step)
+{
+    for (size_t i = 0; i < d->count; i++) {
+        d->columns[i].value +=
+            (double)((step * 7 + d->columns[i].number) % 13) * d->columns[i].factor;
     }
-    double value = 0;
-    for (int i = 0; i < SAMPLES + 120; i++) {
-        value += (double)((i * 7 + number) % 13) * (bucket >= 0 ? bucket + 1 : 1);
-        if (memory_store_append(store, labels, (int64_t)i * INTERVAL_MS, value) != 0) {
-            abort();
+}
+
+static void fill_memory(struct data *d, struct memory_store *store)
+{
+    struct err e = ERR_INIT;
+    for (int step = 0; step < STEPS_STORED; step++) {
+        advance(d, step);
+        for (size_t i = 0; i < d->count; i++) {
+            check(memory_store_append(store, d->columns[i].labels, (int64_t)step * INTERVAL_MS,
+                      d->columns[i].value),
+                &e);
         }
     }
-    labels_unref(labels);
 }
+
+static void fill_store(struct data *d, struct tsdb *db, bool parts)
+{
+    struct err e = ERR_INIT;
+    for (int step = 0; step < STEPS_STORED; step++) {
+        struct appender *a;
+        check(appender_open(tsdb_appender_source(db), &a, &e), &e);
+        advance(d, step);
+        for (size_t i = 0; i < d->count; i++) {
+            struct column *c = &d->columns[i];
+            if (step == 0) {
+                check(appender_series(
+                          a, labels_pairs(c->labels), labels_count(c->labels), NULL, &c->ref, &e),
+                    &e);
+            }
+            check(appender_append(a, c->ref, (int64_t)step * INTERVAL_MS, c->value), &e);
+        }
+        check(appender_commit(a, COMMIT_AS_CONFIGURED, NULL, &e), &e);
+    }
+    if (parts) {
+        check(tsdb_compact(db, &e), &e);
+    }
+}
+
+/* ---- Measuring ---- */
 
 static double cpu_milliseconds(void)
 {
@@ -80,7 +147,7 @@ static int compare(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static void measure(struct engine *engine, struct memory_store *store, const char *query)
+static void measure(struct engine *engine, struct querier_source *source, const char *query)
 {
     double milliseconds[REPEATS];
     struct engine_statistics statistics = {0};
@@ -89,7 +156,7 @@ static void measure(struct engine *engine, struct memory_store *store, const cha
         struct engine_result result;
         struct err e = ERR_INIT;
         double begin = cpu_milliseconds();
-        if (engine_range(engine, memory_store_source(store), str_of(query), start,
+        if (engine_range(engine, source, str_of(query), start,
                 start + (int64_t)(SAMPLES - 1) * INTERVAL_MS, INTERVAL_MS, NULL, &result,
                 &e) != 0) {
             printf("%s: %s\n", query, e.message);
@@ -105,29 +172,66 @@ static void measure(struct engine *engine, struct memory_store *store, const cha
         query);
 }
 
+static void measure_all(struct querier_source *source)
+{
+    struct engine *engine;
+    struct err e = ERR_INIT;
+    const struct engine_options options = {.features = PROMQL_FEATURES_ALL};
+    check(engine_new(&options, &engine), &e);
+    for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
+        measure(engine, source, queries[i]);
+    }
+    engine_free(engine);
+}
+
+static void measure_memory(struct data *d)
+{
+    struct memory_store *store = memory_store_new();
+    fill_memory(d, store);
+    measure_all(memory_store_source(store));
+    memory_store_free(store);
+}
+
+static void measure_store(struct data *d, bool parts)
+{
+    struct fake_clock clock;
+    struct sim_vfs *disk = sim_vfs_new(1);
+    struct tsdb *db;
+    struct err e = ERR_INIT;
+    fake_clock_init(&clock, (int64_t)STEPS_STORED * INTERVAL_MS);
+    const struct tsdb_options options = {
+        .path = "data", .vfs = sim_vfs_get(disk), .clock = &clock.clock};
+    check(tsdb_open(&options, &db, &e), &e);
+    fill_store(d, db, parts);
+    measure_all(tsdb_querier_source(db));
+    tsdb_abandon(db);
+    sim_vfs_free(disk);
+}
+
 int main(int argc, char **argv)
 {
     int series = argc > 1 ? (int)strtol(argv[1], NULL, 10) : SERIES_DEFAULT;
-    struct memory_store *store = memory_store_new();
-    struct engine *engine;
-    const struct engine_options options = {.features = PROMQL_FEATURES_ALL};
-    if (store == NULL || engine_new(&options, &engine) != 0) {
+    const char *kind = argc > 2 ? argv[2] : "memory";
+    struct data d = {.columns = calloc((size_t)series * 3, sizeof(*d.columns))};
+    if (series <= 0 || d.columns == NULL) {
         return 1;
     }
     for (int i = 0; i < series; i++) {
-        add_series(store, "http_requests_total", i, -1);
-        add_series(store, "http_errors_total", i, -1);
+        add_column(&d, "http_requests_total", i, -1);
+        add_column(&d, "http_errors_total", i, -1);
     }
-    for (int i = 0; i < series / BUCKETS; i++) {
-        for (int bucket = 0; bucket < BUCKETS; bucket++) {
-            add_series(store, "http_duration_seconds_bucket", i, bucket);
-        }
+    for (int i = 0; i < series / BUCKETS * BUCKETS; i++) {
+        add_column(&d, "http_duration_seconds_bucket", i / BUCKETS, i % BUCKETS);
     }
-    printf("%d series, %d steps\n", series, SAMPLES);
-    for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
-        measure(engine, store, queries[i]);
+    printf("%d series, %d steps, %s\n", series, SAMPLES, kind);
+    if (strcmp(kind, "memory") == 0) {
+        measure_memory(&d);
+    } else {
+        measure_store(&d, strcmp(kind, "parts") == 0);
     }
-    engine_free(engine);
-    memory_store_free(store);
+    for (size_t i = 0; i < d.count; i++) {
+        labels_unref(d.columns[i].labels);
+    }
+    free(d.columns);
     return 0;
 }
