@@ -4,8 +4,8 @@
  *
  * The data are those that the field's engines are measured with: series of counters in pods of ten
  * jobs, two hours with a sample every 30 s, asked at 241 steps of 30 s; and classic histograms of ten
- * buckets. The store in memory hands out its arrays nearly for free, so the figures are the engine's own;
- * `head` and `parts` are the real store, on a simulated disk.
+ * buckets. `memory` is the store of the tests, which walks its samples one by one; `head` and `parts` are
+ * the real one, on a simulated disk.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,23 +87,20 @@ static void add_column(struct data *d, const char *name, int number, int bucket)
     check(labels_new(pairs, bucket >= 0 ? 5 : 4, &c->labels, &e), &e);
 }
 
-/* All columns of the data at a time. */
-static void advance(struct data *d, int step)
+static double next_value(struct column *c, int step)
 {
-    for (size_t i = 0; i < d->count; i++) {
-        d->columns[i].value +=
-            (double)((step * 7 + d->columns[i].number) % 13) * d->columns[i].factor;
-    }
+    c->value += (double)((step * 7 + c->number) % 13) * c->factor;
+    return c->value;
 }
 
 static void fill_memory(struct data *d, struct memory_store *store)
 {
     struct err e = ERR_INIT;
-    for (int step = 0; step < STEPS_STORED; step++) {
-        advance(d, step);
-        for (size_t i = 0; i < d->count; i++) {
-            check(memory_store_append(store, d->columns[i].labels, (int64_t)step * INTERVAL_MS,
-                      d->columns[i].value),
+    for (size_t i = 0; i < d->count; i++) {
+        struct column *c = &d->columns[i];
+        for (int step = 0; step < STEPS_STORED; step++) {
+            check(memory_store_append(
+                      store, c->labels, (int64_t)step * INTERVAL_MS, next_value(c, step)),
                 &e);
         }
     }
@@ -115,7 +112,6 @@ static void fill_store(struct data *d, struct tsdb *db, bool parts)
     for (int step = 0; step < STEPS_STORED; step++) {
         struct appender *a;
         check(appender_open(tsdb_appender_source(db), &a, &e), &e);
-        advance(d, step);
         for (size_t i = 0; i < d->count; i++) {
             struct column *c = &d->columns[i];
             if (step == 0) {
@@ -123,7 +119,7 @@ static void fill_store(struct data *d, struct tsdb *db, bool parts)
                           a, labels_pairs(c->labels), labels_count(c->labels), NULL, &c->ref, &e),
                     &e);
             }
-            check(appender_append(a, c->ref, (int64_t)step * INTERVAL_MS, c->value), &e);
+            check(appender_append(a, c->ref, (int64_t)step * INTERVAL_MS, next_value(c, step)), &e);
         }
         check(appender_commit(a, COMMIT_AS_CONFIGURED, NULL, &e), &e);
     }
