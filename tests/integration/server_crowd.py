@@ -12,7 +12,8 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 import remote_write  # noqa: E402
-from sonde_process import Server  # noqa: E402
+from programs import start  # noqa: E402
+from sonde_process import Server, run_cases  # noqa: E402
 
 WRITERS, WRITES, SERIES = 4, 30, 50
 READERS, READS = 4, 40
@@ -117,4 +118,4 @@ class Crowd(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=1)
+    start(run_cases)
