@@ -27,11 +27,16 @@ struct protobuf_field {
     struct str bytes;
 };
 
-/* One-byte varints are nearly all of them; the rest takes the checked road. */
+/* Varints of one and two bytes are nearly all of them; the rest takes the checked road. */
 static inline uint64_t protobuf_varint(struct decbuf *d)
 {
     if (d->p < d->end && *d->p < 0x80) {
         return *d->p++;
+    }
+    if (d->end - d->p >= 2 && d->p[1] < 0x80) {
+        uint64_t value = (uint64_t)(d->p[0] & 0x7f) | (uint64_t)d->p[1] << 7;
+        d->p += 2;
+        return value;
     }
     return decbuf_uvarint(d);
 }
