@@ -7,6 +7,8 @@
 #include "api/result_json.h"
 #include "query/promql.h"
 
+enum { API_WARNINGS_MAX = 10 };
+
 /* What all three are asked with. */
 struct lookup {
     int64_t start_ms, end_ms;
@@ -241,14 +243,38 @@ static void sort_series(struct series_list *list)
     list->count = kept;
 }
 
+static bool is_listed(const struct api_notes *notes, const char *sentence)
+{
+    for (size_t i = 0; i < notes->warning_count; i++) {
+        if (strcmp(notes->warnings[i], sentence) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What the sets say is missing, each sentence once; those beyond API_WARNINGS_MAX are left out, as in
+ * the answers of queries. */
+static void gather_warnings(
+    const struct series_list *list, const char **room, struct api_notes *notes)
+{
+    notes->warnings = room;
+    for (size_t i = 0; i < list->set_count; i++) {
+        for (size_t j = 0; j < list->sets[i]->warning_count; j++) {
+            const char *sentence = list->sets[i]->warnings[j];
+            if (notes->warning_count < API_WARNINGS_MAX && !is_listed(notes, sentence)) {
+                room[notes->warning_count++] = sentence;
+            }
+        }
+    }
+}
+
 static void answer_series(struct api_request *r, const struct lookup *l, struct series_list *list)
 {
     struct api_answer a;
     struct api_notes notes = {0};
-    if (list->set_count == 1) {
-        notes.warnings = list->sets[0]->warnings;
-        notes.warning_count = list->sets[0]->warning_count;
-    }
+    const char *warnings[API_WARNINGS_MAX];
+    gather_warnings(list, warnings, &notes);
     if (l->limit != 0 && list->count > l->limit) {
         list->count = l->limit;
         notes.truncated = true;

@@ -8,11 +8,17 @@
 struct lookup_querier {
     struct querier querier;
     struct querier *inner;
+    const struct lookup_source *source;
 };
 
 static struct querier *inner_of(struct querier *q)
 {
     return ((struct lookup_querier *)q)->inner;
+}
+
+static const struct lookup_source *source_of(struct querier *q)
+{
+    return ((struct lookup_querier *)q)->source;
 }
 
 static bool has_samples(struct series *series, struct arena *arena)
@@ -42,6 +48,10 @@ static int op_select(struct querier *q, const struct select_request *request, st
         }
     }
     set->count = kept;
+    if (source_of(q)->warning != NULL) {
+        set->warnings = &source_of(q)->warning;
+        set->warning_count = 1;
+    }
     return 0;
 }
 
@@ -112,6 +122,7 @@ static int open_querier(struct querier_source *source, int64_t min_t, int64_t ma
         return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
     }
     q->querier.ops = &ops;
+    q->source = lookup;
     int status = querier_open(lookup->inner, min_t, max_t, &q->inner, e);
     if (status != 0) {
         mem_free(q);
@@ -125,4 +136,5 @@ void lookup_source_init(struct lookup_source *lookup, struct querier_source *inn
 {
     lookup->source.open = open_querier;
     lookup->inner = inner;
+    lookup->warning = NULL;
 }

@@ -8,6 +8,7 @@
 struct lookup_source {
     struct querier_source source; /* hand out &lookup.source */
     struct querier_source *inner;
+    const char *warning; /* said by every selection; NULL: none */
 };
 
 void lookup_source_init(struct lookup_source *lookup, struct querier_source *inner);

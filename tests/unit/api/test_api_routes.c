@@ -196,6 +196,19 @@ static void test_series(void **state)
     CHECK(exchanges);
 }
 
+/* What one selector could not read is said, whatever the others read. */
+static void test_series_warnings(void **state)
+{
+    (void)state;
+    struct api_fixture f;
+    start(&f);
+    f.lookup.warning = "a run is missing";
+    ask(&f,
+        &(struct exchange){"POST", "/api/v1/series", "match[]=load&match[]=nothing", 200,
+            "{\"status\":\"success\",\"data\":[" LOAD "],\"warnings\":[\"a run is missing\"]}"});
+    api_fixture_stop(&f);
+}
+
 static void test_metadata(void **state)
 {
     (void)state;
@@ -412,6 +425,7 @@ int main(void)
         cmocka_unit_test(test_range),
         cmocka_unit_test(test_labels),
         cmocka_unit_test(test_series),
+        cmocka_unit_test(test_series_warnings),
         cmocka_unit_test(test_metadata),
         cmocka_unit_test(test_what_clients_ask_at_start),
         cmocka_unit_test(test_cardinality),
