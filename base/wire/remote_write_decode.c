@@ -10,32 +10,14 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "protobuf_wire.h"
+#include "remote_write_decoder.h"
 #include "remote_write_histogram.h"
-#include "wire/remote_write.h"
 
 /* Of one series in one message. */
 enum { SAMPLES_MAX = 1 << 20, HISTOGRAMS_MAX = 1 << 16, EXEMPLARS_MAX = 1 << 16 };
 
 /* First bytes of the fields of the hot way: number << 3 | wire type. */
 enum { LABEL_KEY = 0x0a, SAMPLE_KEY = 0x12, SAMPLE_VALUE_KEY = 0x09, SAMPLE_TIME_KEY = 0x10 };
-
-struct remote_write_decoder {
-    const uint8_t *begin;
-    struct decbuf in;
-    struct arena *arena;
-    struct arena scratch; /* histograms, exemplars and split labels of the current item */
-    struct str series;    /* the current TimeSeries, for remote_write_labels */
-
-    struct sample *samples;
-    size_t sample_cap;
-    struct label *labels;
-    size_t label_cap;
-    struct remote_write_histogram *histograms;
-    size_t histogram_cap;
-    struct remote_write_exemplar *exemplars;
-    size_t exemplar_cap;
-};
 
 static void decoder_release(void *object)
 {
@@ -45,6 +27,9 @@ static void decoder_release(void *object)
     mem_free(d->labels);
     mem_free(d->histograms);
     mem_free(d->exemplars);
+    mem_free(d->symbols);
+    mem_free(d->references);
+    mem_free(d->key);
 }
 
 int remote_write_decoder_new(
@@ -68,7 +53,7 @@ int remote_write_decoder_new(
     return status;
 }
 
-static int malformed(struct err *e, const struct remote_write_item *item, const char *what)
+int remote_write_malformed(struct err *e, const struct remote_write_item *item, const char *what)
 {
     return err_set(e, ERR_CORRUPT, (int64_t)item->offset,
         "malformed remote-write message: %s in the item at byte %zu", what, item->offset);
@@ -140,7 +125,7 @@ static int decode_exemplar(
     return in.failed ? ERR_CORRUPT : exemplar_out->labels == NULL ? arena_error(&d->scratch) : 0;
 }
 
-static int add_sample(
+int remote_write_add_sample(
     struct remote_write_decoder *d, struct str bytes, struct remote_write_item *item)
 {
     if (item->sample_count == d->sample_cap) {
@@ -153,7 +138,7 @@ static int add_sample(
     return decode_sample(bytes, &d->samples[item->sample_count++]) ? 0 : ERR_CORRUPT;
 }
 
-static int add_histogram(
+int remote_write_add_histogram(
     struct remote_write_decoder *d, struct str bytes, struct remote_write_item *item)
 {
     int status = mem_array_grow((void **)&d->histograms, &d->histogram_cap,
@@ -165,15 +150,20 @@ static int add_histogram(
         bytes, &d->scratch, &d->histograms[item->histogram_count++]);
 }
 
+struct remote_write_exemplar *remote_write_new_exemplar(
+    struct remote_write_decoder *d, struct remote_write_item *item, int *status_out)
+{
+    *status_out = mem_array_grow((void **)&d->exemplars, &d->exemplar_cap, item->exemplar_count + 1,
+        sizeof(*d->exemplars), EXEMPLARS_MAX);
+    return *status_out == 0 ? &d->exemplars[item->exemplar_count++] : NULL;
+}
+
 static int add_exemplar(
     struct remote_write_decoder *d, struct str bytes, struct remote_write_item *item)
 {
-    int status = mem_array_grow((void **)&d->exemplars, &d->exemplar_cap, item->exemplar_count + 1,
-        sizeof(*d->exemplars), EXEMPLARS_MAX);
-    if (status != 0) {
-        return status;
-    }
-    return decode_exemplar(d, bytes, &d->exemplars[item->exemplar_count++]);
+    int status;
+    struct remote_write_exemplar *exemplar = remote_write_new_exemplar(d, item, &status);
+    return exemplar != NULL ? decode_exemplar(d, bytes, exemplar) : status;
 }
 
 /* Extends the run of label bytes, or gives the key up when labels are scattered. */
@@ -249,7 +239,7 @@ static bool take_plain_sample(struct decbuf *in, struct sample *sample_out)
     return true;
 }
 
-static int take_plain_samples(
+int remote_write_take_plain_samples(
     struct remote_write_decoder *d, struct decbuf *in, struct remote_write_item *item)
 {
     for (;;) {
@@ -267,39 +257,45 @@ static int take_plain_samples(
     }
 }
 
+int remote_write_series_status(
+    const struct remote_write_item *item, int status, bool cut_short, struct err *e)
+{
+    if (status == ERR_CORRUPT || cut_short) {
+        return remote_write_malformed(e, item, "broken time series");
+    }
+    if (status != 0) {
+        return err_set(e, status, (int64_t)item->offset,
+            "the time series at byte %zu is too large: %s", item->offset, err_text(status));
+    }
+    return 0;
+}
+
 static int decode_series(
     struct remote_write_decoder *d, struct remote_write_item *item, struct err *e)
 {
     struct decbuf in = decbuf_of(d->series.ptr, d->series.len);
     struct protobuf_field f;
     take_label_run(&in, item);
-    int status = take_plain_samples(d, &in, item);
+    int status = remote_write_take_plain_samples(d, &in, item);
     const uint8_t *field_begin = in.p;
     while (status == 0 && protobuf_next(&in, &f)) {
         if (protobuf_is(&f, 1, PROTOBUF_BYTES)) {
             locate_label(item, (const char *)field_begin, (const char *)in.p);
         } else if (protobuf_is(&f, 2, PROTOBUF_BYTES)) {
-            status = add_sample(d, f.bytes, item);
+            status = remote_write_add_sample(d, f.bytes, item);
         } else if (protobuf_is(&f, 3, PROTOBUF_BYTES)) {
             status = add_exemplar(d, f.bytes, item);
         } else if (protobuf_is(&f, 4, PROTOBUF_BYTES)) {
-            status = add_histogram(d, f.bytes, item);
+            status = remote_write_add_histogram(d, f.bytes, item);
         } else if (f.number <= 4) {
             status = ERR_CORRUPT;
         }
         field_begin = in.p;
     }
-    if (status == ERR_CORRUPT || in.failed) {
-        return malformed(e, item, "broken time series");
-    }
-    if (status != 0) {
-        return err_set(e, status, (int64_t)item->offset,
-            "the time series at byte %zu is too large: %s", item->offset, err_text(status));
-    }
     item->samples = d->samples;
     item->histograms = d->histograms;
     item->exemplars = d->exemplars;
-    return 0;
+    return remote_write_series_status(item, status, in.failed, e);
 }
 
 /* MetricMetadata{type 1, metric_family_name 2, help 4, unit 5}. */
@@ -307,6 +303,7 @@ static int decode_metadata(struct str bytes, struct remote_write_item *item, str
 {
     struct decbuf in = decbuf_of(bytes.ptr, bytes.len);
     struct protobuf_field f;
+    item->has_metadata = true;
     item->type = METRIC_TYPE_UNKNOWN;
     item->metric_family = item->help = item->unit = STR("");
     while (protobuf_next(&in, &f)) {
@@ -321,12 +318,12 @@ static int decode_metadata(struct str bytes, struct remote_write_item *item, str
             item->unit = f.bytes;
         }
     }
-    return in.failed ? malformed(e, item, "broken metadata") : 0;
+    return in.failed ? remote_write_malformed(e, item, "broken metadata") : 0;
 }
 
 /* Field by field: zeroing the whole item costs as much as decoding a series of one sample. What belongs
  * to metadata is set by decode_metadata. */
-static void begin_item(struct remote_write_item *item, size_t offset)
+void remote_write_begin_item(struct remote_write_item *item, size_t offset)
 {
     item->labels_bytes = str_make(NULL, 0);
     item->labels = NULL;
@@ -334,6 +331,7 @@ static void begin_item(struct remote_write_item *item, size_t offset)
     item->sample_count = 0;
     item->histogram_count = 0;
     item->exemplar_count = 0;
+    item->has_metadata = false;
     item->offset = offset;
 }
 
@@ -344,10 +342,13 @@ int remote_write_next(
     if (d->scratch.used > 0) {
         arena_release(&d->scratch);
     }
+    if (d->by_reference) {
+        return remote_write2_next(d, item_out, e);
+    }
     for (;;) {
-        begin_item(item_out, (size_t)(d->in.p - d->begin));
+        remote_write_begin_item(item_out, (size_t)(d->in.p - d->begin));
         if (!protobuf_next(&d->in, &f)) {
-            return d->in.failed ? malformed(e, item_out, "broken field") : 0;
+            return d->in.failed ? remote_write_malformed(e, item_out, "broken field") : 0;
         }
         int status = 0;
         if (protobuf_is(&f, 1, PROTOBUF_BYTES)) {
@@ -358,7 +359,7 @@ int remote_write_next(
             item_out->kind = REMOTE_WRITE_METADATA;
             status = decode_metadata(f.bytes, item_out, e);
         } else if (f.number == 1 || f.number == 3) {
-            return malformed(e, item_out, "field of the wrong type");
+            return remote_write_malformed(e, item_out, "field of the wrong type");
         } else {
             continue; /* a field of a later version */
         }
@@ -382,7 +383,7 @@ static void sort_labels(struct label *labels, size_t count)
     }
 }
 
-static int check_labels(struct label *labels, size_t *count, struct err *e)
+int remote_write_check_labels(struct label *labels, size_t *count, struct err *e)
 {
     size_t kept = 0;
     bool named = false;
@@ -428,15 +429,18 @@ int remote_write_labels(
     if (status != 0) {
         return err_set(e, status, -1, "out of memory for labels");
     }
+    if (d->by_reference) {
+        return remote_write2_labels(d, item, e);
+    }
     struct decbuf in = decbuf_of(d->series.ptr, d->series.len);
     struct protobuf_field f;
     size_t count = 0;
     while (protobuf_next(&in, &f)) {
         if (protobuf_is(&f, 1, PROTOBUF_BYTES) && !decode_label(f.bytes, &d->labels[count++])) {
-            return malformed(e, item, "broken label");
+            return remote_write_malformed(e, item, "broken label");
         }
     }
-    status = check_labels(d->labels, &count, e);
+    status = remote_write_check_labels(d->labels, &count, e);
     if (status != 0) {
         err_prefix(e, "series at byte %zu", item->offset);
         return status;

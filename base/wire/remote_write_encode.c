@@ -56,3 +56,104 @@ void remote_write_encode_metadata(enum metric_type type, struct str metric_famil
     protobuf_put_bytes(out, 4, help);
     protobuf_put_bytes(out, 5, unit);
 }
+
+/* ---- Histograms ---- */
+
+/* A side's spans as field `field`, then its counts as `field + 1` (deltas) or `field + 2` (doubles). */
+static void put_side(uint32_t field, const struct histogram_buckets *side, bool integer,
+    struct strbuf *scratch, struct strbuf *out)
+{
+    for (size_t i = 0; i < side->span_count; i++) {
+        uint64_t offset = zigzag_encode(side->spans[i].offset);
+        protobuf_put_key(out, field, PROTOBUF_BYTES);
+        strbuf_add_uvarint(out, 2 + uvarint_size(offset) + uvarint_size(side->spans[i].length));
+        protobuf_put_varint(out, 1, offset);
+        protobuf_put_varint(out, 2, side->spans[i].length);
+    }
+    if (side->count == 0) {
+        return;
+    }
+    strbuf_reset(scratch);
+    int64_t before = 0;
+    for (size_t i = 0; i < side->count; i++) {
+        if (integer) {
+            int64_t count = (int64_t)side->counts[i];
+            strbuf_add_svarint(scratch, count - before);
+            before = count;
+        } else {
+            strbuf_add_le64(scratch, double_bits(side->counts[i]));
+        }
+    }
+    protobuf_put_bytes(out, integer ? field + 1 : field + 2, strbuf_str(scratch));
+}
+
+static void put_custom_values(const struct histogram *h, struct strbuf *scratch, struct strbuf *out)
+{
+    if (h->custom_count == 0) {
+        return;
+    }
+    strbuf_reset(scratch);
+    for (size_t i = 0; i < h->custom_count; i++) {
+        strbuf_add_le64(scratch, double_bits(h->custom_values[i]));
+    }
+    protobuf_put_bytes(out, 16, strbuf_str(scratch));
+}
+
+/* Counts of integer histograms are exact up to 2^53; beyond, or when one is no whole number (a stale
+ * marker has none at all), the histogram goes as one of floats. */
+static bool is_whole(double count)
+{
+    return count >= 0 && count <= 9007199254740992.0 && count == (double)(int64_t)count;
+}
+
+static bool side_is_whole(const struct histogram_buckets *side)
+{
+    for (size_t i = 0; i < side->count; i++) {
+        if (!is_whole(side->counts[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void put_histogram_body(
+    const struct remote_write_histogram *histogram, struct strbuf *scratch, struct strbuf *out)
+{
+    const struct histogram *h = histogram->histogram;
+    bool integer = h->integer && is_whole(h->count) && is_whole(h->zero_count) &&
+                   side_is_whole(&h->positive) && side_is_whole(&h->negative);
+    if (integer) {
+        protobuf_put_varint(out, 1, (uint64_t)h->count);
+    } else {
+        protobuf_put_double(out, 2, h->count);
+    }
+    protobuf_put_double(out, 3, h->sum);
+    protobuf_put_varint(out, 4, zigzag_encode(h->schema));
+    protobuf_put_double(out, 5, h->zero_threshold);
+    if (integer) {
+        protobuf_put_varint(out, 6, (uint64_t)h->zero_count);
+    } else {
+        protobuf_put_double(out, 7, h->zero_count);
+    }
+    put_side(8, &h->negative, integer, scratch, out);
+    put_side(11, &h->positive, integer, scratch, out);
+    if (h->reset_hint != HISTOGRAM_RESET_UNKNOWN) {
+        protobuf_put_varint(out, 14, (uint64_t)h->reset_hint);
+    }
+    protobuf_put_varint(out, 15, (uint64_t)histogram->t_ms);
+    put_custom_values(h, scratch, out);
+}
+
+void remote_write_encode_histogram(uint32_t field, const struct remote_write_histogram *histogram,
+    struct strbuf *scratch, struct strbuf *out)
+{
+    struct strbuf body;
+    strbuf_init(&body, REMOTE_WRITE_MESSAGE_MAX);
+    put_histogram_body(histogram, scratch, &body);
+    if (strbuf_error(&body) != 0) {
+        out->error = strbuf_error(&body);
+    } else {
+        protobuf_put_bytes(out, field, strbuf_str(&body));
+    }
+    strbuf_release(&body);
+}

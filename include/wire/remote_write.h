@@ -3,7 +3,8 @@
  * metadata 3}, TimeSeries{labels 1, samples 2, exemplars 3, histograms 4}, Label{name 1, value 2},
  * Sample{value 1, timestamp 2}.
  *
- * Decoding pulls one series at a time out of an uncompressed message and hands out slices into it.
+ * Decoding pulls one series at a time out of an uncompressed message and hands out slices into it. A
+ * decoder of remote write 2.0 (wire/remote_write2.h) gives the same items.
  */
 #ifndef SONDE_WIRE_REMOTE_WRITE_H
 #define SONDE_WIRE_REMOTE_WRITE_H
@@ -41,8 +42,9 @@ struct remote_write_histogram {
 /* One item of the message. Slices and arrays are the decoder's: valid until the next call. */
 struct remote_write_item {
     enum remote_write_item_kind kind;
-    /* Series. `labels_bytes` is the run of encoded label fields, a ready key for "have I seen this
-     * series": equal bytes mean equal labels; ptr NULL when the labels were not contiguous. */
+    /* Series. `labels_bytes` is a ready key for "have I seen this series": equal bytes mean equal
+     * labels. In 1.0 the run of encoded label fields, in 2.0 the hashes of the labels' symbols. ptr
+     * NULL when there is none: labels that were not contiguous, or refer to nothing. */
     struct str labels_bytes;
     const struct label *labels; /* decoded on demand by remote_write_labels; NULL before */
     size_t label_count;
@@ -52,7 +54,9 @@ struct remote_write_item {
     size_t histogram_count;
     const struct remote_write_exemplar *exemplars;
     size_t exemplar_count;
-    /* Metadata. */
+    /* Metadata: of an item of that kind, and of a series of 2.0 that brings its own. In 2.0 every
+     * series may say the same; it is handed out with the first series of a metric only. */
+    bool has_metadata;
     enum metric_type type;
     struct str metric_family, help, unit;
     /* Byte offset of the item in the message, for error sentences. */
@@ -82,6 +86,9 @@ void remote_write_encode_labels(const struct label *labels, size_t count, struct
 /* One TimeSeries with encoded labels and its samples, as a field of WriteRequest. */
 void remote_write_encode_series(
     struct str labels_bytes, const struct sample *samples, size_t sample_count, struct strbuf *out);
+/* One native histogram as field `field` of the message that `out` holds. `scratch` is emptied and used. */
+void remote_write_encode_histogram(uint32_t field, const struct remote_write_histogram *histogram,
+    struct strbuf *scratch, struct strbuf *out);
 void remote_write_encode_metadata(enum metric_type type, struct str metric_family, struct str help,
     struct str unit, struct strbuf *out);
 
