@@ -31,7 +31,7 @@ const struct api_route api_routes[] = {
 
     /* Writing */
     {"POST", "/api/v1/write", api_remote_write, INGEST, false, API_TIMING_INGEST, "ack",
-        "Takes remote write 1.0; with ack=durable the answer waits until the write is synced."},
+        "Takes remote write 1.0 and 2.0; with ack=durable the answer waits until it is synced."},
 
     /* The server itself */
     {"GET", "/api/v1/status/buildinfo", api_status_buildinfo, DIRECT, true, UNTIMED, "",

@@ -1,8 +1,10 @@
-/* Remote write 1.0: POST /api/v1/write (https://prometheus.io/docs/specs/prw/remote_write_spec/).
+/* Remote write 1.0 and 2.0: POST /api/v1/write (https://prometheus.io/docs/specs/prw/). Content-Type
+ * says which of the two messages it is.
  *
- * The way of a sample: snappy into a kept buffer, one pass over the message, series by series. The
- * encoded labels of a series are hashed and asked for; only a series the store has not seen under
- * this hash has its labels decoded and checked. Nothing is allocated for a sample.
+ * The way of a sample: snappy into a kept buffer, one pass over the message, series by series. What
+ * stands for the labels of a series (their encoded bytes, or the hashes of their symbols) is hashed and
+ * asked for; only a series the store has not seen under this hash has its labels decoded and checked.
+ * Nothing is allocated for a sample.
  *
  * A message that cannot be read is refused whole. A series or sample that is refused (bad labels, too
  * old, too far ahead, beyond a limit) does not spoil the others: they are stored, and the answer is
@@ -13,18 +15,18 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <strings.h>
 
+#include "api/api_ingest.h"
 #include "api/api_private.h"
 #include "base/mem.h"
-#include "wire/remote_write.h"
+#include "wire/remote_write2.h"
 #include "wire/snappy_codec.h"
 
 /* Buffers that grew beyond this are not kept. */
 #define KEPT_MESSAGE_BYTES_MAX ((size_t)8 << 20)
 /* Memory of the decoder of one message. */
 #define DECODER_BYTES_MAX ((size_t)64 << 20)
-/* Labels shown in a complaint. */
-enum { SERIES_TEXT_MAX = 200 };
 
 /* ---- Buffers ---- */
 
@@ -70,22 +72,13 @@ void api_write_release_buffers(struct api *api)
 
 /* ---- One write ---- */
 
-struct write {
-    struct api_request *request;
-    struct appender *appender;
-    struct remote_write_decoder *decoder;
-    uint64_t key_seed;
-    /* What was refused; the others are stored. */
-    uint64_t refused_series, refused_samples;
-    struct err first;
-};
+enum write_version { WRITE_REFUSED, WRITE_1, WRITE_2 };
 
-static void complain(struct write *w, const struct err *e)
-{
-    if (w->first.code == 0) {
-        w->first = *e;
-    }
-}
+struct write {
+    struct ingest in;
+    enum write_version version;
+    struct remote_write_decoder *decoder;
+};
 
 /* 1: the series is known as *ref_out; 0: it is refused, go on; negative: the write has failed. */
 static int find_series(
@@ -94,62 +87,43 @@ static int find_series(
     struct hash128 key = {0, 0};
     bool has_key = item->labels_bytes.ptr != NULL;
     if (has_key) {
-        key = hash128(item->labels_bytes.ptr, item->labels_bytes.len, w->key_seed);
-        if (appender_lookup(w->appender, key, ref_out) == 1) {
+        key = hash128(item->labels_bytes.ptr, item->labels_bytes.len, w->in.key_seed);
+        if (appender_lookup(w->in.appender, key, ref_out) == 1) {
             return 1;
         }
     }
     int status = remote_write_labels(w->decoder, item, e);
-    if (status == 0) {
-        status = appender_series(
-            w->appender, item->labels, item->label_count, has_key ? &key : NULL, ref_out, e);
-    }
-    if (status == ERR_INVALID || status == ERR_LIMIT) {
-        w->refused_series++;
-        complain(w, e);
+    if (status == ERR_INVALID) {
+        ingest_refuse_series(&w->in, e);
         return 0;
     }
-    return status == 0 ? 1 : status;
+    if (status != 0) {
+        return status;
+    }
+    return ingest_series(
+        &w->in, item->labels, item->label_count, has_key ? &key : NULL, ref_out, e);
 }
 
-/* A sentence about a sample that was refused; only the first of a write is told. */
 static void refuse_sample(
     struct write *w, struct remote_write_item *item, int64_t t_ms, int status, const char *why)
 {
-    struct err e = ERR_INIT;
-    w->refused_samples++;
-    if (w->first.code != 0) {
-        return;
+    struct err unread = ERR_INIT;
+    if (item->labels == NULL && ingest_wants_complaint(&w->in)) {
+        (void)remote_write_labels(w->decoder, item, &unread); /* only for the sentence */
     }
-    struct strbuf series = STRBUF_INIT;
-    const struct labels *labels = NULL;
-    if (remote_write_labels(w->decoder, item, &e) == 0 &&
-        labels_new(item->labels, item->label_count, &labels, NULL) == 0) {
-        labels_write(labels, &series);
-    }
-    int shown = series.size < SERIES_TEXT_MAX ? (int)series.size : SERIES_TEXT_MAX;
-    err_set(&e, status, -1, "sample of %.*s at %" PRId64 " ms: %s", shown,
-        series.data != NULL ? series.data : "", t_ms, why);
-    complain(w, &e);
-    labels_unref(labels);
-    strbuf_release(&series);
+    ingest_refuse_sample(
+        &w->in, item->labels, item->labels != NULL ? item->label_count : 0, t_ms, status, why);
 }
 
 /* What becomes of a sample that the store did not take: 0 to go on, or the error that ends the write. */
 static int judge(struct write *w, struct remote_write_item *item, int64_t t_ms, int status)
 {
-    switch (status) {
-    case 0:
+    const char *why = ingest_refusal(status);
+    if (status != 0 && why != NULL) {
+        refuse_sample(w, item, t_ms, status, why);
         return 0;
-    case ERR_RANGE:
-        refuse_sample(w, item, t_ms, status, "older than retention, or too far in the future");
-        return 0;
-    case ERR_LIMIT:
-        refuse_sample(w, item, t_ms, status, "a limit of the store was reached");
-        return 0;
-    default:
-        return status;
     }
+    return status;
 }
 
 static int append_histograms(struct write *w, struct remote_write_item *item, struct series_ref ref)
@@ -161,8 +135,8 @@ static int append_histograms(struct write *w, struct remote_write_item *item, st
             refuse_sample(w, item, h->t_ms, ERR_INVALID, e.message);
             continue;
         }
-        int status = judge(
-            w, item, h->t_ms, appender_append_histogram(w->appender, ref, h->t_ms, h->histogram));
+        int status = judge(w, item, h->t_ms,
+            appender_append_histogram(w->in.appender, ref, h->t_ms, h->histogram));
         if (status != 0) {
             return status;
         }
@@ -176,7 +150,7 @@ static int append_exemplars(
     for (size_t i = 0; i < item->exemplar_count; i++) {
         const struct remote_write_exemplar *exemplar = &item->exemplars[i];
         /* A refused exemplar is no reason to complain: the samples are what the sender is about. */
-        int status = appender_append_exemplar(w->appender, ref, exemplar->labels,
+        int status = appender_append_exemplar(w->in.appender, ref, exemplar->labels,
             exemplar->label_count, exemplar->value, exemplar->t_ms);
         if (status == ERR_NOMEM) {
             return status;
@@ -185,9 +159,29 @@ static int append_exemplars(
     return 0;
 }
 
+static int append_metadata(struct write *w, const struct remote_write_item *item, struct err *e)
+{
+    int status = appender_set_metadata(
+        w->in.appender, item->metric_family, item->type, item->help, item->unit);
+    return status == ERR_NOMEM ? err_set(e, status, -1, "%s", err_text(status)) : 0;
+}
+
+/* 2.0 demands a sample or a histogram of every series. */
+static bool is_empty(const struct write *w, const struct remote_write_item *item)
+{
+    return w->version == WRITE_2 && item->sample_count == 0 && item->histogram_count == 0;
+}
+
 static int append_series(struct write *w, struct remote_write_item *item, struct err *e)
 {
     struct series_ref ref;
+    if (is_empty(w, item)) {
+        struct err empty = ERR_INIT;
+        err_set(&empty, ERR_INVALID, (int64_t)item->offset,
+            "series at byte %zu: a series must have a sample or a histogram", item->offset);
+        ingest_refuse_series(&w->in, &empty);
+        return 0;
+    }
     int found = find_series(w, item, &ref, e);
     if (found <= 0) {
         return found;
@@ -195,7 +189,7 @@ static int append_series(struct write *w, struct remote_write_item *item, struct
     int status = 0;
     for (size_t i = 0; status == 0 && i < item->sample_count; i++) {
         const struct sample *sample = &item->samples[i];
-        status = appender_append(w->appender, ref, sample->t_ms, sample->value);
+        status = appender_append(w->in.appender, ref, sample->t_ms, sample->value);
         if (status != 0) {
             status = judge(w, item, sample->t_ms, status);
         }
@@ -206,14 +200,10 @@ static int append_series(struct write *w, struct remote_write_item *item, struct
     if (status == 0 && item->exemplar_count > 0) {
         status = append_exemplars(w, item, ref);
     }
+    if (status == 0 && item->has_metadata) {
+        status = append_metadata(w, item, e);
+    }
     return status != 0 ? err_set(e, status, -1, "%s", err_text(status)) : 0;
-}
-
-static int append_metadata(struct write *w, const struct remote_write_item *item, struct err *e)
-{
-    int status =
-        appender_set_metadata(w->appender, item->metric_family, item->type, item->help, item->unit);
-    return status == ERR_NOMEM ? err_set(e, status, -1, "%s", err_text(status)) : 0;
 }
 
 /* All items of the message. */
@@ -240,92 +230,48 @@ static void set_count_header(struct api_request *r, const char *name, uint64_t c
     http_exchange_set_header(r->exchange, name, text);
 }
 
-static void answer_failure(struct api_request *r, const struct err *e)
-{
-    unsigned status = 500;
-    switch (e->code) {
-    case ERR_CORRUPT:
-    case ERR_INVALID:
-        status = 400;
-        break;
-    case ERR_LIMIT:
-        status = 413;
-        break;
-    case ERR_BUSY:
-        status = 429;
-        break;
-    case ERR_NOMEM:
-    case ERR_NO_SPACE:
-    case ERR_CLOSED:
-        status = 503;
-        break;
-    default:
-        break;
-    }
-    if (status == 429 || status == 503) {
-        http_exchange_set_header(r->exchange, "Retry-After", e->code == ERR_NO_SPACE ? "10" : "1");
-    }
-    api_reply_text(r, status, e->message[0] != '\0' ? e->message : err_text(e->code));
-}
-
 static void answer_committed(struct write *w, const struct append_counts *counts)
 {
-    struct api_request *r = w->request;
+    struct api_request *r = w->in.request;
     set_count_header(r, "X-Prometheus-Remote-Write-Samples-Written", counts->samples);
     set_count_header(r, "X-Prometheus-Remote-Write-Histograms-Written", counts->histograms);
     set_count_header(r, "X-Prometheus-Remote-Write-Exemplars-Written", counts->exemplars);
-    uint64_t refused = w->refused_series + w->refused_samples;
-    api_metrics_ingested(counts, http_exchange_body(r->exchange).len);
-    api_metrics_refused_series(w->refused_series);
-    if (refused == 0) {
+    if (ingest_refused(&w->in) == 0) {
         api_reply_empty(r, 204);
-        return;
-    }
-    if (refused > 1) {
-        size_t length = strlen(w->first.message);
-        snprintf(w->first.message + length, sizeof(w->first.message) - length,
-            " (and %" PRIu64 " more refused; all others are stored)", refused - 1);
-    }
-    api_reply_text(r, 400, w->first.message);
-}
-
-/* Whether the disk takes what is written is part of being ready. */
-static void note_commit(struct api *api, int status)
-{
-    bool failed = status == ERR_IO || status == ERR_NO_SPACE;
-    if (failed || atomic_load_explicit(&api->write_failed_ns, memory_order_relaxed) != 0) {
-        atomic_store(&api->write_failed_ns, failed ? clock_monotonic_ns(api->clock) : 0);
+    } else {
+        api_reply_text(r, 400, ingest_complaint(&w->in));
     }
 }
 
-static enum commit_durability durability_of(struct api_request *r)
+static int open_decoder(struct write *w, struct str message, struct arena *arena, struct err *e)
 {
-    return str_eq_c(http_exchange_param(r->exchange, "ack"), "durable") ? COMMIT_SYNCED
-                                                                        : COMMIT_AS_CONFIGURED;
+    if (w->version == WRITE_2) {
+        return remote_write2_decoder_new(message, w->in.key_seed, arena, &w->decoder, e);
+    }
+    return remote_write_decoder_new(message, arena, &w->decoder);
 }
 
-static void write_message(struct api_request *r, struct str message, struct arena *arena)
+static void write_message(
+    struct api_request *r, enum write_version version, struct str message, struct arena *arena)
 {
-    struct api *api = r->api;
-    struct write w = {.request = r, .key_seed = api->backend.writes->key_seed, .first = ERR_INIT};
+    struct write w = {.version = version};
     struct append_counts counts = {0};
     struct err e = ERR_INIT;
-    int status = remote_write_decoder_new(message, arena, &w.decoder);
+    int status = ingest_begin(r, &w.in, &e);
     if (status == 0) {
-        status = appender_open(api->backend.writes, &w.appender, &e);
-    }
-    if (status == 0) {
-        status = append_message(&w, &e);
+        status = open_decoder(&w, message, arena, &e);
+        if (status == 0) {
+            status = append_message(&w, &e);
+        }
         if (status != 0) {
-            appender_rollback(w.appender);
+            ingest_abort(&w.in);
         } else {
-            status = appender_commit(w.appender, durability_of(r), &counts, &e);
-            note_commit(api, status);
+            status = ingest_commit(&w.in, &counts, &e);
         }
     }
     if (status != 0) {
         e.code = status;
-        answer_failure(r, &e);
+        ingest_answer_failure(r, &e);
     } else {
         answer_committed(&w, &counts);
     }
@@ -349,7 +295,7 @@ static struct str message_of(struct str content_type)
 {
     struct str rest = content_type;
     if (content_type.len == 0) {
-        return STR("prometheus.WriteRequest");
+        return STR(REMOTE_WRITE_MESSAGE_NAME);
     }
     if (!equal_ignoring_case(next_part(&rest), "application/x-protobuf")) {
         return STR("");
@@ -361,34 +307,35 @@ static struct str message_of(struct str content_type)
             return str_trim(value);
         }
     }
-    return STR("prometheus.WriteRequest");
+    return STR(REMOTE_WRITE_MESSAGE_NAME);
 }
 
-/* Answers and returns false when the body is of a kind that is not read here. */
-static bool accept_kind(struct api_request *r)
+/* Which message it is; one that is not read here is refused and answered. */
+static enum write_version version_of(struct api_request *r)
 {
     char sentence[256];
     struct str type = http_exchange_header(r->exchange, "Content-Type");
     struct str message = message_of(type);
     struct str encoding = str_trim(http_exchange_header(r->exchange, "Content-Encoding"));
+    bool first = str_eq_c(message, REMOTE_WRITE_MESSAGE_NAME);
     if (message.len == 0) {
         snprintf(sentence, sizeof(sentence),
             "Content-Type %.*s is not accepted; send application/x-protobuf",
             type.len < 100 ? (int)type.len : 100, type.ptr);
-    } else if (!str_eq_c(message, "prometheus.WriteRequest")) {
+    } else if (!first && !str_eq_c(message, REMOTE_WRITE2_MESSAGE_NAME)) {
         snprintf(sentence, sizeof(sentence),
-            "%.*s is not accepted by this server; it takes prometheus.WriteRequest (remote write "
-            "1.0)",
+            "%.*s is not accepted by this server; it takes " REMOTE_WRITE_MESSAGE_NAME
+            " (remote write 1.0) and " REMOTE_WRITE2_MESSAGE_NAME " (2.0)",
             message.len < 100 ? (int)message.len : 100, message.ptr);
     } else if (encoding.len > 0 && !equal_ignoring_case(encoding, "snappy")) {
         snprintf(sentence, sizeof(sentence),
             "%.*s encoding (compression) is not accepted by this server; only snappy is acceptable",
             encoding.len < 100 ? (int)encoding.len : 100, encoding.ptr);
     } else {
-        return true;
+        return first ? WRITE_1 : WRITE_2;
     }
     api_reply_text(r, 415, sentence);
-    return false;
+    return WRITE_REFUSED;
 }
 
 /* Answers and returns false when the body is too large or no snappy. */
@@ -415,26 +362,27 @@ static bool decompress(struct api_request *r, struct strbuf *message)
         err_set(&e, status, -1, "%s", err_text(status));
         break;
     }
-    answer_failure(r, &e);
+    ingest_answer_failure(r, &e);
     return false;
 }
 
 void api_remote_write(struct api_request *r)
 {
-    if (!accept_kind(r)) {
+    enum write_version version = version_of(r);
+    if (version == WRITE_REFUSED) {
         return;
     }
     struct write_buffers *buffers = take_buffers(r->api);
     if (buffers == NULL) {
         struct err e = ERR_INIT;
         err_set(&e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
-        answer_failure(r, &e);
+        ingest_answer_failure(r, &e);
         return;
     }
     if (decompress(r, &buffers->message)) {
         struct arena arena;
         arena_init(&arena, DECODER_BYTES_MAX);
-        write_message(r, strbuf_str(&buffers->message), &arena);
+        write_message(r, version, strbuf_str(&buffers->message), &arena);
         arena_release(&arena);
     }
     give_buffers(r->api, buffers);

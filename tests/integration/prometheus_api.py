@@ -129,6 +129,19 @@ class PrometheusApi(unittest.TestCase):
         self.assertEqual(self.data("GET", "/api/v1/metadata?metric=requests_total")["data"], {
             "requests_total": [{"type": "counter", "help": "Requests.", "unit": ""}]})
 
+    def test_remote_write_2(self):
+        """The same samples in the other message change nothing; others are added."""
+        before = self.server.query("sum_over_time(requests_total[20m])", NOW)
+        status, text, headers = remote_write.write2(self.server.address, load()[:2])
+        self.assertEqual(status, 204, text)
+        self.assertEqual(headers["X-Prometheus-Remote-Write-Samples-Written"], str(2 * SAMPLES))
+        self.assertEqual(self.server.query("sum_over_time(requests_total[20m])", NOW), before)
+        later = [({"__name__": "requests_total", "job": "api", "instance": "a:1", "code": "200"},
+                  [((NOW + 1) * 1000, 7.0)])]
+        self.assertEqual(remote_write.write2(self.server.address, later)[0], 204)
+        newest = self.server.query('requests_total{code="200"}', NOW + 1)
+        self.assertEqual(newest[0]["value"], [NOW + 1, "7"])
+
     def test_order(self):
         """resultType before result: clients read the stream."""
         _, body, _ = self.server.post("/api/v1/query_range", [

@@ -1,9 +1,9 @@
 /* Remote write over HTTP: what is stored, what is refused, and with which status. Statuses follow the
- * specification of remote write 1.0 (https://prometheus.io/docs/specs/prw/remote_write_spec/). */
+ * specifications of remote write 1.0 and 2.0 (https://prometheus.io/docs/specs/prw/). */
 #include "support/support.h"
 
 #include "api_fixture.h"
-#include "wire/remote_write.h"
+#include "wire/remote_write2.h"
 #include "wire/snappy_codec.h"
 
 #define KIND                                                                                       \
@@ -94,9 +94,13 @@ static void test_kinds(void **state)
         {"Content-Type: application/x-protobuf;proto=prometheus.WriteRequest\r\n", 204, ""},
         {"Content-Type: APPLICATION/X-PROTOBUF ; Proto=prometheus.WriteRequest\r\n", 204, ""},
         {"Content-Encoding: snappy\r\n", 204, ""},
-        {"Content-Type: application/x-protobuf;proto=io.prometheus.write.v2.Request\r\n", 415,
-            "io.prometheus.write.v2.Request is not accepted by this server; it takes "
-            "prometheus.WriteRequest (remote write 1.0)\n"},
+        /* the message of the other version */
+        {"Content-Type: application/x-protobuf;proto=io.prometheus.write.v2.Request\r\n", 400,
+            "malformed remote-write message: a field of remote write 1.0 in the item at byte 0\n"},
+        {"Content-Type: application/x-protobuf;proto=io.prometheus.write.v3.Request\r\n", 415,
+            "io.prometheus.write.v3.Request is not accepted by this server; it takes "
+            "prometheus.WriteRequest (remote write 1.0) and io.prometheus.write.v2.Request "
+            "(2.0)\n"},
         {"Content-Type: application/json\r\n", 415,
             "Content-Type application/json is not accepted; send application/x-protobuf\n"},
         {"Content-Encoding: zstd\r\n", 415,
@@ -118,6 +122,109 @@ static void test_kinds(void **state)
     strbuf_release(&message);
     strbuf_release(&packed);
     api_fixture_stop(&f);
+}
+
+/* ---- 2.0 ---- */
+
+#define KIND_2                                                                                     \
+    "Content-Type: application/x-protobuf;proto=io.prometheus.write.v2.Request\r\n"                \
+    "Content-Encoding: snappy\r\nX-Prometheus-Remote-Write-Version: 2.0.0\r\n"
+
+static void post_version2(struct api_fixture *f, struct remote_write2_encoder *encoder)
+{
+    struct strbuf message = STRBUF_INIT, packed = STRBUF_INIT;
+    assert_int_equal(remote_write2_encoder_finish(encoder, &message), 0);
+    assert_int_equal(snappy_encode(strbuf_str(&message), &packed), 0);
+    api_fixture_send(f, "POST", "/api/v1/write", KIND_2, packed.data, packed.size);
+    strbuf_release(&message);
+    strbuf_release(&packed);
+}
+
+/* Samples, a histogram and an exemplar; the second message knows its series by their symbols. */
+static void test_version2(void **state)
+{
+    (void)state;
+    static const struct histogram_span span = {0, 2};
+    static const double counts[] = {1, 2};
+    static const struct histogram h = {
+        .schema = 0, .integer = true, .count = 3, .sum = 4, .positive = {&span, 1, counts, 2}};
+    struct label up[] = {{STR("__name__"), STR("up")}, {STR("job"), STR("node")}};
+    struct label sizes[] = {{STR("__name__"), STR("sizes")}};
+    struct label trace[] = {{STR("trace_id"), STR("abc")}};
+    struct api_fixture f;
+    struct remote_write2_encoder *encoder;
+    api_fixture_start(&f, true);
+    struct memory_sink_state *sink = memory_sink_state(f.sink);
+    assert_int_equal(remote_write2_encoder_new(&encoder), 0);
+    for (unsigned i = 1; i <= 2; i++) {
+        struct sample sample = {998000 + 1000 * i, 1};
+        struct remote_write_histogram histogram = {sample.t_ms, &h};
+        struct remote_write_exemplar exemplar = {trace, 1, 1, sample.t_ms};
+        remote_write2_encoder_reset(encoder);
+        remote_write2_encoder_add(encoder, &(struct remote_write2_series){.labels = up,
+                                               .label_count = 2,
+                                               .samples = &sample,
+                                               .sample_count = 1,
+                                               .exemplars = &exemplar,
+                                               .exemplar_count = 1,
+                                               .type = METRIC_TYPE_GAUGE,
+                                               .help = STR("Help.")});
+        remote_write2_encoder_add(encoder,
+            &(struct remote_write2_series){
+                .labels = sizes, .label_count = 1, .histograms = &histogram, .histogram_count = 1});
+        post_version2(&f, encoder);
+        assert_int_equal(f.status, 204);
+        assert_true(
+            str_eq_c(api_fixture_header(&f, "X-Prometheus-Remote-Write-Samples-Written"), "1"));
+        assert_true(
+            str_eq_c(api_fixture_header(&f, "X-Prometheus-Remote-Write-Histograms-Written"), "1"));
+        assert_true(
+            str_eq_c(api_fixture_header(&f, "X-Prometheus-Remote-Write-Exemplars-Written"), "1"));
+        assert_int_equal(sink->made, 2);
+        assert_int_equal(sink->known, 2 * (i - 1));
+        assert_int_equal(sink->metadata, i);
+    }
+    assert_string_equal(api_fixture_get(&f, "/api/v1/query?query=up&time=1000"),
+        "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":["
+        "{\"metric\":{\"__name__\":\"up\",\"job\":\"node\"},\"value\":[1000,\"1\"]}]}}");
+    assert_string_equal(api_fixture_get(&f, "/api/v1/query?query=histogram_count(sizes)&time=1000"),
+        "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":["
+        "{\"metric\":{},\"value\":[1000,\"3\"]}]}}");
+    remote_write2_encoder_free(encoder);
+    api_fixture_stop(&f);
+}
+
+/* Series that refer to nothing, or hold nothing, are refused alone. */
+static void test_version2_partial(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *series; /* as TimeSeries, after the symbols "", "__name__", "up" */
+        size_t size;
+        const char *sentence;
+    } cases[] = {
+        {"\x2a\x08\x0a\x02\x01\x07\x12\x02\x10\x05", 10,
+            "series at byte 16: label reference 7 is outside of the 3 symbols\n"},
+        {"\x2a\x04\x0a\x02\x01\x02", 6,
+            "series at byte 16: a series must have a sample or a histogram\n"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct api_fixture f;
+        struct strbuf message = STRBUF_INIT, packed = STRBUF_INIT;
+        api_fixture_start(&f, true);
+        strbuf_add(&message, "\x22\x00\x22\x08__name__\x22\x02up", 16);
+        strbuf_add(&message, cases[i].series, cases[i].size);
+        strbuf_add(&message, "\x2a\x08\x0a\x02\x01\x02\x12\x02\x10\x05", 10);
+        assert_int_equal(snappy_encode(strbuf_str(&message), &packed), 0);
+        api_fixture_send(&f, "POST", "/api/v1/write", KIND_2, packed.data, packed.size);
+        assert_int_equal(f.status, 400);
+        assert_string_equal(f.body.data, cases[i].sentence);
+        assert_true(
+            str_eq_c(api_fixture_header(&f, "X-Prometheus-Remote-Write-Samples-Written"), "1"));
+        strbuf_release(&message);
+        strbuf_release(&packed);
+        api_fixture_stop(&f);
+    }
 }
 
 static void test_broken_bodies(void **state)
@@ -285,6 +392,8 @@ int main(void)
         cmocka_unit_test(test_write_and_read),
         cmocka_unit_test(test_known_series),
         cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_version2),
+        cmocka_unit_test(test_version2_partial),
         cmocka_unit_test(test_broken_bodies),
         cmocka_unit_test(test_partial),
         cmocka_unit_test(test_limit),
