@@ -43,14 +43,54 @@ void arena_init(struct arena *a, size_t limit)
     *a = (struct arena){.limit = limit};
 }
 
-/* A block of `cap` bytes at the head of `chain`; NULL when memory is short. */
-static struct arena_block *add_block(struct arena_block **chain, size_t cap)
+void arena_init_charged(struct arena *a, struct memory_budget *budget)
+{
+    *a = (struct arena){.budget = budget};
+}
+
+void arena_move_charge(struct arena *a, struct memory_budget *budget)
+{
+    a->budget = budget;
+}
+
+/* Charges the budget; false, with the error set, when it is used up. */
+static bool charge(struct arena *a, size_t bytes)
+{
+    int status = a->budget != NULL ? memory_budget_charge(a->budget, bytes) : 0;
+    a->error = status != 0 ? status : a->error;
+    return status == 0;
+}
+
+static void discharge(struct arena *a, size_t bytes)
+{
+    if (a->budget != NULL) {
+        memory_budget_discharge(a->budget, bytes);
+    }
+}
+
+int arena_charge(struct arena *a, size_t bytes)
+{
+    if (!charge(a, bytes)) {
+        return a->error;
+    }
+    a->elsewhere += bytes;
+    return 0;
+}
+
+/* A block of `cap` bytes at the head of `chain`; NULL when memory or the budget is short. */
+static struct arena_block *add_block(struct arena *a, struct arena_block **chain, size_t cap)
 {
     if (cap > SIZE_MAX - sizeof(struct arena_block)) {
+        a->error = ERR_LIMIT;
+        return NULL;
+    }
+    if (!charge(a, sizeof(struct arena_block) + cap)) {
         return NULL;
     }
     struct arena_block *block = mem_alloc(sizeof(*block) + cap);
     if (block == NULL) {
+        discharge(a, sizeof(*block) + cap);
+        a->error = ERR_NOMEM;
         return NULL;
     }
     block->cap = cap;
@@ -65,7 +105,8 @@ static struct arena_block *block_for(struct arena *a, size_t size, size_t rounde
 {
 #ifdef ARENA_OBJECT_PER_BLOCK
     (void)rounded;
-    return add_block(&a->large, size == 0 ? 1 : size); /* exact, so that one byte too far is seen */
+    return add_block(
+        a, &a->large, size == 0 ? 1 : size); /* exact, so that one byte too far is seen */
 #else
     (void)size;
     if (a->blocks != NULL && a->blocks->cap - a->blocks->used >= rounded) {
@@ -73,20 +114,19 @@ static struct arena_block *block_for(struct arena *a, size_t size, size_t rounde
     }
     size_t cap = a->blocks != NULL ? a->blocks->cap * 2 : BLOCK_MIN;
     cap = cap > BLOCK_MAX ? BLOCK_MAX : cap;
-    return rounded > cap / 4 ? add_block(&a->large, rounded) : add_block(&a->blocks, cap);
+    return rounded > cap / 4 ? add_block(a, &a->large, rounded) : add_block(a, &a->blocks, cap);
 #endif
 }
 
 void *arena_alloc(struct arena *a, size_t size)
 {
-    a->exceeded = false;
     if (size > SIZE_MAX - ALIGNMENT) {
-        a->exceeded = true;
+        a->error = ERR_LIMIT;
         return NULL;
     }
     size_t rounded = size == 0 ? ALIGNMENT : (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     if (a->limit != 0 && (rounded > a->limit || a->used > a->limit - rounded)) {
-        a->exceeded = true;
+        a->error = ERR_LIMIT;
         return NULL;
     }
     struct arena_block *block = block_for(a, size, rounded);
@@ -102,7 +142,7 @@ void *arena_alloc(struct arena *a, size_t size)
 void *arena_calloc(struct arena *a, size_t count, size_t size)
 {
     if (size != 0 && count > SIZE_MAX / size) {
-        a->exceeded = true;
+        a->error = ERR_LIMIT;
         return NULL;
     }
     void *object = arena_alloc(a, count * size);
@@ -124,7 +164,7 @@ void *arena_dup(struct arena *a, const void *bytes, size_t size)
 char *arena_strndup(struct arena *a, const char *text, size_t length)
 {
     if (length == SIZE_MAX) {
-        a->exceeded = true;
+        a->error = ERR_LIMIT;
         return NULL;
     }
     char *copy = arena_alloc(a, length + 1);
@@ -139,7 +179,7 @@ char *arena_strndup(struct arena *a, const char *text, size_t length)
 
 int arena_error(const struct arena *a)
 {
-    return a->exceeded ? ERR_LIMIT : ERR_NOMEM;
+    return a->error != 0 ? a->error : ERR_NOMEM;
 }
 
 int arena_on_release(struct arena *a, void (*release)(void *object), void *object)
@@ -159,17 +199,20 @@ struct arena_mark arena_mark(const struct arena *a)
         .block = a->blocks,
         .block_used = a->blocks != NULL ? a->blocks->used : 0,
         .large = a->large,
+        .elsewhere = a->elsewhere,
         .used = a->used,
         .cleanups = a->cleanups,
     };
 }
 
 /* Frees the blocks of `chain` that are newer than `oldest_kept`. */
-static void free_until(struct arena_block **chain, const struct arena_block *oldest_kept)
+static void free_until(
+    struct arena *a, struct arena_block **chain, const struct arena_block *oldest_kept)
 {
     while (*chain != oldest_kept) {
         struct arena_block *block = *chain;
         *chain = block->next;
+        discharge(a, sizeof(*block) + block->cap);
         mem_free(block);
     }
 }
@@ -181,8 +224,12 @@ void arena_rewind(struct arena *a, struct arena_mark mark)
         a->cleanups = cleanup->next;
         cleanup->release(cleanup->object);
     }
-    free_until(&a->large, mark.large);
-    free_until(&a->blocks, mark.block);
+    free_until(a, &a->large, mark.large);
+    free_until(a, &a->blocks, mark.block);
+    if (a->elsewhere > mark.elsewhere) {
+        discharge(a, a->elsewhere - mark.elsewhere);
+        a->elsewhere = mark.elsewhere;
+    }
     if (a->blocks != NULL) {
         assert(mark.block_used <= a->blocks->used);
         a->blocks->used = mark.block_used;
@@ -192,7 +239,6 @@ void arena_rewind(struct arena *a, struct arena_mark mark)
 
 void arena_release(struct arena *a)
 {
-    size_t limit = a->limit;
     arena_rewind(a, (struct arena_mark){0});
-    *a = (struct arena){.limit = limit};
+    *a = (struct arena){.limit = a->limit, .budget = a->budget};
 }
