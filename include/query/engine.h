@@ -10,8 +10,9 @@
  *
  * Errors and what an API makes of them: ERR_INVALID the query or its parameters are wrong (400
  * bad_data) · ERR_LIMIT, ERR_INTERNAL it could not be evaluated: too many samples, series that match
- * twice (422 execution) · ERR_TIMEOUT (503 timeout) · ERR_CANCELED (503 canceled) · ERR_CORRUPT,
- * ERR_IO, ERR_NOMEM and others the store failed (500 internal). The sentence in `e` is what is shown.
+ * twice (422 execution) · ERR_TIMEOUT (503 timeout) · ERR_CANCELED (503 canceled) · ERR_BUSY all
+ * queries together have used up their memory (503 unavailable) · ERR_CORRUPT, ERR_IO, ERR_NOMEM and
+ * others the store failed (500 internal). The sentence in `e` is what is shown.
  */
 #ifndef SONDE_QUERY_ENGINE_H
 #define SONDE_QUERY_ENGINE_H
@@ -34,6 +35,7 @@
 #define ENGINE_TIMEOUT_MS_DEFAULT ((int64_t)2 * 60 * 1000)
 #define ENGINE_SAMPLES_MAX_DEFAULT ((uint64_t)50000000)
 #define ENGINE_MEMORY_BYTES_DEFAULT ((size_t)2 << 30)
+#define ENGINE_COST_MAX_DEFAULT ((uint64_t)2000000000)
 #define ENGINE_SUBQUERY_STEP_MS_DEFAULT ((int64_t)60 * 1000)
 /* Most steps of one evaluation, subqueries included. */
 #define ENGINE_STEPS_MAX ((int64_t)1 << 24)
@@ -50,6 +52,8 @@ struct engine_options {
     int64_t timeout_ms;        /* of one query */
     uint64_t samples_max;      /* in memory at once for one query */
     size_t memory_bytes;       /* of one query and its answer */
+    size_t memory_total_bytes; /* of all queries and their answers together; 0 = no limit */
+    uint64_t cost_max;         /* samples and points of one query, estimated before it begins */
     int64_t subquery_step_ms;  /* of a subquery that names none */
     bool delayed_name_removal; /* promql-delayed-name-removal */
     bool type_and_unit_labels; /* type-and-unit-labels: rate() judges by __type__ */
@@ -57,8 +61,22 @@ struct engine_options {
 
 /* Copies the options. 0 or ERR_NOMEM. */
 int engine_new(const struct engine_options *options, struct engine **engine_out);
-/* No query may be running. Accepts NULL. */
+/* No query may be running, and no result be left. Accepts NULL. */
 void engine_free(struct engine *engine);
+/* What all queries and their results take now is charged here; so may be what is made of a result. */
+struct memory_budget *engine_memory(struct engine *engine);
+
+/* A running query seen from another thread, and two ways to end it. Zeroed before the query begins. */
+struct engine_watch {
+    _Atomic uint64_t samples;      /* looked at so far */
+    _Atomic uint64_t memory_bytes; /* taken now */
+    atomic_bool killed;            /* set by whoever wants the query to end */
+    /* Asked about every ENGINE_ABANDONED_MS in the query's thread: nobody waits for the answer any
+     * more. May be NULL. */
+    bool (*abandoned)(void *context);
+    void *context;
+};
+#define ENGINE_ABANDONED_MS 50
 
 /* What one query may set for itself. Zero in a field means the engine's own. */
 struct engine_query_options {
@@ -66,6 +84,7 @@ struct engine_query_options {
     int64_t timeout_ms; /* the smaller of this and the engine's counts */
     uint64_t samples_max;
     const atomic_bool *canceled; /* looked at between series; may be NULL */
+    struct engine_watch *watch;  /* may be NULL; lives as long as the query */
 };
 
 /* Samples of one series of a result. Floats and histograms are each in ascending time; a series that
@@ -84,6 +103,7 @@ struct engine_statistics {
     uint64_t samples;      /* looked at, counting a sample once for each selector that read it */
     uint64_t samples_peak; /* in memory at once */
     uint64_t series;       /* selected */
+    uint64_t memory_bytes; /* most that was seen taken at once */
     int64_t prepare_ns;    /* parsing and finding series */
     int64_t evaluate_ns;
 };

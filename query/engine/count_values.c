@@ -90,7 +90,8 @@ static int add_series(struct count_operator *c, const struct step_series *s, str
 static int consume(struct count_operator *c)
 {
     struct step_series *s;
-    struct strbuf text = STRBUF_INIT;
+    struct strbuf text;
+    strbuf_init(&text, LABELS_BYTES_MAX);
     int more, status = 0;
     while (status == 0 && (more = operator_next(c->child, &s)) != 0) {
         status = more > 0 ? query_check(c->node.query) : more;

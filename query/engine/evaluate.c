@@ -2,10 +2,13 @@
  * result. */
 #include "query/engine.h"
 
+#include <assert.h>
+
 #include "base/mem.h"
 #include "prepare.h"
 #include "query.h"
 #include "result.h"
+#include "selection.h"
 
 #define LOOKBACK_MS_MAX ((int64_t)1 << 50)
 #define TIMEOUT_MS_MAX ((int64_t)1 << 40)
@@ -26,15 +29,28 @@ int engine_new(const struct engine_options *options, struct engine **engine_out)
     o->timeout_ms = o->timeout_ms < TIMEOUT_MS_MAX ? o->timeout_ms : TIMEOUT_MS_MAX;
     o->samples_max = o->samples_max > 0 ? o->samples_max : ENGINE_SAMPLES_MAX_DEFAULT;
     o->memory_bytes = o->memory_bytes > 0 ? o->memory_bytes : ENGINE_MEMORY_BYTES_DEFAULT;
+    if (o->memory_total_bytes > 0 && o->memory_bytes > o->memory_total_bytes) {
+        o->memory_bytes = o->memory_total_bytes;
+    }
+    o->cost_max = o->cost_max > 0 ? o->cost_max : ENGINE_COST_MAX_DEFAULT;
     o->subquery_step_ms =
         o->subquery_step_ms > 0 ? o->subquery_step_ms : ENGINE_SUBQUERY_STEP_MS_DEFAULT;
+    memory_budget_init(&engine->memory, NULL, o->memory_total_bytes);
     *engine_out = engine;
     return 0;
 }
 
 void engine_free(struct engine *engine)
 {
-    mem_free(engine);
+    if (engine != NULL) {
+        assert(memory_budget_used(&engine->memory) == 0);
+        mem_free(engine);
+    }
+}
+
+struct memory_budget *engine_memory(struct engine *engine)
+{
+    return &engine->memory;
 }
 
 /* ---- Running ---- */
@@ -45,8 +61,10 @@ static void query_init(struct query *q, struct engine *engine, struct str text,
     static const struct engine_query_options none;
     const struct engine_query_options *o = options != NULL ? options : &none;
     const struct engine_options *defaults = &engine->options;
-    *q = (struct query){.options = defaults, .text = text, .canceled = o->canceled, .e = e};
-    arena_init(&q->arena, defaults->memory_bytes);
+    *q = (struct query){
+        .options = defaults, .text = text, .canceled = o->canceled, .watch = o->watch, .e = e};
+    memory_budget_init(&q->memory, &engine->memory, defaults->memory_bytes);
+    arena_init_charged(&q->arena, &q->memory);
     annotations_init(&q->annotations, &q->arena);
     q->lookback_ms = o->lookback_ms > 0 ? o->lookback_ms : defaults->lookback_ms;
     q->lookback_ms = q->lookback_ms < LOOKBACK_MS_MAX ? q->lookback_ms : LOOKBACK_MS_MAX;
@@ -54,7 +72,8 @@ static void query_init(struct query *q, struct engine *engine, struct str text,
     q->timeout_ms = o->timeout_ms > 0 && o->timeout_ms < defaults->timeout_ms
                         ? o->timeout_ms
                         : defaults->timeout_ms;
-    q->deadline_ns = clock_monotonic_ns(defaults->clock) + q->timeout_ms * 1000000;
+    q->watched_ns = clock_monotonic_ns(defaults->clock);
+    q->deadline_ns = q->watched_ns + q->timeout_ms * 1000000;
 }
 
 static void query_release(struct query *q)
@@ -82,6 +101,9 @@ static int query_prepare(struct query *q, struct querier_source *source, struct 
         status = querier_open(source, extent.min_t, extent.max_t, &q->querier, q->e);
     }
     if (status == 0) {
+        status = select_ahead(q, expr);
+    }
+    if (status == 0) {
         *expr_out = expr;
     }
     return status;
@@ -100,6 +122,7 @@ static int query_run(struct query *q, struct querier_source *source, struct engi
     if (status == 0) {
         status = result_evaluate(q, expr, result);
     }
+    status = query_judge_memory(q, status);
     q->statistics.prepare_ns = prepared - begin;
     q->statistics.evaluate_ns = clock_monotonic_ns(clock) - prepared;
     if (status == 0) {
@@ -117,14 +140,14 @@ static int check_time(int64_t t, struct err *e)
     return 0;
 }
 
-static int query_finish(
-    struct query *q, struct querier_source *source, struct engine_result *result_out)
+static int query_finish(struct query *q, struct engine *engine, struct querier_source *source,
+    struct engine_result *result_out)
 {
     struct engine_result result = {0};
-    arena_init(&result.arena, q->options->memory_bytes);
-    q->result_arena = &result.arena;
+    arena_init_charged(&result.arena, &q->memory);
     int status = query_run(q, source, &result);
     if (status == 0) {
+        arena_move_charge(&result.arena, &engine->memory); // it outlives the query
         *result_out = result;
     } else {
         arena_release(&result.arena);
@@ -147,7 +170,7 @@ int engine_instant(struct engine *engine, struct querier_source *source, struct 
     struct err unheard = ERR_INIT;
     query_init(&q, engine, query, options, e != NULL ? e : &unheard);
     q.grid = (struct grid){.start = time_ms, .interval = 1, .steps = 1};
-    return query_finish(&q, source, result_out);
+    return query_finish(&q, engine, source, result_out);
 }
 
 int engine_range(struct engine *engine, struct querier_source *source, struct str query,
@@ -178,7 +201,7 @@ int engine_range(struct engine *engine, struct querier_source *source, struct st
     query_init(&q, engine, query, options, e != NULL ? e : &unheard);
     q.grid = (struct grid){.start = start_ms, .interval = step_ms, .steps = (size_t)intervals + 1};
     q.range_query = true;
-    return query_finish(&q, source, result_out);
+    return query_finish(&q, engine, source, result_out);
 }
 
 void engine_result_release(struct engine_result *result)

@@ -11,6 +11,7 @@
 #include "model/sample.h"
 #include "operator.h"
 #include "samples.h"
+#include "selection.h"
 
 #define TARGET_INFO "target_info"
 /* Info metrics that one query may combine. */

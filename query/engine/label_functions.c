@@ -35,7 +35,8 @@ static int set_label(struct label_operator *op, struct step_series *s, struct st
 
 static int replace(struct label_operator *op, struct step_series *s)
 {
-    struct strbuf value = STRBUF_INIT;
+    struct strbuf value;
+    strbuf_init(&value, LABELS_BYTES_MAX);
     int matched =
         regex_expand(op->regex, labels_get(s->labels, op->source), op->replacement, &value);
     int status = 0;
@@ -51,7 +52,8 @@ static int replace(struct label_operator *op, struct step_series *s)
 static int join(struct label_operator *op, struct step_series *s)
 {
     const struct expr_call *call = &op->node.expr->call;
-    struct strbuf value = STRBUF_INIT;
+    struct strbuf value;
+    strbuf_init(&value, LABELS_BYTES_MAX);
     for (size_t i = op->first_source; i < call->argument_count; i++) {
         if (i > op->first_source) {
             strbuf_add_str(&value, op->separator);

@@ -2,6 +2,7 @@
 #include "query.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 int query_fail(struct query *q, int code, const char *format, ...)
 {
@@ -12,42 +13,66 @@ int query_fail(struct query *q, int code, const char *format, ...)
     return code;
 }
 
-static int fail_budget(struct query *q)
+static int fail_memory(struct query *q, int code)
 {
-    return query_fail(q, ERR_LIMIT, "query needs more than the %zu KiB of memory it may use",
-        q->options->memory_bytes >> 10);
+    switch (code) {
+    case ERR_LIMIT:
+        return query_fail(q, ERR_LIMIT, "query needs more than the %zu KiB of memory it may use",
+            q->options->memory_bytes >> 10);
+    case ERR_BUSY:
+        return query_fail(q, ERR_BUSY,
+            "all queries together have used up the %zu KiB of memory they may use; try again later",
+            q->options->memory_total_bytes >> 10);
+    default:
+        return query_fail(q, ERR_NOMEM, "out of memory");
+    }
 }
 
 int query_fail_memory(struct query *q, const struct arena *arena)
 {
-    return arena_error(arena) == ERR_LIMIT ? fail_budget(q)
-                                           : query_fail(q, ERR_NOMEM, "out of memory");
+    return fail_memory(q, arena_error(arena));
 }
 
-/* An arena of the query, in a list of them. */
-struct scratch {
-    struct arena arena;
-    struct scratch *next;
-};
-
-static size_t memory_used(const struct query *q)
+int query_judge_memory(struct query *q, int status)
 {
-    size_t used = q->arena.used + (q->result_arena != NULL ? q->result_arena->used : 0);
-    for (const struct scratch *s = q->scratches; s != NULL; s = s->next) {
-        used += s->arena.used;
+    bool bare = q->e->code != status || strcmp(q->e->message, err_text(status)) == 0;
+    return bare && (status == ERR_LIMIT || status == ERR_BUSY) ? fail_memory(q, status) : status;
+}
+
+/* Shows how far the query is, and asks whether it shall go on. */
+static int attend_watch(struct query *q, int64_t now_ns)
+{
+    struct engine_watch *watch = q->watch;
+    atomic_store_explicit(&watch->samples, q->statistics.samples, memory_order_relaxed);
+    atomic_store_explicit(
+        &watch->memory_bytes, memory_budget_used(&q->memory), memory_order_relaxed);
+    if (atomic_load_explicit(&watch->killed, memory_order_relaxed)) {
+        return query_fail(q, ERR_CANCELED, "query was killed by an administrator");
     }
-    return used;
+    if (watch->abandoned != NULL &&
+        now_ns - q->watched_ns >= ENGINE_ABANDONED_MS * INT64_C(1000000)) {
+        q->watched_ns = now_ns;
+        if (watch->abandoned(watch->context)) {
+            return query_fail(q, ERR_CANCELED, "query was canceled: its client went away");
+        }
+    }
+    return 0;
 }
 
 int query_check(struct query *q)
 {
+    size_t memory = memory_budget_used(&q->memory);
+    if (memory > q->statistics.memory_bytes) {
+        q->statistics.memory_bytes = memory;
+    }
     if (q->canceled != NULL && atomic_load_explicit(q->canceled, memory_order_relaxed)) {
         return query_fail(q, ERR_CANCELED, "query was canceled in expression evaluation");
     }
-    if (clock_monotonic_ns(q->options->clock) > q->deadline_ns) {
+    int64_t now_ns = clock_monotonic_ns(q->options->clock);
+    if (now_ns > q->deadline_ns) {
         return query_fail(q, ERR_TIMEOUT, "query timed out in expression evaluation");
     }
-    return memory_used(q) > q->options->memory_bytes ? fail_budget(q) : 0;
+    return q->watch != NULL ? attend_watch(q, now_ns) : 0;
 }
 
 void query_count_read(struct query *q, uint64_t count)
@@ -73,23 +98,20 @@ void query_drop_samples(struct query *q, uint64_t count)
     q->samples_live -= count < q->samples_live ? count : q->samples_live;
 }
 
-static void release_scratch(void *object)
+static void release_scratch(void *arena)
 {
-    struct scratch *s = object;
-    arena_release(&s->arena);
+    arena_release(arena);
 }
 
 struct arena *query_scratch(struct query *q)
 {
-    struct scratch *s = arena_alloc(&q->arena, sizeof(*s));
-    if (s == NULL || arena_on_release(&q->arena, release_scratch, s) != 0) {
+    struct arena *scratch = arena_alloc(&q->arena, sizeof(*scratch));
+    if (scratch == NULL || arena_on_release(&q->arena, release_scratch, scratch) != 0) {
         (void)query_fail_memory(q, &q->arena);
         return NULL;
     }
-    arena_init(&s->arena, q->options->memory_bytes);
-    s->next = q->scratches;
-    q->scratches = s;
-    return &s->arena;
+    arena_init_charged(scratch, &q->memory);
+    return scratch;
 }
 
 static void release_labels(void *labels)
@@ -100,7 +122,8 @@ static void release_labels(void *labels)
 int query_own_labels(struct query *q, const struct labels *labels)
 {
     void *object = (void *)(uintptr_t)labels;
-    if (arena_on_release(&q->arena, release_labels, object) != 0) {
+    if (arena_charge(&q->arena, labels_memory(labels)) != 0 ||
+        arena_on_release(&q->arena, release_labels, object) != 0) {
         labels_unref(labels);
         return query_fail_memory(q, &q->arena);
     }

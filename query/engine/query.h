@@ -10,20 +10,23 @@
 
 struct engine {
     struct engine_options options; /* with defaults filled in */
+    struct memory_budget memory;   /* of all queries */
 };
 
 struct query {
     const struct engine_options *options;
     struct str text;
-    struct arena arena; /* everything that lives as long as the query */
-    struct scratch *scratches;
-    const struct arena *result_arena;
+    struct memory_budget memory; /* all arenas of the query and its result are charged to it */
+    struct arena arena;          /* everything that lives as long as the query */
     struct querier *querier;
+    struct selection *selections; /* found before evaluation (selection.c) */
     int64_t lookback_ms;
     uint64_t samples_max;
     int64_t timeout_ms;
     int64_t deadline_ns; /* monotonic */
     const atomic_bool *canceled;
+    struct engine_watch *watch; /* or NULL */
+    int64_t watched_ns;         /* when the watch was last asked */
     struct annotations annotations;
     struct engine_statistics statistics;
     uint64_t samples_live; /* in memory now */
@@ -37,9 +40,12 @@ int query_fail(struct query *q, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* An allocation from the query's arena (or another of its arenas) failed. */
 int query_fail_memory(struct query *q, const struct arena *arena);
+/* Says whose memory was short where the store, working in an arena of the query, could only say that a
+ * limit was reached. Returns the status. */
+int query_judge_memory(struct query *q, int status);
 
-/* Deadline, cancellation and the memory of all arenas together: called at least once a series. 0,
- * ERR_TIMEOUT, ERR_CANCELED or ERR_LIMIT. */
+/* Deadline and cancellation; shows the query to who watches it. Called at least once a series. 0,
+ * ERR_TIMEOUT or ERR_CANCELED. */
 int query_check(struct query *q);
 /* Counts samples that were read; and those that are held, which are limited. */
 void query_count_read(struct query *q, uint64_t count);

@@ -5,6 +5,7 @@
 #include "range.h"
 
 #include "base/mem.h"
+#include "selection.h"
 
 #define WORK_VALUES_MAX ((size_t)1 << 31)
 

@@ -6,6 +6,7 @@
 
 #include "operator.h"
 #include "samples.h"
+#include "selection.h"
 
 static void release_labels(void *labels)
 {

@@ -6,42 +6,9 @@
 #include "model/sample.h"
 
 #define SERIES_SAMPLES_MAX ((size_t)1 << 31)
-
-static void free_set(void *set)
-{
-    series_set_free(set);
-}
-
-int select_series(struct query *q, const struct matcher *const *matchers, size_t matcher_count,
-    struct time_extent extent, const struct grid *grid, int64_t range_ms,
-    struct series_set **set_out)
-{
-    const struct select_request request = {
-        .min_t = extent.min_t,
-        .max_t = extent.max_t,
-        .matchers = matchers,
-        .matcher_count = matcher_count,
-        .step_ms = grid->steps > 1 ? grid->interval : 0,
-        .range_ms = range_ms,
-    };
-    struct series_set *set;
-    int status = querier_select(q->querier, &request, &q->arena, &set, q->e);
-    if (status != 0) {
-        return status;
-    }
-    if (arena_on_release(&q->arena, free_set, set) != 0) {
-        series_set_free(set);
-        return query_fail_memory(q, &q->arena);
-    }
-    for (size_t i = 0; i < set->warning_count; i++) {
-        if (annotations_add_foreign(&q->annotations, set->warnings[i]) != 0) {
-            return query_fail_memory(q, &q->arena);
-        }
-    }
-    q->statistics.series += set->count;
-    *set_out = set;
-    return 0;
-}
+/* Of a sample in the arrays. */
+#define FLOAT_BYTES (sizeof(int64_t) + sizeof(double))
+#define HISTOGRAM_BYTES (sizeof(int64_t) + sizeof(struct histogram *))
 
 static void release_arrays(void *samples)
 {
@@ -89,10 +56,25 @@ static int hold(struct samples *s, uint64_t count)
     return query_hold_samples(s->query, count);
 }
 
+/* Charges what arrays are about to grow by to the query; they are given back with it. */
+static int charge_growth(struct samples *s, size_t cap, size_t needed, size_t bytes)
+{
+    struct query *q = s->query;
+    size_t more = needed > cap * 2 ? needed - cap : cap; // as mem_array_grow grows
+    return arena_charge(&q->arena, more * bytes) == 0 ? 0 : query_fail_memory(q, &q->arena);
+}
+
 static int grow_floats(struct samples *s, size_t more)
 {
     size_t needed = s->float_count + more;
-    int status = mem_array_grow((void **)&s->float_times, &s->float_times_cap, needed,
+    if (needed <= s->floats_cap) {
+        return 0;
+    }
+    int status = charge_growth(s, s->floats_cap, needed, FLOAT_BYTES);
+    if (status != 0) {
+        return status;
+    }
+    status = mem_array_grow((void **)&s->float_times, &s->float_times_cap, needed,
         sizeof(*s->float_times), SERIES_SAMPLES_MAX);
     if (status == 0) {
         status = mem_array_grow(
@@ -104,7 +86,14 @@ static int grow_floats(struct samples *s, size_t more)
 static int grow_histograms(struct samples *s)
 {
     size_t needed = s->histogram_count + 1;
-    int status = mem_array_grow((void **)&s->histogram_times, &s->histogram_times_cap, needed,
+    if (needed <= s->histograms_cap) {
+        return 0;
+    }
+    int status = charge_growth(s, s->histograms_cap, needed, HISTOGRAM_BYTES);
+    if (status != 0) {
+        return status;
+    }
+    status = mem_array_grow((void **)&s->histogram_times, &s->histogram_times_cap, needed,
         sizeof(*s->histogram_times), SERIES_SAMPLES_MAX);
     if (status == 0) {
         status = mem_array_grow((void **)&s->histograms, &s->histograms_cap, needed,

@@ -1,4 +1,4 @@
-/* Reading the store: series of a selector, and all samples of one series in arrays. */
+/* Reading the store: all samples of one series in arrays. */
 #ifndef SONDE_QUERY_ENGINE_SAMPLES_H
 #define SONDE_QUERY_ENGINE_SAMPLES_H
 
@@ -20,12 +20,6 @@ struct samples {
     uint64_t held;    /* counted against the query's limit */
     bool counts_only; /* histograms lose their buckets, once resets between them are known */
 };
-
-/* Finds the series of a selector that may have samples in `extent`. The set lives as long as the
- * query; the store's warnings become the query's. */
-int select_series(struct query *q, const struct matcher *const *matchers, size_t matcher_count,
-    struct time_extent extent, const struct grid *grid, int64_t range_ms,
-    struct series_set **set_out);
 
 int samples_init(struct samples *s, struct query *q);
 /* Empties; what was loaded is gone. */

@@ -6,6 +6,7 @@
 #include "model/sample.h"
 #include "operator.h"
 #include "samples.h"
+#include "selection.h"
 
 struct selector_operator {
     struct operator_node node;

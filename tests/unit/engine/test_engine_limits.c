@@ -110,6 +110,101 @@ static void test_memory(void **state)
     engine_fixture_end(&f);
 }
 
+/* What is given back is given back whole, and a query that is alone is not told of others. */
+static void test_total_memory(void **state)
+{
+    (void)state;
+    struct engine_fixture f;
+    engine_fixture_begin(
+        &f, &(struct engine_options){.memory_bytes = 400 << 10, .memory_total_bytes = 512 << 10});
+    engine_fixture_counters(&f, "a", 200, 60 * MINUTE);
+    struct engine_result kept;
+    struct err e = ERR_INIT;
+    assert_int_equal(engine_range(f.engine, memory_store_source(f.store), STR("a"), 0, 60 * MINUTE,
+                         MINUTE, NULL, &kept, &e),
+        0);
+    size_t held = memory_budget_used(engine_memory(f.engine));
+    assert_true(held >= 200 * 61 * 16 && held < 400 << 10);
+    assert_true(kept.statistics.memory_bytes >= held / 2);
+    assert_int_equal(run(&f, "a", NULL, &e), ERR_BUSY);
+    assert_string_equal(e.message,
+        "all queries together have used up the 512 KiB of memory they may use; try again later");
+    assert_int_equal(memory_budget_used(engine_memory(f.engine)), held);
+    engine_result_release(&kept);
+    assert_int_equal(memory_budget_used(engine_memory(f.engine)), 0);
+    assert_int_equal(run(&f, "a", NULL, &e), 0);
+    engine_fixture_end(&f);
+}
+
+/* 200 series, a sample each 15 s for an hour: 241 in it, and 20 more in the five minutes before a window
+ * of an instant vector. */
+static void test_cost(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query;
+        uint64_t cost; /* samples within the times read + series x steps */
+    } rows[] = {
+        {"a", 200 * 241 + 200 * 61},
+        {"sum(rate(a[10m]))", 200 * 241 + 200 * 61},
+        {"a{i=\"1\"} + on (i) a", 201 * 241 + 201 * 61},
+        {"sum_over_time(a[30m:1m])", 200 * 241 + 200 * 90},
+        {"a @ 0", 200 * 1 + 200 * 61},
+    };
+    struct engine_fixture f;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        for (int enough = 0; enough < 2; enough++) {
+            engine_fixture_begin(
+                &f, &(struct engine_options){.cost_max = rows[i].cost - 1 + (uint64_t)enough});
+            engine_fixture_counters(&f, "a", 200, 60 * MINUTE);
+            struct err e = ERR_INIT;
+            int status = run(&f, rows[i].query, NULL, &e);
+            if (status != (enough ? 0 : ERR_LIMIT)) {
+                fail_msg("%s, %s: %s", rows[i].query, enough ? "enough" : "too little", e.message);
+            }
+            char figures[128];
+            snprintf(figures, sizeof(figures), "%llu in all, and %llu is what one query may cost",
+                (unsigned long long)rows[i].cost, (unsigned long long)rows[i].cost - 1);
+            if (!enough && strstr(e.message, figures) == NULL) {
+                fail_msg("%s: %s; expected %s", rows[i].query, e.message, figures);
+            }
+            engine_fixture_end(&f);
+        }
+    }
+}
+
+static bool count_down(void *context)
+{
+    int *left = context;
+    return --*left < 0;
+}
+
+static void test_watch(void **state)
+{
+    (void)state;
+    struct fake_clock slow;
+    fake_clock_init(&slow, 0);
+    slow.clock.monotonic_ns = slow_monotonic_ns;
+    struct engine_fixture f;
+    engine_fixture_begin(&f, &(struct engine_options){.clock = &slow.clock, .timeout_ms = 1000000});
+    engine_fixture_counters(&f, "a", 100, 60 * MINUTE);
+    struct err e = ERR_INIT;
+    int left = 5;
+    struct engine_watch watch = {.abandoned = count_down, .context = &left};
+    struct engine_query_options options = {.watch = &watch};
+    assert_int_equal(run(&f, "sum(a)", &options, &e), ERR_CANCELED);
+    assert_string_equal(e.message, "query was canceled: its client went away");
+    assert_int_equal(left, -1);
+    left = 1000;
+    assert_int_equal(run(&f, "sum(a)", &options, &e), 0);
+    assert_in_range(atomic_load(&watch.samples), 99 * 241, 100 * 241);
+    assert_true(atomic_load(&watch.memory_bytes) > 0);
+    atomic_store(&watch.killed, true);
+    assert_int_equal(run(&f, "sum(a)", &options, &e), ERR_CANCELED);
+    assert_string_equal(e.message, "query was killed by an administrator");
+    engine_fixture_end(&f);
+}
+
 static void test_parameters(void **state)
 {
     (void)state;
@@ -247,6 +342,9 @@ int main(void)
         cmocka_unit_test(test_cancellation),
         cmocka_unit_test(test_samples),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_total_memory),
+        cmocka_unit_test(test_cost),
+        cmocka_unit_test(test_watch),
         cmocka_unit_test(test_parameters),
         cmocka_unit_test(test_extreme_times),
         cmocka_unit_test(test_failing_allocations),
