@@ -1,4 +1,8 @@
-/* A ring of jobs, a lock, and threads that take from it.
+/* Jobs in queues, a lock, and threads that take from them.
+ *
+ * Clients are told apart by the place of their hash in a small table: two that share a place share a
+ * turn. A thread looks for the next place that has a job and may run one; submit() without a client has
+ * a place of its own, without limits.
  *
  * Accepted and unfinished jobs are at most threads + queue_max: whether a thread has woken up yet
  * makes no difference to what is accepted. Pool threads block the signals that a process is steered
@@ -17,39 +21,79 @@
 
 /* Far above what a machine has use for; a larger number is a mistake in a configuration table. */
 enum { THREADS_MAX = 1024, QUEUE_MAX = 1 << 20 };
+/* Places: the first is nobody's. */
+enum { CLIENTS = 64, PLACES = CLIENTS + 1, NONE = UINT32_MAX };
 
 struct job {
     void (*work)(void *context);
     void *context;
+    uint32_t next; /* in its place's queue, or among the free */
+};
+
+struct place {
+    uint32_t first, last; /* NONE when empty */
+    size_t queued, running;
 };
 
 struct workpool {
     struct lock lock;              /* guards all below but `threads` */
     struct lock_condition waiting; /* a job came, or the pool closes */
-    struct job *ring;
-    size_t ring_cap;
-    size_t first;
+    struct job *jobs;
+    size_t job_cap;
+    uint32_t free; /* first unused job */
+    struct place places[PLACES];
+    size_t turn; /* the place that was last served */
     size_t queued;
     size_t running;
     bool closing;
     const char *name;
+    unsigned threads_wanted; /* constant, while thread_count grows at the start */
     unsigned thread_count;
     pthread_t threads[];
 };
 
-/* The next job in order of submission; false when the pool closes and nothing is left. */
-static bool take_job(struct workpool *pool, struct job *job_out)
+/* May this place run one more? While closing all are run, whoever asked. */
+static bool may_run(const struct workpool *pool, size_t place)
 {
-    while (pool->queued == 0 && !pool->closing) {
+    bool limited = place != 0 && pool->threads_wanted >= WORKPOOL_RESERVE_THREADS_MIN;
+    return pool->closing || !limited || pool->places[place].running + 1 < pool->threads_wanted;
+}
+
+/* The next place in turn with a job that may run, or PLACES. */
+static size_t next_place(const struct workpool *pool)
+{
+    for (size_t i = 1; pool->queued > 0 && i <= PLACES; i++) {
+        size_t place = (pool->turn + i) % PLACES;
+        if (pool->places[place].queued > 0 && may_run(pool, place)) {
+            return place;
+        }
+    }
+    return PLACES;
+}
+
+/* The next job and its place; false when the pool closes and nothing is left. */
+static bool take_job(struct workpool *pool, struct job *job_out, size_t *place_out)
+{
+    size_t at;
+    while ((at = next_place(pool)) == PLACES) {
+        if (pool->closing) {
+            return false;
+        }
         lock_condition_wait(&pool->waiting, &pool->lock);
     }
-    if (pool->queued == 0) {
-        return false;
-    }
-    *job_out = pool->ring[pool->first];
-    pool->first = (pool->first + 1) % pool->ring_cap;
+    struct place *place = &pool->places[at];
+    uint32_t index = place->first;
+    struct job *job = &pool->jobs[index];
+    *job_out = *job;
+    place->first = job->next;
+    place->queued--;
+    place->running++;
+    job->next = pool->free;
+    pool->free = index;
+    pool->turn = at;
     pool->queued--;
     pool->running++;
+    *place_out = at;
     return true;
 }
 
@@ -57,12 +101,14 @@ static void *run_thread(void *argument)
 {
     struct workpool *pool = argument;
     struct job job;
+    size_t place;
     lock_take(&pool->lock);
-    while (take_job(pool, &job)) {
+    while (take_job(pool, &job, &place)) {
         lock_give(&pool->lock);
         job.work(job.context);
         lock_take(&pool->lock);
         pool->running--;
+        pool->places[place].running--;
     }
     lock_give(&pool->lock);
     return NULL;
@@ -110,9 +156,16 @@ int workpool_open(const struct workpool_options *options, struct workpool **pool
     lock_init(&pool->lock, LOCK_RANK_POOL);
     lock_condition_init(&pool->waiting);
     pool->name = options->name;
-    pool->ring_cap = options->threads + options->queue_max;
-    pool->ring = mem_calloc(pool->ring_cap, sizeof(pool->ring[0]));
-    int status = pool->ring != NULL ? start_threads(pool, options->threads) : ERR_NOMEM;
+    pool->threads_wanted = options->threads;
+    pool->job_cap = options->threads + options->queue_max;
+    pool->jobs = mem_calloc(pool->job_cap, sizeof(pool->jobs[0]));
+    for (size_t i = 0; pool->jobs != NULL && i < pool->job_cap; i++) {
+        pool->jobs[i].next = i + 1 < pool->job_cap ? (uint32_t)i + 1 : NONE;
+    }
+    for (size_t i = 0; i < PLACES; i++) {
+        pool->places[i] = (struct place){.first = NONE, .last = NONE};
+    }
+    int status = pool->jobs != NULL ? start_threads(pool, options->threads) : ERR_NOMEM;
     if (status != 0) {
         workpool_close(pool);
         return status;
@@ -137,27 +190,57 @@ void workpool_close(struct workpool *pool)
     assert(pool->queued == 0 && pool->running == 0);
     lock_condition_release(&pool->waiting);
     lock_release(&pool->lock);
-    mem_free(pool->ring);
+    mem_free(pool->jobs);
     mem_free(pool);
 }
 
-int workpool_submit(struct workpool *pool, void (*work)(void *context), void *context)
+/* Appends to a place's queue; there is a free job. */
+static void enqueue(struct workpool *pool, size_t at, void (*work)(void *context), void *context)
+{
+    struct place *place = &pool->places[at];
+    uint32_t index = pool->free;
+    assert(index != NONE);
+    pool->free = pool->jobs[index].next;
+    pool->jobs[index] = (struct job){work, context, NONE};
+    if (place->queued > 0) {
+        pool->jobs[place->last].next = index;
+    } else {
+        place->first = index;
+    }
+    place->last = index;
+    place->queued++;
+    pool->queued++;
+    lock_condition_signal(&pool->waiting);
+}
+
+static int submit(struct workpool *pool, size_t place, void (*work)(void *context), void *context)
 {
     assert(work != NULL);
     int status = 0;
     lock_take(&pool->lock);
+    /* Half, and all of a pool that has but one place to wait. */
+    bool many = place != 0 && pool->places[place].queued + pool->places[place].running >=
+                                  pool->job_cap - (pool->job_cap - pool->threads_wanted) / 2;
     if (pool->closing) {
         status = ERR_CLOSED;
-    } else if (pool->queued + pool->running == pool->ring_cap) {
+    } else if (many || pool->queued + pool->running == pool->job_cap) {
         status = ERR_BUSY;
     } else {
-        size_t last = (pool->first + pool->queued) % pool->ring_cap;
-        pool->ring[last] = (struct job){work, context};
-        pool->queued++;
-        lock_condition_signal(&pool->waiting);
+        enqueue(pool, place, work, context);
     }
     lock_give(&pool->lock);
     return status;
+}
+
+int workpool_submit(struct workpool *pool, void (*work)(void *context), void *context)
+{
+    return submit(pool, 0, work, context);
+}
+
+int workpool_submit_for(
+    struct workpool *pool, uint64_t client, void (*work)(void *context), void *context)
+{
+    return submit(pool, 1 + client % CLIENTS, work, context);
 }
 
 size_t workpool_depth(struct workpool *pool)

@@ -1,4 +1,9 @@
-/* A bounded pool of threads with a bounded queue. Overload is an answer (ERR_BUSY), not a pile. */
+/* A bounded pool of threads with a bounded queue. Overload is an answer (ERR_BUSY), not a pile.
+ *
+ * Jobs may be submitted for a client. Clients take turns, so that whoever asks much waits behind itself;
+ * one client has at most half of the waiting places, and in a pool of WORKPOOL_RESERVE_THREADS_MIN or
+ * more threads never all of them.
+ */
 #ifndef SONDE_BASE_WORKPOOL_H
 #define SONDE_BASE_WORKPOOL_H
 
@@ -6,6 +11,9 @@
 #include <stdint.h>
 
 struct workpool;
+
+/* From so many threads on, one is kept from any single client. */
+#define WORKPOOL_RESERVE_THREADS_MIN 4
 
 struct workpool_options {
     const char *name; /* thread names and metrics; at most 15 bytes; borrowed for the pool's life */
@@ -20,6 +28,10 @@ void workpool_close(struct workpool *pool);
 /* Runs `work(context)` on a pool thread, in order of submission. ERR_BUSY when the queue is full,
  * ERR_CLOSED while closing. From any thread. */
 int workpool_submit(struct workpool *pool, void (*work)(void *context), void *context);
+/* The same for a client, by a hash of its name: jobs of one client in order of submission, clients in
+ * turn. ERR_BUSY also when this client has too many waiting. */
+int workpool_submit_for(
+    struct workpool *pool, uint64_t client, void (*work)(void *context), void *context);
 /* Jobs waiting and running now. */
 size_t workpool_depth(struct workpool *pool);
 

@@ -134,6 +134,67 @@ static void one_thread_runs_in_order_of_submission_and_close_drains(void **state
     gate_release(&gate);
 }
 
+/* Clients take turns, each in its own order; jobs of nobody are a client like others. */
+static void clients_take_turns(void **state)
+{
+    (void)state;
+    static const unsigned char clients[] = {1, 1, 1, 1, 2, 0, 2, 3, 0, 65}; /* 65 shares with 1 */
+    static const unsigned order[] = {0, 4, 7, 5, 1, 6, 8, 2, 3, 9};
+    enum { JOBS = sizeof(clients) };
+    struct gate gate;
+    gate_init(&gate);
+    struct record record = {.count = 0};
+    struct numbered jobs[JOBS];
+    struct workpool *pool = open_pool(1, 64);
+    assert_int_equal(workpool_submit(pool, pass_gate, &gate), 0);
+    gate_await(&gate, 1);
+    for (unsigned i = 0; i < JOBS; i++) {
+        jobs[i] = (struct numbered){&record, i};
+        int status = clients[i] == 0 ? workpool_submit(pool, note_number, &jobs[i])
+                                     : workpool_submit_for(pool, clients[i], note_number, &jobs[i]);
+        assert_int_equal(status, 0);
+    }
+    gate_open(&gate);
+    workpool_close(pool);
+    assert_int_equal(record.count, JOBS);
+    for (unsigned i = 0; i < JOBS; i++) {
+        assert_int_equal(record.order[i], order[i]);
+    }
+    gate_release(&gate);
+}
+
+/* One client that asks without end leaves half of the places, and a thread, to others. */
+static void one_client_leaves_room(void **state)
+{
+    (void)state;
+    enum { THREADS = WORKPOOL_RESERVE_THREADS_MIN, WAITING = 10 };
+    struct gate gate, other;
+    gate_init(&gate);
+    gate_init(&other);
+    struct workpool *pool = open_pool(THREADS, WAITING);
+    for (unsigned i = 0; i < THREADS + WAITING / 2; i++) {
+        assert_int_equal(workpool_submit_for(pool, 7, pass_gate, &gate), 0);
+    }
+    assert_int_equal(workpool_submit_for(pool, 7, pass_gate, &gate), ERR_BUSY);
+    gate_await(&gate, THREADS - 1);
+    for (unsigned i = 0; i < WAITING / 2; i++) {
+        assert_int_equal(workpool_submit_for(pool, 8, pass_gate, &other), 0);
+    }
+    gate_await(&other, 1); /* runs, while the first client has all it may */
+    assert_int_equal(workpool_submit_for(pool, 9, pass_gate, &other), ERR_BUSY);
+    assert_int_equal(workpool_submit(pool, pass_gate, &other), ERR_BUSY);
+    lock_take(&gate.lock);
+    assert_int_equal(gate.waiting, THREADS - 1);
+    lock_give(&gate.lock);
+    gate_open(&gate);
+    gate_open(&other);
+    workpool_close(pool);
+    assert_int_equal(gate.waiting, THREADS + WAITING / 2);
+    assert_int_equal(other.waiting, WAITING / 2);
+    gate_release(&gate);
+    gate_release(&other);
+}
+
 struct resubmit {
     struct workpool *pool;
     struct gate *gate;
@@ -251,6 +312,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_queue_is_busy_and_counts_running_jobs),
         cmocka_unit_test(one_thread_runs_in_order_of_submission_and_close_drains),
+        cmocka_unit_test(clients_take_turns),
+        cmocka_unit_test(one_client_leaves_room),
         cmocka_unit_test(closing_refuses_new_jobs),
         cmocka_unit_test(many_threads_submit_and_every_job_runs_once),
         cmocka_unit_test(threads_have_the_name_and_leave_signals_to_others),
