@@ -18,8 +18,6 @@
 #define DAY_MS ((int64_t)86400000)
 /* Runs and timestamps read lately, shared by all parts. */
 #define DB_CACHE_BYTES ((size_t)64 << 20)
-/* Longest path below the data directory. */
-#define DB_PATH_MAX 4096
 
 /* A fixed set of parts, in order of precedence; immutable, shared by reference count. */
 struct store_view {

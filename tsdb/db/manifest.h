@@ -31,6 +31,9 @@
 #define MANIFEST_BYTES_MAX ((size_t)64 << 20)
 #define MANIFEST_PARTS_MAX ((uint32_t)1 << 20)
 
+/* Longest path of a file of the store. */
+#define DB_PATH_MAX 4096
+
 struct manifest_part {
     uint64_t sequence;   /* names the file; never used again */
     uint64_t precedence; /* of equal samples, those of the higher one count */

@@ -6,7 +6,6 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "db/db.h"
 #include "part/part.h"
 
 struct search {
