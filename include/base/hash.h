@@ -1,5 +1,5 @@
 /* Hashes and checksums: the wrapper of xxHash (XXH3). The one file that includes it is
- * base/base/hash.c. All results are the same on every machine.
+ * base/base/hash.c (MD5 is nettle's, in hash_md5.c). All results are the same on every machine.
  */
 #ifndef SONDE_BASE_HASH_H
 #define SONDE_BASE_HASH_H
@@ -28,6 +28,10 @@ static inline bool hash128_eq(struct hash128 a, struct hash128 b)
 
 /* The checksum of every record, run and section on disk: the low 32 bits of XXH3-64 with seed 0. */
 uint32_t checksum32(const void *bytes, size_t size);
+
+/* MD5, for formats that prescribe it (relabelling's hashmod). No protection against anybody. */
+#define HASH_MD5_SIZE 16
+void hash_md5(const void *bytes, size_t size, uint8_t sum_out[HASH_MD5_SIZE]);
 
 /* A cheap bijective mixer for integers used as keys. */
 static inline uint64_t hash_mix64(uint64_t x)
