@@ -33,9 +33,10 @@ struct select_request {
     int64_t step_ms;  /* 0 = instant */
     int64_t range_ms; /* window of a range selector, 0 = none */
     bool labels_only; /* samples will not be read (series and label lookups) */
-    /* Coarsest resolution of a downsampled tier that may answer, milliseconds; 0 = raw samples only.
-     * Where raw data are gone a tier answers whatever is said here, and `resolution_ms` of its runs
-     * shows it. */
+    /* A downsampled tier may answer in place of raw samples when its resolution divides this,
+     * milliseconds; the coarsest such tier does, with its whole buckets inside [min_t, max_t], and raw
+     * samples around them. 0 = raw samples only. Where raw data are gone a tier answers whatever is said
+     * here, and `resolution_ms` of its runs shows it. */
     int64_t resolution_max_ms;
     size_t series_max; /* more matching series are ERR_LIMIT; 0 = no limit */
 };
@@ -52,6 +53,12 @@ struct run_summary {
     double increase; /* of the run alone, corrected for counter resets inside it */
 };
 
+/* Aggregates of a bucket that are no more than a guess, since its tier does not keep them; or-ed. */
+enum run_estimate {
+    RUN_SUM_ESTIMATED = 1,      /* a counter's: between count * first and count * last */
+    RUN_INCREASE_ESTIMATED = 2, /* a gauge's: from its first and last sample alone */
+};
+
 struct column_run {
     size_t count;         /* > 0 */
     const int64_t *times; /* strictly increasing, also from run to run */
@@ -64,9 +71,11 @@ struct column_run {
      * buckets[i] has the aggregates of all its samples. A bucket holds the samples with
      * k·r < t <= (k+1)·r, r the resolution: PromQL's windows are open on the left too. `sketches` is
      * NULL, or has the distribution of each bucket's values as an exponential histogram (NULL where
-     * there is none). */
+     * there is none). Runs of histograms have no buckets: they are true samples, of each bucket the
+     * first, the last, and those around counter resets, so that increases are exact. */
     int64_t resolution_ms;
     const struct run_summary *buckets;
+    const uint8_t *estimates; /* enum run_estimate for each bucket */
     const struct histogram *const *sketches;
 };
 
