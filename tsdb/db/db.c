@@ -47,16 +47,18 @@ int64_t db_day_of(int64_t t_ms)
     return t_ms % DAY_MS < 0 ? day - 1 : day;
 }
 
-int db_day_path(const struct tsdb *db, int64_t day, char *buffer)
+int db_part_directory(const struct tsdb *db, const struct manifest_part *part, char *buffer)
 {
-    return format_path(
-        buffer, snprintf(buffer, DB_PATH_MAX, "%s/raw/%lld", db->path, (long long)day));
+    char name[MANIFEST_NAME_MAX];
+    manifest_part_directory(part, name);
+    return db_path(db, name, buffer);
 }
 
 int db_part_path(const struct tsdb *db, const struct manifest_part *part, char *buffer)
 {
-    return format_path(buffer, snprintf(buffer, DB_PATH_MAX, "%s/raw/%lld/p-%08llu", db->path,
-                                   (long long)part->day, (unsigned long long)part->sequence));
+    char name[MANIFEST_NAME_MAX];
+    manifest_part_name(part, name);
+    return db_path(db, name, buffer);
 }
 
 int db_make_directory(struct tsdb *db, const char *path)
@@ -171,6 +173,9 @@ static int changed_manifest(
     for (size_t i = 0; status == 0 && i < change->added_count; i++) {
         status = manifest_add(&m, &change->added[i]->about);
     }
+    for (size_t i = 0; status == 0 && i < change->mark_count; i++) {
+        status = manifest_set_mark(&m, &change->marks[i]);
+    }
     if (change->floors != NULL) {
         memcpy(m.floors, change->floors, sizeof(m.floors));
     }
@@ -278,7 +283,7 @@ static int take_options(struct tsdb *db, const struct tsdb_options *options, str
 /* The data directory, and those in it. */
 static int make_directories(struct tsdb *db)
 {
-    static const char *const names[] = {"wal", "raw"};
+    static const char *const names[] = {"wal", "raw", "t5m", "t1h"};
     int status = vfs_mkdir_all(db->fs, db->path);
     if (status == 0) {
         status = db_make_directory(db, db->path);
@@ -359,6 +364,13 @@ static int load_manifest(struct tsdb *db, struct err *e)
     return status;
 }
 
+int db_open_part(struct tsdb *db, const char *path, const struct manifest_part *about,
+    struct store_part **part_out, struct err *e)
+{
+    const struct store_indexes indexes = {db->index, db->tier_shapes};
+    return store_part_open(db->fs, path, db->cache, &indexes, about, part_out, e);
+}
+
 /* A part that cannot be opened stays listed and out of the way: it is counted, named in the log, and
  * never deleted by us. */
 static int open_parts(struct tsdb *db, struct err *e)
@@ -370,8 +382,7 @@ static int open_parts(struct tsdb *db, struct err *e)
         struct err local = ERR_INIT;
         status = db_part_path(db, &db->manifest.parts[i], path);
         if (status == 0) {
-            status = store_part_open(
-                db->fs, path, db->cache, db->index, &db->manifest.parts[i], &part, &local);
+            status = db_open_part(db, path, &db->manifest.parts[i], &part, &local);
         }
         if (status == ERR_CORRUPT || status == ERR_NOT_FOUND) {
             atomic_fetch_add_explicit(&db->parts_quarantined, 1, memory_order_relaxed);
@@ -389,18 +400,22 @@ static int open_parts(struct tsdb *db, struct err *e)
 
 struct sweep {
     struct tsdb *db;
-    int64_t day;
+    uint16_t tier;
+    struct str period; /* name of the directory below that of the tier */
     const char *directory;
 };
 
-/* Is this the name of a listed part of the day? */
+/* Is this the name of a listed part of the directory? */
 static bool is_listed(const struct sweep *sweep, const char *name)
 {
     for (uint32_t i = 0; i < sweep->db->manifest.count; i++) {
         const struct manifest_part *part = &sweep->db->manifest.parts[i];
-        char expected[32];
-        (void)snprintf(expected, sizeof(expected), "p-%08llu", (unsigned long long)part->sequence);
-        if (part->day == sweep->day && str_eq_c(str_of(name), expected)) {
+        char listed[MANIFEST_NAME_MAX];
+        manifest_part_name(part, listed);
+        struct str rest = str_of(listed + strlen(store_tier_name(part->tier)) + 1);
+        if (part->tier == sweep->tier && str_starts_with(rest, sweep->period) &&
+            rest.ptr[sweep->period.len] == '/' &&
+            str_eq_c(str_of(name), rest.ptr + sweep->period.len + 1)) {
             return true;
         }
     }
@@ -418,16 +433,20 @@ static int sweep_file(void *context, const char *name, bool is_directory)
     return 0;
 }
 
-/* Days that can be named by a directory. */
-static int sweep_day(void *context, const char *name, bool is_directory)
+/* Only directories that parts may lie in. */
+static int sweep_period(void *context, const char *name, bool is_directory)
 {
-    struct tsdb *db = context;
+    struct sweep *sweep = context;
     char path[DB_PATH_MAX];
-    struct sweep sweep = {.db = db, .directory = path};
-    if (is_directory && str_to_i64(str_of(name), &sweep.day) == 0 &&
-        db_day_path(db, sweep.day, path) == 0) {
-        (void)vfs_list(db->fs, path, sweep_file, &sweep);
-        (void)vfs_remove(db->fs, path); // only goes when it is empty
+    int64_t day;
+    int written = snprintf(
+        path, sizeof(path), "%s/%s/%s", sweep->db->path, store_tier_name(sweep->tier), name);
+    if (is_directory && store_tier_parse(sweep->tier, str_of(name), &day) == 0 &&
+        format_path(path, written) == 0) {
+        sweep->period = str_of(name);
+        sweep->directory = path;
+        (void)vfs_list(sweep->db->fs, path, sweep_file, sweep);
+        (void)vfs_remove(sweep->db->fs, path); // only goes when it is empty
     }
     return 0;
 }
@@ -435,9 +454,12 @@ static int sweep_day(void *context, const char *name, bool is_directory)
 /* What no manifest lists does not exist: parts that were being written when the power went. */
 static void sweep_unlisted(struct tsdb *db)
 {
-    char path[DB_PATH_MAX];
-    if (db_path(db, "raw", path) == 0) {
-        (void)vfs_list(db->fs, path, sweep_day, db);
+    for (uint16_t tier = STORE_RAW; tier < STORE_TIERS; tier++) {
+        struct sweep sweep = {.db = db, .tier = tier};
+        char path[DB_PATH_MAX];
+        if (db_path(db, store_tier_name(tier), path) == 0) {
+            (void)vfs_list(db->fs, path, sweep_period, &sweep);
+        }
     }
 }
 
@@ -497,8 +519,8 @@ static int open_steps(struct tsdb *db, const struct tsdb_options *options, struc
     if (status == 0) {
         status = load_manifest(db, e);
     }
-    if (status == 0 &&
-        (index_new(&db->index) != 0 || part_cache_new(DB_CACHE_BYTES, &db->cache) != 0)) {
+    if (status == 0 && (index_new(&db->index) != 0 || index_new(&db->tier_shapes) != 0 ||
+                           part_cache_new(DB_CACHE_BYTES, &db->cache) != 0)) {
         status = err_set(e, ERR_NOMEM, -1, "out of memory for the store");
     }
     if (status == 0) {
@@ -578,6 +600,7 @@ void tsdb_abandon(struct tsdb *db)
     head_free(db->head);
     store_view_unref(db->view);
     index_free(db->index);
+    index_free(db->tier_shapes);
     part_cache_free(db->cache);
     manifest_release(&db->manifest);
     if (db->lock_file != NULL) {
@@ -638,7 +661,7 @@ static void part_statistics(struct tsdb *db, struct tsdb_statistics *out)
         const struct part_info *info = part_info(v->parts[i]->part);
         out->part_count++;
         out->part_bytes += info->file_bytes;
-        out->part_samples += info->samples;
+        out->part_samples += v->parts[i]->about.tier == STORE_RAW ? info->samples : 0;
         out->parts_quarantined +=
             atomic_load_explicit(&v->parts[i]->damaged_count, memory_order_relaxed) > 0 ||
             atomic_load_explicit(&v->parts[i]->unmergeable, memory_order_relaxed);

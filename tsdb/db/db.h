@@ -35,6 +35,7 @@ struct tsdb {
     struct clock *clock;
     struct vfs_file *lock_file;
     struct index *index;
+    struct index *tier_shapes; /* shapes of tiers' columns (tier/tier_columns.h); no targets */
     struct head *head;
     struct wal *wal;
     struct part_cache *cache;
@@ -67,7 +68,7 @@ struct tsdb {
 int db_path(const struct tsdb *db, const char *name, char *buffer);
 /* The file of a part, and its directory. */
 int db_part_path(const struct tsdb *db, const struct manifest_part *part, char *buffer);
-int db_day_path(const struct tsdb *db, int64_t day, char *buffer);
+int db_part_directory(const struct tsdb *db, const struct manifest_part *part, char *buffer);
 /* Makes a directory whose parent is there, durably: its name survives a power cut. */
 int db_make_directory(struct tsdb *db, const char *path);
 /* Floor division: 1969-12-31 is day -1. */
@@ -89,6 +90,8 @@ struct parts_change {
     struct store_part *const *added;
     size_t added_count;
     const uint64_t *floors;
+    const struct manifest_mark *marks;
+    size_t mark_count;
 };
 int db_change_parts(
     struct tsdb *db, const struct parts_change *change, uint64_t *version_out, struct err *e);
@@ -101,6 +104,8 @@ int db_seal_all(struct tsdb *db, struct err *e);
 /* Merges parts of one day, neighbours in precedence, into one. */
 int db_merge(
     struct tsdb *db, struct store_part *const *parts, size_t count, uint32_t level, struct err *e);
+int db_open_part(struct tsdb *db, const char *path, const struct manifest_part *about,
+    struct store_part **part_out, struct err *e);
 /* Writes a part and opens it, listed nowhere yet. */
 int db_write_part(struct tsdb *db, struct part_source *source, struct manifest_part *about,
     struct store_part **part_out, struct err *e);

@@ -121,18 +121,23 @@ static int compare_parts(const void *a, const void *b)
     return x->about.precedence < y->about.precedence ? -1 : 1;
 }
 
+/* The raw parts. */
 static int sort_parts(struct tsdb *db, struct sorted_parts *out)
 {
     /* The maintenance lock is held: nobody else changes the view. */
     size_t count = db->view->count;
-    out->parts = mem_dup(db->view->parts, count * sizeof(struct store_part *));
+    out->parts = mem_calloc(count + 1, sizeof(struct store_part *));
     out->plans = mem_calloc(count + 1, sizeof(*out->plans));
     if (out->parts == NULL || out->plans == NULL) {
         return ERR_NOMEM;
     }
-    out->count = count;
-    qsort(out->parts, count, sizeof(struct store_part *), compare_parts);
     for (size_t i = 0; i < count; i++) {
+        if (db->view->parts[i]->about.tier == STORE_RAW) {
+            out->parts[out->count++] = db->view->parts[i];
+        }
+    }
+    qsort(out->parts, out->count, sizeof(struct store_part *), compare_parts);
+    for (size_t i = 0; i < out->count; i++) {
         const struct store_part *p = out->parts[i];
         const struct part_info *info = part_info(p->part);
         out->plans[i] = (struct plan_part){.day = p->about.day,

@@ -11,6 +11,7 @@
 struct search {
     struct vfs *fs;
     const char *data;
+    uint16_t tier;
     int64_t day;
     struct part_claim *claims;
     size_t count, cap;
@@ -22,8 +23,13 @@ static int compare_claims(const void *a, const void *b)
 {
     const struct manifest_part *x = &((const struct part_claim *)a)->part;
     const struct manifest_part *y = &((const struct part_claim *)b)->part;
-    if (x->day != y->day) {
-        return x->day < y->day ? -1 : 1;
+    if (x->tier != y->tier) {
+        return x->tier < y->tier ? -1 : 1;
+    }
+    int64_t x_period = store_tier_period(x->tier, x->day);
+    int64_t y_period = store_tier_period(y->tier, y->day);
+    if (x_period != y_period) {
+        return x_period < y_period ? -1 : 1;
     }
     if (x->precedence != y->precedence) {
         return x->precedence < y->precedence ? -1 : 1;
@@ -38,6 +44,13 @@ static bool is_merged_into(const struct part_claim *claim, const struct part_cla
            b->precedence_first <= a->precedence_first && a->precedence <= b->precedence;
 }
 
+/* May one have been merged into the other? Parts of a directory are merged with each other. */
+static bool are_neighbours(const struct manifest_part *a, const struct manifest_part *b)
+{
+    return a->tier == b->tier &&
+           store_tier_period(a->tier, a->day) == store_tier_period(b->tier, b->day);
+}
+
 size_t part_claims_settle(struct part_claim *claims, size_t count)
 {
     qsort(claims, count, sizeof(*claims), compare_claims);
@@ -45,8 +58,8 @@ size_t part_claims_settle(struct part_claim *claims, size_t count)
     for (size_t i = 0; i < count; i++) {
         bool merged = false;
         /* Whoever holds it has at least its precedence and a higher sequence: it comes after. */
-        for (size_t k = i + 1; !merged && k < count && claims[k].part.day == claims[i].part.day;
-             k++) {
+        for (size_t k = i + 1;
+             !merged && k < count && are_neighbours(&claims[k].part, &claims[i].part); k++) {
             merged = is_merged_into(&claims[i], &claims[k]);
         }
         if (!merged) {
@@ -63,10 +76,13 @@ static int add_claim(struct search *s, uint64_t sequence)
     int status = mem_array_grow(
         (void **)&s->claims, &s->cap, s->count + 1, sizeof(*s->claims), MANIFEST_PARTS_MAX);
     if (status == 0) {
-        s->claims[s->count++] = (struct part_claim){.part = {.sequence = sequence,
-                                                        .precedence = sequence,
-                                                        .precedence_first = sequence,
-                                                        .day = s->day}};
+        s->claims[s->count++] =
+            (struct part_claim){.part = {.sequence = sequence,
+                                    .precedence = sequence,
+                                    .precedence_first = sequence,
+                                    .tier = s->tier,
+                                    .day = s->day,
+                                    .retention_ms = MANIFEST_RETENTION_DEFAULT}};
     }
     return status;
 }
@@ -91,10 +107,10 @@ static int on_day(void *context, const char *name, bool is_directory)
 {
     struct search *s = context;
     char path[DB_PATH_MAX];
-    if (!is_directory || str_to_i64(str_of(name), &s->day) != 0) {
+    if (!is_directory || store_tier_parse(s->tier, str_of(name), &s->day) != 0) {
         return 0;
     }
-    int written = snprintf(path, sizeof(path), "%s/raw/%s", s->data, name);
+    int written = snprintf(path, sizeof(path), "%s/%s/%s", s->data, store_tier_name(s->tier), name);
     return written > 0 && written < DB_PATH_MAX ? vfs_list(s->fs, path, on_file, s) : ERR_LIMIT;
 }
 
@@ -102,8 +118,9 @@ static int read_claim(struct search *s, struct part_claim *claim, struct err *e)
 {
     char path[DB_PATH_MAX];
     struct part *part = NULL;
-    int written = snprintf(path, sizeof(path), "%s/raw/%lld/p-%08llu", s->data,
-        (long long)claim->part.day, (unsigned long long)claim->part.sequence);
+    char name[MANIFEST_NAME_MAX];
+    manifest_part_name(&claim->part, name);
+    int written = snprintf(path, sizeof(path), "%s/%s", s->data, name);
     if (written <= 0 || written >= DB_PATH_MAX) {
         return ERR_LIMIT;
     }
@@ -114,7 +131,8 @@ static int read_claim(struct search *s, struct part_claim *claim, struct err *e)
     if (status == 0) {
         const struct part_origin *origin = &part_info(part)->origin;
         claim->readable = true;
-        claim->part.level = origin->level;
+        claim->part.level = (uint16_t)origin->level;
+        claim->part.day = claim->part.tier != STORE_RAW ? origin->day : claim->part.day;
         claim->part.split = origin->split;
         if (origin->precedence > 0) {
             claim->part.precedence_first = origin->precedence_first;
@@ -128,10 +146,13 @@ static int read_claim(struct search *s, struct part_claim *claim, struct err *e)
 static int find_claims(struct search *s, struct err *e)
 {
     char path[DB_PATH_MAX];
-    int written = snprintf(path, sizeof(path), "%s/raw", s->data);
-    int status =
-        written > 0 && written < DB_PATH_MAX ? vfs_list(s->fs, path, on_day, s) : ERR_LIMIT;
-    status = status == ERR_NOT_FOUND ? 0 : status;
+    int status = 0;
+    for (s->tier = STORE_RAW; status == 0 && s->tier < STORE_TIERS; s->tier++) {
+        int written = snprintf(path, sizeof(path), "%s/%s", s->data, store_tier_name(s->tier));
+        status =
+            written > 0 && written < DB_PATH_MAX ? vfs_list(s->fs, path, on_day, s) : ERR_LIMIT;
+        status = status == ERR_NOT_FOUND ? 0 : status;
+    }
     for (size_t i = 0; status == 0 && i < s->count; i++) {
         status = read_claim(s, &s->claims[i], e);
     }

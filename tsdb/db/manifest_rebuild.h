@@ -26,7 +26,7 @@ struct part_claim {
 /* Sorts by day and precedence, and drops what was merged into others; the new count. */
 size_t part_claims_settle(struct part_claim *claims, size_t count);
 
-/* Looks at every part below <data>/raw. *m_out lists what counts, and also what cannot be opened: it
+/* Looks at every part below <data>/raw, t5m and t1h. *m_out lists what counts, and also what cannot be opened: it
  * is for the store to set aside. ERR_IO, ERR_NOMEM, ERR_LIMIT. */
 int manifest_rebuild(struct vfs *fs, const char *data, struct manifest *m_out, struct err *e);
 

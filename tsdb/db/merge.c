@@ -169,24 +169,6 @@ static int union_columns(struct merge *m, const struct piece *pieces, size_t cou
     return 0;
 }
 
-static const struct schema_column *find_column(
-    const struct schema_map *schema, uint32_t shape, uint32_t kind)
-{
-    uint32_t low = 0, high = schema->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        const struct schema_column *c = &schema->columns[middle];
-        if (c->shape < shape || (c->shape == shape && c->kind < kind)) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    bool found = low < schema->count && schema->columns[low].shape == shape &&
-                 schema->columns[low].kind == kind;
-    return found ? &schema->columns[low] : NULL;
-}
-
 /* ---- Tables of one target ---- */
 
 static int compare_times(const void *a, const void *b)
@@ -283,7 +265,8 @@ static int add_split(struct merge *m, struct merge_column *columns, size_t colum
         struct piece *chosen = arena_alloc(&m->arena, piece_count * sizeof(*chosen));
         size_t count = 0;
         for (size_t n = 0; chosen != NULL && n < piece_count; n++) {
-            if (find_column(schema_of(m, &pieces[n]), columns[i].shape, columns[i].kind) != NULL) {
+            if (schema_map_find(schema_of(m, &pieces[n]), columns[i].shape, columns[i].kind) !=
+                NULL) {
                 chosen[count++] = pieces[n];
             }
         }
@@ -355,7 +338,9 @@ static const struct labels *source_target(struct part_source *source, uint32_t t
 
 static const struct labels *source_shape(struct part_source *source, uint32_t shape)
 {
-    return index_labels(((struct merge *)source)->db->index, INDEX_SHAPES, shape);
+    const struct merge *m = (const struct merge *)source;
+    bool tier = m->inputs[0]->about.tier != STORE_RAW;
+    return index_labels(tier ? m->db->tier_shapes : m->db->index, INDEX_SHAPES, shape);
 }
 
 static size_t first_row(const struct part_table *table, int64_t t_ms)
@@ -419,7 +404,7 @@ static int source_cells(struct part_source *source, uint32_t table_index, uint32
     for (size_t i = 0; status == 0 && i < origin->piece_count; i++) {
         const struct piece *piece = &origin->pieces[i];
         const struct schema_column *c =
-            find_column(schema_of(m, piece), wanted->shape, wanted->kind);
+            schema_map_find(schema_of(m, piece), wanted->shape, wanted->kind);
         size_t count = 0;
         if (c == NULL) {
             continue;
@@ -462,7 +447,9 @@ static int write_merged(
     struct manifest_part about = {
         .precedence = m->inputs[m->input_count - 1]->about.precedence,
         .precedence_first = m->inputs[0]->about.precedence_first,
-        .level = level,
+        .level = (uint16_t)level,
+        .tier = m->inputs[0]->about.tier,
+        .retention_ms = m->inputs[0]->about.retention_ms,
         .day = m->inputs[0]->about.day,
         .split = m->inputs[0]->about.split,
     };

@@ -20,14 +20,14 @@ int db_write_part(struct tsdb *db, struct part_source *source, struct manifest_p
     about->sequence = db->manifest.next_sequence++;
     int status = db_part_path(db, about, path);
     if (status == 0) {
-        status = db_day_path(db, about->day, directory);
+        status = db_part_directory(db, about, directory);
     }
     if (status == 0) {
         status = db_make_directory(db, directory);
     }
     if (status != 0) {
-        return err_set(e, status, -1, "the directory of day %lld cannot be made: %s",
-            (long long)about->day, err_text(status));
+        return err_set(
+            e, status, -1, "the directory of a part cannot be made: %s", err_text(status));
     }
     const struct part_origin origin = {.sequence = about->sequence,
         .level = about->level,
@@ -38,7 +38,7 @@ int db_write_part(struct tsdb *db, struct part_source *source, struct manifest_p
     struct part_info info;
     status = part_write(db->fs, path, source, &origin, &info, e);
     if (status == 0) {
-        status = store_part_open(db->fs, path, db->cache, db->index, about, part_out, e);
+        status = db_open_part(db, path, about, part_out, e);
     }
     return status;
 }

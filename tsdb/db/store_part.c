@@ -4,22 +4,43 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "tier/tier_columns.h"
 
 struct mapping {
     struct store_part *part;
-    struct index *index;
+    const struct store_indexes *indexes;
 };
 
 static int map_target(void *context, uint32_t target, const struct label *labels, size_t count)
 {
     struct mapping *m = context;
-    return index_add(m->index, INDEX_TARGETS, labels, count, &m->part->targets[target]);
+    return index_add(m->indexes->series, INDEX_TARGETS, labels, count, &m->part->targets[target]);
 }
 
 static int map_shape(void *context, uint32_t shape, const struct label *labels, size_t count)
 {
     struct mapping *m = context;
-    return index_add(m->index, INDEX_SHAPES, labels, count, &m->part->shapes[shape]);
+    return index_add(m->indexes->series, INDEX_SHAPES, labels, count, &m->part->shapes[shape]);
+}
+
+static int map_tier_shape(void *context, uint32_t shape, const struct label *labels, size_t count)
+{
+    struct mapping *m = context;
+    struct label pairs[LABELS_COUNT_MAX];
+    enum tier_aggregate aggregate;
+    struct tier_shape *mapped = &m->part->tier_shapes[shape];
+    int kept = count <= LABELS_COUNT_MAX ? tier_shape_split(labels, count, pairs, &aggregate)
+                                         : ERR_CORRUPT;
+    int status = kept < 0 ? kept : 0;
+    if (status == 0) {
+        mapped->aggregate = aggregate;
+        status = index_add(
+            m->indexes->tier_shapes, INDEX_SHAPES, labels, count, &m->part->shapes[shape]);
+    }
+    if (status == 0 && aggregate < TIER_ALL_COUNT) {
+        status = index_add(m->indexes->series, INDEX_SHAPES, pairs, (size_t)kept, &mapped->shape);
+    }
+    return status;
 }
 
 static int compare_columns(const void *a, const void *b)
@@ -49,18 +70,24 @@ static int map_schema(struct store_part *p, uint32_t id)
     return 0;
 }
 
-static int map_ids(struct store_part *p, struct index *index, struct err *e)
+static int map_ids(struct store_part *p, const struct store_indexes *indexes, struct err *e)
 {
     const struct part_info *info = part_info(p->part);
     p->targets = mem_calloc(info->target_count + 1u, sizeof(*p->targets));
     p->shapes = mem_calloc(info->shape_count + 1u, sizeof(*p->shapes));
     p->schemas = mem_calloc(info->schema_count + 1u, sizeof(*p->schemas));
-    if (p->targets == NULL || p->shapes == NULL || p->schemas == NULL) {
+    bool tier = p->about.tier != STORE_RAW;
+    if (tier) {
+        p->tier_shapes = mem_calloc(info->shape_count + 1u, sizeof(*p->tier_shapes));
+    }
+    if (p->targets == NULL || p->shapes == NULL || p->schemas == NULL ||
+        (tier && p->tier_shapes == NULL)) {
         return ERR_NOMEM;
     }
     p->schema_count = info->schema_count;
-    struct mapping mapping = {p, index};
-    const struct part_dictionary_handler handler = {&mapping, map_target, map_shape};
+    struct mapping mapping = {p, indexes};
+    const struct part_dictionary_handler handler = {
+        &mapping, map_target, tier ? map_tier_shape : map_shape};
     int status = part_read_dictionary(p->part, &handler, e);
     for (uint32_t i = 0; status == 0 && i < info->schema_count; i++) {
         status = map_schema(p, i);
@@ -68,8 +95,9 @@ static int map_ids(struct store_part *p, struct index *index, struct err *e)
     return status;
 }
 
-int store_part_open(struct vfs *fs, const char *path, struct part_cache *cache, struct index *index,
-    const struct manifest_part *about, struct store_part **part_out, struct err *e)
+int store_part_open(struct vfs *fs, const char *path, struct part_cache *cache,
+    const struct store_indexes *indexes, const struct manifest_part *about,
+    struct store_part **part_out, struct err *e)
 {
     struct store_part *p = mem_calloc(1, sizeof(*p));
     if (p == NULL) {
@@ -83,7 +111,7 @@ int store_part_open(struct vfs *fs, const char *path, struct part_cache *cache, 
         const struct part_origin *origin = &part_info(p->part)->origin;
         p->about.precedence_first =
             origin->precedence > 0 ? origin->precedence_first : about->precedence;
-        status = map_ids(p, index, e);
+        status = map_ids(p, indexes, e);
     }
     if (status != 0) {
         store_part_unref(p);
@@ -93,6 +121,24 @@ int store_part_open(struct vfs *fs, const char *path, struct part_cache *cache, 
     }
     *part_out = p;
     return 0;
+}
+
+const struct schema_column *schema_map_find(
+    const struct schema_map *schema, uint32_t shape, uint32_t kind)
+{
+    uint32_t low = 0, high = schema->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        const struct schema_column *c = &schema->columns[middle];
+        if (c->shape < shape || (c->shape == shape && c->kind < kind)) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    bool found = low < schema->count && schema->columns[low].shape == shape &&
+                 schema->columns[low].kind == kind;
+    return found ? &schema->columns[low] : NULL;
 }
 
 struct store_part *store_part_ref(struct store_part *p)
@@ -115,6 +161,7 @@ void store_part_unref(struct store_part *p)
     mem_free(p->schemas);
     mem_free(p->targets);
     mem_free(p->shapes);
+    mem_free(p->tier_shapes);
     mem_free(p);
 }
 

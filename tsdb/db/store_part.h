@@ -21,6 +21,12 @@ struct schema_column {
     uint16_t column;
 };
 
+/* What a column of a tier holds: an aggregate of the series of a shape. */
+struct tier_shape {
+    uint32_t shape;     /* of the index; of no meaning for what a target has once for all series */
+    uint32_t aggregate; /* enum tier_aggregate */
+};
+
 struct schema_map {
     struct schema_column *columns;
     uint32_t count;
@@ -34,8 +40,9 @@ struct store_part {
     _Atomic uint32_t references;
     struct manifest_part about;
     struct part *part;
-    uint32_t *targets; /* local id -> id of the index */
-    uint32_t *shapes;
+    uint32_t *targets;              /* local id -> id of the index */
+    uint32_t *shapes;               /* of a part of a tier: ids of the index of tiers' shapes */
+    struct tier_shape *tier_shapes; /* of a part of a tier, by local id of a shape */
     struct schema_map *schemas;
     uint32_t schema_count;
     _Atomic bool unmergeable; /* a merge found it damaged */
@@ -49,8 +56,18 @@ struct store_part {
 /* Damaged runs that are remembered for a part; further ones are an error every time. */
 #define DAMAGED_RUNS_MAX 4096
 
-int store_part_open(struct vfs *fs, const char *path, struct part_cache *cache, struct index *index,
-    const struct manifest_part *about, struct store_part **part_out, struct err *e);
+/* Where ids come from: targets and series' shapes, and the shapes of tiers' columns. */
+struct store_indexes {
+    struct index *series;
+    struct index *tier_shapes;
+};
+
+int store_part_open(struct vfs *fs, const char *path, struct part_cache *cache,
+    const struct store_indexes *indexes, const struct manifest_part *about,
+    struct store_part **part_out, struct err *e);
+/* The column of a shape, or NULL. */
+const struct schema_column *schema_map_find(
+    const struct schema_map *schema, uint32_t shape, uint32_t kind);
 struct store_part *store_part_ref(struct store_part *p);
 /* Notes that a run cannot be read. */
 void store_part_add_damage(struct store_part *p, uint32_t group, uint32_t column);

@@ -289,7 +289,9 @@ static int collect_rectangle(struct collection *c)
     const struct db_querier *q = c->querier;
     int status = 0;
     for (size_t i = 0; status == 0 && i < q->view->count; i++) {
-        status = add_part(c, q->view->parts[i]);
+        if (q->view->parts[i]->about.tier == STORE_RAW) {
+            status = add_part(c, q->view->parts[i]);
+        }
     }
     if (status == 0) {
         status = head_select(

@@ -137,8 +137,19 @@ static void dump_manifest(const struct manifest *m, struct strbuf *out)
     }
     for (uint32_t i = 0; i < m->count; i++) {
         const struct manifest_part *p = &m->parts[i];
-        strbuf_addf(out, "part raw/%lld/p-%08llu: level %u, precedence %llu\n", (long long)p->day,
-            (unsigned long long)p->sequence, p->level, (unsigned long long)p->precedence);
+        char name[MANIFEST_NAME_MAX];
+        manifest_part_name(p, name);
+        strbuf_addf(out, "part %s: level %u, precedence %llu\n", name, p->level,
+            (unsigned long long)p->precedence);
+    }
+}
+
+static void dump_marks(const struct manifest *m, struct strbuf *out)
+{
+    for (uint32_t i = 0; i < m->mark_count; i++) {
+        const struct manifest_mark *k = &m->marks[i];
+        strbuf_addf(out, "day %lld: parts up to precedence %llu are in %s\n", (long long)k->day,
+            (unsigned long long)k->mark, store_tier_name(k->tier));
     }
 }
 
@@ -148,6 +159,7 @@ static int dump_manifest_file(
     int status = manifest_load(tool->db.fs, path, &tool->db.manifest, e);
     if (status == 0) {
         dump_manifest(&tool->db.manifest, out);
+        dump_marks(&tool->db.manifest, out);
     }
     return status;
 }
@@ -206,7 +218,7 @@ int tsdb_dump(const struct tsdb_options *options, const char *path, bool with_sa
         status = part_dump(tool.db.fs, path, with_samples, out, e);
     } else {
         status = err_set(e, ERR_INVALID, -1,
-            "%s is neither a data directory, nor MANIFEST, nor wal/*.wal, nor raw/*/p-*", path);
+            "%s is neither a data directory, nor MANIFEST, nor wal/*.wal, nor a part (p-*)", path);
     }
     tool_release(&tool);
     return status == 0 ? strbuf_error(out) : status;
