@@ -14,6 +14,7 @@ enum lock_rank {
     LOCK_RANK_MAINTENANCE, /* one seal, merge or delete at a time (tsdb/db) */
     LOCK_RANK_COMMIT,      /* order of WAL and head (tsdb/head) */
     LOCK_RANK_VIEW,        /* the current view: list of parts, tombstones (tsdb/db) */
+    LOCK_RANK_SERIES,      /* making a series: limits are asked and counts move as one (tsdb/head) */
     LOCK_RANK_INDEX,       /* dictionaries and postings of targets and shapes (tsdb/index) */
     LOCK_RANK_TARGET,      /* rows of one target, or of one stripe of targets (tsdb/head) */
     LOCK_RANK_WAL,         /* the WAL's queue of frames (tsdb/wal) */

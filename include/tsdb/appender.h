@@ -44,7 +44,7 @@ struct append_counts {
     uint64_t repeated; /* same series, time and value as stored: no change (promise 11) */
     uint64_t too_old;
     uint64_t too_far_ahead;
-    uint64_t limited;
+    uint64_t limited; /* of series that a limit refused (appender_count_lost), or beyond one */
 };
 
 struct appender;
@@ -60,6 +60,8 @@ struct appender_ops {
         size_t count, double value, int64_t t_ms);
     int (*set_metadata)(struct appender *a, struct str metric, enum metric_type type,
         struct str help, struct str unit);
+    /* NULL: nothing is counted. */
+    void (*count_lost)(struct appender *a, struct str metric, uint64_t samples);
     int (*commit)(struct appender *a, enum commit_durability durability,
         struct append_counts *counts_out, struct err *e);
     void (*rollback)(struct appender *a);
@@ -79,7 +81,8 @@ static inline int appender_lookup(
 
 /* The handle of a label set; the series is made when it is new. Pairs must be sorted by name,
  * unique, with non-empty values (ERR_INVALID otherwise). `key` may be NULL. ERR_LIMIT names the
- * limit that was crossed. */
+ * limit that was crossed; the caller then drops the samples and says how many with
+ * appender_count_lost. */
 static inline int appender_series(struct appender *a, const struct label *labels, size_t count,
     const struct hash128 *key, struct series_ref *ref_out, struct err *e)
 {
@@ -111,6 +114,15 @@ static inline int appender_set_metadata(
     struct appender *a, struct str metric, enum metric_type type, struct str help, struct str unit)
 {
     return a->ops->set_metadata(a, metric, type, help, unit);
+}
+
+/* Samples of a series that appender_series refused with ERR_LIMIT: counted as limited, and once the
+ * transaction is committed in the store's series `__overflow__{metric="…"}` (tsdb/limits.h). */
+static inline void appender_count_lost(struct appender *a, struct str metric, uint64_t samples)
+{
+    if (a->ops->count_lost != NULL && samples > 0) {
+        a->ops->count_lost(a, metric, samples);
+    }
 }
 
 /* Ends the transaction. 0; ERR_IO, ERR_NO_SPACE, ERR_CLOSED: nothing was written. `counts_out` may

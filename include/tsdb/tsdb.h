@@ -17,6 +17,7 @@
 #include "base/strbuf.h"
 #include "base/vfs.h"
 #include "tsdb/appender.h"
+#include "tsdb/limits.h"
 #include "tsdb/querier.h"
 
 struct tsdb;
@@ -40,6 +41,7 @@ struct tsdb_options {
     /* Labels that make up a target (see tsdb/head/README.md); NULL = the default list. */
     const char *const *identity_labels;
     size_t identity_label_count;
+    struct series_limits limits; /* all 0: none */
 };
 
 /* Replays what is there. On failure a sentence that says what to do: locked by another server, not
@@ -79,6 +81,9 @@ struct metric_metadata {
 int tsdb_metadata(struct tsdb *db, struct str metric,
     int (*callback)(void *context, const struct metric_metadata *metadata), void *context);
 
+/* Replaces the limits; series that are there stay. From any thread. */
+void tsdb_set_limits(struct tsdb *db, const struct series_limits *limits);
+
 struct tsdb_statistics {
     uint64_t targets, shapes, series; /* in the head's tables */
     uint64_t samples_appended, samples_repeated, samples_refused;
@@ -92,6 +97,7 @@ struct tsdb_statistics {
     uint64_t seals, merges, expired_parts;
     uint64_t
         manifest_rebuilds; /* 1: the list of parts was damaged or gone, and made anew at open */
+    uint64_t limit_refused[SERIES_LIMIT_COUNT]; /* series a limit refused, each time it was asked */
 };
 void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *statistics_out);
 

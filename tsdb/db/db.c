@@ -475,6 +475,7 @@ static int start_head(struct tsdb *db, struct err *e)
     if (status != 0) {
         return err_set(e, status, -1, "out of memory for the head");
     }
+    head_set_limits(db->head, &db->options.limits);
     status = db_metadata_load(db, e);
     return status == 0 ? db_replay(db, e) : status;
 }
@@ -623,6 +624,8 @@ int tsdb_close(struct tsdb *db, struct err *e)
     }
     int status = 0;
     if (!db->options.read_only) {
+        /* Counts that cannot be stored now are lost, as what they count was. */
+        (void)head_write_overflow(db->head, true, NULL);
         status = db_seal_all(db, e);
         wal_close(db->wal);
         db->wal = NULL;
@@ -644,6 +647,11 @@ struct appender_source *tsdb_appender_source(struct tsdb *db)
 int tsdb_sync(struct tsdb *db, struct err *e)
 {
     return db->wal != NULL ? wal_sync(db->wal, e) : 0;
+}
+
+void tsdb_set_limits(struct tsdb *db, const struct series_limits *limits)
+{
+    head_set_limits(db->head, limits);
 }
 
 int tsdb_metadata(struct tsdb *db, struct str metric,
@@ -694,6 +702,7 @@ void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *out)
         .expired_parts = atomic_load_explicit(&db->expired_parts, memory_order_relaxed),
         .manifest_rebuilds = db->manifest_rebuilds,
         .parts_quarantined = atomic_load_explicit(&db->parts_quarantined, memory_order_relaxed)};
+    memcpy(out->limit_refused, head.limit_refused, sizeof(out->limit_refused));
     part_statistics(db, out);
     if (db->wal != NULL) {
         struct wal_statistics wal;

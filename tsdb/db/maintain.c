@@ -244,6 +244,8 @@ int tsdb_maintain(struct tsdb *db, bool *did_work_out, struct err *e)
     int status = 0;
     if (!db->options.read_only) {
         lock_take(&db->maintenance_lock);
+        /* Counts that cannot be stored now are stored next time. */
+        (void)head_write_overflow(db->head, false, NULL);
         status = maintain_locked(db, &did_work, &local);
         lock_give(&db->maintenance_lock);
     }

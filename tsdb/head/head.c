@@ -47,7 +47,13 @@ int head_new(const struct head_options *options, struct head **head_out)
 {
     struct head *h = mem_calloc(1, sizeof(*h));
     struct key_cache *cache = key_cache_new();
-    if (h == NULL || cache == NULL) {
+    if (h == NULL || cache == NULL || limits_init(&h->limits) != 0 ||
+        overflow_init(
+            &h->overflow, clock_now_ms(options->clock), clock_monotonic_ms(options->clock)) != 0) {
+        if (h != NULL) {
+            limits_release(&h->limits);
+            overflow_release(&h->overflow);
+        }
         mem_free(h);
         key_cache_unref(cache);
         return ERR_NOMEM;
@@ -86,6 +92,8 @@ void head_free(struct head *h)
     key_cache_unref(h->cache);
     lock_release(&h->cache_lock);
     metadata_release(&h->metadata);
+    limits_release(&h->limits);
+    overflow_release(&h->overflow);
     lock_condition_release(&h->commit_done);
     lock_release(&h->view_lock);
     lock_release(&h->commit_lock);
@@ -129,6 +137,8 @@ void head_start(struct head *h, struct wal *wal, uint64_t lsn)
 {
     h->wal = wal;
     h->last_lsn = lsn;
+    h->limits.old_targets = index_count(h->options.index, INDEX_TARGETS);
+    h->limits.old_shapes = index_count(h->options.index, INDEX_SHAPES);
     atomic_store_explicit(&h->visible_lsn, lsn, memory_order_release);
 }
 
@@ -254,85 +264,51 @@ static int add_series(struct head *h, struct target_tables *tables, uint32_t tar
     return status;
 }
 
-int head_column(struct head *h, uint32_t target, uint32_t shape, enum column_kind kind,
-    struct series_ref *ref_out)
+/* A series is new when neither of its columns is there. */
+static int find_or_add(struct head *h, uint32_t target, uint32_t shape, enum column_kind kind,
+    struct series_ref *ref_out, bool *new_out)
 {
-    lock_take(&h->registry_lock);
+    enum column_kind other = kind == COLUMN_FLOAT ? COLUMN_HISTOGRAM : COLUMN_FLOAT;
+    struct series_ref ignored;
     int status = reserve_target(h, target);
-    if (status == 0) {
-        struct target_tables *tables = stable_array_at(&h->targets, target);
-        if (!find_series(h, tables, target, shape, kind, ref_out)) {
-            status = add_series(h, tables, target, shape, kind, ref_out);
-        }
-    }
-    lock_give(&h->registry_lock);
-    return status;
-}
-
-/* ---- Labels to series ---- */
-
-bool head_is_identity(const struct head *h, struct str name)
-{
-    size_t low = 0, high = h->options.identity_label_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = str_cmp(h->options.identity_labels[middle], name);
-        if (order == 0) {
-            return true;
-        }
-        if (order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return false;
-}
-
-static int check_pairs(const struct label *labels, size_t count, struct err *e)
-{
-    if (count > LABELS_COUNT_MAX) {
-        return err_set(e, ERR_LIMIT, -1, "a series has %zu labels; at most %d are accepted", count,
-            LABELS_COUNT_MAX);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (labels[i].name.len == 0 || labels[i].value.len == 0) {
-            return err_set(e, ERR_INVALID, -1, "a label has an empty name or value");
-        }
-        if (i > 0 && str_cmp(labels[i - 1].name, labels[i].name) >= 0) {
-            return err_set(e, ERR_INVALID, -1, "label \"%.*s\" is out of order or comes twice",
-                STR_ARG(labels[i].name));
-        }
-    }
-    return 0;
-}
-
-int head_series(struct head *h, const struct label *labels, size_t count,
-    struct series_ref *ref_out, struct err *e)
-{
-    int status = check_pairs(labels, count, e);
     if (status != 0) {
         return status;
     }
-    struct label sides[2][LABELS_COUNT_MAX];
-    size_t counts[2] = {0, 0};
-    for (size_t i = 0; i < count; i++) {
-        int side = head_is_identity(h, labels[i].name) ? INDEX_TARGETS : INDEX_SHAPES;
-        sides[side][counts[side]++] = labels[i];
+    struct target_tables *tables = stable_array_at(&h->targets, target);
+    *new_out = false;
+    if (find_series(h, tables, target, shape, kind, ref_out)) {
+        return 0;
     }
-    uint32_t ids[2] = {0, 0};
-    for (int side = 0; status == 0 && side < 2; side++) {
-        status = index_add(
-            h->options.index, (enum index_side)side, sides[side], counts[side], &ids[side]);
-    }
-    if (status == 0) {
-        status = head_column(h, ids[INDEX_TARGETS], ids[INDEX_SHAPES], COLUMN_FLOAT, ref_out);
-    }
-    if (status != 0) {
-        return err_set(e, status, -1, "a new series could not be made: %s", err_text(status));
-    }
-    return 0;
+    *new_out = !find_series(h, tables, target, shape, other, &ignored);
+    return add_series(h, tables, target, shape, kind, ref_out);
 }
+
+int head_column(struct head *h, uint32_t target, uint32_t shape, enum column_kind kind,
+    struct series_ref *ref_out)
+{
+    bool new = false;
+    lock_take(&h->registry_lock);
+    int status = find_or_add(h, target, shape, kind, ref_out, &new);
+    lock_give(&h->registry_lock);
+    if (status == 0 && new) {
+        index_count_series(h->options.index, target, shape);
+    }
+    return status;
+}
+
+bool head_find_column(struct head *h, uint32_t target, uint32_t shape, enum column_kind kind,
+    struct series_ref *ref_out)
+{
+    bool found = false;
+    lock_take(&h->registry_lock);
+    if (target < h->target_count) {
+        found = find_series(h, stable_array_at(&h->targets, target), target, shape, kind, ref_out);
+    }
+    lock_give(&h->registry_lock);
+    return found;
+}
+
+/* ---- Describing ---- */
 
 void head_describe(struct head *h, struct series_ref ref, uint32_t *target_out, uint32_t *shape_out)
 {
@@ -599,4 +575,7 @@ void head_statistics(struct head *h, struct head_statistics *out)
     out->samples_appended = atomic_load_explicit(&h->samples_appended, memory_order_relaxed);
     out->samples_repeated = atomic_load_explicit(&h->samples_repeated, memory_order_relaxed);
     out->samples_refused = atomic_load_explicit(&h->samples_refused, memory_order_relaxed);
+    for (int i = 0; i < SERIES_LIMIT_COUNT; i++) {
+        out->limit_refused[i] = atomic_load_explicit(&h->limits.refused[i], memory_order_relaxed);
+    }
 }

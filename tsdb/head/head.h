@@ -23,6 +23,7 @@
 #include "index/index.h"
 #include "tsdb/appender.h"
 #include "tsdb/column.h"
+#include "tsdb/limits.h"
 #include "wal/wal.h"
 
 /* Timestamps further from 1970 than this (142 000 years) are refused: differences stay in 53 bits. */
@@ -59,8 +60,8 @@ struct metadata *head_metadata(struct head *h);
 /* The column of a series, made when new; ids of the index. */
 int head_column(struct head *h, uint32_t target, uint32_t shape, enum column_kind kind,
     struct series_ref *ref_out);
-/* The column of floats of a series, by its labels (sorted, unique, not empty), made when new. From any
- * thread. */
+/* The column of floats of a series, by its labels (sorted, unique, not empty), made when new whatever
+ * the limits say: what was acknowledged comes back. From any thread. */
 int head_series(struct head *h, const struct label *labels, size_t count,
     struct series_ref *ref_out, struct err *e);
 /* Does this label belong to targets? */
@@ -117,6 +118,16 @@ void head_tidy(struct head *h);
 void head_hold_writes(struct head *h);
 void head_release_writes(struct head *h);
 
+/* ---- Limits ---- */
+
+/* From any thread, at any time. */
+void head_set_limits(struct head *h, const struct series_limits *limits);
+/* Stores how many samples limits have cost, when it is time or `now`; one thread at a time. */
+int head_write_overflow(struct head *h, bool now, struct err *e);
+/* New series by job. The callback runs under a lock and must be short. */
+int head_each_job(
+    struct head *h, int (*callback)(void *context, const struct job_churn *churn), void *context);
+
 struct head_statistics {
     uint64_t tables, columns;
     uint64_t rows;        /* open ones */
@@ -125,6 +136,7 @@ struct head_statistics {
     uint64_t cell_memory; /* what a freeze would take away */
     uint64_t samples_appended, samples_repeated, samples_refused;
     int64_t min_t, max_t;
+    uint64_t limit_refused[SERIES_LIMIT_COUNT];
 };
 void head_statistics(struct head *h, struct head_statistics *statistics_out);
 

@@ -25,6 +25,12 @@ struct pending {
     uint32_t run;
 };
 
+/* Samples of refused series, metric by metric as they came. */
+struct lost_samples {
+    struct str metric;
+    uint64_t samples;
+};
+
 struct head_appender {
     struct appender appender;
     struct head *h;
@@ -44,6 +50,8 @@ struct head_appender {
     size_t exemplar_count, exemplar_cap;
     struct commit_metadata *metadata;
     size_t metadata_count, metadata_cap;
+    struct lost_samples *lost;
+    size_t lost_count, lost_cap;
     struct append_counts counts;
 };
 
@@ -59,6 +67,7 @@ static void appender_release(struct head_appender *self)
     mem_free(self->histograms);
     mem_free(self->exemplars);
     mem_free(self->metadata);
+    mem_free(self->lost);
     arena_release(&self->arena);
     key_cache_unref(self->cache);
     mem_free(self);
@@ -76,7 +85,7 @@ static int op_series(struct appender *a, const struct label *labels, size_t coun
     const struct hash128 *key, struct series_ref *ref_out, struct err *e)
 {
     struct head_appender *self = self_of(a);
-    int status = head_series(self->h, labels, count, ref_out, e);
+    int status = head_limited_series(self->h, labels, count, ref_out, e);
     if (status == 0 && key != NULL) {
         key_cache_add(self->cache, *key, *ref_out, &self->cursor);
     }
@@ -265,6 +274,25 @@ static int op_set_metadata(
     return status;
 }
 
+/* Senders name the series of a metric together. Short of memory, the counts of the transaction are all
+ * that tells. */
+static void op_count_lost(struct appender *a, struct str metric, uint64_t samples)
+{
+    struct head_appender *self = self_of(a);
+    self->counts.limited += samples;
+    atomic_fetch_add_explicit(&self->h->samples_refused, samples, memory_order_relaxed);
+    if (self->lost_count > 0 && str_eq(self->lost[self->lost_count - 1].metric, metric)) {
+        self->lost[self->lost_count - 1].samples += samples;
+        return;
+    }
+    struct lost_samples lost = {.samples = samples};
+    if (mem_array_grow((void **)&self->lost, &self->lost_cap, self->lost_count + 1,
+            sizeof(*self->lost), APPENDER_ITEMS_MAX) == 0 &&
+        copy_str(&self->arena, metric, &lost.metric) == 0) {
+        self->lost[self->lost_count++] = lost;
+    }
+}
+
 /* ---- Commit ---- */
 
 /* Moves samples to their runs: columns and values of a run lie together, in order of arrival. */
@@ -383,6 +411,9 @@ static int op_commit(struct appender *a, enum commit_durability durability,
         status = head_commit(self->h, &c);
     }
     self->counts.repeated = c.repeated;
+    for (size_t i = 0; status == 0 && i < self->lost_count; i++) {
+        overflow_add(&self->h->overflow, self->lost[i].metric, self->lost[i].samples);
+    }
     if (status == 0 && counts_out != NULL) {
         *counts_out = self->counts;
     }
@@ -404,6 +435,7 @@ static const struct appender_ops ops = {
     .append_histogram = op_append_histogram,
     .append_exemplar = op_append_exemplar,
     .set_metadata = op_set_metadata,
+    .count_lost = op_count_lost,
     .commit = op_commit,
     .rollback = op_rollback,
 };

@@ -8,6 +8,8 @@
 #include "head/head.h"
 #include "head/key_cache.h"
 #include "head/schema_pool.h"
+#include "head/overflow.h"
+#include "head/series_limits.h"
 #include "head/series_map.h"
 #include "index/stable_array.h"
 
@@ -27,6 +29,8 @@ struct head {
     struct metadata metadata;
     struct lock cache_lock; /* rank LEAF: the pointer */
     struct key_cache *cache;
+    struct limits limits;
+    struct overflow overflow;
 
     /* Rank INDEX: making tables, and which target has which. */
     struct lock registry_lock;
@@ -61,6 +65,12 @@ static inline struct table *head_table(struct head *h, uint32_t id)
 
 /* The cache of the moment, referenced. */
 struct key_cache *head_cache(struct head *h);
+/* The column, when it is there. */
+bool head_find_column(struct head *h, uint32_t target, uint32_t shape, enum column_kind kind,
+    struct series_ref *ref_out);
+/* As head_series, within the limits: ERR_LIMIT with a sentence. */
+int head_limited_series(struct head *h, const struct label *labels, size_t count,
+    struct series_ref *ref_out, struct err *e);
 /* Every open view, and every one opened from now on, has at least this LSN. */
 uint64_t head_horizon(struct head *h);
 
