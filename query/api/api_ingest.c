@@ -79,6 +79,20 @@ int ingest_series(struct ingest *in, const struct label *labels, size_t count,
     return status == 0 ? 1 : status;
 }
 
+void ingest_count_lost(struct ingest *in, const struct err *why, const struct label *labels,
+    size_t count, uint64_t samples)
+{
+    struct str metric = STR("");
+    for (size_t i = 0; i < count; i++) {
+        if (str_eq_c(labels[i].name, LABEL_METRIC_NAME)) {
+            metric = labels[i].value;
+        }
+    }
+    if (why->code == ERR_LIMIT) {
+        appender_count_lost(in->appender, metric, samples);
+    }
+}
+
 void ingest_refuse_sample(struct ingest *in, const struct label *labels, size_t count, int64_t t_ms,
     int status, const char *why)
 {

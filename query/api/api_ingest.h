@@ -34,6 +34,10 @@ int ingest_series(struct ingest *in, const struct label *labels, size_t count,
     const struct hash128 *key, struct series_ref *ref_out, struct err *e);
 /* Counts a series as refused. */
 void ingest_refuse_series(struct ingest *in, const struct err *e);
+/* Tells the store how many samples came with a series that ingest_series has just refused, `why` being
+ * its complaint: those a limit keeps out are counted under their metric. */
+void ingest_count_lost(struct ingest *in, const struct err *why, const struct label *labels,
+    size_t count, uint64_t samples);
 /* Counts a sample as refused; labels are for the sentence. */
 void ingest_refuse_sample(struct ingest *in, const struct label *labels, size_t count, int64_t t_ms,
     int status, const char *why);

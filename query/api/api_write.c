@@ -9,6 +9,8 @@
  * A message that cannot be read is refused whole. A series or sample that is refused (bad labels, too
  * old, too far ahead, beyond a limit) does not spoil the others: they are stored, and the answer is
  * 400 with the first complaint and the number of the others, so that the sender does not send again.
+ * That holds for the limit of new series per hour too: 429 would make a sender hold back its series
+ * that are there until the hour is over, for the sake of those that are too many.
  *
  * `?ack=durable` makes the answer wait until the write is synced, whatever the store's policy.
  */
@@ -100,8 +102,13 @@ static int find_series(
     if (status != 0) {
         return status;
     }
-    return ingest_series(
-        &w->in, item->labels, item->label_count, has_key ? &key : NULL, ref_out, e);
+    status =
+        ingest_series(&w->in, item->labels, item->label_count, has_key ? &key : NULL, ref_out, e);
+    if (status == 0) {
+        ingest_count_lost(
+            &w->in, e, item->labels, item->label_count, item->sample_count + item->histogram_count);
+    }
+    return status;
 }
 
 static void refuse_sample(

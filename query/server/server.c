@@ -96,6 +96,7 @@ static void apply_live(struct server *s, const struct server_config *config)
         .samples_max = (uint64_t)config->query.samples_max};
     log_set_level(config->log_level);
     api_set_query_limits(s->api, &limits);
+    tsdb_set_limits(s->db, &config->limits);
 }
 
 /* From a query's thread (POST /-/reload) or the loop's (SIGHUP). */
@@ -233,7 +234,8 @@ static int open_store(struct server *s, struct err *e)
         .retention_ms = storage->retention_ms,
         .seal_interval_ms = storage->seal_interval_ms,
         .future_limit_ms = storage->future_limit_ms,
-        .sync_policy = storage->wal_sync};
+        .sync_policy = storage->wal_sync,
+        .limits = s->initial->config.limits};
     if (storage->identity_labels.count > 0) {
         options.identity_labels = storage->identity_labels.items;
         options.identity_label_count = storage->identity_labels.count;

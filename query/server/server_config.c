@@ -131,6 +131,69 @@ static const struct config_field query_fields[] = {
     {0},
 };
 
+#define LIMIT(member) offsetof(struct series_limits, member)
+static const struct config_field limit_fields[] = {
+    {.key = "series",
+        .kind = CONFIG_INTEGER,
+        .offset = LIMIT(series),
+        .default_text = "0",
+        .min = 0,
+        .max = INT64_C(1) << 40,
+        .help = "Series in memory; the memory limit is the only one when 0. Reloadable."},
+    {.key = "series_per_target",
+        .kind = CONFIG_INTEGER,
+        .offset = LIMIT(series_per_target),
+        .default_text = "200000",
+        .min = 0,
+        .max = INT64_C(1) << 40,
+        .help = "Series of one target: one job, instance, pod ... Series that have none of the "
+                "identity labels have no target. 0: no limit. Reloadable."},
+    {.key = "series_per_metric",
+        .kind = CONFIG_INTEGER,
+        .offset = LIMIT(series_per_metric),
+        .default_text = "2000000",
+        .min = 0,
+        .max = INT64_C(1) << 40,
+        .help = "Series of one metric name. 0: no limit. Reloadable."},
+    {.key = "values_per_label",
+        .kind = CONFIG_INTEGER,
+        .offset = LIMIT(values_per_label),
+        .default_text = "1000000",
+        .min = 0,
+        .max = INT64_C(1) << 40,
+        .help = "Values of one label name. 0: no limit. Reloadable."},
+    {.key = "new_series_per_hour",
+        .kind = CONFIG_INTEGER,
+        .offset = LIMIT(new_series_per_hour),
+        .default_text = "5000000",
+        .min = 0,
+        .max = INT64_C(1) << 40,
+        .help =
+            "New series of one job (label job) in an hour of the clock. 0: no limit. Reloadable."},
+    {.key = "labels_per_series",
+        .kind = CONFIG_INTEGER,
+        .offset = LIMIT(labels_per_series),
+        .default_text = "128",
+        .min = 0,
+        .max = INT64_C(1) << 40,
+        .help = "Labels of one series, the metric name included. 0: no limit. Reloadable."},
+    {.key = "label_name_bytes",
+        .kind = CONFIG_INTEGER,
+        .offset = LIMIT(label_name_bytes),
+        .default_text = "1024",
+        .min = 0,
+        .max = INT64_C(1) << 40,
+        .help = "Length of a label name. 0: no limit. Reloadable."},
+    {.key = "label_value_bytes",
+        .kind = CONFIG_INTEGER,
+        .offset = LIMIT(label_value_bytes),
+        .default_text = "8192",
+        .min = 0,
+        .max = INT64_C(1) << 40,
+        .help = "Length of a label value. 0: no limit. Reloadable."},
+    {0},
+};
+
 #define WEB(member) offsetof(struct server_web_config, member)
 static const struct config_field web_fields[] = {
     {.key = "route_prefix",
@@ -205,6 +268,13 @@ const struct config_field server_config_fields[] = {
         .offset = TOP(web),
         .fields = web_fields,
         .help = "HTTP."},
+    {.key = "limits",
+        .kind = CONFIG_OBJECT,
+        .offset = TOP(limits),
+        .fields = limit_fields,
+        .help = "What one bad deploy may cost: series that are there go on, new ones beyond a "
+                "limit are "
+                "refused. See below."},
     {0},
 };
 
@@ -457,6 +527,9 @@ static const char *first_difference(
 {
     for (const struct config_field *f = fields; f->key != NULL; f++) {
         const void *a = (const char *)before + f->offset, *b = (const char *)after + f->offset;
+        if (f->kind == CONFIG_OBJECT && f->fields == limit_fields) {
+            continue; /* all of them are live */
+        }
         if (f->kind == CONFIG_OBJECT) {
             const char *inner = first_difference(f->fields, a, b);
             if (inner != NULL) {

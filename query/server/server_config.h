@@ -45,6 +45,7 @@ struct server_config {
     struct server_storage_config storage;
     struct server_query_config query;
     struct server_web_config web;
+    struct series_limits limits;
     struct config_strings features;
 };
 

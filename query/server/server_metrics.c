@@ -51,6 +51,19 @@ static const struct {
     {"sonde_tsdb_expired_parts_total", "counter", "Parts dropped by retention.", AT(expired_parts)},
 };
 
+static void write_limits(struct strbuf *out, const struct tsdb_statistics *statistics)
+{
+    strbuf_add_c(out,
+        "# HELP sonde_limit_refused_total New series that a limit refused, each time they "
+        "were sent.\n# TYPE sonde_limit_refused_total counter\n");
+    for (int i = 0; i < SERIES_LIMIT_COUNT; i++) {
+        strbuf_addf(out, "sonde_limit_refused_total{limit=\"%s\"} ",
+            series_limit_name((enum series_limit)i));
+        strbuf_add_u64(out, statistics->limit_refused[i]);
+        strbuf_add_char(out, '\n');
+    }
+}
+
 static void write_store(struct strbuf *out, struct tsdb *db)
 {
     struct tsdb_statistics statistics;
@@ -61,6 +74,7 @@ static void write_store(struct strbuf *out, struct tsdb *db)
     }
     write_metric(out, "sonde_tsdb_replay_seconds", "gauge", "Duration of the replay at the start.",
         (double)statistics.replay_ms / 1000);
+    write_limits(out, &statistics);
     if (statistics.min_t <= statistics.max_t) {
         write_metric(out, "sonde_tsdb_lowest_timestamp_seconds", "gauge", "Oldest sample.",
             (double)statistics.min_t / 1000);

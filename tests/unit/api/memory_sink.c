@@ -3,6 +3,7 @@
 
 #include "memory_sink.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/arena.h"
@@ -131,6 +132,15 @@ static int op_append_histogram(
     return status;
 }
 
+static void op_count_lost(struct appender *a, struct str metric, uint64_t samples)
+{
+    struct memory_appender *self = self_of(a);
+    self->counts.limited += samples;
+    self->sink->state.lost += samples;
+    snprintf(self->sink->state.lost_metric, sizeof(self->sink->state.lost_metric), "%.*s",
+        STR_ARG(metric));
+}
+
 static int op_append_exemplar(struct appender *a, struct series_ref ref, const struct label *labels,
     size_t count, double value, int64_t t_ms)
 {
@@ -175,7 +185,7 @@ static void op_rollback(struct appender *a)
 }
 
 static const struct appender_ops ops = {op_lookup, op_series, op_append, op_append_histogram,
-    op_append_exemplar, op_set_metadata, op_commit, op_rollback};
+    op_append_exemplar, op_set_metadata, op_count_lost, op_commit, op_rollback};
 
 static int open_appender(
     struct appender_source *source, struct appender **appender_out, struct err *e)

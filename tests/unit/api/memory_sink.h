@@ -21,6 +21,8 @@ struct memory_sink_state {
     unsigned commits, rollbacks, opened; /* opened: appenders now open */
     unsigned lookups, known, made;       /* lookups, those that were known, calls of series */
     unsigned metadata;
+    uint64_t lost;        /* samples of refused series */
+    char lost_metric[32]; /* of the last of them */
 };
 
 struct memory_sink *memory_sink_new(struct memory_store *store);

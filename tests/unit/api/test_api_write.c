@@ -315,6 +315,8 @@ static void test_limit(void **state)
     assert_int_equal(f.status, 400);
     assert_string_equal(
         f.body.data, "1 series are the limit (and 1 more refused; all others are stored)\n");
+    assert_int_equal(memory_sink_state(f.sink)->lost, 2);
+    assert_string_equal(memory_sink_state(f.sink)->lost_metric, "up");
     strbuf_release(&message);
     api_fixture_stop(&f);
 }

@@ -46,6 +46,9 @@ static void test_defaults(void **state)
     assert_int_equal(config.query.lookback_ms, 300000);
     assert_int_equal(config.query.samples_max, 50000000);
     assert_int_equal(config.features.count, 0);
+    assert_int_equal(config.limits.series, 0);
+    assert_int_equal(config.limits.series_per_target, 200000);
+    assert_int_equal(config.limits.label_value_bytes, 8192);
     /* An empty file is no file. */
     assert_int_equal(load(&arena, "# nothing\n", NULL, &config, &e), 0);
     assert_string_equal(config.listen, "127.0.0.1:9095");
@@ -189,6 +192,10 @@ static void test_needs_restart(void **state)
         const char *key; /* NULL: taken over by a running server */
     } cases[] = {
         {"query: {timeout: 5s, lookback_delta: 1m, max_samples: 7}\nlog_level: warn\n", NULL},
+        {"limits: {series: 1, series_per_target: 2, series_per_metric: 3, values_per_label: 4, "
+         "new_series_per_hour: 5, labels_per_series: 6, label_name_bytes: 7, label_value_bytes: "
+         "8}\n",
+            NULL},
         {"listen: ':1'\n", "listen"},
         {"storage: {retention: 1d}\n", "retention"},
         {"storage: {wal_sync: sync}\n", "wal_sync"},
