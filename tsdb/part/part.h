@@ -144,16 +144,13 @@ struct part_group {
 /* Groups in order of min_t; info.group_count of them; lives as long as the part. */
 const struct part_group *part_groups(const struct part *p);
 
-/* Memory for what part_read hands out: reused from call to call, one thread. */
+/* What part_read hands out, borrowed until the next call with the buffer, and what it remembers so
+ * that neighbours cost no second read. One thread; the parts' cache outlives it. */
 struct part_buffer {
-    int64_t *times;
-    double *values;
-    struct str *histograms;
-    size_t cap;
-    uint64_t *presence;
-    uint8_t *bytes;
-    size_t bytes_cap;
-    void *private_state; /* the last run and stream, so that neighbours cost no second read */
+    const int64_t *times;
+    const double *values;
+    const struct str *histograms;
+    void *private_state;
 };
 void part_buffer_init(struct part_buffer *b);
 void part_buffer_release(struct part_buffer *b);

@@ -72,10 +72,8 @@ int part_times_encode(
     return status != 0 ? status : strbuf_error(out);
 }
 
-int part_times_find(
-    struct str page, uint32_t table_count, uint32_t table, struct part_stream *stream_out)
+int part_times_parse(struct str page, uint32_t table_count, struct part_times *times_out)
 {
-    struct part_stream streams[PART_GROUP_TARGETS_MAX];
     struct decbuf in = decbuf_of(page.ptr, page.len);
     uint64_t count = decbuf_uvarint(&in);
     if (in.failed || count == 0 || count > table_count || table_count > PART_GROUP_TARGETS_MAX) {
@@ -83,19 +81,20 @@ int part_times_find(
     }
     for (uint32_t s = 0; s < count; s++) {
         uint64_t rows = decbuf_uvarint(&in);
-        streams[s] = (struct part_stream){s, (uint32_t)rows, decbuf_sized(&in)};
+        times_out->rows[s] = (uint32_t)rows;
+        times_out->streams[s] = decbuf_sized(&in);
         if (in.failed || rows == 0 || rows > PART_GROUP_ROWS_MAX) {
             return ERR_CORRUPT;
         }
     }
-    uint64_t wanted = 0;
-    for (uint32_t t = 0; t <= table; t++) {
-        wanted = decbuf_uvarint(&in);
+    for (uint32_t t = 0; t < table_count; t++) {
+        uint64_t stream = decbuf_uvarint(&in);
+        if (in.failed || stream >= count) {
+            return ERR_CORRUPT;
+        }
+        times_out->stream_of[t] = (uint8_t)stream;
     }
-    if (in.failed || wanted >= count) {
-        return ERR_CORRUPT;
-    }
-    *stream_out = streams[wanted];
+    times_out->stream_count = (uint32_t)count;
     return 0;
 }
 
@@ -177,13 +176,12 @@ static unsigned read_run_head(
     return in->failed || width > 32 ? 0 : width;
 }
 
-int part_run_find(struct str run, uint32_t column, uint32_t table_count, uint32_t table,
-    struct part_references *references_out, struct str *block_out)
+int part_run_parse(struct str run, uint32_t column, uint32_t table_count, struct part_run *run_out)
 {
     uint64_t lengths[PART_GROUP_TARGETS_MAX];
     struct decbuf in = decbuf_of(run.ptr, run.len);
-    unsigned width = read_run_head(&in, column, references_out);
-    if (width == 0 || table >= table_count || table_count > PART_GROUP_TARGETS_MAX ||
+    unsigned width = read_run_head(&in, column, &run_out->references);
+    if (width == 0 || table_count > PART_GROUP_TARGETS_MAX ||
         bitpack_size(table_count, width) > decbuf_left(&in)) {
         return ERR_CORRUPT;
     }
@@ -191,7 +189,7 @@ int part_run_find(struct str run, uint32_t column, uint32_t table_count, uint32_
     struct str blocks =
         str_skip(str_make((const char *)in.p, decbuf_left(&in)), bitpack_size(table_count, width));
     uint64_t offset = 0, size = 0;
-    for (uint32_t t = 0; t <= table; t++) {
+    for (uint32_t t = 0; t < table_count; t++) {
         if (lengths[t] > 0) {
             offset += size;
             size = lengths[t];
@@ -199,8 +197,10 @@ int part_run_find(struct str run, uint32_t column, uint32_t table_count, uint32_
         if (size == 0 || offset > blocks.len || size > blocks.len - offset) {
             return ERR_CORRUPT;
         }
+        run_out->offsets[t] = (uint32_t)offset;
+        run_out->sizes[t] = (uint32_t)size;
     }
-    *block_out = str_make(blocks.ptr + offset, (size_t)size);
+    run_out->blocks = blocks.ptr;
     return 0;
 }
 

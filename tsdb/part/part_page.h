@@ -16,16 +16,16 @@
 int part_times_encode(
     const int64_t *const *times, const uint32_t *rows, uint32_t table_count, struct strbuf *out);
 
-/* The stream of one table: its index, rows and bytes. */
-struct part_stream {
-    uint32_t index;
-    uint32_t rows;
-    struct str bytes;
+/* A times page taken apart. Streams are borrowed from it. */
+struct part_times {
+    uint32_t stream_count;
+    uint32_t rows[PART_GROUP_TARGETS_MAX]; /* of each stream */
+    struct str streams[PART_GROUP_TARGETS_MAX];
+    uint8_t stream_of[PART_GROUP_TARGETS_MAX]; /* by table */
 };
 
 /* ERR_CORRUPT when the page does not hold together. */
-int part_times_find(
-    struct str page, uint32_t table_count, uint32_t table, struct part_stream *stream_out);
+int part_times_parse(struct str page, uint32_t table_count, struct part_times *times_out);
 
 /* ---- Runs ---- */
 
@@ -44,9 +44,14 @@ void part_run_end_block(struct part_run_writer *w);
 /* The run of `column`, onto `out`. */
 void part_run_finish(struct part_run_writer *w, uint32_t column,
     const struct part_references *references, struct strbuf *out);
-/* The block of one table of the run of `column`, and what the run leans on: earlier columns. */
-int part_run_find(struct str run, uint32_t column, uint32_t table_count, uint32_t table,
-    struct part_references *references_out, struct str *block_out);
+/* A run taken apart: what it leans on (earlier columns), and the block of each table, borrowed. */
+struct part_run {
+    struct part_references references;
+    const char *blocks;
+    uint32_t offsets[PART_GROUP_TARGETS_MAX], sizes[PART_GROUP_TARGETS_MAX];
+};
+
+int part_run_parse(struct str run, uint32_t column, uint32_t table_count, struct part_run *run_out);
 
 /* Run `index` of a value page. */
 int part_page_run(struct str page, uint32_t index, uint32_t *run_count_out, struct str *run_out);

@@ -300,19 +300,19 @@ static void test_run_heads(void **state)
             0, 0},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct part_references r;
-        struct str block;
-        int status = part_run_find(rows[i].bytes, rows[i].column, 1, 0, &r, &block);
+        struct part_run run;
+        int status = part_run_parse(rows[i].bytes, rows[i].column, 1, &run);
         if (status != rows[i].status) {
             print_message("%s: %d, expected %d\n", rows[i].what, status, rows[i].status);
         }
         assert_int_equal(status, rows[i].status);
         if (status == 0) {
-            assert_true(str_eq(block, STR("x")));
-            assert_int_equal(r.count, rows[i].count);
-            assert_true(r.count < 1 || r.items[0].column == rows[i].first);
+            const struct part_references *r = &run.references;
+            assert_true(str_eq(str_make(run.blocks + run.offsets[0], run.sizes[0]), STR("x")));
+            assert_int_equal(r->count, rows[i].count);
+            assert_true(r->count < 1 || r->items[0].column == rows[i].first);
             assert_true(
-                r.count < 2 || (r.items[1].column == rows[i].second && r.items[1].subtract));
+                r->count < 2 || (r->items[1].column == rows[i].second && r->items[1].subtract));
         }
     }
 }
