@@ -11,19 +11,10 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "db/db.h"
-#include "db/series_source.h"
+#include "db/store_querier.h"
 
 /* Series of one selection. */
 #define SELECT_SERIES_MAX ((size_t)1 << 28)
-
-struct db_querier {
-    struct querier querier;
-    struct tsdb *db;
-    struct store_view *view;
-    struct head_view head_view;
-    struct cursor_pool pool;
-    int64_t min_t, max_t;
-};
 
 struct db_set;
 
@@ -457,23 +448,17 @@ static int build_set(struct collection *c, struct series_set **set_out)
     return status;
 }
 
-static struct db_querier *self_of(struct querier *q)
+int db_querier_fail(struct err *e, int status, const char *what)
 {
-    return (struct db_querier *)q;
+    return e != NULL && e->code == status
+               ? status
+               : err_set(e, status, -1, "%s: %s", what, err_text(status));
 }
 
-static int finish(struct err *e, int status, const char *what)
-{
-    if (status != 0 && (e == NULL || e->code != status)) {
-        err_set(e, status, -1, "%s: %s", what, err_text(status));
-    }
-    return status;
-}
-
-static int op_select(struct querier *q, const struct select_request *request, struct arena *arena,
+int db_querier_select(struct querier *q, const struct select_request *request, struct arena *arena,
     struct series_set **set_out, struct err *e)
 {
-    struct collection c = {.querier = self_of(q), .request = request, .arena = arena, .e = e};
+    struct collection c = {.querier = db_querier_of(q), .request = request, .arena = arena, .e = e};
     int status = collect(&c);
     if (status == 0) {
         status = label_all(&c);
@@ -491,159 +476,23 @@ static int op_select(struct querier *q, const struct select_request *request, st
         }
     }
     collection_release(&c);
-    return finish(e, status, "selecting series");
-}
-
-/* ---- Names and values ---- */
-
-static int compare_strings(const void *a, const void *b)
-{
-    return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
-
-static int list_of(
-    struct index_strings *found, size_t limit, struct arena *arena, struct string_list *out)
-{
-    if (found->count > 1) {
-        qsort(found->items, found->count, sizeof(*found->items), compare_strings);
-    }
-    size_t kept = 0;
-    for (size_t i = 0; i < found->count; i++) {
-        if (kept == 0 || !str_eq(found->items[kept - 1], found->items[i])) {
-            found->items[kept++] = found->items[i];
-        }
-    }
-    *out = (struct string_list){.truncated = limit > 0 && kept > limit};
-    out->count = out->truncated ? limit : kept;
-    out->items = arena_alloc(arena, (out->count + 1) * sizeof(*out->items));
-    for (size_t i = 0; out->items != NULL && i < out->count; i++) {
-        struct str s = found->items[i];
-        char *copy = arena_strndup(arena, s.ptr, s.len);
-        if (copy == NULL) {
-            return arena_error(arena);
-        }
-        out->items[i] = str_make(copy, s.len);
-    }
-    return out->items != NULL ? 0 : arena_error(arena);
-}
-
-/* What a lookup asks of each side, for the ids that take part in the selection. */
-struct lookup {
-    bool names;
-    struct str name; /* of the values */
-};
-
-static int ask_side(struct tsdb *db, enum index_side side, const struct lookup *lookup,
-    const struct id_set *ids, struct index_strings *found)
-{
-    return lookup->names ? index_label_names(db->index, side, ids, found)
-                         : index_label_values(db->index, side, lookup->name, ids, found);
-}
-
-/* Both sides' ids of the series that were found. */
-static int ask_ids(struct collection *c, const struct lookup *lookup, struct index_strings *found)
-{
-    struct id_set *targets = id_set_new();
-    struct id_set *shapes = id_set_new();
-    int status = targets != NULL && shapes != NULL ? 0 : ERR_NOMEM;
-    for (size_t i = 0; status == 0 && i < c->count; i++) {
-        status = id_set_add(targets, c->items[i]->target);
-        status = status == 0 ? id_set_add(shapes, c->items[i]->shape) : status;
-    }
-    if (status == 0) {
-        status = ask_side(c->querier->db, INDEX_TARGETS, lookup, targets, found);
-    }
-    if (status == 0) {
-        status = ask_side(c->querier->db, INDEX_SHAPES, lookup, shapes, found);
-    }
-    id_set_free(targets);
-    id_set_free(shapes);
-    return status;
-}
-
-/* A value on the shape's side may be hidden by the target's: series by series then. */
-static int ask_labels(
-    struct collection *c, const struct lookup *lookup, struct index_strings *found)
-{
-    int status = label_all(c);
-    if (status != 0) {
-        return status;
-    }
-    for (size_t i = 0; status == 0 && i < c->count; i++) {
-        const struct labels *labels = c->items[i]->labels;
-        for (size_t k = 0; status == 0 && k < labels_count(labels); k++) {
-            struct label pair = labels_at(labels, k);
-            if (!lookup->names && !str_eq(pair.name, lookup->name)) {
-                continue;
-            }
-            /* The pairs die with the labels: the arena keeps the text. */
-            struct str text = lookup->names ? pair.name : pair.value;
-            char *copy = arena_strndup(c->arena, text.ptr, text.len);
-            status = copy == NULL ? arena_error(c->arena)
-                                  : mem_array_grow((void **)&found->items, &found->cap,
-                                        found->count + 1, sizeof(*found->items), SIZE_MAX);
-            if (status == 0) {
-                found->items[found->count++] = str_make(copy, text.len);
-            }
-        }
-    }
-    unref_labels(c);
-    return status;
-}
-
-static int look_up(struct querier *q, const struct lookup *lookup,
-    const struct select_request *request, size_t limit, struct arena *arena,
-    struct string_list *out, struct err *e)
-{
-    struct arena scratch;
-    arena_init(&scratch, 0);
-    struct select_request labels_only = *request;
-    labels_only.labels_only = true;
-    struct collection c = {
-        .querier = self_of(q), .request = &labels_only, .arena = &scratch, .e = e};
-    struct index_strings found = {0};
-    int status = collect(&c);
-    if (status == 0) {
-        status = index_sides_overlap(c.querier->db->index) ? ask_labels(&c, lookup, &found)
-                                                           : ask_ids(&c, lookup, &found);
-    }
-    if (status == 0) {
-        status = list_of(&found, limit, arena, out);
-    }
-    index_strings_release(&found);
-    collection_release(&c);
-    arena_release(&scratch);
-    return finish(e, status, "looking up labels");
-}
-
-static int op_label_names(struct querier *q, const struct select_request *request, size_t limit,
-    struct arena *arena, struct string_list *names_out, struct err *e)
-{
-    const struct lookup lookup = {.names = true};
-    return look_up(q, &lookup, request, limit, arena, names_out, e);
-}
-
-static int op_label_values(struct querier *q, struct str name, const struct select_request *request,
-    size_t limit, struct arena *arena, struct string_list *values_out, struct err *e)
-{
-    const struct lookup lookup = {.name = name};
-    return look_up(q, &lookup, request, limit, arena, values_out, e);
+    return status != 0 ? db_querier_fail(e, status, "selecting series") : 0;
 }
 
 /* ---- Opening ---- */
 
 static void op_close(struct querier *q)
 {
-    struct db_querier *self = self_of(q);
+    struct db_querier *self = db_querier_of(q);
     cursor_pool_release(&self->pool);
     head_view_close(self->db->head, &self->head_view);
     store_view_unref(self->view);
     mem_free(self);
 }
 
-static const struct querier_ops querier_ops = {.select = op_select,
-    .label_names = op_label_names,
-    .label_values = op_label_values,
+static const struct querier_ops querier_ops = {.select = db_querier_select,
+    .label_names = db_querier_label_names,
+    .label_values = db_querier_label_values,
     .close = op_close};
 
 int db_querier_open(struct querier_source *source, int64_t min_t, int64_t max_t,
