@@ -11,6 +11,7 @@
  */
 #include "http_daemon.h"
 
+#include <errno.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <signal.h>
@@ -366,6 +367,15 @@ struct str http_connection_header(struct http_connection *connection, const char
         return (struct str){NULL, 0};
     }
     return value != NULL ? str_make(value, size) : STR("");
+}
+
+bool http_connection_is_closed(struct http_connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd_of(connection), MHD_CONNECTION_INFO_CONNECTION_FD);
+    char byte;
+    ssize_t size = info != NULL ? recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) : 1;
+    return size == 0 || (size < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
 size_t http_connection_remote(struct http_connection *connection, char *text)

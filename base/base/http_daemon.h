@@ -58,6 +58,9 @@ bool http_connection_reply(
     struct http_connection *connection, unsigned status, struct http_response *response);
 /* From inside `step`, or from one thread while suspended. ptr NULL when absent. */
 struct str http_connection_header(struct http_connection *connection, const char *name);
+/* The other side has closed, or the connection is broken. From one thread while suspended. A client that
+ * only shut its sending side down counts as gone: nobody who waits for an answer does so. */
+bool http_connection_is_closed(struct http_connection *connection);
 /* "127.0.0.1:54321"; the text has room for HTTP_ADDRESS_TEXT_MAX. Returns the length. */
 size_t http_connection_remote(struct http_connection *connection, char *text);
 

@@ -25,6 +25,7 @@
 
 #include "base/clock.h"
 #include "base/gzip.h"
+#include "base/hash.h"
 #include "base/lock.h"
 #include "base/mem.h"
 #include "http_address.h"
@@ -293,6 +294,28 @@ struct str http_exchange_remote(const struct http_exchange *x)
     return copy != NULL ? str_make(copy, length) : STR("?");
 }
 
+struct str http_exchange_client(const struct http_exchange *x)
+{
+    static const char *const headers[] = {"X-Scope-OrgID", "X-Grafana-User"};
+    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+        struct str value = http_exchange_header(x, headers[i]);
+        if (value.len > 0) {
+            return value;
+        }
+    }
+    struct str address = http_exchange_remote(x);
+    while (address.len > 0 && address.ptr[address.len - 1] != ':') {
+        address.len--;
+    }
+    address.len -= address.len > 0;
+    return address;
+}
+
+bool http_exchange_is_abandoned(const struct http_exchange *x)
+{
+    return http_connection_is_closed(x->connection);
+}
+
 bool http_exchange_param_at(
     const struct http_exchange *x, const char *name, size_t index, struct str *value_out)
 {
@@ -414,11 +437,21 @@ static bool run_here(struct http_exchange *x)
     return true;
 }
 
+static uint64_t client_hash(const struct http_exchange *x)
+{
+    struct str client = http_exchange_client(x);
+    return hash64(client.ptr, client.len, 0);
+}
+
 static bool run_in_pool(struct http_exchange *x, struct workpool *pool)
 {
     atomic_store(&x->state, EXCHANGE_WAITING);
+    bool fair = x->server->options.fair[x->route->lane];
+    uint64_t client = fair ? client_hash(x) : 0;
     http_connection_suspend(x->connection);
-    if (workpool_submit(pool, run_handler, x) != 0) {
+    int status = fair ? workpool_submit_for(pool, client, run_handler, x)
+                      : workpool_submit(pool, run_handler, x);
+    if (status != 0) {
         http_metrics_lane_full(x->route->lane);
         http_exchange_set_header(x, "Retry-After", "1");
         http_exchange_reply_text(x, 503,

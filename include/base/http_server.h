@@ -3,7 +3,7 @@
  * A table of routes maps method and path to a handler and a *lane*. The server's threads only read
  * and write; when a request is complete it is suspended and handed to its lane, a bounded pool of
  * threads (or a loop), where the handler runs and answers. A full lane answers 503 with Retry-After
- * by itself, so ingest and queries cannot starve each other.
+ * by itself, so ingest and queries cannot starve each other; in a fair lane clients take turns.
  *
  * Bodies have a limit before and after decompression; headers and query strings have one too.
  */
@@ -30,6 +30,7 @@ struct http_server_options {
     const struct http_route *routes;
     size_t route_count;
     struct workpool *lanes[HTTP_LANE_COUNT]; /* NULL: run on the server's thread, or the loop's */
+    bool fair[HTTP_LANE_COUNT];              /* requests are submitted for their client */
     struct loop *loop;        /* non-NULL: no threads of its own, driven by this loop */
     unsigned threads;         /* without a loop: I/O threads, default 2 */
     size_t connections_max;   /* default 512 */
@@ -58,6 +59,13 @@ struct str http_exchange_body(const struct http_exchange *x); /* as sent, still 
 /* Case-insensitive; ptr NULL when absent. */
 struct str http_exchange_header(const struct http_exchange *x, const char *name);
 struct str http_exchange_remote(const struct http_exchange *x); /* "127.0.0.1:54321" */
+/* Who asks: the header X-Scope-OrgID, which tenants of a gateway have; else the header
+ * X-Grafana-User; else the address without the port. What a client says of itself: good for fairness and
+ * for logs, not for rights. */
+struct str http_exchange_client(const struct http_exchange *x);
+/* Has the client closed its side, so that nobody waits for the reply? From the handler's thread while
+ * the handler runs in a lane. */
+bool http_exchange_is_abandoned(const struct http_exchange *x);
 /* Parameters of the query string and, for POST with
  * application/x-www-form-urlencoded, of the body. ptr NULL when absent; an empty value has len 0. */
 struct str http_exchange_param(const struct http_exchange *x, const char *name);

@@ -108,6 +108,35 @@ static void answer_later(struct http_exchange *x, void *context)
     }
 }
 
+/* Who asks, as the lane sees it. */
+static void answer_client(struct http_exchange *x, void *context)
+{
+    (void)context;
+    struct strbuf body = STRBUF_INIT;
+    strbuf_addf(&body, "%.*s%s", STR_ARG(http_exchange_client(x)),
+        http_exchange_is_abandoned(x) ? " gone" : "");
+    http_exchange_reply(x, 200, "text/plain", &body);
+}
+
+/* Works until nobody waits for the answer. */
+static void answer_nobody(struct http_exchange *x, void *context)
+{
+    (void)context;
+    lock_take(&gate.lock);
+    gate.waiting++;
+    lock_condition_broadcast(&gate.changed);
+    lock_give(&gate.lock);
+    while (!http_exchange_is_abandoned(x)) {
+        sched_yield();
+    }
+    lock_take(&gate.lock);
+    gate.waiting--;
+    gate.done++;
+    lock_condition_broadcast(&gate.changed);
+    lock_give(&gate.lock);
+    http_exchange_reply_text(x, 503, "too late");
+}
+
 static void answer_error(struct http_exchange *x, void *context)
 {
     (void)context;
@@ -147,6 +176,8 @@ static const struct http_route routes[] = {
     {"GET", "/gate", answer_when_open, NULL, HTTP_LANE_QUERY, ""},
     {"GET", "/later", answer_later, NULL, HTTP_LANE_DIRECT, ""},
     {"GET", "/later-pool", answer_later, NULL, HTTP_LANE_QUERY, ""},
+    {"GET", "/client", answer_client, NULL, HTTP_LANE_QUERY, ""},
+    {"GET", "/nobody", answer_nobody, NULL, HTTP_LANE_QUERY, ""},
     {"GET", "/error", answer_error, NULL, HTTP_LANE_QUERY, ""},
     {"GET", "/static", answer_static, NULL, HTTP_LANE_DIRECT, ""},
     {"GET", "/static.gz", answer_static, (void *)(uintptr_t)1, HTTP_LANE_DIRECT, ""},
@@ -183,6 +214,7 @@ static void start(struct fixture *f, enum way way, struct http_server_options o)
         assert_int_equal(workpool_open(&query, &f->pools[1]), 0);
         o.lanes[HTTP_LANE_INGEST] = f->pools[0];
         o.lanes[HTTP_LANE_QUERY] = f->pools[1];
+        o.fair[HTTP_LANE_QUERY] = true;
     }
     if (way == WAY_LOOP || way == WAY_LOOP_POOLS) {
         assert_int_equal(loop_new(&f->loop), 0);
@@ -323,6 +355,10 @@ static void test_exchanges(void **state)
         {"HEAD /nowhere HTTP/1.1\r\nHost: h\r\n\r\n", 404, "", "Content-Length", "31"},
         {GET("/later"), 202, "later\n", NULL, NULL},
         {GET("/later-pool"), 202, "later\n", NULL, NULL},
+        {GET("/client"), 200, "127.0.0.1", NULL, NULL},
+        {"GET /client HTTP/1.1\r\nHost: h\r\nX-Grafana-User: ann\r\n\r\n", 200, "ann", NULL, NULL},
+        {"GET /client HTTP/1.1\r\nHost: h\r\nX-Grafana-User: ann\r\nx-scope-orgid: t1\r\n\r\n", 200,
+            "t1", NULL, NULL},
         {GET("/error"), 500, "The answer is larger than the limit; ask for less.\n", NULL, NULL},
         {GET("/static"), 200, "plain", "Content-Encoding", NULL},
         {GET("/static.gz"), 200, "static", "Content-Encoding", NULL},
@@ -688,6 +724,32 @@ static void test_aborted_while_handled(void **state)
     }
 }
 
+/* However the client goes, the handler in a lane can see it. */
+static void test_handler_sees_the_end(void **state)
+{
+    (void)state;
+    static const enum way ways[] = {WAY_POOLS, WAY_LOOP_POOLS};
+    for (size_t i = 0; i < 4; i++) {
+        struct fixture f;
+        gate.done = 0;
+        start(&f, ways[i % 2], (struct http_server_options){0});
+        int fd = dial(&f);
+        raw_http_send_text(fd, GET("/nobody"));
+        gate_await_waiting(1);
+        if (i < 2) {
+            close(fd);
+        } else {
+            raw_http_abort(fd);
+        }
+        lock_take(&gate.lock);
+        while (gate.done == 0) {
+            lock_condition_wait(&gate.changed, &gate.lock);
+        }
+        lock_give(&gate.lock);
+        stop(&f);
+    }
+}
+
 static void test_idle_client(void **state)
 {
     static const enum way ways[] = {WAY_THREADS, WAY_LOOP};
@@ -808,6 +870,7 @@ int main(void)
         cmocka_unit_test(test_stop_waits),
         cmocka_unit_test(test_aborted),
         cmocka_unit_test(test_aborted_while_handled),
+        cmocka_unit_test(test_handler_sees_the_end),
         cmocka_unit_test(test_idle_client),
         cmocka_unit_test(test_many_at_once),
         cmocka_unit_test(test_addresses),
