@@ -81,6 +81,8 @@ int api_new(const struct api_options *options, struct api **api_out)
     atomic_store(&api->reloaded_ms, api->started_ms);
     atomic_store(&api->reload_succeeded, true);
     lock_init(&api->lock, LOCK_RANK_LEAF);
+    active_queries_init(&api->active);
+    top_queries_init(&api->top);
     int status = build_routes(api);
     if (status != 0) {
         api_free(api);
@@ -96,6 +98,8 @@ void api_free(struct api *api)
         return;
     }
     api_write_release_buffers(api);
+    active_queries_release(&api->active);
+    top_queries_release(&api->top);
     lock_release(&api->lock);
     mem_free(api->route_contexts);
     mem_free(api->http_routes);
@@ -120,6 +124,7 @@ void api_set_query_limits(struct api *api, const struct api_query_limits *limits
     atomic_store(&api->lookback_ms, limits->lookback_ms);
     atomic_store(&api->timeout_ms, limits->timeout_ms);
     atomic_store(&api->samples_max, limits->samples_max);
+    atomic_store(&api->slow_ms, limits->slow_ms);
 }
 
 void api_note_reload(struct api *api, bool success)

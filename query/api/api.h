@@ -25,6 +25,15 @@
 
 struct api;
 
+/* A query that took long, as it is told to the program. Slices live during the call. */
+struct api_slow_query {
+    struct str text, client;
+    int64_t start_ms, end_ms, step_ms; /* step 0: an instant query, at end_ms */
+    int64_t took_ns;
+    uint64_t samples, series, memory_bytes;
+    int status; /* 0, or the error it ended with */
+};
+
 /* What the program tells about itself and does when asked. Called from any thread. NULL members: the
  * program has nothing to tell, or cannot. */
 struct api_program {
@@ -35,6 +44,7 @@ struct api_program {
     void (*write_config)(void *context, struct strbuf *out);
     /* Reads the configuration again; on failure the old one stays in force. */
     int (*reload)(void *context, struct err *e);
+    void (*slow_query)(void *context, const struct api_slow_query *query);
     const char *data_path;
     int64_t retention_ms; /* 0 = for ever */
 };
@@ -58,6 +68,7 @@ struct api_query_limits {
     int64_t lookback_ms;
     int64_t timeout_ms;
     uint64_t samples_max;
+    int64_t slow_ms; /* queries that take so long are told to the program; 0 = none */
 };
 
 int api_new(const struct api_options *options, struct api **api_out);

@@ -7,9 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api/active_queries.h"
 #include "api/api.h"
 #include "api/api_metrics.h"
 #include "api/api_request.h"
+#include "api/top_queries.h"
 #include "base/lock.h"
 
 enum api_stage { API_STARTING, API_SERVING, API_STOPPING };
@@ -32,8 +34,11 @@ struct api {
     struct api_backend backend; /* written before the stage is API_SERVING, constant after */
 
     /* Limits of queries, one by one: a query that begins in the middle of a change may see a mix. */
-    _Atomic int64_t lookback_ms, timeout_ms;
+    _Atomic int64_t lookback_ms, timeout_ms, slow_ms;
     _Atomic uint64_t samples_max;
+
+    struct active_queries active;
+    struct top_queries top;
 
     _Atomic int64_t reloaded_ms;
     atomic_bool reload_succeeded;
@@ -73,6 +78,10 @@ void api_remote_write(struct api_request *r);
 void api_query_instant(struct api_request *r);
 void api_query_range(struct api_request *r);
 void api_format_query(struct api_request *r);
+/* api_queries.c */
+void api_active_queries(struct api_request *r);
+void api_kill_query(struct api_request *r);
+void api_top_queries(struct api_request *r);
 /* api_series.c */
 void api_series(struct api_request *r);
 void api_label_names(struct api_request *r);

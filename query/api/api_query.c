@@ -46,6 +46,7 @@ static void fail_query(struct api_request *r, const struct err *e)
     }
 }
 
+/* Text is several times what it is made of, so it is charged too. */
 static void answer_result(
     struct api_request *r, const struct query_params *p, struct engine_result *result)
 {
@@ -54,59 +55,120 @@ static void answer_result(
         .warning_count = result->warning_count,
         .infos = result->infos,
         .info_count = result->info_count};
+    size_t charged = 0;
     struct result_json_options options = {.series_max = p->limit,
         .with_statistics = p->with_statistics,
-        .execution_ns = clock_monotonic_ns(r->clock) - r->begun_ns};
+        .execution_ns = clock_monotonic_ns(r->clock) - r->begun_ns,
+        .memory = engine_memory(r->api->backend.engine),
+        .charged = &charged};
     api_answer_begin(&a);
     notes.truncated = result_json_write(&a.json, result, &options);
     api_answer_send(r, &a, &notes);
+    memory_budget_discharge(options.memory, charged);
+}
+
+/* ---- Running ---- */
+
+/* Times of a query; an instant one has no step. */
+struct query_times {
+    int64_t start_ms, end_ms, step_ms;
+};
+
+static bool is_abandoned(void *exchange)
+{
+    return http_exchange_is_abandoned(exchange);
+}
+
+/* Keeps what the query was and took, and tells of slow ones. */
+static void note_query(struct api_request *r, const struct query_params *p,
+    const struct active_query *active, const struct engine_result *result, int status)
+{
+    struct api *api = r->api;
+    const struct engine_statistics *s = &result->statistics;
+    struct api_slow_query slow = {.text = p->query,
+        .client = str_make(active->client, active->client_size),
+        .start_ms = active->start_ms,
+        .end_ms = active->end_ms,
+        .step_ms = active->step_ms,
+        .took_ns = clock_monotonic_ns(r->clock) - r->begun_ns,
+        .samples = status == 0 ? s->samples : atomic_load(&active->watch.samples),
+        .series = s->series,
+        .memory_bytes = status == 0 ? s->memory_bytes : atomic_load(&active->watch.memory_bytes),
+        .status = status};
+    top_queries_add(&api->top, p->query,
+        &(struct top_query_record){.ended_ms = clock_now_ms(r->clock),
+            .range_s = (slow.end_ms - slow.start_ms) / 1000,
+            .took_ns = slow.took_ns,
+            .memory_bytes = slow.memory_bytes});
+    int64_t slow_ms = atomic_load(&api->slow_ms);
+    if (slow_ms > 0 && slow.took_ns >= slow_ms * 1000000 && api->program.slow_query != NULL) {
+        api->program.slow_query(api->program.context, &slow);
+    }
+}
+
+/* Evaluates and answers, in the list of running queries meanwhile. */
+static void run_query(struct api_request *r, struct query_params *p, const struct query_times *t)
+{
+    const struct api_backend *backend = &r->api->backend;
+    struct active_query active = {.start_ms = t->start_ms,
+        .end_ms = t->end_ms,
+        .step_ms = t->step_ms,
+        .watch = {.abandoned = is_abandoned, .context = r->exchange}};
+    active_query_describe(&active, p->query, http_exchange_client(r->exchange),
+        http_exchange_remote(r->exchange), r->begun_ns);
+    p->options.watch = &active.watch;
+    struct engine_result result = {0};
+    struct err e = ERR_INIT;
+    active_queries_begin(&r->api->active, &active);
+    int status = t->step_ms > 0 ? engine_range(backend->engine, backend->reads, p->query,
+                                      t->start_ms, t->end_ms, t->step_ms, &p->options, &result, &e)
+                                : engine_instant(backend->engine, backend->reads, p->query,
+                                      t->end_ms, &p->options, &result, &e);
+    active_queries_end(&r->api->active, &active);
+    note_query(r, p, &active, &result, status);
+    if (status != 0) {
+        fail_query(r, &e);
+    } else {
+        answer_result(r, p, &result);
+    }
+    engine_result_release(&result);
 }
 
 void api_query_instant(struct api_request *r)
 {
-    const struct api_backend *backend = &r->api->backend;
     struct query_params p;
-    int64_t time_ms;
-    if (!read_params(r, &p) || !param_time(r, "time", clock_now_ms(r->clock), &time_ms)) {
-        return;
+    struct query_times t = {0};
+    if (read_params(r, &p) && param_time(r, "time", clock_now_ms(r->clock), &t.end_ms)) {
+        t.start_ms = t.end_ms;
+        run_query(r, &p, &t);
     }
-    struct engine_result result;
-    struct err e = ERR_INIT;
-    if (engine_instant(
-            backend->engine, backend->reads, p.query, time_ms, &p.options, &result, &e) != 0) {
-        fail_query(r, &e);
-        return;
-    }
-    answer_result(r, &p, &result);
-    engine_result_release(&result);
 }
 
 /* The steps of a range query. */
-static bool read_range(
-    struct api_request *r, int64_t *start_ms_out, int64_t *end_ms_out, int64_t *step_ms_out)
+static bool read_range(struct api_request *r, struct query_times *t)
 {
     struct err e = ERR_INIT;
-    if (!param_required_time(r, "start", start_ms_out) ||
-        !param_required_time(r, "end", end_ms_out)) {
+    if (!param_required_time(r, "start", &t->start_ms) ||
+        !param_required_time(r, "end", &t->end_ms)) {
         return false;
     }
-    if (*end_ms_out < *start_ms_out) {
+    if (t->end_ms < t->start_ms) {
         api_fail(r, API_ERROR_BAD_DATA,
             "invalid parameter \"end\": end timestamp must not be before start time");
         return false;
     }
     struct str step = http_exchange_param(r->exchange, "step");
-    if (api_parse_duration(step.len > 0 ? step : STR(""), step_ms_out, &e) != 0) {
+    if (api_parse_duration(step.len > 0 ? step : STR(""), &t->step_ms, &e) != 0) {
         api_fail(r, API_ERROR_BAD_DATA, "invalid parameter \"step\": %s", e.message);
         return false;
     }
-    if (*step_ms_out <= 0) {
+    if (t->step_ms <= 0) {
         api_fail(r, API_ERROR_BAD_DATA,
             "invalid parameter \"step\": zero or negative query resolution step widths are not "
             "accepted. Try a positive integer");
         return false;
     }
-    if ((*end_ms_out - *start_ms_out) / *step_ms_out > RANGE_POINTS_MAX) {
+    if ((t->end_ms - t->start_ms) / t->step_ms > RANGE_POINTS_MAX) {
         api_fail(r, API_ERROR_BAD_DATA,
             "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query "
             "resolution (?step=XX)");
@@ -117,21 +179,11 @@ static bool read_range(
 
 void api_query_range(struct api_request *r)
 {
-    const struct api_backend *backend = &r->api->backend;
     struct query_params p;
-    int64_t start_ms, end_ms, step_ms;
-    if (!read_range(r, &start_ms, &end_ms, &step_ms) || !read_params(r, &p)) {
-        return;
+    struct query_times t;
+    if (read_range(r, &t) && read_params(r, &p)) {
+        run_query(r, &p, &t);
     }
-    struct engine_result result;
-    struct err e = ERR_INIT;
-    if (engine_range(backend->engine, backend->reads, p.query, start_ms, end_ms, step_ms,
-            &p.options, &result, &e) != 0) {
-        fail_query(r, &e);
-        return;
-    }
-    answer_result(r, &p, &result);
-    engine_result_release(&result);
 }
 
 void api_format_query(struct api_request *r)

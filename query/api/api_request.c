@@ -152,10 +152,13 @@ void api_answer_send(struct api_request *r, struct api_answer *a, const struct a
     int status = strbuf_error(&a->body);
     if (status != 0) {
         strbuf_release(&a->body);
-        api_fail(r, status == ERR_LIMIT ? API_ERROR_EXECUTION : API_ERROR_INTERNAL,
-            status == ERR_LIMIT ? "the answer is larger than %zu bytes; ask for less"
-                                : "memory is too short to write the answer of up to %zu bytes",
-            STRBUF_LIMIT_DEFAULT);
+        if (status == ERR_LIMIT) {
+            api_fail(r, API_ERROR_EXECUTION, "the answer is larger than %zu bytes; ask for less",
+                STRBUF_LIMIT_DEFAULT);
+        } else {
+            api_fail(r, API_ERROR_UNAVAILABLE,
+                "memory is too short to write the answer; ask for less, or try again later");
+        }
         return;
     }
     api_reply(r, 200, JSON_TYPE, &a->body);

@@ -46,6 +46,14 @@ const struct api_route api_routes[] = {
         "Which metrics, labels and pairs have the most series."},
     {"GET", "/api/v1/status/walreplay", api_status_walreplay, DIRECT, true, UNTIMED, "",
         "Whether the write-ahead log is still being replayed."},
+    {"GET", "/api/v1/status/active_queries", api_active_queries, DIRECT, false, UNTIMED, "",
+        "The queries that run now: text, client, age, samples and memory so far."},
+    {"GET", "/api/v1/status/top_queries", api_top_queries, QUERY, false, UNTIMED,
+        "topN, maxLifetime",
+        "Which of the last queries were asked most, took longest, took most memory; "
+        "VictoriaMetrics' form."},
+    {"POST PUT", "/api/v1/admin/kill_query", api_kill_query, DIRECT, false, UNTIMED, "id",
+        "Ends a query that runs; answers 204, or 404 when it does not run any more."},
     {"POST PUT", "/api/v1/admin/tsdb/compact", api_compact, QUERY, false, UNTIMED, "",
         "Seals and merges everything now; answers 204 when done."},
 

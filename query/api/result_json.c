@@ -3,6 +3,7 @@
  */
 #include "api/result_json.h"
 
+#include "base/err.h"
 #include "base/fpconv.h"
 
 void result_json_labels(struct json_writer *json, const struct labels *labels)
@@ -173,15 +174,30 @@ static void write_matrix_element(struct json_writer *json, const struct engine_s
     json_end(json);
 }
 
-static size_t write_series(
-    struct json_writer *json, const struct engine_result *result, size_t series_max)
+/* Charges what the text has grown by; false, with the buffer's error set, when that is too much. */
+static bool charge_text(struct strbuf *out, const struct result_json_options *options)
+{
+    size_t charged = options->charged != NULL ? *options->charged : 0;
+    if (options->memory == NULL || out->cap <= charged) {
+        return true;
+    }
+    if (memory_budget_charge(options->memory, out->cap - charged) != 0) {
+        out->error = ERR_BUSY;
+        return false;
+    }
+    *options->charged = out->cap;
+    return true;
+}
+
+static size_t write_series(struct json_writer *json, const struct engine_result *result,
+    const struct result_json_options *options)
 {
     size_t count = result->series_count;
-    if (series_max != 0 && count > series_max) {
-        count = series_max;
+    if (options->series_max != 0 && count > options->series_max) {
+        count = options->series_max;
     }
     json_begin_array(json);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && charge_text(json->out, options); i++) {
         if (result->type == PROMQL_MATRIX) {
             write_matrix_element(json, &result->series[i]);
         } else {
@@ -245,7 +261,7 @@ bool result_json_write(struct json_writer *json, const struct engine_result *res
     json_cstring(json, promql_type_name(result->type));
     json_key(json, "result");
     if (result->type == PROMQL_VECTOR || result->type == PROMQL_MATRIX) {
-        written = write_series(json, result, options->series_max);
+        written = write_series(json, result, options);
     } else {
         write_scalar(json, result);
     }

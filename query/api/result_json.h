@@ -21,9 +21,14 @@ struct result_json_options {
     size_t series_max; /* of vectors and matrices; 0 = all */
     bool with_statistics;
     int64_t execution_ns; /* the whole query, for the statistics */
+    /* What the text takes is charged here, as it grows, and added to *charged for whoever frees the text
+     * to discharge. NULL: not charged. */
+    struct memory_budget *memory;
+    size_t *charged;
 };
 
-/* Writes the object. Returns whether series were left out. */
+/* Writes the object. Returns whether series were left out. The buffer's error is ERR_BUSY when the budget
+ * is used up. */
 bool result_json_write(struct json_writer *json, const struct engine_result *result,
     const struct result_json_options *options);
 

@@ -29,11 +29,11 @@
 #include "base/workpool.h"
 #include "server/maintenance.h"
 #include "server/server_metrics.h"
+#include "server/slow_query.h"
 
 enum {
     /* Requests that wait in a lane; more are answered 503. */
     INGEST_QUEUE_MAX = 256,
-    QUERY_QUEUE_MAX = 1024,
     INGEST_THREADS_MAX = 8,
     QUERY_THREADS_MIN = 4,
 };
@@ -93,7 +93,8 @@ static void apply_live(struct server *s, const struct server_config *config)
 {
     struct api_query_limits limits = {.lookback_ms = config->query.lookback_ms,
         .timeout_ms = config->query.timeout_ms,
-        .samples_max = (uint64_t)config->query.samples_max};
+        .samples_max = (uint64_t)config->query.samples_max,
+        .slow_ms = config->query.slow_ms};
     log_set_level(config->log_level);
     api_set_query_limits(s->api, &limits);
     tsdb_set_limits(s->db, &config->limits);
@@ -196,7 +197,7 @@ static int open_lanes(struct server *s, struct err *e)
         query = cpu_count() * 2 > QUERY_THREADS_MIN ? cpu_count() * 2 : QUERY_THREADS_MIN;
     }
     struct workpool_options ingest_lane = {"ingest", (unsigned)ingest, INGEST_QUEUE_MAX};
-    struct workpool_options query_lane = {"query", (unsigned)query, QUERY_QUEUE_MAX};
+    struct workpool_options query_lane = {"query", (unsigned)query, (size_t)config->query.queued_max};
     int status = workpool_open(&ingest_lane, &s->ingest);
     if (status == 0) {
         status = workpool_open(&query_lane, &s->query);
@@ -211,6 +212,7 @@ static int open_http(struct server *s, struct err *e)
                                   .write_flags = write_flags,
                                   .write_config = write_config,
                                   .reload = reload,
+                                  .slow_query = slow_query_log,
                                   .data_path = config->data,
                                   .retention_ms = config->storage.retention_ms}};
     int status = api_new(&api, &s->api);
@@ -219,6 +221,7 @@ static int open_http(struct server *s, struct err *e)
     }
     struct http_server_options http = {.address = config->listen,
         .lanes = {[HTTP_LANE_INGEST] = s->ingest, [HTTP_LANE_QUERY] = s->query},
+        .fair = {[HTTP_LANE_QUERY] = true},
         .connections_max = (size_t)config->web.connections_max,
         .body_max = (size_t)config->web.body_bytes_max,
         .cors_origin = config->web.cors_origin,
@@ -260,6 +263,16 @@ static void log_store(const struct server *s)
     }
 }
 
+/* As it is configured, or half of the machine's memory. */
+static size_t memory_total(const struct server_query_config *query)
+{
+    if (query->memory_total_bytes > 0) {
+        return (size_t)query->memory_total_bytes;
+    }
+    long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+    return pages > 0 && page_bytes > 0 ? (size_t)pages / 2 * (size_t)page_bytes : 0;
+}
+
 static int serve(struct server *s, struct err *e)
 {
     const struct server_query_config *query = &s->initial->config.query;
@@ -267,7 +280,9 @@ static int serve(struct server *s, struct err *e)
     struct engine_options engine = {.lookback_ms = query->lookback_ms,
         .timeout_ms = INT64_MAX / 1000000,
         .samples_max = UINT64_MAX,
-        .memory_bytes = (size_t)query->memory_bytes};
+        .memory_bytes = (size_t)query->memory_bytes,
+        .memory_total_bytes = memory_total(query),
+        .cost_max = (uint64_t)query->cost_max};
     server_config_features(&s->initial->config, &engine);
     int status = engine_new(&engine, &s->engine);
     if (status != 0) {
@@ -279,7 +294,7 @@ static int serve(struct server *s, struct err *e)
         .writes = tsdb_appender_source(s->db),
         .db = s->db};
     apply_live(s, &s->initial->config);
-    s->metrics = (struct server_metrics){s->db, s->ingest, s->query};
+    s->metrics = (struct server_metrics){s->db, s->ingest, s->query, s->engine};
     server_metrics_begin(&s->metrics);
     s->metrics_begun = true;
     api_serve(s->api, &backend);

@@ -114,6 +114,14 @@ static const struct config_field query_fields[] = {
         .min = 0,
         .max = 1024,
         .help = "Queries that run at once; others wait. 0: twice the CPUs, at least 4."},
+    {.key = "max_queued",
+        .kind = CONFIG_INTEGER,
+        .offset = QUERY(queued_max),
+        .default_text = "128",
+        .min = 0,
+        .max = 100000,
+        .help = "Queries that may wait for their turn; more get 503. One client has half of the "
+                "places."},
     {.key = "max_samples",
         .kind = CONFIG_INTEGER,
         .offset = QUERY(samples_max),
@@ -128,6 +136,29 @@ static const struct config_field query_fields[] = {
         .min = INT64_C(1) << 20,
         .max = INT64_C(1) << 40,
         .help = "Memory one query may take."},
+    {.key = "max_memory_total",
+        .kind = CONFIG_BYTES,
+        .offset = QUERY(memory_total_bytes),
+        .default_text = "0",
+        .min = 0,
+        .max = INT64_C(1) << 44,
+        .help = "Memory all queries and their answers may take together; who comes when it is used "
+                "up gets 503. 0: half of the machine's."},
+    {.key = "max_cost",
+        .kind = CONFIG_INTEGER,
+        .offset = QUERY(cost_max),
+        .default_text = "2000000000",
+        .min = 1,
+        .max = INT64_C(1) << 60,
+        .help = "Samples to read and points to compute, estimated from the index before a query "
+                "begins; one that would need more gets 422."},
+    {.key = "log_slow",
+        .kind = CONFIG_DURATION,
+        .offset = QUERY(slow_ms),
+        .default_text = "10s",
+        .min = 0,
+        .max = DAY_MS,
+        .help = "Queries that take so long are logged, a line each; 0 logs none. Reloadable."},
     {0},
 };
 
@@ -281,7 +312,8 @@ const struct config_field server_config_fields[] = {
 /* Settings that a running server takes over; the others wait for a restart. */
 static bool is_live(const struct config_field *f)
 {
-    static const char *const live[] = {"log_level", "timeout", "lookback_delta", "max_samples"};
+    static const char *const live[] = {
+        "log_level", "timeout", "lookback_delta", "max_samples", "log_slow"};
     for (size_t i = 0; i < sizeof(live) / sizeof(live[0]); i++) {
         if (strcmp(f->key, live[i]) == 0) {
             return true;
@@ -353,7 +385,8 @@ void server_flags_init(struct server_flags *flags, struct flag table[SERVER_FLAG
         .query_timeout_ms = -1,
         .lookback_ms = -1,
         .concurrency_max = -1,
-        .samples_max = -1};
+        .samples_max = -1,
+        .slow_ms = -1};
     const struct flag rows[] = {
         {"config", FLAG_STRING, &flags->config, "FILE", "Settings in YAML; none are needed.", 0, 0},
         {"data", FLAG_STRING, &flags->data, "DIR", "Directory of the store (default ./data).", 0,
@@ -372,6 +405,8 @@ void server_flags_init(struct server_flags *flags, struct flag table[SERVER_FLAG
             "Samples one query may hold in memory (default 50000000).", 1, INT64_C(1) << 40},
         {"query.lookback-delta", FLAG_DURATION, &flags->lookback_ms, "DURATION",
             "How long a sample stands for the present (default 5m).", 1, YEAR_MS},
+        {"query-log-slow", FLAG_DURATION, &flags->slow_ms, "DURATION",
+            "Queries that take so long are logged (default 10s; 0: none).", 0, DAY_MS},
         {"web.route-prefix", FLAG_STRING, &flags->route_prefix, "PATH", "Stands before every path.",
             0, 0},
         {"log-level", FLAG_STRING, &flags->log_level, "LEVEL",
@@ -439,6 +474,7 @@ static int take_flags(struct arena *arena, const struct server_flags *flags,
     take_number(&config->query.lookback_ms, flags->lookback_ms);
     take_number(&config->query.concurrency_max, flags->concurrency_max);
     take_number(&config->query.samples_max, flags->samples_max);
+    take_number(&config->query.slow_ms, flags->slow_ms);
     if (flags->log_level != NULL &&
         log_level_parse(str_of(flags->log_level), &config->log_level) != 0) {
         return err_set(e, ERR_INVALID, -1,

@@ -29,8 +29,12 @@ struct server_storage_config {
 struct server_query_config {
     int64_t timeout_ms, lookback_ms;
     int64_t concurrency_max; /* 0 = by the number of CPUs */
+    int64_t queued_max;
     int64_t samples_max;
     int64_t memory_bytes;
+    int64_t memory_total_bytes; /* 0 = by the machine's memory */
+    int64_t cost_max;
+    int64_t slow_ms; /* 0 = none are logged */
 };
 
 struct server_web_config {
@@ -54,6 +58,7 @@ struct server_flags {
     const char *config, *data, *listen, *log_level, *route_prefix;
     const char *print_reference;
     int64_t retention_ms, query_timeout_ms, lookback_ms, concurrency_max, samples_max;
+    int64_t slow_ms;
     struct flag_strings features;
     bool version, help, check_config;
 };

@@ -92,6 +92,9 @@ static void collect(void *context, struct strbuf *out)
         "# TYPE sonde_lane_requests gauge\n"
         "sonde_lane_requests{lane=\"ingest\"} %zu\nsonde_lane_requests{lane=\"query\"} %zu\n",
         workpool_depth(source->ingest), workpool_depth(source->query));
+    write_metric(out, "sonde_query_memory_bytes", "gauge",
+        "Memory that running queries and their answers take.",
+        (double)memory_budget_used(engine_memory(source->engine)));
     strbuf_add_c(out, "# HELP sonde_build_info Version of the program; the value is always 1.\n"
                       "# TYPE sonde_build_info gauge\n"
                       "sonde_build_info{version=\"" SONDE_VERSION "\"} 1\n");

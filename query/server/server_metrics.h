@@ -3,11 +3,13 @@
 #define SONDE_QUERY_SERVER_METRICS_H
 
 #include "base/workpool.h"
+#include "query/engine.h"
 #include "tsdb/tsdb.h"
 
 struct server_metrics {
     struct tsdb *db;
     struct workpool *ingest, *query;
+    struct engine *engine;
 };
 
 /* `source` is borrowed until server_metrics_end. */
