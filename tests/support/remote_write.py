@@ -33,10 +33,64 @@ def sample(time_ms, value):
     return field(2, b"\x09" + struct.pack("<d", value) + b"\x10" + varint(time_ms))
 
 
+def svarint(number):
+    return varint(number << 1 ^ number >> 63)
+
+
+def double(tag, value):
+    """A double."""
+    return varint(tag << 3 | 1) + struct.pack("<d", value)
+
+
+class Histogram:
+    """A native histogram: counts by the index of their bucket. With `floats` the counts are doubles."""
+
+    def __init__(self, total, schema=0, positive=None, negative=None, zero_count=0, zero_threshold=0.0,
+                 hint=0, floats=False):
+        self.sum = total
+        self.schema = schema
+        self.positive = positive or {}
+        self.negative = negative or {}
+        self.zero_count = zero_count
+        self.zero_threshold = zero_threshold
+        self.hint = hint  # 0 unknown, 1 reset, 2 no reset, 3 gauge
+        self.floats = floats
+
+    def count(self):
+        return sum(self.positive.values()) + sum(self.negative.values()) + self.zero_count
+
+    def side(self, buckets, span_tag):
+        """Spans, and counts: deltas of integers or plain doubles in the two tags that follow."""
+        spans, counts, before, end = b"", b"", 0, None
+        indexes = sorted(buckets)
+        begins = [i for i in indexes if i - 1 not in buckets]
+        for begin in begins:
+            length = next(n for n in range(1, len(indexes) + 1) if begin + n not in buckets)
+            offset = begin if end is None else begin - end
+            end = begin + length
+            spans += field(span_tag, b"\x08" + svarint(offset) + b"\x10" + varint(length))
+        for index in indexes:
+            counts += struct.pack("<d", buckets[index]) if self.floats else svarint(buckets[index] - before)
+            before = buckets[index]
+        return spans + field(span_tag + (2 if self.floats else 1), counts)
+
+    def encode(self, time_ms):
+        def whole(tag, value):
+            return double(tag + 1, value) if self.floats else varint(tag << 3) + varint(value)
+
+        body = whole(1, self.count()) + double(3, self.sum) + b"\x20" + svarint(self.schema)
+        body += double(5, self.zero_threshold) + whole(6, self.zero_count)
+        body += self.side(self.negative, 8) + self.side(self.positive, 11)
+        return field(4, body + b"\x70" + varint(self.hint) + b"\x78" + varint(time_ms))
+
+
 def series(labels, samples):
-    """`labels` is a mapping, sorted here; `samples` are pairs of milliseconds and value."""
+    """`labels` is a mapping, sorted here; `samples` are pairs of milliseconds and value, which may be a
+    Histogram."""
     body = b"".join(label(name, labels[name]) for name in sorted(labels))
-    return field(1, body + b"".join(sample(time_ms, value) for time_ms, value in samples))
+    for time_ms, value in samples:
+        body += value.encode(time_ms) if isinstance(value, Histogram) else sample(time_ms, value)
+    return field(1, body)
 
 
 def metadata(kind, metric, help_text, unit=""):
