@@ -2,6 +2,7 @@
 #include "base/mem.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +113,11 @@ int mem_array_grow(void **array, size_t *cap, size_t needed, size_t size, size_t
     *array = moved;
     *cap = grown;
     return 0;
+}
+
+void mem_give_back(void)
+{
+    (void)malloc_trim(0); // tells whether anything was given back
 }
 
 void mem_fail_nth(uint64_t nth)

@@ -30,6 +30,9 @@ void mem_free(void *pointer);
  * has changed. Usage: mem_array_grow((void **)&v, &cap, count + 1, sizeof(*v), V_MAX). */
 int mem_array_grow(void **array, size_t *cap, size_t needed, size_t size, size_t limit);
 
+/* Gives free memory back to the kernel, as far as the allocator can: after much was freed at once. */
+void mem_give_back(void);
+
 /* For allocations made inside libraries, so that their frees can be paired by hand. */
 void mem_free_foreign(void *pointer);
 

@@ -21,6 +21,7 @@
     X(LABELS_PER_SERIES, labels_per_series)                                                        \
     X(LABEL_NAME_BYTES, label_name_bytes)                                                          \
     X(LABEL_VALUE_BYTES, label_value_bytes)                                                        \
+    X(MEMORY, memory)                                                                              \
     X(SERIES, series)                                                                              \
     X(SERIES_PER_TARGET, series_per_target)                                                        \
     X(SERIES_PER_METRIC, series_per_metric)                                                        \
@@ -34,7 +35,7 @@ enum series_limit {
         SERIES_LIMIT_COUNT,
 };
 
-/* 0 = no limit, in each. */
+/* 0 = no limit, in each. `memory` has no number here: it holds while tsdb_set_memory_short says so. */
 struct series_limits {
     int64_t labels_per_series;
     int64_t label_name_bytes, label_value_bytes;

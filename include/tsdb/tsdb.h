@@ -83,6 +83,10 @@ int tsdb_metadata(struct tsdb *db, struct str metric,
 
 /* Replaces the limits; series that are there stay. From any thread. */
 void tsdb_set_limits(struct tsdb *db, const struct series_limits *limits);
+/* While memory is short no new series is made (limit `memory`). From any thread. */
+void tsdb_set_memory_short(struct tsdb *db, bool is_short);
+/* Gives memory back: seals all that can be sealed, empties caches. */
+int tsdb_relieve(struct tsdb *db, struct err *e);
 
 struct tsdb_statistics {
     uint64_t targets, shapes, series; /* in the head's tables */

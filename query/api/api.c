@@ -12,6 +12,25 @@ struct api_route_context {
     size_t index;
 };
 
+/* Writes and queries take memory as they like; everything else is small, and wanted most when memory is
+ * short. */
+static bool is_admitted(const struct api *api, const struct api_route *row)
+{
+    bool takes_memory = row->lane == HTTP_LANE_INGEST || row->timing == API_TIMING_QUERY;
+    return !takes_memory || api->program.admit == NULL || api->program.admit(api->program.context);
+}
+
+static void turn_away(struct api_request *r, const struct api_route *row)
+{
+    static const char *const sentence = "The server is near its memory limit; try again soon.";
+    if (row->lane == HTTP_LANE_INGEST) {
+        http_exchange_set_header(r->exchange, "Retry-After", "1");
+        api_reply_text(r, 503, sentence);
+    } else {
+        api_fail(r, API_ERROR_UNAVAILABLE, "%s", sentence);
+    }
+}
+
 static void dispatch(struct http_exchange *x, void *context)
 {
     const struct api_route_context *route = context;
@@ -25,7 +44,9 @@ static void dispatch(struct http_exchange *x, void *context)
     };
     const struct api_route *row = &api_routes[route->index];
     int stage = atomic_load_explicit(&api->stage, memory_order_acquire);
-    if (stage == API_SERVING || row->before_ready) {
+    if (stage == API_SERVING && !is_admitted(api, row)) {
+        turn_away(&r, row);
+    } else if (stage == API_SERVING || row->before_ready) {
         row->handler(&r);
     } else {
         http_exchange_set_header(x, "Retry-After", "1");

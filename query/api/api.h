@@ -45,6 +45,8 @@ struct api_program {
     /* Reads the configuration again; on failure the old one stays in force. */
     int (*reload)(void *context, struct err *e);
     void (*slow_query)(void *context, const struct api_slow_query *query);
+    /* May a write or a query begin, as far as memory goes? Otherwise it is answered 503. */
+    bool (*admit)(void *context);
     const char *data_path;
     int64_t retention_ms; /* 0 = for ever */
 };

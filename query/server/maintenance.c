@@ -25,6 +25,7 @@ enum {
 
 struct maintenance {
     struct tsdb *db;
+    struct memory_guard *guard; /* may be NULL */
     pthread_t thread;
     struct lock lock; /* guards stopping */
     struct lock_condition changed;
@@ -47,6 +48,12 @@ static bool is_stopping(struct maintenance *m)
 static int run_steps(struct maintenance *m, struct err *e)
 {
     bool more = true;
+    if (m->guard != NULL && memory_guard_wants_relief(m->guard)) {
+        int status = tsdb_relieve(m->db, e);
+        if (status != 0) {
+            return status;
+        }
+    }
     while (more && !is_stopping(m)) {
         more = false;
         int status = tsdb_maintain(m->db, &more, e);
@@ -100,13 +107,15 @@ static void release(struct maintenance *m)
     mem_free(m);
 }
 
-int maintenance_start(struct tsdb *db, struct maintenance **maintenance_out)
+int maintenance_start(
+    struct tsdb *db, struct memory_guard *guard, struct maintenance **maintenance_out)
 {
     struct maintenance *m = mem_calloc(1, sizeof(*m));
     if (m == NULL) {
         return ERR_NOMEM;
     }
     m->db = db;
+    m->guard = guard;
     lock_init(&m->lock, LOCK_RANK_LEAF);
     lock_condition_init(&m->changed);
     (void)metrics_register(&failures); /* a full registry shows less and breaks nothing */

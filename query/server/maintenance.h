@@ -3,13 +3,16 @@
 #ifndef SONDE_QUERY_MAINTENANCE_H
 #define SONDE_QUERY_MAINTENANCE_H
 
+#include "server/memory_guard.h"
 #include "tsdb/tsdb.h"
 
 struct maintenance;
 
-/* The store is borrowed until maintenance_stop. 0, ERR_NOMEM, or ERR_LIMIT when there is no thread to
+/* Store and guard (may be NULL) are borrowed until maintenance_stop; when the guard wants it, the store
+ * gives memory back. 0, ERR_NOMEM, or ERR_LIMIT when there is no thread to
  * be had. */
-int maintenance_start(struct tsdb *db, struct maintenance **maintenance_out);
+int maintenance_start(
+    struct tsdb *db, struct memory_guard *guard, struct maintenance **maintenance_out);
 /* After the step that is running. Accepts NULL. */
 void maintenance_stop(struct maintenance *m);
 

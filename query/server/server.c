@@ -5,8 +5,9 @@
  *   2 lanes, API, HTTP           a port in use is told before a long replay; until the store is there,
  *                                health checks are answered and everything else is 503
  *   3 store                      replays; locked or not writable is told here
- *   4 engine, API serves         from now on ready
- *   5 maintenance, signals
+ *   4 memory guard               asks the store to hold back, so after it
+ *   5 engine, API serves         from now on ready
+ *   6 maintenance, signals
  *
  * Stopping goes the other way: queries are canceled, HTTP takes no more and waits for what runs, then
  * the lanes end, maintenance ends, the store seals.
@@ -27,7 +28,9 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/workpool.h"
+#include "server/host_memory.h"
 #include "server/maintenance.h"
+#include "server/memory_guard.h"
 #include "server/server_metrics.h"
 #include "server/slow_query.h"
 
@@ -57,6 +60,7 @@ struct server {
     struct http_server *http;
     struct tsdb *db;
     struct engine *engine;
+    struct memory_guard *memory; /* NULL: nothing is known about memory */
     struct maintenance *maintenance;
     struct server_metrics metrics;
     bool metrics_begun;
@@ -178,6 +182,46 @@ static void write_flags(void *context, struct json_writer *out)
     }
 }
 
+/* ---- Memory ---- */
+
+/* Of what there is, when nothing else is said: room for the kernel's caches, which reads live on. */
+enum { MEMORY_SHARE_PERCENT = 80 };
+
+static int read_memory(void *context, uint64_t *used_out)
+{
+    (void)context;
+    return host_memory_used(vfs_posix(), used_out);
+}
+
+static void on_memory_level(void *context, enum memory_level level)
+{
+    struct server *s = context;
+    tsdb_set_memory_short(s->db, level != MEMORY_GOOD);
+}
+
+static bool admit(void *context)
+{
+    struct server *s = context;
+    return s->memory == NULL || memory_guard_admit(s->memory);
+}
+
+/* Before the API serves, after the store is open. */
+static int open_memory_guard(struct server *s, struct err *e)
+{
+    uint64_t limit = (uint64_t)s->initial->config.memory_limit;
+    if (limit == 0) {
+        limit = host_memory_ceiling(vfs_posix()) / 100 * MEMORY_SHARE_PERCENT;
+    }
+    if (limit == 0) {
+        LOG_WARN("server: how much memory there is cannot be read; there is no limit");
+        return 0;
+    }
+    const struct memory_guard_options options = {
+        .limit_bytes = limit, .read = read_memory, .changed = on_memory_level, .context = s};
+    int status = memory_guard_new(&options, &s->memory);
+    return status != 0 ? err_set(e, status, -1, "%s", err_text(status)) : 0;
+}
+
 /* ---- Starting ---- */
 
 static int64_t cpu_count(void)
@@ -213,6 +257,7 @@ static int open_http(struct server *s, struct err *e)
                                   .write_config = write_config,
                                   .reload = reload,
                                   .slow_query = slow_query_log,
+                                  .admit = admit,
                                   .data_path = config->data,
                                   .retention_ms = config->storage.retention_ms}};
     int status = api_new(&api, &s->api);
@@ -294,7 +339,7 @@ static int serve(struct server *s, struct err *e)
         .writes = tsdb_appender_source(s->db),
         .db = s->db};
     apply_live(s, &s->initial->config);
-    s->metrics = (struct server_metrics){s->db, s->ingest, s->query, s->engine};
+    s->metrics = (struct server_metrics){s->db, s->ingest, s->query, s->engine, s->memory};
     server_metrics_begin(&s->metrics);
     s->metrics_begun = true;
     api_serve(s->api, &backend);
@@ -332,11 +377,12 @@ static int open_all(struct server *s, struct err *e)
         return err_set(e, status, -1, "cannot make the event loop: %s", err_text(status));
     }
     if ((status = open_lanes(s, e)) != 0 || (status = open_http(s, e)) != 0 ||
-        (status = open_store(s, e)) != 0 || (status = serve(s, e)) != 0) {
+        (status = open_store(s, e)) != 0 || (status = open_memory_guard(s, e)) != 0 ||
+        (status = serve(s, e)) != 0) {
         return status;
     }
     log_store(s);
-    status = maintenance_start(s->db, &s->maintenance);
+    status = maintenance_start(s->db, s->memory, &s->maintenance);
     if (status != 0) {
         return err_set(e, status, -1, "cannot start maintenance: %s", err_text(status));
     }
@@ -386,6 +432,7 @@ int server_close(struct server *s, struct err *e)
     workpool_close(s->ingest);
     maintenance_stop(s->maintenance);
     int status = tsdb_close(s->db, e);
+    memory_guard_free(s->memory);
     engine_free(s->engine);
     api_free(s->api);
     loop_free(s->loop);

@@ -274,6 +274,15 @@ const struct config_field server_config_fields[] = {
         .offset = TOP(data),
         .default_text = "./data",
         .help = "Directory of the store; made when missing. One server at a time."},
+    {.key = "memory_limit",
+        .kind = CONFIG_BYTES,
+        .offset = TOP(memory_limit),
+        .default_text = "0",
+        .min = 0,
+        .max = INT64_C(1) << 50,
+        .help = "Memory the process may take. 0: four fifths of what the host or its container "
+                "has. See "
+                "below."},
     {.key = "log_level",
         .kind = CONFIG_CUSTOM,
         .offset = TOP(log_level),
@@ -381,7 +390,8 @@ void server_config_features(const struct server_config *config, struct engine_op
 
 void server_flags_init(struct server_flags *flags, struct flag table[SERVER_FLAGS_MAX])
 {
-    *flags = (struct server_flags){.retention_ms = -1,
+    *flags = (struct server_flags){.memory_limit = -1,
+        .retention_ms = -1,
         .query_timeout_ms = -1,
         .lookback_ms = -1,
         .concurrency_max = -1,
@@ -395,6 +405,9 @@ void server_flags_init(struct server_flags *flags, struct flag table[SERVER_FLAG
             "Where to listen (default 127.0.0.1:9095).", 0, 0},
         {"retention", FLAG_DURATION, &flags->retention_ms, "DURATION",
             "How long samples are kept (default 30d; 0: for ever).", 0, 1000 * YEAR_MS},
+        {"memory-limit", FLAG_BYTES, &flags->memory_limit, "SIZE",
+            "Memory the process may take (default: four fifths of what there is).", 0,
+            INT64_C(1) << 50},
         {"enable-feature", FLAG_STRINGS, &flags->features, "LIST",
             "Features by name, with commas between; all.", 0, 0},
         {"query.timeout", FLAG_DURATION, &flags->query_timeout_ms, "DURATION",
@@ -469,6 +482,7 @@ static int take_flags(struct arena *arena, const struct server_flags *flags,
     take_text(&config->data, flags->data);
     take_text(&config->listen, flags->listen);
     take_text(&config->web.route_prefix, flags->route_prefix);
+    take_number(&config->memory_limit, flags->memory_limit);
     take_number(&config->storage.retention_ms, flags->retention_ms);
     take_number(&config->query.timeout_ms, flags->query_timeout_ms);
     take_number(&config->query.lookback_ms, flags->lookback_ms);

@@ -45,6 +45,7 @@ struct server_web_config {
 
 struct server_config {
     const char *listen, *data;
+    int64_t memory_limit; /* bytes; 0 = by what the host or container has */
     enum log_level log_level;
     struct server_storage_config storage;
     struct server_query_config query;
@@ -57,7 +58,7 @@ struct server_config {
 struct server_flags {
     const char *config, *data, *listen, *log_level, *route_prefix;
     const char *print_reference;
-    int64_t retention_ms, query_timeout_ms, lookback_ms, concurrency_max, samples_max;
+    int64_t memory_limit, retention_ms, query_timeout_ms, lookback_ms, concurrency_max, samples_max;
     int64_t slow_ms;
     struct flag_strings features;
     bool version, help, check_config;

@@ -83,10 +83,29 @@ static void write_store(struct strbuf *out, struct tsdb *db)
     }
 }
 
+static void write_memory(struct strbuf *out, struct memory_guard *guard)
+{
+    struct memory_guard_statistics memory;
+    memory_guard_statistics(guard, &memory);
+    write_metric(out, "sonde_memory_limit_bytes", "gauge", "Memory the process may take.",
+        (double)memory.limit_bytes);
+    write_metric(out, "sonde_memory_used_bytes", "gauge", "Memory when it was last looked at.",
+        (double)memory.used_bytes);
+    write_metric(out, "sonde_memory_level", "gauge",
+        "0 good, 1 soft: no new series, 2 hard: no writes and queries.", (double)memory.level);
+    write_metric(out, "sonde_memory_turned_away_total", "counter",
+        "Writes and queries answered 503 for want of memory.", (double)memory.turned_away);
+    write_metric(out, "sonde_memory_reliefs_total", "counter",
+        "Times that memory was given back early.", (double)memory.reliefs);
+}
+
 static void collect(void *context, struct strbuf *out)
 {
     struct server_metrics *source = context;
     write_store(out, source->db);
+    if (source->memory != NULL) {
+        write_memory(out, source->memory);
+    }
     strbuf_addf(out,
         "# HELP sonde_lane_requests Requests that wait or run now.\n"
         "# TYPE sonde_lane_requests gauge\n"

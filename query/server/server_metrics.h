@@ -4,12 +4,14 @@
 
 #include "base/workpool.h"
 #include "query/engine.h"
+#include "server/memory_guard.h"
 #include "tsdb/tsdb.h"
 
 struct server_metrics {
     struct tsdb *db;
     struct workpool *ingest, *query;
     struct engine *engine;
+    struct memory_guard *memory; /* may be NULL */
 };
 
 /* `source` is borrowed until server_metrics_end. */

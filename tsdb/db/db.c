@@ -654,6 +654,11 @@ void tsdb_set_limits(struct tsdb *db, const struct series_limits *limits)
     head_set_limits(db->head, limits);
 }
 
+void tsdb_set_memory_short(struct tsdb *db, bool is_short)
+{
+    head_set_memory_short(db->head, is_short);
+}
+
 int tsdb_metadata(struct tsdb *db, struct str metric,
     int (*callback)(void *context, const struct metric_metadata *metadata), void *context)
 {

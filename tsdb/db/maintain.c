@@ -271,3 +271,12 @@ int tsdb_compact(struct tsdb *db, struct err *e)
     lock_give(&db->maintenance_lock);
     return finish(status, e, &local);
 }
+
+int tsdb_relieve(struct tsdb *db, struct err *e)
+{
+    struct err local = ERR_INIT;
+    part_cache_clear(db->cache);
+    int status = db->options.read_only ? 0 : db_seal_all(db, &local);
+    mem_give_back();
+    return finish(status, e, &local);
+}

@@ -122,6 +122,8 @@ void head_release_writes(struct head *h);
 
 /* From any thread, at any time. */
 void head_set_limits(struct head *h, const struct series_limits *limits);
+/* While it is so, no new series is made. */
+void head_set_memory_short(struct head *h, bool is_short);
 /* Stores how many samples limits have cost, when it is time or `now`; one thread at a time. */
 int head_write_overflow(struct head *h, bool now, struct err *e);
 /* New series by job. The callback runs under a lock and must be short. */

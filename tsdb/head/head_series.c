@@ -177,6 +177,11 @@ void head_set_limits(struct head *h, const struct series_limits *limits)
     lock_give(&h->limits.lock);
 }
 
+void head_set_memory_short(struct head *h, bool is_short)
+{
+    atomic_store_explicit(&h->limits.memory_short, is_short, memory_order_relaxed);
+}
+
 int head_each_job(
     struct head *h, int (*callback)(void *context, const struct job_churn *churn), void *context)
 {

@@ -2,6 +2,7 @@
  * cost nothing. */
 #include "head/series_limits.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/hash.h"
@@ -186,6 +187,12 @@ static bool labels_refuse(
     return false;
 }
 
+static bool memory_refuses(const struct limits *l, struct refusal *r)
+{
+    *r = (struct refusal){SERIES_LIMIT_MEMORY, 0, "the process", STR("")};
+    return atomic_load_explicit(&l->memory_short, memory_order_relaxed);
+}
+
 static bool values_refuse(
     const struct series_limits *m, struct index *ix, const struct new_series *s, struct refusal *r)
 {
@@ -260,10 +267,14 @@ static int write_refusal(const struct new_series *s, const struct refusal *r, st
     } else if (r->subject.len > 0) {
         strbuf_addf(&subject, " \"%.*s\"", shown(r->subject), r->subject.ptr);
     }
+    char maximum[32] = "";
+    if (r->maximum > 0) {
+        snprintf(maximum, sizeof(maximum), " (%lld)", (long long)r->maximum);
+    }
     err_set(e, ERR_LIMIT, -1,
-        "limit %s (%lld) reached by %s%s: a new series of metric \"%.*s\" is refused",
-        series_limit_name(r->limit), (long long)r->maximum, r->kind,
-        subject.data != NULL ? subject.data : "", shown(metric), metric.len > 0 ? metric.ptr : "");
+        "limit %s%s reached by %s%s: a new series of metric \"%.*s\" is refused",
+        series_limit_name(r->limit), maximum, r->kind, subject.data != NULL ? subject.data : "",
+        shown(metric), metric.len > 0 ? metric.ptr : "");
     strbuf_release(&subject);
     return ERR_LIMIT;
 }
@@ -273,8 +284,8 @@ int limits_check(struct limits *l, struct index *ix, const struct new_series *s,
 {
     struct refusal r = {0};
     *tell_out = false;
-    if (!labels_refuse(&l->settings, s, &r) && !counts_refuse(&l->settings, ix, s, &r) &&
-        !rate_refuses(l, s, now_ms, &r)) {
+    if (!labels_refuse(&l->settings, s, &r) && !memory_refuses(l, &r) &&
+        !counts_refuse(&l->settings, ix, s, &r) && !rate_refuses(l, s, now_ms, &r)) {
         return 0;
     }
     int64_t *told = &l->told_ms[r.limit];

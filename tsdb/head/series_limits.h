@@ -39,6 +39,7 @@ struct limits {
     size_t job_count;
     int64_t
         told_ms[SERIES_LIMIT_COUNT]; /* when a refusal was last logged, monotonic + 1; 0 = never */
+    atomic_bool memory_short;
     _Atomic uint64_t refused[SERIES_LIMIT_COUNT];
 };
 

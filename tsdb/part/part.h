@@ -99,6 +99,8 @@ int part_write(struct vfs *fs, const char *path, struct part_source *source,
 struct part_cache;
 int part_cache_new(size_t bytes_max, struct part_cache **cache_out);
 void part_cache_free(struct part_cache *cache);
+/* Lets go of all pages that no reader holds. */
+void part_cache_clear(struct part_cache *cache);
 
 struct part;
 

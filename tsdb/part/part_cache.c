@@ -81,14 +81,21 @@ static void drop(struct part_cache *c, struct entry *e)
     entry_unref(e);
 }
 
+void part_cache_clear(struct part_cache *c)
+{
+    lock_take(&c->lock);
+    while (c->oldest != NULL) {
+        drop(c, c->oldest);
+    }
+    lock_give(&c->lock);
+}
+
 void part_cache_free(struct part_cache *c)
 {
     if (c == NULL) {
         return;
     }
-    while (c->oldest != NULL) {
-        drop(c, c->oldest);
-    }
+    part_cache_clear(c);
     lock_release(&c->lock);
     mem_free(c);
 }

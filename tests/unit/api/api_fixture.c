@@ -59,6 +59,12 @@ void api_fixture_serve(struct api_fixture *f)
     api_serve(f->api, &backend);
 }
 
+static bool admit(void *context)
+{
+    const struct api_fixture *f = context;
+    return !f->memory_is_short;
+}
+
 void api_fixture_start(struct api_fixture *f, bool serving)
 {
     *f = (struct api_fixture){.head = STRBUF_INIT, .body = STRBUF_INIT};
@@ -72,7 +78,8 @@ void api_fixture_start(struct api_fixture *f, bool serving)
     f->sink = memory_sink_new(f->store);
     struct engine_options engine = {.features = PROMQL_FEATURES_DEFAULT};
     assert_int_equal(engine_new(&engine, &f->engine), 0);
-    struct api_options options = {.clock = &f->clock.clock};
+    struct api_options options = {
+        .clock = &f->clock.clock, .program = {.context = f, .admit = admit}};
     assert_int_equal(api_new(&options, &f->api), 0);
     if (serving) {
         api_fixture_serve(f);

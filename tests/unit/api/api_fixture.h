@@ -22,6 +22,7 @@ struct api_fixture {
     struct engine *engine;
     struct api *api;
     struct http_server *server;
+    bool memory_is_short; /* what the program says when it is asked */
     /* The last answer; text is zero-terminated. */
     unsigned status;
     struct strbuf head, body;

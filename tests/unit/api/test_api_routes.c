@@ -348,6 +348,47 @@ static void test_lifecycle(void **state)
     api_fixture_stop(&f);
 }
 
+/* Near the memory limit writes and queries come again later; everything else answers. */
+static void test_short_memory(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *method, *path;
+        unsigned good, is_short;
+    } cases[] = {
+        {"GET", "/api/v1/query?query=1", 200, 503},
+        {"GET", "/api/v1/query_range?query=1&start=0&end=1&step=1", 200, 503},
+        {"GET", "/api/v1/labels", 200, 503},
+        {"POST", "/api/v1/write", 400, 503},
+        {"GET", "/api/v1/status/buildinfo", 200, 200},
+        {"GET", "/-/healthy", 200, 200},
+        {"GET", "/-/ready", 200, 200},
+        {"GET", "/metrics", 200, 200},
+    };
+    struct api_fixture f;
+    api_fixture_start(&f, true);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        for (int is_short = 0; is_short < 2; is_short++) {
+            unsigned status = is_short ? cases[i].is_short : cases[i].good;
+            f.memory_is_short = is_short == 1;
+            api_fixture_send(&f, cases[i].method, cases[i].path, NULL, "", 0);
+            if (f.status != status) {
+                fail_msg("%s: %u instead of %u", cases[i].path, f.status, status);
+            }
+            struct str retry = api_fixture_header(&f, "Retry-After");
+            assert_true(status == 503 ? str_eq_c(retry, "1") : retry.len == 0);
+        }
+    }
+    f.memory_is_short = true;
+    assert_string_equal(api_fixture_get(&f, "/api/v1/query?query=1"),
+        "{\"status\":\"error\",\"errorType\":\"unavailable\",\"error\":\"The server is near its "
+        "memory limit; try again soon.\"}");
+    f.memory_is_short = false;
+    assert_string_equal(api_fixture_get(&f, "/api/v1/query?query=1&time=0"),
+        "{\"status\":\"success\",\"data\":{\"resultType\":\"scalar\",\"result\":[0,\"1\"]}}");
+    api_fixture_stop(&f);
+}
+
 static void test_own_metrics(void **state)
 {
     (void)state;
@@ -431,6 +472,7 @@ int main(void)
         cmocka_unit_test(test_cardinality),
         cmocka_unit_test(test_methods_and_paths),
         cmocka_unit_test(test_lifecycle),
+        cmocka_unit_test(test_short_memory),
         cmocka_unit_test(test_own_metrics),
         cmocka_unit_test(test_page),
         cmocka_unit_test(test_reference),

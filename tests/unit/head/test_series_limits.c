@@ -290,6 +290,26 @@ static void test_no_target(void **state)
     fixture_close(&f);
 }
 
+/* Short of memory no new series is made, whatever the numbers say. */
+static void test_short_memory(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct err e = ERR_INIT;
+    fixture_open(&f, &(struct series_limits){0});
+    assert_int_equal(send(&f, &(struct wanted){"m", "1", "a", "j"}, 1, &e), 0);
+    head_set_memory_short(f.head, true);
+    assert_int_equal(send(&f, &(struct wanted){"m", "2", "a", "j"}, 1, &e), ERR_LIMIT);
+    assert_string_equal(
+        e.message, "limit memory reached by the process: a new series of metric \"m\" is refused");
+    assert_int_equal(refused(&f, SERIES_LIMIT_MEMORY), 1);
+    fake_clock_advance_ms(&f.clock, 1);
+    assert_int_equal(send(&f, &(struct wanted){"m", "1", "a", "j"}, 1, &e), 0);
+    head_set_memory_short(f.head, false);
+    assert_int_equal(send(&f, &(struct wanted){"m", "2", "a", "j"}, 1, &e), 0);
+    fixture_close(&f);
+}
+
 /* ---- Hours ---- */
 
 static int see_churn(void *context, const struct job_churn *churn)
@@ -538,6 +558,7 @@ int main(void)
         cmocka_unit_test(test_boundaries),
         cmocka_unit_test(test_label_sets),
         cmocka_unit_test(test_no_target),
+        cmocka_unit_test(test_short_memory),
         cmocka_unit_test(test_hours),
         cmocka_unit_test(test_restart_is_no_churn),
         cmocka_unit_test(test_overflow),

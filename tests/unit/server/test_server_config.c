@@ -64,10 +64,10 @@ static void test_flags_win(void **state)
     struct flag table[SERVER_FLAGS_MAX];
     struct err e = ERR_INIT;
     const char *argv[] = {"sonde-server", "--listen=:1", "--retention", "0", "--query.timeout=3s",
-        "--log-level", "warn", "--enable-feature=promql-delayed-name-removal, all"};
+        "--log-level", "warn", "--memory-limit=3MiB", "--enable-feature=promql-delayed-name-removal, all"};
     arena_init(&arena, 0);
     server_flags_init(&flags, table);
-    assert_int_equal(flags_parse(table, 8, (char **)(uintptr_t)argv, NULL, 0, NULL, &e), 0);
+    assert_int_equal(flags_parse(table, 9, (char **)(uintptr_t)argv, NULL, 0, NULL, &e), 0);
     assert_int_equal(load(&arena,
                          "listen: ':2'\ndata: /d\nlog_level: debug\n"
                          "features: [type-and-unit-labels]\n"
@@ -80,6 +80,7 @@ static void test_flags_win(void **state)
     assert_int_equal(config.storage.retention_ms, 0);
     assert_int_equal(config.storage.wal_sync, WAL_SYNC_ALWAYS);
     assert_int_equal(config.query.timeout_ms, 3000);
+    assert_int_equal(config.memory_limit, 3 << 20);
     assert_int_equal(config.features.count, 3);
     struct engine_options engine = {0};
     server_config_features(&config, &engine);
@@ -196,6 +197,7 @@ static void test_needs_restart(void **state)
          "new_series_per_hour: 5, labels_per_series: 6, label_name_bytes: 7, label_value_bytes: "
          "8}\n",
             NULL},
+        {"memory_limit: 1GiB\n", "memory_limit"},
         {"listen: ':1'\n", "listen"},
         {"storage: {retention: 1d}\n", "retention"},
         {"storage: {wal_sync: sync}\n", "wal_sync"},
