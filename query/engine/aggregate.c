@@ -429,7 +429,7 @@ static int consume(struct aggregate_operator *a)
     int more;
     while ((more = operator_next(a->child, &s)) > 0) {
         int status = query_check(a->node.query);
-        if (status == 0 && step_series_count(s, a->node.grid) > 0) {
+        if (status == 0 && step_series_any(s, a->node.grid)) {
             status = add_series(a, s);
         }
         if (status != 0) {

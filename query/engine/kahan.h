@@ -5,17 +5,15 @@
 
 #include <math.h>
 
-/* Adds `term`. A sum that overflows keeps no loss, so that it stays infinite and not NaN. */
+/* Adds `term`. What rounding loses is found without asking which of the two is greater (Knuth): windows
+ * mix magnitudes, and a branch would be guessed wrong. A sum that overflows keeps no loss, so that it
+ * stays infinite and not NaN. */
 static inline void kahan_add(double term, double *value, double *lost)
 {
     double sum = *value + term;
-    if (isinf(sum)) {
-        *lost = 0;
-    } else if (fabs(*value) >= fabs(term)) {
-        *lost += (*value - sum) + term;
-    } else {
-        *lost += (term - sum) + *value;
-    }
+    double part = sum - *value;
+    double error = (*value - (sum - part)) + (term - part);
+    *lost = isinf(sum) ? 0 : *lost + error;
     *value = sum;
 }
 

@@ -61,6 +61,15 @@ int step_series_use_histograms(struct query *q, struct step_series *s, const str
     return 0;
 }
 
+bool step_series_any(const struct step_series *s, const struct grid *grid)
+{
+    size_t i = 0;
+    while (i < grid->steps && s->kinds[i] == SAMPLE_ABSENT) {
+        i++;
+    }
+    return i < grid->steps;
+}
+
 size_t step_series_count(const struct step_series *s, const struct grid *grid)
 {
     size_t count = 0;
@@ -155,7 +164,7 @@ int series_store_drain(struct series_store *store, struct operator_node *op)
     int more;
     while ((more = operator_next(op, &s)) > 0) {
         int status = query_check(store->query);
-        if (status == 0 && step_series_count(s, store->grid) > 0) {
+        if (status == 0 && step_series_any(s, store->grid)) {
             status = series_store_add(store, s);
         }
         if (status != 0) {

@@ -57,7 +57,8 @@ struct step_series *step_series_new(struct query *q, const struct grid *grid);
 void step_series_clear(struct step_series *s, const struct grid *grid);
 /* Sees to `histograms` and sets `has_histograms`. 0 or an error. */
 int step_series_use_histograms(struct query *q, struct step_series *s, const struct grid *grid);
-/* How many steps have a value. */
+/* Does any step have a value, and how many do. */
+bool step_series_any(const struct step_series *s, const struct grid *grid);
 size_t step_series_count(const struct step_series *s, const struct grid *grid);
 /* Removes the name: at once, or at the end when the engine delays it. */
 int step_series_drop_name(struct query *q, struct step_series *s);

@@ -90,23 +90,23 @@ static inline void range_set_float(struct range_value *out, double value)
 /* Positions of the samples of (after, until], going on from where they were. */
 struct span {
     size_t begin, end;
+    size_t begin_stride, end_stride;
 };
 
 static inline void span_move(
     struct span *span, const int64_t *times, size_t count, int64_t after, int64_t until)
 {
-    while (span->end < count && times[span->end] <= until) {
-        span->end++;
-    }
-    while (span->begin < span->end && times[span->begin] <= after) {
-        span->begin++;
-    }
+    size_t begin = times_advance(times, count, span->begin, span->begin_stride, after);
+    size_t end = times_advance(times, count, span->end, span->end_stride, until);
+    *span = (struct span){begin, end, begin - span->begin, end - span->end};
 }
 
 /* The functions. */
 int range_rate_floats(struct range_operator *op);
 int range_increase_floats(struct range_operator *op);
 int range_delta_floats(struct range_operator *op);
+int range_irate_floats(struct range_operator *op);
+int range_idelta_floats(struct range_operator *op);
 int range_sum_floats(struct range_operator *op);
 int range_avg_floats(struct range_operator *op);
 int range_rate(struct range_operator *op, const struct window *w, struct range_value *out);

@@ -507,21 +507,23 @@ static void regress(
 {
     double x_sum = 0, x_lost = 0, y_sum = 0, y_lost = 0;
     double xy_sum = 0, xy_lost = 0, xx_sum = 0, xx_lost = 0;
-    bool constant = true;
     double n = (double)w->float_count;
-    for (size_t i = 0; i < w->float_count; i++) {
-        double x = (double)(w->float_times[i] - origin) / 1e3, y = w->floats[i];
-        constant = constant && (i == 0 || y == w->floats[0]);
-        kahan_add(x, &x_sum, &x_lost);
-        kahan_add(y, &y_sum, &y_lost);
-        kahan_add(x * y, &xy_sum, &xy_lost);
-        kahan_add(x * x, &xx_sum, &xx_lost);
+    size_t equal = 0; // how many are as the first
+    while (equal < w->float_count && w->floats[equal] == w->floats[0]) {
+        equal++;
     }
-    if (constant) {
+    if (equal == w->float_count) {
         bool infinite = isinf(w->floats[0]);
         *slope_out = infinite ? NAN : 0;
         *intercept_out = infinite ? NAN : w->floats[0];
         return;
+    }
+    for (size_t i = 0; i < w->float_count; i++) {
+        double x = (double)(w->float_times[i] - origin) / 1e3, y = w->floats[i];
+        kahan_add(x, &x_sum, &x_lost);
+        kahan_add(y, &y_sum, &y_lost);
+        kahan_add(x * y, &xy_sum, &xy_lost);
+        kahan_add(x * x, &xx_sum, &xx_lost);
     }
     x_sum += x_lost, y_sum += y_lost, xy_sum += xy_lost, xx_sum += xx_lost;
     double covariance = xy_sum - x_sum * y_sum / n;

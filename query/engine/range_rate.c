@@ -126,13 +126,17 @@ static int rate_floats(struct range_operator *op, bool counter, bool per_second)
         for (size_t i = reset; i < op->queue_end && op->positions[i] <= last; i++) {
             increase += floats[op->positions[i] - 1];
         }
+        op->out->kinds[step] = SAMPLE_FLOAT;
+        op->out->values[step] = 0;
+        if (increase == 0) {
+            continue; // by whatever it would be multiplied; most counters stand still
+        }
         const struct extent_of_samples x = {.first_t = times[span.begin],
             .last_t = times[last],
             .count = span.end - span.begin,
             .first = floats[span.begin],
             .increase = increase};
         double factor = extrapolation(&x, &w, counter);
-        op->out->kinds[step] = SAMPLE_FLOAT;
         op->out->values[step] = increase * (per_second ? factor / range_seconds : factor);
     }
     return status;
@@ -327,6 +331,41 @@ static int instant(
     }
     range_set_float(out, rate ? value / ((double)interval / 1000) : value);
     return 0;
+}
+
+/* The same of a series that has only floats. */
+static int instant_floats(struct range_operator *op, bool rate)
+{
+    const int64_t *times = op->samples.float_times;
+    const double *floats = op->samples.floats;
+    size_t count = op->samples.float_count;
+    struct span span = {0};
+    for (size_t step = 0; step < op->node.grid->steps; step++) {
+        int64_t end = when_at(op->when, grid_at(op->node.grid, step));
+        span_move(&span, times, count, end - op->range_ms, end);
+        if (span.end - span.begin < 2) {
+            continue;
+        }
+        size_t last = span.end - 1;
+        double value = floats[last];
+        if (!rate || !(value < floats[last - 1])) {
+            value -= floats[last - 1];
+        }
+        double seconds = (double)(times[last] - times[last - 1]) / 1000;
+        op->out->kinds[step] = SAMPLE_FLOAT;
+        op->out->values[step] = rate ? value / seconds : value;
+    }
+    return 0;
+}
+
+int range_irate_floats(struct range_operator *op)
+{
+    return instant_floats(op, true);
+}
+
+int range_idelta_floats(struct range_operator *op)
+{
+    return instant_floats(op, false);
 }
 
 int range_irate(struct range_operator *op, const struct window *w, struct range_value *out)

@@ -34,4 +34,20 @@ int samples_add_histogram(struct samples *s, int64_t t, const struct histogram *
 /* What a histogram counts as, in samples. */
 uint64_t histogram_sample_size(const struct histogram *h);
 
+/* How many of `times` are <= t, going on from `at`. Samples and steps are mostly regular: the stride of
+ * the step before is tried first. */
+static inline size_t times_advance(
+    const int64_t *times, size_t count, size_t at, size_t stride, int64_t t)
+{
+    size_t guess = at + stride;
+    if (guess <= count && (guess == 0 || times[guess - 1] <= t) &&
+        (guess == count || times[guess] > t)) {
+        return guess;
+    }
+    while (at < count && times[at] <= t) {
+        at++;
+    }
+    return at;
+}
+
 #endif

@@ -59,10 +59,12 @@ static void fill_floats(struct selector_operator *self)
     int64_t lookback = self->node.query->lookback_ms;
     uint8_t *kinds = self->out->kinds;
     double *values = self->out->values;
-    size_t f = 0;
+    size_t f = 0, stride = 0;
     for (size_t step = 0; step < grid->steps; step++) {
         int64_t t = when_at(&self->selector->when, grid_at(grid, step));
-        f = advance(s->float_times, s->float_count, f, t);
+        size_t before = f;
+        f = times_advance(s->float_times, s->float_count, f, stride, t);
+        stride = f - before;
         if (f > 0 && s->float_times[f - 1] > t - lookback && !value_is_stale(s->floats[f - 1])) {
             kinds[step] = SAMPLE_FLOAT;
             values[step] = s->floats[f - 1];

@@ -1,6 +1,6 @@
 /* The engine over a store: milliseconds of CPU a query and millions of samples a second.
  *
- *   bench_engine [series [memory|head|parts]]
+ *   bench_engine [series [memory|head|parts [query]]]
  *
  * The data are those that the field's engines are measured with: series of counters in pods of ten
  * jobs, two hours with a sample every 30 s, asked at 241 steps of 30 s; and classic histograms of ten
@@ -168,14 +168,20 @@ static void measure(struct engine *engine, struct querier_source *source, const 
         query);
 }
 
+/* All queries, or the one that was asked for. */
+static const char *wanted;
+
 static void measure_all(struct querier_source *source)
 {
     struct engine *engine;
     struct err e = ERR_INIT;
     const struct engine_options options = {.features = PROMQL_FEATURES_ALL};
     check(engine_new(&options, &engine), &e);
-    for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
+    for (size_t i = 0; wanted == NULL && i < sizeof(queries) / sizeof(queries[0]); i++) {
         measure(engine, source, queries[i]);
+    }
+    if (wanted != NULL) {
+        measure(engine, source, wanted);
     }
     engine_free(engine);
 }
@@ -208,6 +214,7 @@ int main(int argc, char **argv)
 {
     int series = argc > 1 ? (int)strtol(argv[1], NULL, 10) : SERIES_DEFAULT;
     const char *kind = argc > 2 ? argv[2] : "memory";
+    wanted = argc > 3 ? argv[3] : NULL;
     struct data d = {.columns = calloc((size_t)series * 3, sizeof(*d.columns))};
     if (series <= 0 || d.columns == NULL) {
         return 1;
