@@ -37,7 +37,9 @@ struct tsdb_options {
     int64_t future_limit_ms;  /* samples further ahead are refused; default 10 min; 0 = any */
     enum wal_sync_policy sync_policy;
     size_t wal_segment_bytes; /* default 64 MiB */
-    bool read_only;           /* for tools: no WAL writer, no lock, nothing changes */
+    /* What tsdb_delete_series hides is gone from the disk after this; default 24 h. */
+    int64_t purge_after_ms;
+    bool read_only; /* for tools: no WAL writer, no lock, nothing changes */
     /* Labels that make up a target (see tsdb/head/README.md); NULL = the default list. */
     const char *const *identity_labels;
     size_t identity_label_count;
@@ -63,6 +65,14 @@ struct appender_source *tsdb_appender_source(struct tsdb *db);
 int tsdb_maintain(struct tsdb *db, bool *did_work_out, struct err *e);
 /* Seal and merge everything now; returns when done (POST /api/v1/admin/tsdb/compact). */
 int tsdb_compact(struct tsdb *db, struct err *e);
+/* Hides what is stored of the series that match, with min_t <= t <= max_t, from every querier opened
+ * from now on, durably. What is written later is seen, also at the same times. Seals the head first.
+ * ERR_LIMIT: too many deletes wait to be purged; ERR_IO, ERR_NO_SPACE: nothing was deleted, or a
+ * restart may show that it was. */
+int tsdb_delete_series(struct tsdb *db, const struct matcher *const *matchers, size_t count,
+    int64_t min_t, int64_t max_t, struct err *e);
+/* Takes what is deleted out of the files now. */
+int tsdb_clean_tombstones(struct tsdb *db, struct err *e);
 /* Waits until all that is committed is synced. */
 int tsdb_sync(struct tsdb *db, struct err *e);
 
@@ -99,8 +109,9 @@ struct tsdb_statistics {
     int64_t replay_ms;
     int64_t min_t, max_t; /* of everything stored; min_t > max_t when empty */
     uint64_t seals, merges, expired_parts;
-    uint64_t
-        manifest_rebuilds; /* 1: the list of parts was damaged or gone, and made anew at open */
+    uint64_t manifest_rebuilds; /* 1: the list of parts was lost, and made anew at open */
+    uint64_t tombstones;        /* deletes that are not purged yet */
+    uint64_t tombstones_lost;   /* 1: the list of deletes was damaged and set aside at open */
     uint64_t limit_refused[SERIES_LIMIT_COUNT]; /* series a limit refused, each time it was asked */
 };
 void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *statistics_out);

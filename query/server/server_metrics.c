@@ -48,6 +48,11 @@ static const struct {
     {"sonde_tsdb_manifest_rebuilds", "gauge",
         "1 when the list of parts was damaged or gone at the start and was made anew.",
         AT(manifest_rebuilds)},
+    {"sonde_tsdb_tombstones", "gauge", "Deletes that are not taken out of the files yet.",
+        AT(tombstones)},
+    {"sonde_tsdb_tombstones_lost", "gauge",
+        "1 when the list of deletes was damaged at the start: deleted samples may be seen again.",
+        AT(tombstones_lost)},
     {"sonde_tsdb_expired_parts_total", "counter", "Parts dropped by retention.", AT(expired_parts)},
 };
 

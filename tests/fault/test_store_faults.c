@@ -95,6 +95,20 @@ static int query_something(struct scenario_state *s, struct tsdb *db)
     return status;
 }
 
+/* One series, at some times. */
+static int delete_some(struct scenario_state *s, struct tsdb *db, const char *metric)
+{
+    struct matcher *m = NULL;
+    bool exempt = mem_fail_exempt(true);
+    assert_int_equal(matcher_new(MATCHER_EQUAL, STR("__name__"), str_of(metric), &m, NULL), 0);
+    (void)mem_fail_exempt(exempt);
+    const struct matcher *const matchers[] = {m};
+    int64_t now = clock_now_ms(&s->clock.clock);
+    int status = model_delete(&s->model, db, matchers, 1, now - 60000, now, NULL);
+    matcher_free(m);
+    return status;
+}
+
 static int use_store(struct scenario_state *s, struct tsdb *db)
 {
     int status = 0;
@@ -106,9 +120,12 @@ static int use_store(struct scenario_state *s, struct tsdb *db)
             status = first_error(status, tsdb_maintain(db, &more, NULL));
         }
     }
+    status = first_error(status, delete_some(s, db, "metric_4"));
     status = first_error(status, query_something(s, db));
     status = first_error(status, tsdb_compact(db, NULL));
-    return first_error(status, write_some(s, db, 7));
+    status = first_error(status, write_some(s, db, 7));
+    status = first_error(status, delete_some(s, db, "metric_1"));
+    return first_error(status, tsdb_clean_tombstones(db, NULL));
 }
 
 /* ---- The scenario ---- */

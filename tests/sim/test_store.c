@@ -52,6 +52,7 @@ static void open_store(struct walk *w)
         .vfs = sim_vfs_get(w->sim),
         .clock = &w->clock.clock,
         .seal_interval_ms = 30 * 60 * 1000,
+        .purge_after_ms = (int64_t)(1 + dice(w, 24)) * 3600000,
         .sync_policy = w->policy,
         .wal_segment_bytes = dice(w, 2) == 0 ? 4096 : 0};
     if (dice(w, 4) == 0) {
@@ -186,6 +187,45 @@ static void step_reader(struct walk *w)
         querier_open(tsdb_querier_source(w->db), INT64_MIN, INT64_MAX, &r->querier, NULL), 0);
 }
 
+/* Some of the series: by metric, by host, by exclusion, or all. */
+static void step_delete(struct walk *w)
+{
+    static const struct {
+        enum matcher_type type;
+        const char *name, *value;
+    } choices[] = {
+        {MATCHER_EQUAL, "__name__", "metric_7"},
+        {MATCHER_REGEX, "__name__", "metric_[1-3].*"},
+        {MATCHER_EQUAL, "instance", "host-1"},
+        {MATCHER_EQUAL, "instance", ""},
+        {MATCHER_NOT_EQUAL, "cpu", "2"},
+        {MATCHER_NOT_EQUAL, "__name__", ""},
+    };
+    size_t choice = dice(w, sizeof(choices) / sizeof(choices[0]));
+    struct matcher *matcher = NULL;
+    struct err e = ERR_INIT;
+    assert_int_equal(matcher_new(choices[choice].type, str_of(choices[choice].name),
+                         str_of(choices[choice].value), &matcher, &e),
+        0);
+    const struct matcher *const matchers[] = {matcher};
+    int64_t from = now(w) - (int64_t)dice(w, 3 * 86400000),
+            until = from + (int64_t)dice(w, 7200000);
+    bool always = dice(w, 4) == 0;
+    if (model_delete(&w->model, w->db, matchers, 1, always ? INT64_MIN : from,
+            always ? INT64_MAX : until, &e) != 0) {
+        fail_msg("delete: %s", e.message);
+    }
+    matcher_free(matcher);
+}
+
+static void step_clean(struct walk *w)
+{
+    struct err e = ERR_INIT;
+    if (tsdb_clean_tombstones(w->db, &e) != 0) {
+        fail_msg("clean: %s", e.message);
+    }
+}
+
 /* The list of parts is damaged, or gone: it is made anew. */
 static void lose_manifest(struct walk *w)
 {
@@ -257,7 +297,11 @@ static void walk(uint64_t seed, int steps)
             step_restart(&w);
         } else if (what < 66) {
             step_verify(&w);
+        } else if (what < 69) {
+            step_delete(&w);
         } else if (what < 70) {
+            step_clean(&w);
+        } else if (what < 74) {
             store_model_check_now(&w.model, w.db);
         } else {
             step_write(&w);

@@ -114,7 +114,8 @@ static void remember(
                          MODEL_WRITES_MAX),
         0);
     (void)mem_fail_exempt(exempt);
-    s->writes[s->count++] = (struct model_write){t_ms, value, m->commit + 1, histogram, false};
+    s->writes[s->count++] = (struct model_write){
+        .t_ms = t_ms, .value = value, .commit = m->commit + 1, .histogram = histogram};
 }
 
 /* One series in fifteen holds histograms in every other minute, and floats in between. */
@@ -166,6 +167,56 @@ void model_rollback(struct model_txn *t)
 {
     appender_rollback(t->appender);
     end_commit(t->model, true, false);
+}
+
+/* ---- Deletes ---- */
+
+static bool series_matches(uint32_t series, const struct matcher *const *matchers, size_t count)
+{
+    struct model_labels l;
+    const struct labels *labels = NULL;
+    labels_of(series, &l);
+    bool exempt = mem_fail_exempt(true);
+    assert_int_equal(labels_new(l.pairs, l.count, &labels, NULL), 0);
+    bool matches = matchers_match(matchers, count, labels);
+    labels_unref(labels);
+    (void)mem_fail_exempt(exempt);
+    return matches;
+}
+
+int model_delete(struct store_model *m, struct tsdb *db, const struct matcher *const *matchers,
+    size_t count, int64_t min_t, int64_t max_t, struct err *e)
+{
+    int status = tsdb_delete_series(db, matchers, count, min_t, max_t, e);
+    m->commit++;
+    for (uint32_t i = 0; i < m->series_count; i++) {
+        struct model_series *s = &m->series[i];
+        if (!series_matches(i, matchers, count)) {
+            continue;
+        }
+        for (size_t k = 0; k < s->count; k++) {
+            struct model_write *w = &s->writes[k];
+            if (w->t_ms < min_t || w->t_ms > max_t) {
+                continue;
+            }
+            w->perhaps_deleted = w->perhaps_deleted || status != 0;
+            w->deleted = status == 0 && w->deleted == 0 ? m->commit : w->deleted;
+        }
+    }
+    m->durable = status == 0 ? m->commit : m->durable;
+    return status;
+}
+
+/* No reader is left that could see them. */
+static void drop_deleted(struct model_series *s)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->writes[i].deleted == 0) {
+            s->writes[kept++] = s->writes[i];
+        }
+    }
+    s->count = kept;
 }
 
 bool store_model_value(
@@ -313,7 +364,8 @@ static void check_series(const struct store_model *m, uint32_t series, const str
                 expected = &writes[i];
             }
         }
-        if (expected == NULL || t_ms < min_t || t_ms > max_t) {
+        bool gone = expected == NULL || (expected->deleted > 0 && expected->deleted <= commit);
+        if (gone || t_ms < min_t || t_ms > max_t) {
             continue;
         }
         if (at == shown->count || shown->writes[at].t_ms != t_ms) {
@@ -367,7 +419,7 @@ static void check_recovered(uint32_t series, const struct model_write *writes, s
         }
     }
     if (shown == NULL) {
-        if (last_durable < count) {
+        if (last_durable < count && !writes[last_durable].perhaps_deleted) {
             fail_msg("series %u: the durable sample at %lld (commit %u) is lost", series,
                 (long long)writes[0].t_ms, writes[last_durable].commit);
         }
@@ -391,6 +443,7 @@ static void recover_series(
     struct store_model *m, uint32_t series, const struct shown *shown, uint32_t durable)
 {
     struct model_series *s = &m->series[series];
+    drop_deleted(s);
     struct model_write *writes = sorted_writes(s);
     size_t at = 0;
     for (size_t i = 0; i < s->count;) {

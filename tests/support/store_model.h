@@ -23,6 +23,8 @@ struct model_write {
     uint32_t commit;
     bool histogram;
     bool failed;
+    bool perhaps_deleted; /* a delete of it failed: a restart may show it or not */
+    uint32_t deleted;     /* number of the delete that hid it, counted with the commits; 0 = none */
 };
 
 struct model_series {
@@ -57,7 +59,12 @@ void model_append(struct model_txn *t, uint32_t series, int64_t t_ms, double val
 int model_commit(struct model_txn *t, enum commit_durability durability, struct err *e);
 void model_rollback(struct model_txn *t);
 
-/* The newest acknowledged value of a series at a time; false when there is none. */
+/* Deletes from both; takes a number like a commit does. A delete that succeeds is durable, and so is
+ * all that was written before. What the store said. */
+int model_delete(struct store_model *m, struct tsdb *db, const struct matcher *const *matchers,
+    size_t count, int64_t min_t, int64_t max_t, struct err *e);
+
+/* The newest acknowledged value of a series at a time; false when there is none. Deleted ones too. */
 bool store_model_value(
     const struct store_model *m, uint32_t series, int64_t t_ms, struct model_write *out);
 

@@ -76,7 +76,8 @@ int db_make_directory(struct tsdb *db, const char *path)
 
 /* ---- Views ---- */
 
-static int store_view_new(size_t count, struct store_view **view_out)
+static int store_view_new(
+    size_t count, struct tombstone_list *tombstones, struct store_view **view_out)
 {
     struct store_view *v = mem_calloc(1, sizeof(*v));
     struct store_part **parts = mem_calloc(count + 1, sizeof(struct store_part *));
@@ -87,6 +88,7 @@ static int store_view_new(size_t count, struct store_view **view_out)
     }
     atomic_init(&v->references, 1);
     v->parts = parts;
+    v->tombstones = tombstone_list_ref(tombstones);
     *view_out = v;
     return 0;
 }
@@ -105,6 +107,7 @@ void store_view_unref(struct store_view *v)
     for (size_t i = 0; i < v->count; i++) {
         store_part_unref(v->parts[i]);
     }
+    tombstone_list_unref(v->tombstones);
     mem_free(v->parts);
     mem_free(v);
 }
@@ -143,7 +146,7 @@ static int changed_view(
     const struct store_view *old, const struct parts_change *change, struct store_view **view_out)
 {
     struct store_view *v = NULL;
-    int status = store_view_new(old->count + change->added_count, &v);
+    int status = store_view_new(old->count + change->added_count, old->tombstones, &v);
     if (status != 0) {
         return status;
     }
@@ -187,16 +190,49 @@ static int changed_manifest(
     return 0;
 }
 
+/* Queriers that hold a part keep reading the open file. What stays behind for an error is unlisted and
+ * goes with the next open. The removals are made durable, so that a file of which nothing but deleted
+ * samples was left does not come back with a lost manifest. */
 static void remove_files(struct tsdb *db, const struct parts_change *change)
 {
     for (size_t i = 0; i < change->gone_count; i++) {
+        const struct manifest_part *about = &change->gone[i]->about;
         char path[DB_PATH_MAX];
-        if (db_part_path(db, &change->gone[i]->about, path) == 0) {
-            /* Queriers that hold the part keep reading the open file; what stays behind for an error
-             * is unlisted and goes with the next open. */
+        if (db_part_path(db, about, path) == 0) {
             (void)vfs_remove(db->fs, path);
         }
+        bool last_of_day =
+            i + 1 == change->gone_count || change->gone[i + 1]->about.day != about->day;
+        if (last_of_day && db_day_path(db, about->day, path) == 0) {
+            (void)vfs_sync_dir(db->fs, path);
+        }
     }
+}
+
+/* Takes over the reference of `view`, and hands back that of the view before. */
+static struct store_view *publish(struct tsdb *db, struct store_view *view, uint64_t *version_out)
+{
+    lock_take(&db->view_lock);
+    struct store_view *old = db->view;
+    db->view = view;
+    *version_out = ++db->version;
+    lock_give(&db->view_lock);
+    return old;
+}
+
+int db_change_tombstones(struct tsdb *db, struct tombstone_list *tombstones)
+{
+    struct store_view *view = NULL;
+    int status = store_view_new(db->view->count, tombstones, &view);
+    if (status != 0) {
+        return status;
+    }
+    for (size_t i = 0; i < db->view->count; i++) {
+        view->parts[view->count++] = store_part_ref(db->view->parts[i]);
+    }
+    uint64_t version = 0;
+    store_view_unref(publish(db, view, &version));
+    return 0;
 }
 
 int db_change_parts(
@@ -224,11 +260,7 @@ int db_change_parts(
     }
     manifest_release(&db->manifest);
     db->manifest = manifest;
-    lock_take(&db->view_lock);
-    struct store_view *old = db->view;
-    db->view = view;
-    *version_out = ++db->version;
-    lock_give(&db->view_lock);
+    struct store_view *old = publish(db, view, version_out);
     remove_files(db, change);
     store_view_unref(old);
     for (size_t i = 0; i < change->added_count; i++) {
@@ -254,6 +286,9 @@ static int take_options(struct tsdb *db, const struct tsdb_options *options, str
     db->clock = options->clock != NULL ? options->clock : clock_real();
     if (db->options.seal_interval_ms <= 0) {
         db->options.seal_interval_ms = SEAL_INTERVAL_DEFAULT_MS;
+    }
+    if (db->options.purge_after_ms <= 0) {
+        db->options.purge_after_ms = DAY_MS;
     }
     size_t count =
         options->identity_labels != NULL ? options->identity_label_count : DEFAULT_IDENTITY_COUNT;
@@ -375,7 +410,7 @@ int db_open_part(struct tsdb *db, const char *path, const struct manifest_part *
  * never deleted by us. */
 static int open_parts(struct tsdb *db, struct err *e)
 {
-    int status = store_view_new(db->manifest.count, &db->view);
+    int status = store_view_new(db->manifest.count, db->loaded, &db->view);
     for (uint32_t i = 0; status == 0 && i < db->manifest.count; i++) {
         char path[DB_PATH_MAX];
         struct store_part *part = NULL;
@@ -395,6 +430,9 @@ static int open_parts(struct tsdb *db, struct err *e)
         }
     }
     db->version = 1;
+    for (size_t i = 0; status == 0 && i < db->loaded->count; i++) {
+        status = tombstone_resolve(db->loaded->items[i], db->index, e);
+    }
     return status;
 }
 
@@ -520,6 +558,9 @@ static int open_steps(struct tsdb *db, const struct tsdb_options *options, struc
     if (status == 0) {
         status = load_manifest(db, e);
     }
+    if (status == 0) {
+        status = db_tombstones_load(db, e);
+    }
     if (status == 0 && (index_new(&db->index) != 0 || index_new(&db->tier_shapes) != 0 ||
                            part_cache_new(DB_CACHE_BYTES, &db->cache) != 0)) {
         status = err_set(e, ERR_NOMEM, -1, "out of memory for the store");
@@ -600,6 +641,7 @@ void tsdb_abandon(struct tsdb *db)
     mem_free(db->published);
     head_free(db->head);
     store_view_unref(db->view);
+    tombstone_list_unref(db->loaded);
     index_free(db->index);
     index_free(db->tier_shapes);
     part_cache_free(db->cache);
@@ -670,6 +712,7 @@ int tsdb_metadata(struct tsdb *db, struct str metric,
 static void part_statistics(struct tsdb *db, struct tsdb_statistics *out)
 {
     struct store_view *v = db_view(db);
+    out->tombstones = v->tombstones->count;
     for (size_t i = 0; i < v->count; i++) {
         const struct part_info *info = part_info(v->parts[i]->part);
         out->part_count++;
@@ -706,6 +749,7 @@ void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *out)
         .merges = atomic_load_explicit(&db->merges, memory_order_relaxed),
         .expired_parts = atomic_load_explicit(&db->expired_parts, memory_order_relaxed),
         .manifest_rebuilds = db->manifest_rebuilds,
+        .tombstones_lost = db->tombstones_lost,
         .parts_quarantined = atomic_load_explicit(&db->parts_quarantined, memory_order_relaxed)};
     memcpy(out->limit_refused, head.limit_refused, sizeof(out->limit_refused));
     part_statistics(db, out);

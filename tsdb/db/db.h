@@ -9,6 +9,7 @@
 #include "base/lock.h"
 #include "db/manifest.h"
 #include "db/store_part.h"
+#include "db/tombstone.h"
 #include "head/head.h"
 #include "index/index.h"
 #include "part/part.h"
@@ -19,11 +20,13 @@
 /* Runs and timestamps read lately, shared by all parts. */
 #define DB_CACHE_BYTES ((size_t)64 << 20)
 
-/* A fixed set of parts, in order of precedence; immutable, shared by reference count. */
+/* A fixed set of parts, in order of precedence, and what is deleted of them; immutable, shared by
+ * reference count. */
 struct store_view {
     _Atomic uint32_t references;
     struct store_part **parts;
     size_t count;
+    struct tombstone_list *tombstones;
 };
 
 struct tsdb {
@@ -49,7 +52,10 @@ struct tsdb {
     size_t published_count, published_cap;
     int64_t sealed_ms[HEAD_SLICES]; /* monotonic: when a slice was last sealed */
     int64_t tidied_ms;
-    uint64_t metadata_saved; /* changes that the metadata file has */
+    uint64_t metadata_saved;       /* changes that the metadata file has */
+    struct tombstone_list *loaded; /* at open, until the view has it */
+    bool tombstones_unsure;        /* the file may differ from the view's list */
+    uint64_t tombstones_tidied;    /* version of the view in which no tombstone was done */
 
     /* Rank VIEW. */
     struct lock view_lock;
@@ -60,7 +66,7 @@ struct tsdb {
     bool resplit;   /* the log was written with others: all slices must be sealed together */
     struct wal_replay_statistics replay;
     int64_t replay_ms;
-    uint64_t manifest_rebuilds; /* at open: 0 or 1 */
+    uint64_t manifest_rebuilds, tombstones_lost; /* at open: 0 or 1 */
     _Atomic uint64_t seals, merges, expired_parts, parts_quarantined;
 };
 
@@ -96,12 +102,16 @@ struct parts_change {
 int db_change_parts(
     struct tsdb *db, const struct parts_change *change, uint64_t *version_out, struct err *e);
 
+/* The same parts for queriers opened from now on, with other deletes. ERR_NOMEM. */
+int db_change_tombstones(struct tsdb *db, struct tombstone_list *tombstones);
+
 /* Freezes slices (a bit each) and writes them to parts, listed together: all or none. */
 #define SLICES_ALL ((1u << HEAD_SLICES) - 1)
 int db_seal(struct tsdb *db, unsigned slices, struct err *e);
 /* All slices, and the log they cover; takes the lock itself. */
 int db_seal_all(struct tsdb *db, struct err *e);
-/* Merges parts of one day, neighbours in precedence, into one. */
+/* Merges parts of one day, neighbours in precedence, into one, without what is deleted; a single part
+ * is written anew. When nothing is left there is no new part. */
 int db_merge(
     struct tsdb *db, struct store_part *const *parts, size_t count, uint32_t level, struct err *e);
 int db_open_part(struct tsdb *db, const char *path, const struct manifest_part *about,
@@ -109,6 +119,19 @@ int db_open_part(struct tsdb *db, const char *path, const struct manifest_part *
 /* Writes a part and opens it, listed nowhere yet. */
 int db_write_part(struct tsdb *db, struct part_source *source, struct manifest_part *about,
     struct store_part **part_out, struct err *e);
+
+/* ---- Deletes (series_delete.c) ---- */
+
+/* Reads the list: before the parts are opened. What is damaged is set aside and counted. */
+int db_tombstones_load(struct tsdb *db, struct err *e);
+/* One part without what was deleted of it: those that are due, or all. *did_work says whether there
+ * was one. */
+int db_purge(struct tsdb *db, bool all, bool *did_work, struct err *e);
+/* After a failure the file may hold a list that no querier was shown: it is put right before a merge
+ * makes part of it come true. */
+int db_tombstones_settle(struct tsdb *db, struct err *e);
+/* Forgets tombstones that have done their work. */
+int db_tombstones_tidy(struct tsdb *db, struct err *e);
 
 /* ---- Reading ---- */
 

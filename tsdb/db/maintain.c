@@ -223,6 +223,12 @@ static int maintain_locked(struct tsdb *db, bool *did_work, struct err *e)
     if (status == 0) {
         status = merge_next(db, false, did_work, e);
     }
+    if (status == 0) {
+        status = db_purge(db, false, did_work, e);
+    }
+    if (status == 0) {
+        status = db_tombstones_tidy(db, e);
+    }
     return status == 0 ? tidy(db, e) : status;
 }
 

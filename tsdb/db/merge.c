@@ -4,7 +4,8 @@
  * target become one table with the columns of all, unless that would leave many cells empty; then the
  * columns that come from the same pieces stay together. Of equal samples those of the part with the
  * higher precedence count. Values are read and written column by column, so memory holds the row
- * times of the day and one column of one table.
+ * times of the day and one column of one table. What is deleted of an input is left out: columns that
+ * have nothing left, rows of which every column is deleted, single samples.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -28,6 +29,10 @@ struct piece {
     uint32_t schema;      /* of the input */
     const int64_t *times; /* while its target is planned */
     size_t row_count;
+    int64_t min_t, max_t; /* of its group */
+    /* Those that concern it; NULL = none. */
+    const struct tombstone *const *tombstones;
+    size_t tombstone_count;
 };
 
 /* A table of the output, and the pieces it is made from. */
@@ -54,10 +59,39 @@ struct merge {
 
 /* ---- Pieces ---- */
 
+/* The tombstones that have something to say of the input. */
+static int find_tombstones(struct merge *m, const struct store_part *p,
+    const struct tombstone *const **list_out, size_t *count_out)
+{
+    const struct tombstone_list *all = m->db->view->tombstones;
+    const struct part_info *info = part_info(p->part);
+    const struct tombstone **list = NULL;
+    for (size_t i = 0; i < all->count; i++) {
+        if (!tombstone_concerns(all->items[i], p->about.sequence, info->min_t, info->max_t)) {
+            continue;
+        }
+        if (list == NULL) {
+            list = arena_alloc(&m->arena, (all->count - i) * sizeof(struct tombstone *));
+            if (list == NULL) {
+                return arena_error(&m->arena);
+            }
+        }
+        list[(*count_out)++] = all->items[i];
+    }
+    *list_out = list;
+    return 0;
+}
+
 static int add_pieces(struct merge *m, uint32_t input)
 {
     const struct store_part *p = m->inputs[input];
     const struct part_group *groups = part_groups(p->part);
+    const struct tombstone *const *tombstones = NULL;
+    size_t tombstone_count = 0;
+    int found = find_tombstones(m, p, &tombstones, &tombstone_count);
+    if (found != 0) {
+        return found;
+    }
     for (uint32_t g = 0; g < part_info(p->part)->group_count; g++) {
         for (uint32_t t = 0; t < groups[g].target_count; t++) {
             int status = mem_array_grow((void **)&m->pieces, &m->piece_cap, m->piece_count + 1,
@@ -69,7 +103,11 @@ static int add_pieces(struct merge *m, uint32_t input)
                 .input = input,
                 .group = g,
                 .table = t,
-                .schema = groups[g].schema};
+                .schema = groups[g].schema,
+                .min_t = groups[g].min_t,
+                .max_t = groups[g].max_t,
+                .tombstones = tombstones,
+                .tombstone_count = tombstone_count};
         }
     }
     return 0;
@@ -90,6 +128,51 @@ static int compare_pieces(const void *a, const void *b)
     return x->table < y->table ? -1 : x->table > y->table;
 }
 
+static const struct schema_map *schema_of(const struct merge *m, const struct piece *piece)
+{
+    return &m->inputs[piece->input]->schemas[piece->schema];
+}
+
+/* Rows of which a tombstone hides every column. */
+static size_t drop_deleted_rows(
+    const struct merge *m, const struct piece *piece, int64_t *times, size_t count)
+{
+    const struct schema_map *schema = schema_of(m, piece);
+    for (size_t i = 0; i < piece->tombstone_count; i++) {
+        const struct tombstone *t = piece->tombstones[i];
+        bool all = true;
+        for (uint32_t c = 0; all && c < schema->count; c++) {
+            all = tombstone_has(t, piece->target, schema->columns[c].shape);
+        }
+        if (all) {
+            count = ranges_filter(&t->range, 1, times, NULL, NULL, count);
+        }
+    }
+    return count;
+}
+
+/* What is deleted of a column of a piece; in the scratch arena. */
+static int deleted_ranges(struct merge *m, const struct piece *piece, uint32_t shape,
+    const struct time_range **ranges_out, size_t *count_out)
+{
+    struct time_range within = {piece->min_t, piece->max_t};
+    return tombstones_ranges(piece->tombstones, piece->tombstone_count, piece->target, shape,
+        within, &m->scratch, ranges_out, count_out);
+}
+
+/* Is anything left of it? 1, 0, or the arena's error. */
+static int has_left(struct merge *m, const struct piece *piece, uint32_t shape)
+{
+    const struct time_range *ranges = NULL;
+    size_t count = 0;
+    if (piece->row_count == 0 || piece->tombstone_count == 0) {
+        return piece->row_count > 0;
+    }
+    struct time_range rows = {piece->times[0], piece->times[piece->row_count - 1]};
+    int status = deleted_ranges(m, piece, shape, &ranges, &count);
+    return status != 0 ? status : !ranges_cover(ranges, count, rows);
+}
+
 static int read_times(struct merge *m, struct piece *piece, struct err *e)
 {
     size_t count = 0;
@@ -98,6 +181,7 @@ static int read_times(struct merge *m, struct piece *piece, struct err *e)
     if (status != 0) {
         return status;
     }
+    count = drop_deleted_rows(m, piece, m->buffer.times, count);
     piece->times = arena_dup(&m->scratch, m->buffer.times, count * sizeof(*piece->times));
     piece->row_count = count;
     return piece->times != NULL ? 0 : arena_error(&m->scratch);
@@ -111,11 +195,6 @@ struct merge_column {
     uint32_t kind;
     uint64_t origin;
 };
-
-static const struct schema_map *schema_of(const struct merge *m, const struct piece *piece)
-{
-    return &m->inputs[piece->input]->schemas[piece->schema];
-}
 
 static int compare_columns(const void *a, const void *b)
 {
@@ -148,12 +227,20 @@ static int union_columns(struct merge *m, const struct piece *pieces, size_t cou
         return ERR_NOMEM;
     }
     size_t n = 0;
+    int status = 0;
     for (size_t i = 0; i < count; i++) {
         const struct schema_map *schema = schema_of(m, &pieces[i]);
-        for (uint32_t c = 0; c < schema->count; c++) {
-            columns[n++] = (struct merge_column){
-                schema->columns[c].shape, schema->columns[c].kind, hash_mix64(i + 1)};
+        for (uint32_t c = 0; status >= 0 && c < schema->count; c++) {
+            status = has_left(m, &pieces[i], schema->columns[c].shape);
+            if (status == 1) {
+                columns[n++] = (struct merge_column){
+                    schema->columns[c].shape, schema->columns[c].kind, hash_mix64(i + 1)};
+            }
         }
+    }
+    if (status < 0) {
+        mem_free(columns);
+        return status;
     }
     qsort(columns, n, sizeof(*columns), compare_columns);
     size_t kept = 0;
@@ -264,11 +351,19 @@ static int add_split(struct merge *m, struct merge_column *columns, size_t colum
         }
         struct piece *chosen = arena_alloc(&m->arena, piece_count * sizeof(*chosen));
         size_t count = 0;
-        for (size_t n = 0; chosen != NULL && n < piece_count; n++) {
+        for (size_t n = 0; chosen != NULL && status == 0 && n < piece_count; n++) {
+            int has = 0;
             if (schema_map_find(schema_of(m, &pieces[n]), columns[i].shape, columns[i].kind) !=
                 NULL) {
+                has = has_left(m, &pieces[n], columns[i].shape);
+            }
+            if (has == 1) {
                 chosen[count++] = pieces[n];
             }
+            status = has < 0 ? has : 0;
+        }
+        if (status != 0) {
+            return status;
         }
         status = chosen != NULL ? add_table(m, columns + i, k - i, chosen, count)
                                 : arena_error(&m->arena);
@@ -383,6 +478,22 @@ static int place_samples(struct merge *m, const struct part_table *table, size_t
     return 0;
 }
 
+/* From the samples just read. */
+static int drop_deleted(struct merge *m, const struct piece *piece, uint32_t shape, size_t *count)
+{
+    const struct time_range *ranges = NULL;
+    size_t range_count = 0;
+    if (piece->tombstone_count == 0) {
+        return 0;
+    }
+    int status = deleted_ranges(m, piece, shape, &ranges, &range_count);
+    if (status == 0) {
+        *count = ranges_filter(
+            ranges, range_count, m->buffer.times, m->buffer.values, m->buffer.histograms, *count);
+    }
+    return status;
+}
+
 static int source_cells(struct part_source *source, uint32_t table_index, uint32_t column,
     struct part_cells *cells_out, struct err *e)
 {
@@ -411,6 +522,9 @@ static int source_cells(struct part_source *source, uint32_t table_index, uint32
         }
         status = part_read(m->inputs[piece->input]->part, piece->group, piece->table, c->column,
             INT64_MIN, INT64_MAX, &m->buffer, &count, e);
+        if (status == 0) {
+            status = drop_deleted(m, piece, wanted->shape, &count);
+        }
         if (status == 0) {
             status = place_samples(m, table, count, presence, values, histograms);
         }
@@ -443,6 +557,9 @@ static int write_merged(
     if (m->table_count > UINT32_MAX) {
         return err_set(e, ERR_LIMIT, -1, "merging: too many tables");
     }
+    if (m->table_count == 0) {
+        return 0; // all of it was deleted
+    }
     m->source = (struct part_source){&source_ops, m->tables, (uint32_t)m->table_count};
     struct manifest_part about = {
         .precedence = m->inputs[m->input_count - 1]->about.precedence,
@@ -474,7 +591,7 @@ static void note_damage(struct merge *m)
 int db_merge(
     struct tsdb *db, struct store_part *const *parts, size_t count, uint32_t level, struct err *e)
 {
-    assert(count > 1);
+    assert(count > 0);
     struct err local = ERR_INIT;
     e = e != NULL ? e : &local;
     struct merge m = {.db = db, .inputs = parts, .input_count = count};
@@ -483,14 +600,17 @@ int db_merge(
     m.empty = arena_mark(&m.scratch);
     part_buffer_init(&m.buffer);
     struct store_part *merged = NULL;
-    int status = write_merged(db, &m, level, &merged, e);
+    int status = db_tombstones_settle(db, e);
+    if (status == 0) {
+        status = write_merged(db, &m, level, &merged, e);
+    }
     if (status == ERR_CORRUPT) {
         note_damage(&m);
     }
     if (status == 0) {
         uint64_t version = 0;
         struct parts_change change = {
-            .gone = parts, .gone_count = count, .added = &merged, .added_count = 1};
+            .gone = parts, .gone_count = count, .added = &merged, .added_count = merged != NULL};
         status = db_change_parts(db, &change, &version, e);
         if (status != 0) {
             store_part_unref(merged);

@@ -134,6 +134,11 @@ static int read_part(struct series_iter *it, struct series_cursor *c, struct err
     if (status == ERR_CORRUPT) {
         store_part_add_damage(s->part, s->group, s->column);
     }
+    if (status == 0 && s->hidden_count > 0) {
+        count = ranges_filter(s->hidden, s->hidden_count, c->buffer.times,
+            s->kind == COLUMN_FLOAT ? c->buffer.values : NULL,
+            s->kind == COLUMN_HISTOGRAM ? c->buffer.histograms : NULL, count);
+    }
     c->times = c->buffer.times;
     c->values = s->kind == COLUMN_FLOAT ? c->buffer.values : NULL;
     c->histograms = s->kind == COLUMN_HISTOGRAM ? c->buffer.histograms : NULL;

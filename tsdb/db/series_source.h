@@ -18,6 +18,8 @@ struct series_source {
     uint32_t group, group_table; /* of the part */
     uint32_t column;
     enum column_kind kind;
+    const struct time_range *hidden; /* what is deleted of it */
+    size_t hidden_count;
 };
 
 #define HEAD_PRECEDENCE UINT64_MAX

@@ -187,6 +187,8 @@ struct part_choice {
     bool *targets;
     const struct schema_column **columns;
     size_t column_count;
+    const struct tombstone **tombstones; /* that concern it */
+    size_t tombstone_count;
 };
 
 static int choose_targets(
@@ -222,6 +224,34 @@ static int choose_columns(
     return 0;
 }
 
+static int choose_tombstones(
+    const struct collection *c, const struct store_part *p, struct part_choice *choice)
+{
+    const struct tombstone_list *list = c->querier->view->tombstones;
+    const struct part_info *info = part_info(p->part);
+    if (list->count == 0) {
+        return 0;
+    }
+    choice->tombstones = mem_calloc(list->count, sizeof(struct tombstone *));
+    for (size_t i = 0; choice->tombstones != NULL && i < list->count; i++) {
+        if (tombstone_concerns(list->items[i], p->about.sequence, info->min_t, info->max_t)) {
+            choice->tombstones[choice->tombstone_count++] = list->items[i];
+        }
+    }
+    return choice->tombstones != NULL ? 0 : ERR_NOMEM;
+}
+
+/* What is deleted of a source; *left_out is false when that is all of it. */
+static int hide_deleted(struct collection *c, const struct part_choice *choice, uint32_t target,
+    uint32_t shape, struct series_source *source, bool *left_out)
+{
+    struct time_range within = {source->min_t, source->max_t};
+    int status = tombstones_ranges(choice->tombstones, choice->tombstone_count, target, shape,
+        within, c->arena, &source->hidden, &source->hidden_count);
+    *left_out = !ranges_cover(source->hidden, source->hidden_count, within);
+    return status;
+}
+
 static int add_group(struct collection *c, struct store_part *p, uint32_t group_index,
     const struct part_choice *choice)
 {
@@ -233,7 +263,7 @@ static int add_group(struct collection *c, struct store_part *p, uint32_t group_
             if (!choice->targets[group->targets[t]]) {
                 continue;
             }
-            const struct series_source source = {.precedence = p->about.precedence,
+            struct series_source source = {.precedence = p->about.precedence,
                 .min_t = group->min_t > c->min_t ? group->min_t : c->min_t,
                 .max_t = group->max_t < c->max_t ? group->max_t : c->max_t,
                 .part = p,
@@ -241,7 +271,14 @@ static int add_group(struct collection *c, struct store_part *p, uint32_t group_
                 .group_table = t,
                 .column = column->column,
                 .kind = (enum column_kind)column->kind};
-            status = add_source(c, p->targets[group->targets[t]], column->shape, &source);
+            uint32_t target = p->targets[group->targets[t]];
+            bool left = true;
+            if (choice->tombstone_count > 0) {
+                status = hide_deleted(c, choice, target, column->shape, &source, &left);
+            }
+            if (status == 0 && left) {
+                status = add_source(c, target, column->shape, &source);
+            }
         }
     }
     return status;
@@ -257,6 +294,9 @@ static int add_part(struct collection *c, struct store_part *p)
     bool any = false;
     uint32_t chosen_schema = UINT32_MAX;
     int status = choose_targets(c, p, &choice, &any);
+    if (status == 0 && any) {
+        status = choose_tombstones(c, p, &choice);
+    }
     for (uint32_t g = 0; status == 0 && any && g < info->group_count; g++) {
         const struct part_group *group = &part_groups(p->part)[g];
         if (group->min_t > c->max_t || group->max_t < c->min_t) {
@@ -272,6 +312,7 @@ static int add_part(struct collection *c, struct store_part *p)
     }
     mem_free(choice.targets);
     mem_free(choice.columns);
+    mem_free(choice.tombstones);
     return status;
 }
 

@@ -61,6 +61,23 @@ static int verify_parts(struct tool *tool)
     return status;
 }
 
+static int verify_tombstones(struct tool *tool)
+{
+    char path[DB_PATH_MAX];
+    struct err e = ERR_INIT;
+    struct tombstone_list *list = NULL;
+    int status = db_path(&tool->db, "TOMBSTONES", path);
+    if (status == 0) {
+        status = tombstone_list_load(tool->db.fs, path, &list, &e);
+        tombstone_list_unref(list);
+    }
+    if (status == ERR_CORRUPT || status == ERR_UNSUPPORTED) {
+        problem(tool, path, e.message);
+        status = 0;
+    }
+    return status == ERR_NOT_FOUND ? 0 : status;
+}
+
 static int verify_segment(void *context, const char *name, bool is_directory)
 {
     struct tool *tool = context;
@@ -96,6 +113,9 @@ static int verify_all(struct tool *tool)
     } else if (status == ERR_UNSUPPORTED) {
         problem(tool, path, e.message);
         status = 0;
+    }
+    if (status == 0) {
+        status = verify_tombstones(tool);
     }
     if (status == 0) {
         status = verify_parts(tool);
