@@ -2,7 +2,7 @@
 #ifndef SONDE_WIRE_OTLP_LABELS_H
 #define SONDE_WIRE_OTLP_LABELS_H
 
-#include "wire/otlp_translate.h"
+#include "wire/otlp_names.h"
 
 /* Attributes of one point, resource or scope that are looked at. */
 enum { OTLP_ATTRIBUTES_MAX = 512, OTLP_SET_MAX = 4 * OTLP_ATTRIBUTES_MAX };

@@ -8,7 +8,7 @@
  */
 #include <assert.h>
 
-#include "wire/otlp_translate.h"
+#include "wire/otlp_names.h"
 
 static const struct {
     const char *name;

@@ -58,7 +58,7 @@ static int judge(struct translator *t, int status)
         reject(t, "a delta that is not newer than the one before");
         return 0;
     case ERR_LIMIT:
-        if (arena_error(t->arena) == ERR_LIMIT && t->arena->exceeded) {
+        if (t->arena->error == ERR_LIMIT) { /* the translation's memory, not the states */
             return status;
         }
         reject(t, "more series with deltas than are kept");

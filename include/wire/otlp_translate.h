@@ -20,19 +20,8 @@
 #include "model/sample.h"
 #include "wire/otlp_delta.h"
 #include "wire/otlp_metrics.h"
+#include "wire/otlp_names.h"
 #include "wire/remote_write.h"
-
-/* Prometheus' translation strategies, by their names in its configuration. */
-enum otlp_naming {
-    OTLP_UNDERSCORES_WITH_SUFFIXES,    /* UnderscoreEscapingWithSuffixes, the default */
-    OTLP_UNDERSCORES_WITHOUT_SUFFIXES, /* UnderscoreEscapingWithoutSuffixes */
-    OTLP_UTF8_WITH_SUFFIXES,           /* NoUTF8EscapingWithSuffixes */
-    OTLP_UTF8,                         /* NoTranslation */
-};
-
-/* By that name; false when it is none of them. */
-bool otlp_naming_parse(struct str name, enum otlp_naming *naming_out);
-const char *otlp_naming_name(enum otlp_naming naming);
 
 struct otlp_translate_options {
     enum otlp_naming naming;
@@ -73,12 +62,5 @@ struct otlp_rejected {
 int otlp_translate(const struct otlp_metrics *metrics, const struct otlp_translate_options *options,
     struct otlp_delta_batch *delta, const struct otlp_sink *sink, struct arena *arena,
     struct otlp_rejected *rejected_out);
-
-/* The name of a metric (without _bucket and the like), and of a label. 0, ERR_INVALID for an empty
- * name, ERR_NOMEM, ERR_LIMIT. */
-int otlp_metric_name(const struct otlp_metric *metric, enum otlp_naming naming, struct arena *arena,
-    struct str *name_out);
-int otlp_label_name(
-    struct str attribute, enum otlp_naming naming, struct arena *arena, struct str *name_out);
 
 #endif

@@ -190,6 +190,14 @@ static int changed_manifest(
     return 0;
 }
 
+static bool same_directory(const struct manifest_part *a, const struct manifest_part *b)
+{
+    char x[MANIFEST_NAME_MAX], y[MANIFEST_NAME_MAX];
+    manifest_part_directory(a, x);
+    manifest_part_directory(b, y);
+    return strcmp(x, y) == 0;
+}
+
 /* Queriers that hold a part keep reading the open file. What stays behind for an error is unlisted and
  * goes with the next open. The removals are made durable, so that a file of which nothing but deleted
  * samples was left does not come back with a lost manifest. */
@@ -201,9 +209,9 @@ static void remove_files(struct tsdb *db, const struct parts_change *change)
         if (db_part_path(db, about, path) == 0) {
             (void)vfs_remove(db->fs, path);
         }
-        bool last_of_day =
-            i + 1 == change->gone_count || change->gone[i + 1]->about.day != about->day;
-        if (last_of_day && db_day_path(db, about->day, path) == 0) {
+        bool last_of_directory =
+            i + 1 == change->gone_count || !same_directory(about, &change->gone[i + 1]->about);
+        if (last_of_directory && db_part_directory(db, about, path) == 0) {
             (void)vfs_sync_dir(db->fs, path);
         }
     }
