@@ -86,6 +86,49 @@ static bool asks_for_target(
     return false;
 }
 
+static bool hides_group(const struct seeing *s, const struct store_part *p,
+    const struct part_group *group, const struct tombstone *t)
+{
+    int64_t min_t = group->min_t > s->min_t ? group->min_t : s->min_t;
+    int64_t max_t = group->max_t < s->max_t ? group->max_t : s->max_t;
+    return p->about.sequence < t->bound && t->range.min_t <= min_t && t->range.max_t >= max_t;
+}
+
+/* Does a delete hide all of the group's range that is asked for, of some series? */
+static bool may_be_hidden(
+    const struct seeing *s, const struct store_part *p, const struct part_group *group)
+{
+    const struct tombstone_list *list = s->querier->view->tombstones;
+    bool may = false;
+    for (size_t i = 0; !may && i < list->count; i++) {
+        may = hides_group(s, p, group, list->items[i]);
+    }
+    return may;
+}
+
+/* Pair by pair, where a delete hides some of them. */
+static void see_visible(
+    struct seeing *s, const struct store_part *p, const struct part_group *group)
+{
+    const struct tombstone_list *list = s->querier->view->tombstones;
+    const struct schema_map *schema = &p->schemas[group->schema];
+    for (uint32_t t = 0; t < group->target_count; t++) {
+        uint32_t target = p->targets[group->targets[t]];
+        for (uint32_t c = 0; c < schema->count && id_set_has(s->rectangle->targets, target); c++) {
+            uint32_t shape = schema->columns[c].shape;
+            bool visible = id_set_has(s->rectangle->shapes, shape);
+            for (size_t i = 0; visible && i < list->count; i++) {
+                visible = !hides_group(s, p, group, list->items[i]) ||
+                          !tombstone_has(list->items[i], target, shape);
+            }
+            if (visible) {
+                bits_add(&s->targets, target);
+                bits_add(&s->shapes, shape);
+            }
+        }
+    }
+}
+
 static void see_part(struct seeing *s, const struct store_part *p)
 {
     const struct part_info *info = part_info(p->part);
@@ -97,6 +140,10 @@ static void see_part(struct seeing *s, const struct store_part *p)
     for (uint32_t g = 0; g < info->group_count; g++) {
         const struct part_group *group = &part_groups(p->part)[g];
         if (group->min_t > s->max_t || group->max_t < s->min_t || !asks_for_target(s, p, group)) {
+            continue;
+        }
+        if (may_be_hidden(s, p, group)) {
+            see_visible(s, p, group);
             continue;
         }
         if (group->schema != seen_schema) {

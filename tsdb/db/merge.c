@@ -134,21 +134,19 @@ static const struct schema_map *schema_of(const struct merge *m, const struct pi
 }
 
 /* Rows of which a tombstone hides every column. */
-static size_t drop_deleted_rows(
-    const struct merge *m, const struct piece *piece, int64_t *times, size_t count)
+static int drop_deleted_rows(struct merge *m, const struct piece *piece, struct sample_arrays *rows)
 {
     const struct schema_map *schema = schema_of(m, piece);
-    for (size_t i = 0; i < piece->tombstone_count; i++) {
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < piece->tombstone_count; i++) {
         const struct tombstone *t = piece->tombstones[i];
         bool all = true;
         for (uint32_t c = 0; all && c < schema->count; c++) {
             all = tombstone_has(t, piece->target, schema->columns[c].shape);
         }
-        if (all) {
-            count = ranges_filter(&t->range, 1, times, NULL, NULL, count);
-        }
+        status = all ? ranges_filter(&t->range, 1, &m->scratch, rows) : 0;
     }
-    return count;
+    return status;
 }
 
 /* What is deleted of a column of a piece; in the scratch arena. */
@@ -181,8 +179,13 @@ static int read_times(struct merge *m, struct piece *piece, struct err *e)
     if (status != 0) {
         return status;
     }
-    count = drop_deleted_rows(m, piece, m->buffer.times, count);
-    piece->times = arena_dup(&m->scratch, m->buffer.times, count * sizeof(*piece->times));
+    struct sample_arrays rows = {.times = m->buffer.times, .count = count};
+    status = drop_deleted_rows(m, piece, &rows);
+    if (status != 0) {
+        return status;
+    }
+    count = rows.count;
+    piece->times = arena_dup(&m->scratch, rows.times, count * sizeof(*piece->times));
     piece->row_count = count;
     return piece->times != NULL ? 0 : arena_error(&m->scratch);
 }
@@ -452,23 +455,47 @@ static size_t first_row(const struct part_table *table, int64_t t_ms)
     return low;
 }
 
-/* Histogram bytes live in the buffer until the next read: they are copied. */
-static int place_samples(struct merge *m, const struct part_table *table, size_t count,
-    uint64_t *presence, double *values, struct str *histograms)
+/* The samples of a column of a piece that are not deleted. */
+static int read_piece(struct merge *m, const struct piece *piece, const struct schema_column *c,
+    struct sample_arrays *samples_out, struct err *e)
 {
-    size_t row = count > 0 ? first_row(table, m->buffer.times[0]) : 0;
-    for (size_t i = 0; i < count; i++) {
-        while (table->times[row] < m->buffer.times[i]) {
+    const struct time_range *ranges = NULL;
+    size_t count = 0, range_count = 0;
+    int status = part_read(m->inputs[piece->input]->part, piece->group, piece->table, c->column,
+        INT64_MIN, INT64_MAX, &m->buffer, &count, e);
+    if (status != 0) {
+        return status;
+    }
+    bool floats = c->kind == COLUMN_FLOAT;
+    *samples_out = (struct sample_arrays){.times = m->buffer.times,
+        .values = floats ? m->buffer.values : NULL,
+        .histograms = floats ? NULL : m->buffer.histograms,
+        .count = count};
+    if (piece->tombstone_count > 0) {
+        status = deleted_ranges(m, piece, c->shape, &ranges, &range_count);
+    }
+    return status == 0 && range_count > 0
+               ? ranges_filter(ranges, range_count, &m->scratch, samples_out)
+               : status;
+}
+
+/* Histogram bytes live in the buffer until the next read: they are copied. */
+static int place_samples(struct merge *m, const struct part_table *table,
+    const struct sample_arrays *samples, uint64_t *presence, double *values, struct str *histograms)
+{
+    size_t row = samples->count > 0 ? first_row(table, samples->times[0]) : 0;
+    for (size_t i = 0; i < samples->count; i++) {
+        while (table->times[row] < samples->times[i]) {
             row++;
             assert(row < table->row_count);
         }
-        assert(table->times[row] == m->buffer.times[i]);
+        assert(table->times[row] == samples->times[i]);
         presence[row / 64] |= (uint64_t)1 << (row % 64);
         if (histograms == NULL) {
-            values[row] = m->buffer.values[i];
+            values[row] = samples->values[i];
             continue;
         }
-        struct str bytes = m->buffer.histograms[i];
+        struct str bytes = samples->histograms[i];
         char *copy = arena_dup(&m->scratch, bytes.ptr, bytes.len);
         if (copy == NULL) {
             return arena_error(&m->scratch);
@@ -476,22 +503,6 @@ static int place_samples(struct merge *m, const struct part_table *table, size_t
         histograms[row] = str_make(copy, bytes.len);
     }
     return 0;
-}
-
-/* From the samples just read. */
-static int drop_deleted(struct merge *m, const struct piece *piece, uint32_t shape, size_t *count)
-{
-    const struct time_range *ranges = NULL;
-    size_t range_count = 0;
-    if (piece->tombstone_count == 0) {
-        return 0;
-    }
-    int status = deleted_ranges(m, piece, shape, &ranges, &range_count);
-    if (status == 0) {
-        *count = ranges_filter(
-            ranges, range_count, m->buffer.times, m->buffer.values, m->buffer.histograms, *count);
-    }
-    return status;
 }
 
 static int source_cells(struct part_source *source, uint32_t table_index, uint32_t column,
@@ -516,17 +527,13 @@ static int source_cells(struct part_source *source, uint32_t table_index, uint32
         const struct piece *piece = &origin->pieces[i];
         const struct schema_column *c =
             schema_map_find(schema_of(m, piece), wanted->shape, wanted->kind);
-        size_t count = 0;
+        struct sample_arrays samples = {0};
         if (c == NULL) {
             continue;
         }
-        status = part_read(m->inputs[piece->input]->part, piece->group, piece->table, c->column,
-            INT64_MIN, INT64_MAX, &m->buffer, &count, e);
+        status = read_piece(m, piece, c, &samples, e);
         if (status == 0) {
-            status = drop_deleted(m, piece, wanted->shape, &count);
-        }
-        if (status == 0) {
-            status = place_samples(m, table, count, presence, values, histograms);
+            status = place_samples(m, table, &samples, presence, values, histograms);
         }
     }
     *cells_out = (struct part_cells){presence, values, histograms};

@@ -169,7 +169,8 @@ static bool rectangle_hits_group(
 static bool hits_part(const struct tombstone *t, const struct store_part *p)
 {
     const struct part_info *info = part_info(p->part);
-    if (!tombstone_concerns(t, p->about.sequence, info->min_t, info->max_t)) {
+    if (p->about.tier != STORE_RAW ||
+        !tombstone_concerns(t, p->about.sequence, info->min_t, info->max_t)) {
         return false;
     }
     for (uint32_t g = 0; g < info->group_count; g++) {

@@ -134,15 +134,17 @@ static int read_part(struct series_iter *it, struct series_cursor *c, struct err
     if (status == ERR_CORRUPT) {
         store_part_add_damage(s->part, s->group, s->column);
     }
+    struct sample_arrays samples = {.times = c->buffer.times,
+        .values = s->kind == COLUMN_FLOAT ? c->buffer.values : NULL,
+        .histograms = s->kind == COLUMN_HISTOGRAM ? c->buffer.histograms : NULL,
+        .count = count};
     if (status == 0 && s->hidden_count > 0) {
-        count = ranges_filter(s->hidden, s->hidden_count, c->buffer.times,
-            s->kind == COLUMN_FLOAT ? c->buffer.values : NULL,
-            s->kind == COLUMN_HISTOGRAM ? c->buffer.histograms : NULL, count);
+        status = ranges_filter(s->hidden, s->hidden_count, &c->arena, &samples);
     }
-    c->times = c->buffer.times;
-    c->values = s->kind == COLUMN_FLOAT ? c->buffer.values : NULL;
-    c->histograms = s->kind == COLUMN_HISTOGRAM ? c->buffer.histograms : NULL;
-    c->count = count;
+    c->times = samples.times;
+    c->values = samples.values;
+    c->histograms = samples.histograms;
+    c->count = samples.count;
     return status;
 }
 

@@ -10,7 +10,7 @@
 enum { DEPTH_MAX = 8 };
 
 /* Replaced as a whole, and possibly not there. */
-static const char *const SMALL_FILES[] = {"METADATA"};
+static const char *const SMALL_FILES[] = {"METADATA", "TOMBSTONES"};
 
 static int join(char *path, const char *directory, const char *name)
 {

@@ -138,15 +138,38 @@ bool ranges_cover(const struct time_range *ranges, size_t count, struct time_ran
     return false;
 }
 
-size_t ranges_filter(const struct time_range *ranges, size_t range_count, int64_t *times,
-    double *values, struct str *histograms, size_t count)
+static bool is_hidden(const struct time_range *ranges, size_t range_count, size_t *at, int64_t t_ms)
 {
-    size_t kept = 0, range = 0;
-    for (size_t i = 0; i < count; i++) {
-        while (range < range_count && ranges[range].max_t < times[i]) {
-            range++;
-        }
-        if (range < range_count && ranges[range].min_t <= times[i]) {
+    while (*at < range_count && ranges[*at].max_t < t_ms) {
+        (*at)++;
+    }
+    return *at < range_count && ranges[*at].min_t <= t_ms;
+}
+
+int ranges_filter(const struct time_range *ranges, size_t range_count, struct arena *arena,
+    struct sample_arrays *samples)
+{
+    struct sample_arrays in = *samples;
+    size_t first = 0, at = 0;
+    while (first < in.count && !is_hidden(ranges, range_count, &at, in.times[first])) {
+        first++;
+    }
+    if (first == in.count) {
+        return 0;
+    }
+    int64_t *times = arena_dup(arena, in.times, in.count * sizeof(*times));
+    double *values =
+        in.values != NULL ? arena_dup(arena, in.values, in.count * sizeof(*values)) : NULL;
+    struct str *histograms = in.histograms != NULL
+                                 ? arena_dup(arena, in.histograms, in.count * sizeof(*histograms))
+                                 : NULL;
+    if (times == NULL || (in.values != NULL && values == NULL) ||
+        (in.histograms != NULL && histograms == NULL)) {
+        return arena_error(arena);
+    }
+    size_t kept = first;
+    for (size_t i = first; i < in.count; i++) {
+        if (is_hidden(ranges, range_count, &at, times[i])) {
             continue;
         }
         times[kept] = times[i];
@@ -158,5 +181,6 @@ size_t ranges_filter(const struct time_range *ranges, size_t range_count, int64_
         }
         kept++;
     }
-    return kept;
+    *samples = (struct sample_arrays){times, values, histograms, kept};
+    return 0;
 }

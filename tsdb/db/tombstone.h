@@ -103,10 +103,16 @@ int tombstones_ranges(const struct tombstone *const *tombstones, size_t tombston
     const struct time_range **ranges_out, size_t *count_out);
 /* Is all of `within` hidden? */
 bool ranges_cover(const struct time_range *ranges, size_t count, struct time_range within);
-/* Drops the samples in `ranges` from arrays in time order (values and histograms may be NULL); how many
- * stay. */
-size_t ranges_filter(const struct time_range *ranges, size_t range_count, int64_t *times,
-    double *values, struct str *histograms, size_t count);
+/* Samples of one column in time order; `values` or `histograms` may be NULL. */
+struct sample_arrays {
+    const int64_t *times;
+    const double *values;
+    const struct str *histograms;
+    size_t count;
+};
+/* Without those in `ranges`; copies in the arena when there are any. 0, or the arena's error. */
+int ranges_filter(const struct time_range *ranges, size_t range_count, struct arena *arena,
+    struct sample_arrays *samples);
 
 /* ---- The file ---- */
 

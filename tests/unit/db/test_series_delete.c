@@ -244,6 +244,23 @@ static void test_lost_list(void **state)
     teardown(&f);
 }
 
+/* A snapshot hides what its store hides. */
+static void test_snapshot(void **state)
+{
+    struct fixture f;
+    setup(&f);
+    write_rounds(&f, 1);
+    delete (&f, "__name__", "metric_1.*", INT64_MIN, INT64_MAX);
+    assert_int_equal(tsdb_snapshot(f.db, "copy", NULL), 0);
+    assert_int_equal(tsdb_clean_tombstones(f.db, NULL), 0);
+    tsdb_abandon(f.db);
+    f.options.path = "copy";
+    open_store(&f);
+    assert_int_equal(statistics(&f).tombstones, 1);
+    store_model_check_now(&f.model, f.db);
+    teardown(&f);
+}
+
 static void test_refusals(void **state)
 {
     struct fixture f;
@@ -270,6 +287,7 @@ int main(void)
         cmocka_unit_test(test_clean_tombstones),
         cmocka_unit_test(test_lost_manifest_brings_nothing_back),
         cmocka_unit_test(test_lost_list),
+        cmocka_unit_test(test_snapshot),
         cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,14 +58,18 @@ static void check_case(size_t c, const struct tombstone *const *tombstones, stru
         times[t] = t;
         values[t] = (double)t;
     }
-    size_t kept = ranges_filter(ranges, count, times, values, NULL, 101);
+    struct sample_arrays samples = {.times = times, .values = values, .count = 101};
+    assert_int_equal(ranges_filter(ranges, count, arena, &samples), 0);
+    size_t kept = samples.count;
+    assert_null(samples.histograms);
     for (int64_t t = 0; t <= 100; t++) {
         bool hidden = false;
         for (size_t i = 0; i < cases[c].delete_count; i++) {
             hidden = hidden || (cases[c].deletes[i].min_t <= t && t <= cases[c].deletes[i].max_t);
         }
         if (!hidden) {
-            assert_true(visible < kept && times[visible] == t && values[visible] == (double)t);
+            assert_true(visible < kept && samples.times[visible] == t &&
+                        samples.values[visible] == (double)t);
             visible++;
         }
     }
