@@ -104,7 +104,13 @@ int api_new(const struct api_options *options, struct api **api_out)
     lock_init(&api->lock, LOCK_RANK_LEAF);
     active_queries_init(&api->active);
     top_queries_init(&api->top);
-    int status = build_routes(api);
+    api->otlp = options->otlp;
+    size_t series_max = options->otlp_delta_series_max;
+    int status =
+        otlp_delta_new(series_max != 0 ? series_max : OTLP_DELTA_SERIES_DEFAULT, &api->otlp_delta);
+    if (status == 0) {
+        status = build_routes(api);
+    }
     if (status != 0) {
         api_free(api);
         return status;
@@ -121,6 +127,7 @@ void api_free(struct api *api)
     api_write_release_buffers(api);
     active_queries_release(&api->active);
     top_queries_release(&api->top);
+    otlp_delta_free(api->otlp_delta);
     lock_release(&api->lock);
     mem_free(api->route_contexts);
     mem_free(api->http_routes);

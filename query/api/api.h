@@ -22,6 +22,7 @@
 #include "base/strbuf.h"
 #include "query/engine.h"
 #include "tsdb/tsdb.h"
+#include "wire/otlp_translate.h"
 
 struct api;
 
@@ -52,7 +53,9 @@ struct api_program {
 };
 
 struct api_options {
-    struct clock *clock; /* NULL = clock_real() */
+    struct otlp_translate_options otlp; /* lists are borrowed as long as the API lives */
+    size_t otlp_delta_series_max;       /* 0 = OTLP_DELTA_SERIES_DEFAULT */
+    struct clock *clock;                /* NULL = clock_real() */
     struct api_program program;
 };
 

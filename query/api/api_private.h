@@ -51,6 +51,9 @@ struct api {
     struct http_route *http_routes;
     struct api_route_context *route_contexts;
     size_t route_count;
+
+    struct otlp_translate_options otlp;
+    struct otlp_delta *otlp_delta;
 };
 
 /* A row of the API's own table: what http_server wants to know, and what only the API does. */
@@ -74,6 +77,8 @@ void api_write_release_buffers(struct api *api);
 
 /* api_write.c */
 void api_remote_write(struct api_request *r);
+/* api_otlp.c */
+void api_otlp_metrics(struct api_request *r);
 /* api_query.c */
 void api_query_instant(struct api_request *r);
 void api_query_range(struct api_request *r);

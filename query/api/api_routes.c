@@ -33,6 +33,9 @@ const struct api_route api_routes[] = {
     {"POST", "/api/v1/write", api_remote_write, INGEST, false, API_TIMING_INGEST, "ack",
         "Takes remote write 1.0 and 2.0; with ack=durable the answer waits until it is synced."},
 
+    {"POST", "/api/v1/otlp/v1/metrics", api_otlp_metrics, INGEST, false, API_TIMING_INGEST, "ack",
+        "Takes OTLP metrics as protobuf or JSON; partial success in the answer."},
+
     /* The server itself */
     {"GET", "/api/v1/status/buildinfo", api_status_buildinfo, DIRECT, true, UNTIMED, "",
         "The version of the program."},

@@ -260,6 +260,13 @@ static int open_http(struct server *s, struct err *e)
                                   .admit = admit,
                                   .data_path = config->data,
                                   .retention_ms = config->storage.retention_ms}};
+    const struct server_otlp_config *otlp = &config->otlp;
+    api.otlp.promoted = otlp->promoted.items;
+    api.otlp.promoted_count = otlp->promoted.count;
+    api.otlp.keep_identifying = otlp->keep_identifying;
+    api.otlp.promote_scope = otlp->promote_scope;
+    api.otlp_delta_series_max = (size_t)otlp->delta_series_max;
+    (void)otlp_naming_parse(str_of(otlp->translation_strategy), &api.otlp.naming); /* was checked */
     int status = api_new(&api, &s->api);
     if (status != 0) {
         return err_set(e, status, -1, "%s", err_text(status));

@@ -7,6 +7,7 @@
 #include "base/vfs.h"
 #include "base/yaml.h"
 #include "model/duration.h"
+#include "wire/otlp_translate.h"
 
 #define DAY_MS ((int64_t)24 * 3600 * 1000)
 #define YEAR_MS (365 * DAY_MS)
@@ -262,6 +263,38 @@ static const struct config_field web_fields[] = {
     {0},
 };
 
+#define OTLP(member) offsetof(struct server_otlp_config, member)
+static const struct config_field otlp_fields[] = {
+    {.key = "translation_strategy",
+        .kind = CONFIG_STRING,
+        .offset = OTLP(translation_strategy),
+        .default_text = "UnderscoreEscapingWithSuffixes",
+        .help = "How names become Prometheus': UnderscoreEscapingWithSuffixes, "
+                "UnderscoreEscapingWithoutSuffixes, NoUTF8EscapingWithSuffixes, NoTranslation."},
+    {.key = "promote_resource_attributes",
+        .kind = CONFIG_STRING_LIST,
+        .offset = OTLP(promoted),
+        .help = "Resource attributes that become labels of every series; '*' is all of them."},
+    {.key = "keep_identifying_resource_attributes",
+        .kind = CONFIG_BOOL,
+        .offset = OTLP(keep_identifying),
+        .default_text = "false",
+        .help = "service.name, service.namespace and service.instance.id in target_info, too."},
+    {.key = "promote_scope_metadata",
+        .kind = CONFIG_BOOL,
+        .offset = OTLP(promote_scope),
+        .default_text = "false",
+        .help = "Name, version and attributes of the scope as labels otel_scope_…"},
+    {.key = "max_delta_series",
+        .kind = CONFIG_INTEGER,
+        .offset = OTLP(delta_series_max),
+        .default_text = "100000",
+        .min = 1,
+        .max = 100000000,
+        .help = "Series whose deltas are added up; points of others are refused."},
+    {0},
+};
+
 #define TOP(member) offsetof(struct server_config, member)
 const struct config_field server_config_fields[] = {
     {.key = "listen",
@@ -315,6 +348,11 @@ const struct config_field server_config_fields[] = {
         .help = "What one bad deploy may cost: series that are there go on, new ones beyond a "
                 "limit are "
                 "refused. See below."},
+    {.key = "otlp",
+        .kind = CONFIG_OBJECT,
+        .offset = TOP(otlp),
+        .fields = otlp_fields,
+        .help = "How OTLP metrics become series."},
     {0},
 };
 
@@ -511,6 +549,18 @@ static int check_prefix(const char *prefix, struct err *e)
     return 0;
 }
 
+static int check_strategy(const char *strategy, struct err *e)
+{
+    enum otlp_naming naming;
+    if (!otlp_naming_parse(str_of(strategy), &naming)) {
+        return err_set(e, ERR_INVALID, -1,
+            "otlp.translation_strategy \"%s\": expected UnderscoreEscapingWithSuffixes, "
+            "UnderscoreEscapingWithoutSuffixes, NoUTF8EscapingWithSuffixes or NoTranslation",
+            strategy);
+    }
+    return 0;
+}
+
 int server_config_load(struct arena *arena, const char *path, const struct server_flags *flags,
     struct server_config *config_out, struct err *e)
 {
@@ -541,6 +591,9 @@ int server_config_load(struct arena *arena, const char *path, const struct serve
         status = check_features(&config.features, e);
     }
     if (status == 0) {
+        status = check_strategy(config.otlp.translation_strategy, e);
+    }
+    if (status == 0) {
         *config_out = config;
     }
     return status;
@@ -564,6 +617,8 @@ static bool same_member(const struct config_field *f, const void *a, const void 
         return strcmp(*(const char *const *)a, *(const char *const *)b) == 0;
     case CONFIG_STRING_LIST:
         return same_list(a, b);
+    case CONFIG_BOOL:
+        return *(const bool *)a == *(const bool *)b;
     case CONFIG_CUSTOM: /* enumerations, both of them */
         return memcmp(a, b, sizeof(int)) == 0;
     default:
@@ -629,6 +684,9 @@ static void write_member(struct strbuf *out, const struct config_field *f, const
         break;
     case CONFIG_STRING_LIST:
         write_list(out, member);
+        break;
+    case CONFIG_BOOL:
+        strbuf_add_c(out, *(const bool *)member ? "true" : "false");
         break;
     case CONFIG_DURATION:
         duration_write(*(const int64_t *)member, out);

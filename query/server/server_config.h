@@ -43,6 +43,13 @@ struct server_web_config {
     int64_t body_bytes_max;
 };
 
+struct server_otlp_config {
+    const char *translation_strategy; /* one that otlp_naming_parse knows */
+    struct config_strings promoted;
+    bool keep_identifying, promote_scope;
+    int64_t delta_series_max;
+};
+
 struct server_config {
     const char *listen, *data;
     int64_t memory_limit; /* bytes; 0 = by what the host or container has */
@@ -51,6 +58,7 @@ struct server_config {
     struct server_query_config query;
     struct server_web_config web;
     struct series_limits limits;
+    struct server_otlp_config otlp;
     struct config_strings features;
 };
 

@@ -108,6 +108,37 @@ static void test_features(void **state)
     assert_false(engine.features.experimental_functions || engine.delayed_name_removal);
 }
 
+static void test_otlp(void **state)
+{
+    (void)state;
+    struct arena arena;
+    struct server_config config, again;
+    struct err e = ERR_INIT;
+    struct strbuf text = STRBUF_INIT;
+    arena_init(&arena, 0);
+    assert_int_equal(load(&arena, NULL, NULL, &config, &e), 0);
+    assert_string_equal(config.otlp.translation_strategy, "UnderscoreEscapingWithSuffixes");
+    assert_false(config.otlp.promote_scope);
+    assert_int_equal(load(&arena,
+                         "otlp:\n  translation_strategy: NoTranslation\n"
+                         "  promote_resource_attributes: [host.name]\n"
+                         "  promote_scope_metadata: true\n  max_delta_series: 7\n",
+                         NULL, &config, &e),
+        0);
+    assert_string_equal(config.otlp.promoted.items[0], "host.name");
+    assert_int_equal(config.otlp.delta_series_max, 7);
+    server_config_write(&config, &text);
+    assert_int_equal(load(&arena, text.data, NULL, &again, &e), 0);
+    assert_null(server_config_needs_restart(&config, &again));
+    again.otlp.promote_scope = false;
+    assert_string_equal(server_config_needs_restart(&config, &again), "promote_scope_metadata");
+    assert_int_equal(
+        load(&arena, "otlp: {translation_strategy: best}\n", NULL, &config, &e), ERR_INVALID);
+    assert_non_null(strstr(e.message, "\"best\": expected UnderscoreEscapingWithSuffixes"));
+    strbuf_release(&text);
+    arena_release(&arena);
+}
+
 static void test_mistakes(void **state)
 {
     (void)state;
@@ -245,6 +276,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_flags_win),
         cmocka_unit_test(test_features),
+        cmocka_unit_test(test_otlp),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_other_mistakes),
         cmocka_unit_test(test_round_trip),
