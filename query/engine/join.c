@@ -12,6 +12,7 @@
 /* Series of the one side with the same signature. */
 struct one_group {
     size_t first, last;    /* chain through `next` of one_entry; SIZE_MAX = none */
+    uint32_t *owners;      /* of several series: the first with a value at each step, plus one */
     uint8_t *matched;      /* a byte a step: something was joined there */
     struct id_map outputs; /* many-to-one: label sets made, which must not meet at a step */
     uint8_t **output_steps;
@@ -152,30 +153,56 @@ static int fail_duplicate(struct join_operator *j)
     return status;
 }
 
-/* Notes the steps at which two series of a group both have a value. */
-static int find_duplicates(struct join_operator *j, const struct one_group *group, size_t added)
+static int note_duplicate(struct join_operator *j, size_t added, size_t owner, size_t step)
 {
     struct query *q = j->node.query;
-    const struct step_series *items = j->one.items;
+    if (j->duplicates == NULL) {
+        j->duplicates = arena_calloc(&q->arena, j->node.grid->steps, 1);
+        if (j->duplicates == NULL) {
+            return query_fail_memory(q, &q->arena);
+        }
+        j->duplicate_pair[0] = j->one.items[added].labels;
+        j->duplicate_pair[1] = j->one.items[owner].labels;
+    }
+    j->duplicates[step] = 1;
+    return 0;
+}
+
+/* Steps get the first series of the group that has a value there as their owner; notes those at which
+ * `added` has one too. Linear in the series of a group, however many match each other. */
+static int find_duplicates(struct join_operator *j, struct one_group *group, size_t added)
+{
+    struct query *q = j->node.query;
     size_t steps = j->node.grid->steps;
-    for (size_t i = group->first; i != added; i = j->entries[i].next) {
+    if (added == group->first) {
+        return 0;
+    }
+    if (group->owners == NULL) {
+        group->owners = arena_calloc(&q->arena, steps, sizeof(*group->owners));
+        if (group->owners == NULL) {
+            return query_fail_memory(q, &q->arena);
+        }
+        const uint8_t *kinds = j->one.items[group->first].kinds;
         for (size_t step = 0; step < steps; step++) {
-            if (items[i].kinds[step] == SAMPLE_ABSENT ||
-                items[added].kinds[step] == SAMPLE_ABSENT) {
-                continue;
-            }
-            if (j->duplicates == NULL) {
-                j->duplicates = arena_calloc(&q->arena, steps, 1);
-                if (j->duplicates == NULL) {
-                    return query_fail_memory(q, &q->arena);
-                }
-                j->duplicate_pair[0] = items[added].labels;
-                j->duplicate_pair[1] = items[i].labels;
-            }
-            j->duplicates[step] = 1;
+            group->owners[step] = kinds[step] != SAMPLE_ABSENT ? (uint32_t)group->first + 1 : 0;
         }
     }
-    return j->duplicates != NULL && (j->has_fill_one || j->has_fill_many) ? fail_duplicate(j) : 0;
+    const uint8_t *kinds = j->one.items[added].kinds;
+    int status = query_check(q);
+    for (size_t step = 0; status == 0 && step < steps; step++) {
+        if (kinds[step] == SAMPLE_ABSENT) {
+            continue;
+        }
+        if (group->owners[step] != 0) {
+            status = note_duplicate(j, added, group->owners[step] - 1, step);
+        } else {
+            group->owners[step] = (uint32_t)added + 1;
+        }
+    }
+    if (status == 0 && j->duplicates != NULL && (j->has_fill_one || j->has_fill_many)) {
+        return fail_duplicate(j);
+    }
+    return status;
 }
 
 static int read_one_side(struct join_operator *j, struct operator_node *op)
@@ -368,12 +395,10 @@ struct pair {
 
 static bool group_has(const struct join_operator *j, const struct one_group *group, size_t step)
 {
-    for (size_t i = group->first; i != SIZE_MAX; i = j->entries[i].next) {
-        if (j->one.items[i].kinds[step] != SAMPLE_ABSENT) {
-            return true;
-        }
+    if (group->owners != NULL) {
+        return group->owners[step] != 0;
     }
-    return false;
+    return group->first != SIZE_MAX && j->one.items[group->first].kinds[step] != SAMPLE_ABSENT;
 }
 
 static int join_step(struct join_operator *j, const struct pair *pair, uint8_t *steps, size_t step)
