@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "fpconv_shim.h"
+#include "shortest.h"
 
 /* Longest number taken; a double's exact decimal form has at most 767 significant digits. */
 enum { PARSE_LENGTH_MAX = 1024 };
@@ -51,11 +52,16 @@ static size_t put_plain(char *text, const char *digits, int count, int point)
         memcpy(text + n, digits, (size_t)count);
         return n + (size_t)count;
     }
-    for (int i = 0; i < count || i < point; i++) {
-        if (i == point) {
-            text[n++] = '.';
-        }
-        text[n++] = i < count ? digits[i] : '0';
+    int whole = count < point ? count : point;
+    memcpy(text, digits, (size_t)whole);
+    n = (size_t)whole;
+    for (; whole < point; whole++) {
+        text[n++] = '0';
+    }
+    if (count > point) {
+        text[n++] = '.';
+        memcpy(text + n, digits + point, (size_t)(count - point));
+        n += (size_t)(count - point);
     }
     return n;
 }
@@ -82,7 +88,7 @@ static size_t put_exponent(char *text, const char *digits, int count, int expone
 }
 
 /* Whole numbers below 2^53 are their own shortest digits: any other whole number is another double.
- * Counters are such numbers, and this takes a quarter of the time (35 ns, 135 ns). */
+ * Counters are such numbers. */
 static size_t put_integer(char *text, uint64_t value)
 {
     char reversed[20];
@@ -114,9 +120,9 @@ static size_t format_value(double value, char *text, int lowest, int highest, do
         text[n] = '\0';
         return n;
     }
-    char digits[FPCONV_DIGITS_MAX];
+    char digits[SHORTEST_DIGITS_MAX];
     int point = 0;
-    int count = fpconv_shortest_digits(value, digits, &point);
+    int count = shortest_digits(value, digits, &point);
     int exponent = point - 1;
     if (exponent < lowest || exponent >= highest) {
         n += put_exponent(text + n, digits, count, exponent);

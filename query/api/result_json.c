@@ -1,5 +1,5 @@
-/* Results as JSON. Points are the bulk of an answer; they go into the buffer by hand, one reservation
- * each. Everything else is written by the JSON writer.
+/* Results as JSON. Points are the bulk of an answer; they go into the buffer by hand, many to a
+ * reservation. Everything else is written by the JSON writer.
  */
 #include "api/result_json.h"
 
@@ -22,6 +22,8 @@ void result_json_labels(struct json_writer *json, const struct labels *labels)
 
 /* Longest time: sign, 16 digits of seconds, point, three decimals. */
 enum { TIME_TEXT_MAX = 24, POINT_TEXT_MAX = TIME_TEXT_MAX + FP_TEXT_MAX + 8 };
+/* Room is asked for so many points. */
+enum { POINTS_AT_ONCE = 32 };
 
 /* Seconds with three decimals or none; returns the end. */
 static char *put_time(char *p, int64_t time_ms)
@@ -29,18 +31,17 @@ static char *put_time(char *p, int64_t time_ms)
     uint64_t magnitude = time_ms < 0 ? 0 - (uint64_t)time_ms : (uint64_t)time_ms;
     uint64_t seconds = magnitude / 1000;
     unsigned fraction = (unsigned)(magnitude % 1000);
-    char digits[TIME_TEXT_MAX];
-    size_t count = 0;
-    do {
-        digits[count++] = (char)('0' + seconds % 10);
-        seconds /= 10;
-    } while (seconds > 0);
     if (time_ms < 0) {
         *p++ = '-';
     }
-    while (count > 0) {
-        *p++ = digits[--count];
+    size_t count = 1;
+    for (uint64_t rest = seconds; rest >= 10; rest /= 10) {
+        count++;
     }
+    for (size_t i = count; i-- > 0; seconds /= 10) {
+        p[i] = (char)('0' + seconds % 10);
+    }
+    p += count;
     if (fraction != 0) {
         *p++ = '.';
         *p++ = (char)('0' + fraction / 100);
@@ -50,14 +51,9 @@ static char *put_time(char *p, int64_t time_ms)
     return p;
 }
 
-/* [t,"v"] */
-static void add_point(struct strbuf *out, int64_t time_ms, double value)
+/* [t,"v"]; returns the end. */
+static char *put_point(char *p, int64_t time_ms, double value)
 {
-    char *begin = strbuf_reserve(out, POINT_TEXT_MAX);
-    if (begin == NULL) {
-        return;
-    }
-    char *p = begin;
     *p++ = '[';
     p = put_time(p, time_ms);
     *p++ = ',';
@@ -65,19 +61,30 @@ static void add_point(struct strbuf *out, int64_t time_ms, double value)
     p += fp_format(value, p);
     *p++ = '"';
     *p++ = ']';
-    strbuf_commit(out, (size_t)(p - begin));
+    return p;
 }
 
 /* An array of points under `key`. */
 static void write_points(struct json_writer *json, const struct engine_series *series)
 {
+    struct strbuf *out = json->out;
     json_key(json, "values");
     json_begin_array(json);
-    for (size_t i = 0; i < series->float_count; i++) {
-        if (i > 0) {
-            strbuf_add_char(json->out, ',');
+    for (size_t i = 0; i < series->float_count; i += POINTS_AT_ONCE) {
+        size_t left = series->float_count - i;
+        size_t end = i + (left < POINTS_AT_ONCE ? left : POINTS_AT_ONCE);
+        char *begin = strbuf_reserve(out, POINTS_AT_ONCE * POINT_TEXT_MAX);
+        char *p = begin;
+        if (p == NULL) {
+            break; // the error stays in the buffer
         }
-        add_point(json->out, series->float_times[i], series->floats[i]);
+        for (size_t k = i; k < end; k++) {
+            if (k > 0) {
+                *p++ = ',';
+            }
+            p = put_point(p, series->float_times[k], series->floats[k]);
+        }
+        strbuf_commit(out, (size_t)(p - begin));
     }
     json_end(json);
 }

@@ -103,6 +103,19 @@ static size_t count_digits(const char *text)
     return count;
 }
 
+/* The same digits, into `digits`. */
+static void digits_of(const char *text, char *digits)
+{
+    size_t count = 0, kept = 0;
+    for (; *text != '\0' && *text != 'e'; text++) {
+        if ((*text >= '1' && *text <= '9') || (*text == '0' && count > 0)) {
+            digits[count++] = *text;
+            kept = *text != '0' ? count : kept;
+        }
+    }
+    digits[kept] = '\0';
+}
+
 /* The fewest digits with which printf and strtod come back to the value. */
 static size_t fewest_digits(double value)
 {
@@ -157,8 +170,17 @@ static void random_doubles_come_back_with_the_fewest_digits(void **state)
                 fail_msg("%.17g is written %s, read %.17g", value, text, back);
             }
             /* At a power of two the interval is lopsided: ours may be shorter than printf's. */
-            if (count_digits(text) > fewest_digits(value)) {
+            size_t count = count_digits(text), fewest = fewest_digits(value);
+            if (count > fewest) {
                 fail_msg("%.17g is written %s", value, text);
+            }
+            /* Of as many digits printf gives the nearest. */
+            char digits[FP_PLAIN_TEXT_MAX], printed[64], nearest[64];
+            digits_of(text, digits);
+            snprintf(printed, sizeof(printed), "%.*e", (int)fewest - 1, value);
+            digits_of(printed, nearest);
+            if (count == fewest && value != 0 && strcmp(digits, nearest) != 0) {
+                fail_msg("%.17g is written %s, nearer is %s", value, text, printed);
             }
         }
     }
