@@ -80,6 +80,8 @@ int tsdb_sync(struct tsdb *db, struct err *e);
  * the store, <data>/snapshots/<name> by custom; cheap, beside reads and writes. `dest` must be empty
  * or not there (ERR_EXISTS). Complete or absent. All that was acknowledged before the call is in it. */
 int tsdb_snapshot(struct tsdb *db, const char *dest, struct err *e);
+/* The same of parts alone, without what is in the head. */
+int tsdb_snapshot_parts(struct tsdb *db, const char *dest, struct err *e);
 
 /* Metadata of metrics: calls back for each (metric, type, help, unit), in metric order; slices live
  * during the call. `metric` with len 0 = all. */

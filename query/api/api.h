@@ -50,6 +50,7 @@ struct api_program {
     bool (*admit)(void *context);
     const char *data_path;
     int64_t retention_ms; /* 0 = for ever */
+    bool admin_api;       /* deleting and snapshots are allowed */
 };
 
 struct api_options {

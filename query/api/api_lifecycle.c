@@ -1,4 +1,4 @@
-/* Health, readiness, reload, compaction, own metrics: what a supervisor and an operator call. */
+/* Health, readiness, reload, own metrics: what a supervisor and an operator call. */
 #include "api/api_private.h"
 
 #include "base/metrics.h"
@@ -66,16 +66,6 @@ void api_reload(struct api_request *r)
         api_reply_text(r, 500, e.message);
     } else {
         api_reply_empty(r, 200);
-    }
-}
-
-void api_compact(struct api_request *r)
-{
-    struct err e = ERR_INIT;
-    if (tsdb_compact(r->api->backend.db, &e) != 0) {
-        api_fail_with(r, &e);
-    } else {
-        api_reply_empty(r, 204);
     }
 }
 

@@ -110,9 +110,13 @@ void api_status_tsdb(struct api_request *r);
 void api_healthy(struct api_request *r);
 void api_ready(struct api_request *r);
 void api_reload(struct api_request *r);
-void api_compact(struct api_request *r);
 void api_metrics_page(struct api_request *r);
 void api_nothing_here(struct api_request *r);
+/* api_admin.c */
+void api_compact(struct api_request *r);
+void api_delete_series(struct api_request *r);
+void api_clean_tombstones(struct api_request *r);
+void api_snapshot(struct api_request *r);
 /* api_page.c */
 void api_page(struct api_request *r);
 

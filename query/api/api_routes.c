@@ -59,6 +59,14 @@ const struct api_route api_routes[] = {
         "Ends a query that runs; answers 204, or 404 when it does not run any more."},
     {"POST PUT", "/api/v1/admin/tsdb/compact", api_compact, QUERY, false, UNTIMED, "",
         "Seals and merges everything now; answers 204 when done."},
+    {"POST PUT", "/api/v1/admin/tsdb/delete_series", api_delete_series, QUERY, false, UNTIMED,
+        "match[], start, end",
+        "Deletes what is stored of the series that match; 204. Needs --web.enable-admin-api."},
+    {"POST PUT", "/api/v1/admin/tsdb/clean_tombstones", api_clean_tombstones, QUERY, false, UNTIMED,
+        "", "Takes what is deleted out of the files now; 204. Needs --web.enable-admin-api."},
+    {"POST PUT", "/api/v1/admin/tsdb/snapshot", api_snapshot, QUERY, false, UNTIMED, "skip_head",
+        "Makes `snapshots/<name>` in the data directory, a store by hard links, and says the name. "
+        "Needs --web.enable-admin-api."},
 
     /* What clients ask for at their start */
     {"GET", "/api/v1/targets", api_targets, DIRECT, true, UNTIMED, "",

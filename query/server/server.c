@@ -241,7 +241,8 @@ static int open_lanes(struct server *s, struct err *e)
         query = cpu_count() * 2 > QUERY_THREADS_MIN ? cpu_count() * 2 : QUERY_THREADS_MIN;
     }
     struct workpool_options ingest_lane = {"ingest", (unsigned)ingest, INGEST_QUEUE_MAX};
-    struct workpool_options query_lane = {"query", (unsigned)query, (size_t)config->query.queued_max};
+    struct workpool_options query_lane = {
+        "query", (unsigned)query, (size_t)config->query.queued_max};
     int status = workpool_open(&ingest_lane, &s->ingest);
     if (status == 0) {
         status = workpool_open(&query_lane, &s->query);
@@ -259,6 +260,7 @@ static int open_http(struct server *s, struct err *e)
                                   .slow_query = slow_query_log,
                                   .admit = admit,
                                   .data_path = config->data,
+                                  .admin_api = config->web.admin_api,
                                   .retention_ms = config->storage.retention_ms}};
     const struct server_otlp_config *otlp = &config->otlp;
     api.otlp.promoted = otlp->promoted.items;

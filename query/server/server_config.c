@@ -239,6 +239,11 @@ static const struct config_field web_fields[] = {
         .default_text = "*",
         .help = "Whose pages may read answers; empty: nobody's. Pages may write only from a named "
                 "origin."},
+    {.key = "admin_api",
+        .kind = CONFIG_BOOL,
+        .offset = WEB(admin_api),
+        .default_text = "false",
+        .help = "Allows deleting series, cleaning tombstones and snapshots over HTTP."},
     {.key = "max_connections",
         .kind = CONFIG_INTEGER,
         .offset = WEB(connections_max),
@@ -460,6 +465,8 @@ void server_flags_init(struct server_flags *flags, struct flag table[SERVER_FLAG
             "Queries that take so long are logged (default 10s; 0: none).", 0, DAY_MS},
         {"web.route-prefix", FLAG_STRING, &flags->route_prefix, "PATH", "Stands before every path.",
             0, 0},
+        {"web.enable-admin-api", FLAG_BOOL, &flags->admin_api, NULL,
+            "Allow deleting series and snapshots over HTTP.", 0, 0},
         {"log-level", FLAG_STRING, &flags->log_level, "LEVEL",
             "debug, info (the default), warn or error.", 0, 0},
         {"check-config", FLAG_BOOL, &flags->check_config, NULL,
@@ -520,6 +527,7 @@ static int take_flags(struct arena *arena, const struct server_flags *flags,
     take_text(&config->data, flags->data);
     take_text(&config->listen, flags->listen);
     take_text(&config->web.route_prefix, flags->route_prefix);
+    config->web.admin_api = config->web.admin_api || flags->admin_api;
     take_number(&config->memory_limit, flags->memory_limit);
     take_number(&config->storage.retention_ms, flags->retention_ms);
     take_number(&config->query.timeout_ms, flags->query_timeout_ms);
@@ -690,6 +698,9 @@ static void write_member(struct strbuf *out, const struct config_field *f, const
         break;
     case CONFIG_DURATION:
         duration_write(*(const int64_t *)member, out);
+        break;
+    case CONFIG_BOOL:
+        strbuf_add_c(out, *(const bool *)member ? "true" : "false");
         break;
     case CONFIG_CUSTOM:
         strbuf_add_c(out, f->read == read_wal_sync

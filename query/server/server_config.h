@@ -39,6 +39,7 @@ struct server_query_config {
 
 struct server_web_config {
     const char *route_prefix, *cors_origin;
+    bool admin_api;
     int64_t connections_max, ingest_threads; /* 0 threads = by the number of CPUs */
     int64_t body_bytes_max;
 };
@@ -69,10 +70,10 @@ struct server_flags {
     int64_t memory_limit, retention_ms, query_timeout_ms, lookback_ms, concurrency_max, samples_max;
     int64_t slow_ms;
     struct flag_strings features;
-    bool version, help, check_config;
+    bool version, help, check_config, admin_api;
 };
 
-#define SERVER_FLAGS_MAX 24
+#define SERVER_FLAGS_MAX 32
 /* Fills `flags` with "nothing said" and `table` with rows that write to it. */
 void server_flags_init(struct server_flags *flags, struct flag table[SERVER_FLAGS_MAX]);
 

@@ -21,7 +21,8 @@
 struct snapshot {
     struct tsdb *db;
     char path[DB_PATH_MAX]; /* <dest>.tmp */
-    uint64_t *segments;     /* ended before the snapshot */
+    bool with_log;
+    uint64_t *segments; /* ended before the snapshot */
     size_t segment_count;
 };
 
@@ -93,7 +94,7 @@ static int write_snapshot(struct snapshot *s, struct err *e)
 
 static int take_snapshot(struct snapshot *s, const char *dest, struct err *e)
 {
-    int status = note_segments(s, e);
+    int status = s->with_log ? note_segments(s, e) : 0;
     if (status == 0) {
         status = write_snapshot(s, e);
     }
@@ -110,10 +111,10 @@ static int take_snapshot(struct snapshot *s, const char *dest, struct err *e)
     return status;
 }
 
-int tsdb_snapshot(struct tsdb *db, const char *dest, struct err *e)
+static int snapshot(struct tsdb *db, const char *dest, bool with_log, struct err *e)
 {
     struct err local = ERR_INIT;
-    struct snapshot s = {.db = db};
+    struct snapshot s = {.db = db, .with_log = with_log};
     int written = snprintf(s.path, sizeof(s.path), "%s.tmp", dest);
     if (written <= 0 || written >= DB_PATH_MAX) {
         return err_set(e, ERR_LIMIT, -1, "the name of the snapshot is too long");
@@ -130,4 +131,14 @@ int tsdb_snapshot(struct tsdb *db, const char *dest, struct err *e)
         *e = local;
     }
     return status;
+}
+
+int tsdb_snapshot(struct tsdb *db, const char *dest, struct err *e)
+{
+    return snapshot(db, dest, true, e);
+}
+
+int tsdb_snapshot_parts(struct tsdb *db, const char *dest, struct err *e)
+{
+    return snapshot(db, dest, false, e);
 }

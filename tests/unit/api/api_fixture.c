@@ -17,6 +17,8 @@ const struct metric_metadata *fake_metadata;
 size_t fake_metadata_count;
 int fake_compact_status;
 unsigned fake_compactions;
+struct strbuf fake_deletes;
+bool fake_admin_api;
 
 void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *statistics_out)
 {
@@ -43,6 +45,40 @@ int tsdb_compact(struct tsdb *db, struct err *e)
 {
     (void)db;
     fake_compactions++;
+    return fake_compact_status != 0 ? err_set(e, fake_compact_status, -1, "no room") : 0;
+}
+
+int tsdb_delete_series(struct tsdb *db, const struct matcher *const *matchers, size_t count,
+    int64_t min_t, int64_t max_t, struct err *e)
+{
+    (void)db;
+    strbuf_addf(&fake_deletes, "%lld..%lld", (long long)min_t, (long long)max_t);
+    for (size_t i = 0; i < count; i++) {
+        strbuf_add_char(&fake_deletes, ' ');
+        matcher_write(matchers[i], &fake_deletes);
+    }
+    strbuf_add_char(&fake_deletes, '\n');
+    return fake_compact_status != 0 ? err_set(e, fake_compact_status, -1, "no room") : 0;
+}
+
+int tsdb_clean_tombstones(struct tsdb *db, struct err *e)
+{
+    (void)db;
+    strbuf_add_c(&fake_deletes, "clean\n");
+    return fake_compact_status != 0 ? err_set(e, fake_compact_status, -1, "no room") : 0;
+}
+
+int tsdb_snapshot(struct tsdb *db, const char *dest, struct err *e)
+{
+    (void)db;
+    strbuf_addf(&fake_deletes, "snapshot %s\n", dest);
+    return fake_compact_status != 0 ? err_set(e, fake_compact_status, -1, "no room") : 0;
+}
+
+int tsdb_snapshot_parts(struct tsdb *db, const char *dest, struct err *e)
+{
+    (void)db;
+    strbuf_addf(&fake_deletes, "parts %s\n", dest);
     return fake_compact_status != 0 ? err_set(e, fake_compact_status, -1, "no room") : 0;
 }
 
@@ -73,13 +109,15 @@ void api_fixture_start(struct api_fixture *f, bool serving)
     fake_metadata_count = 0;
     fake_compact_status = 0;
     fake_compactions = 0;
+    fake_deletes = (struct strbuf)STRBUF_INIT;
     f->store = memory_store_new();
     lookup_source_init(&f->lookup, memory_store_source(f->store));
     f->sink = memory_sink_new(f->store);
     struct engine_options engine = {.features = PROMQL_FEATURES_DEFAULT};
     assert_int_equal(engine_new(&engine, &f->engine), 0);
-    struct api_options options = {
-        .clock = &f->clock.clock, .program = {.context = f, .admit = admit}};
+    struct api_options options = {.clock = &f->clock.clock,
+        .program = {
+            .context = f, .admit = admit, .data_path = "data", .admin_api = fake_admin_api}};
     assert_int_equal(api_new(&options, &f->api), 0);
     if (serving) {
         api_fixture_serve(f);
@@ -100,6 +138,7 @@ void api_fixture_stop(struct api_fixture *f)
     engine_free(f->engine);
     memory_sink_free(f->sink);
     memory_store_free(f->store);
+    strbuf_release(&fake_deletes);
     strbuf_release(&f->head);
     strbuf_release(&f->body);
 }

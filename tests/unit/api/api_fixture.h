@@ -34,6 +34,8 @@ extern const struct metric_metadata *fake_metadata;
 extern size_t fake_metadata_count;
 extern int fake_compact_status;
 extern unsigned fake_compactions;
+extern struct strbuf fake_deletes; /* a line for each delete, cleaning and snapshot */
+extern bool fake_admin_api;        /* before the start: whether they are allowed */
 
 /* `serving`: the store is there. The clock stands at 1 000 000 s. */
 void api_fixture_start(struct api_fixture *f, bool serving);

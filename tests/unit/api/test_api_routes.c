@@ -416,6 +416,54 @@ static void test_own_metrics(void **state)
     api_fixture_stop(&f);
 }
 
+static void test_admin(void **state)
+{
+    (void)state;
+    static const struct exchange disabled[] = {
+        {"POST", "/api/v1/admin/tsdb/delete_series", "match[]=up", 503,
+            ERROR("unavailable", "admin APIs disabled")},
+        {"POST", "/api/v1/admin/tsdb/clean_tombstones", "", 503,
+            ERROR("unavailable", "admin APIs disabled")},
+        {"PUT", "/api/v1/admin/tsdb/snapshot", NULL, 503,
+            ERROR("unavailable", "admin APIs disabled")},
+    };
+    static const struct exchange enabled[] = {
+        {"POST", "/api/v1/admin/tsdb/delete_series", "", 400,
+            ERROR("bad_data", "no match[] parameter provided")},
+        {"POST", "/api/v1/admin/tsdb/delete_series", "match[]=up&match[]={a=~\"b.*\"}&start=10",
+            204, ""},
+        {"PUT", "/api/v1/admin/tsdb/delete_series?match[]=up&start=1&end=2.5", NULL, 204, ""},
+        {"PUT", "/api/v1/admin/tsdb/clean_tombstones", NULL, 204, ""},
+        {"POST", "/api/v1/admin/tsdb/snapshot?skip_head=maybe", "", 400,
+            ERROR("bad_data",
+                "invalid parameter \\\"skip_head\\\": expected true or false, not \\\"maybe\\\"")},
+    };
+    CHECK(disabled);
+    fake_admin_api = true;
+    struct api_fixture f;
+    start(&f);
+    for (size_t i = 0; i < sizeof(enabled) / sizeof(enabled[0]); i++) {
+        ask(&f, &enabled[i]);
+    }
+    assert_string_equal(fake_deletes.data, "10000..9223372036854775807 __name__=\"up\"\n"
+                                           "10000..9223372036854775807 a=~\"b.*\"\n"
+                                           "1000..2500 __name__=\"up\"\nclean\n");
+    strbuf_reset(&fake_deletes);
+    /* The clock stands at 1 000 000 s. */
+    const char *body = api_fixture_post(&f, "/api/v1/admin/tsdb/snapshot", "");
+    static const char begins[] = "{\"status\":\"success\",\"data\":{\"name\":\"19700112T134640Z-";
+    assert_true(strncmp(body, begins, sizeof(begins) - 1) == 0);
+    assert_int_equal(strlen(body), sizeof(begins) - 1 + 16 + 3);
+    api_fixture_post(&f, "/api/v1/admin/tsdb/snapshot", "skip_head=true");
+    assert_non_null(strstr(fake_deletes.data, "snapshot data/snapshots/19700112T134640Z-"));
+    assert_non_null(strstr(fake_deletes.data, "parts data/snapshots/19700112T134640Z-"));
+    fake_compact_status = ERR_NO_SPACE;
+    api_fixture_post(&f, "/api/v1/admin/tsdb/delete_series", "match[]=up");
+    assert_int_equal(f.status, 503);
+    api_fixture_stop(&f);
+    fake_admin_api = false;
+}
+
 static void test_page(void **state)
 {
     (void)state;
@@ -474,6 +522,7 @@ int main(void)
         cmocka_unit_test(test_lifecycle),
         cmocka_unit_test(test_short_memory),
         cmocka_unit_test(test_own_metrics),
+        cmocka_unit_test(test_admin),
         cmocka_unit_test(test_page),
         cmocka_unit_test(test_reference),
     };
