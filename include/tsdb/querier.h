@@ -39,6 +39,9 @@ struct select_request {
      * here, and `resolution_ms` of its runs shows it. */
     int64_t resolution_max_ms;
     size_t series_max; /* more matching series are ERR_LIMIT; 0 = no limit */
+    /* With labels_only: so many series are enough, whichever they are, and a source may stop there. It
+     * may hand out more. 0 = all are wanted. */
+    size_t series_enough;
 };
 
 /* ---- A run of samples of one column ---- */

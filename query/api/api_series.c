@@ -207,6 +207,8 @@ static int select_all(struct lookup *l, struct series_list *list, struct err *e)
     }
     for (size_t i = 0; i < l->selector_count; i++) {
         struct select_request request = request_of(l, i);
+        request.series_enough =
+            l->limit != 0 ? l->limit + 1 : 0; // one more says that there are more
         int status = querier_select(l->querier, &request, &l->arena, &list->sets[i], e);
         if (status != 0) {
             return status;

@@ -17,58 +17,21 @@ struct lookup {
 
 /* ---- Ids that take part ---- */
 
-/* A bit for each id that there was when the lookup began; rows of later ones are not seen anyway. */
-struct id_bits {
-    uint64_t *words;
-    uint32_t count;
-};
-
 struct seeing {
     const struct db_querier *querier;
     const struct index_rectangle *rectangle;
     int64_t min_t, max_t;
-    struct id_bits targets, shapes;
+    struct id_bits asked_shapes;    /* the rectangle's */
+    struct id_bits targets, shapes; /* that take part; rows of ids made later are not seen anyway */
 };
-
-static int bits_init(struct id_bits *bits, struct index *index, enum index_side side)
-{
-    bits->count = index_count(index, side);
-    bits->words = mem_calloc((size_t)bits->count / 64 + 1, sizeof(*bits->words));
-    return bits->words != NULL ? 0 : ERR_NOMEM;
-}
-
-static bool bits_has(const struct id_bits *bits, uint32_t id)
-{
-    return id >= bits->count || (bits->words[id / 64] >> (id % 64) & 1) != 0;
-}
-
-static void bits_add(struct id_bits *bits, uint32_t id)
-{
-    if (id < bits->count) {
-        bits->words[id / 64] |= (uint64_t)1 << (id % 64);
-    }
-}
-
-static int bits_to_set(const struct id_bits *bits, struct id_set **set_out)
-{
-    struct id_set *set = id_set_new();
-    int status = set != NULL ? 0 : ERR_NOMEM;
-    for (uint32_t word = 0; status == 0 && word <= bits->count / 64; word++) {
-        for (uint64_t left = bits->words[word]; status == 0 && left != 0; left &= left - 1) {
-            status = id_set_add(set, word * 64 + (uint32_t)__builtin_ctzll(left));
-        }
-    }
-    *set_out = set;
-    return status;
-}
 
 /* Marks the shapes of a schema that are asked for; false when there is none. */
 static bool see_columns(struct seeing *s, const struct schema_map *schema)
 {
     bool any = false;
     for (uint32_t i = 0; i < schema->count; i++) {
-        if (id_set_has(s->rectangle->shapes, schema->columns[i].shape)) {
-            bits_add(&s->shapes, schema->columns[i].shape);
+        if (id_bits_has(&s->asked_shapes, schema->columns[i].shape)) {
+            id_bits_add(&s->shapes, schema->columns[i].shape);
             any = true;
         }
     }
@@ -116,14 +79,14 @@ static void see_visible(
         uint32_t target = p->targets[group->targets[t]];
         for (uint32_t c = 0; c < schema->count && id_set_has(s->rectangle->targets, target); c++) {
             uint32_t shape = schema->columns[c].shape;
-            bool visible = id_set_has(s->rectangle->shapes, shape);
+            bool visible = id_bits_has(&s->asked_shapes, shape);
             for (size_t i = 0; visible && i < list->count; i++) {
                 visible = !hides_group(s, p, group, list->items[i]) ||
                           !tombstone_has(list->items[i], target, shape);
             }
             if (visible) {
-                bits_add(&s->targets, target);
-                bits_add(&s->shapes, shape);
+                id_bits_add(&s->targets, target);
+                id_bits_add(&s->shapes, shape);
             }
         }
     }
@@ -153,7 +116,7 @@ static void see_part(struct seeing *s, const struct store_part *p)
         for (uint32_t t = 0; has_columns && t < group->target_count; t++) {
             uint32_t target = p->targets[group->targets[t]];
             if (id_set_has(s->rectangle->targets, target)) {
-                bits_add(&s->targets, target);
+                id_bits_add(&s->targets, target);
             }
         }
     }
@@ -163,14 +126,11 @@ static void see_part(struct seeing *s, const struct store_part *p)
 static int on_head_match(void *context, const struct head_match *match)
 {
     struct seeing *s = context;
-    if (bits_has(&s->targets, match->target) && bits_has(&s->shapes, match->shape)) {
-        return 0;
-    }
     int has = table_has_samples(
         match->table, match->column, &s->querier->head_view.point, s->min_t, s->max_t);
     if (has > 0) {
-        bits_add(&s->targets, match->target);
-        bits_add(&s->shapes, match->shape);
+        id_bits_add(&s->targets, match->target);
+        id_bits_add(&s->shapes, match->shape);
     }
     return has < 0 ? has : 0;
 }
@@ -178,19 +138,34 @@ static int on_head_match(void *context, const struct head_match *match)
 static int see_rectangle(struct seeing *s)
 {
     const struct db_querier *q = s->querier;
-    for (size_t i = 0; i < q->view->count; i++) {
-        see_part(s, q->view->parts[i]);
+    const struct head_selection selection = {.rectangle = s->rectangle,
+        .point = &q->head_view.point,
+        .min_t = s->min_t,
+        .max_t = s->max_t,
+        .known_targets = &s->targets,
+        .known_shapes = &s->shapes,
+        .callback = on_head_match,
+        .context = s};
+    int status = id_bits_init(&s->asked_shapes, s->shapes.count);
+    if (status == 0) {
+        id_bits_add_set(&s->asked_shapes, s->rectangle->shapes);
+        for (size_t i = 0; i < q->view->count; i++) {
+            if (q->view->parts[i]->about.tier == STORE_RAW) {
+                see_part(s, q->view->parts[i]);
+            }
+        }
+        status = head_select(q->db->head, &selection);
     }
-    return head_select(
-        q->db->head, s->rectangle, &q->head_view.point, s->min_t, s->max_t, on_head_match, s);
+    id_bits_release(&s->asked_shapes);
+    return status;
 }
 
 static int see_all(struct seeing *s, const struct select_request *request, struct err *e)
 {
     struct index *index = s->querier->db->index;
     struct index_selection selection = {0};
-    int status = bits_init(&s->targets, index, INDEX_TARGETS);
-    status = status == 0 ? bits_init(&s->shapes, index, INDEX_SHAPES) : status;
+    int status = id_bits_init(&s->targets, index_count(index, INDEX_TARGETS));
+    status = status == 0 ? id_bits_init(&s->shapes, index_count(index, INDEX_SHAPES)) : status;
     if (status == 0 && s->min_t <= s->max_t) {
         status = index_select(index, request->matchers, request->matcher_count, &selection, e);
     }
@@ -207,8 +182,8 @@ static int see_all(struct seeing *s, const struct select_request *request, struc
 static int ask_side(struct index *index, enum index_side side, const struct lookup *lookup,
     const struct id_bits *bits, struct index_strings *found)
 {
-    struct id_set *ids = NULL;
-    int status = bits_to_set(bits, &ids);
+    struct id_set *ids = id_bits_to_set(bits);
+    int status = ids != NULL ? 0 : ERR_NOMEM;
     if (status == 0) {
         status = lookup->names ? index_label_names(index, side, ids, found)
                                : index_label_values(index, side, lookup->name, ids, found);
@@ -230,8 +205,8 @@ static int ask_ids(struct db_querier *q, const struct lookup *lookup,
     if (status == 0) {
         status = ask_side(q->db->index, INDEX_SHAPES, lookup, &s.shapes, found);
     }
-    mem_free(s.targets.words);
-    mem_free(s.shapes.words);
+    id_bits_release(&s.targets);
+    id_bits_release(&s.shapes);
     return status;
 }
 

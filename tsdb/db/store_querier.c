@@ -45,6 +45,7 @@ struct collection {
     size_t count, cap;
     uint32_t *slots; /* position + 1 by hash of (target, shape) */
     size_t slot_mask;
+    size_t enough; /* pairs; 0 = all are wanted */
 };
 
 static void collection_release(struct collection *c)
@@ -134,6 +135,12 @@ static int find_series(
     return status;
 }
 
+/* Has who asks for labels only as many series as are wanted? */
+static bool has_enough(const struct collection *c)
+{
+    return c->enough > 0 && c->count >= c->enough;
+}
+
 static int add_source(
     struct collection *c, uint32_t target, uint32_t shape, const struct series_source *source)
 {
@@ -153,9 +160,15 @@ static int add_source(
 
 /* ---- The head ---- */
 
+/* What stops the selection in the head early. */
+enum { ENOUGH = 1 };
+
 static int on_head_match(void *context, const struct head_match *match)
 {
     struct collection *c = context;
+    if (has_enough(c)) {
+        return ENOUGH;
+    }
     if (c->request->labels_only) {
         /* A column may be of a series that ended before the range: who asks for labels only is told of
          * series that have samples. */
@@ -165,18 +178,12 @@ static int on_head_match(void *context, const struct head_match *match)
             return has;
         }
     }
-    struct series_source source = {.precedence = HEAD_PRECEDENCE,
-        .min_t = c->min_t,
-        .max_t = c->max_t,
+    const struct series_source source = {.precedence = HEAD_PRECEDENCE,
+        .min_t = match->min_t > c->min_t ? match->min_t : c->min_t,
+        .max_t = match->max_t < c->max_t ? match->max_t : c->max_t,
         .table = match->table,
         .column = match->column,
         .kind = match->kind};
-    int64_t min_t = 0, max_t = 0;
-    if (!table_extent(match->table, &c->querier->head_view.point, &min_t, &max_t)) {
-        return 0;
-    }
-    source.min_t = min_t > c->min_t ? min_t : c->min_t;
-    source.max_t = max_t < c->max_t ? max_t : c->max_t;
     return add_source(c, match->target, match->shape, &source);
 }
 
@@ -259,7 +266,7 @@ static int add_group(struct collection *c, struct store_part *p, uint32_t group_
     int status = 0;
     for (size_t i = 0; i < choice->column_count; i++) {
         const struct schema_column *column = choice->columns[i];
-        for (uint32_t t = 0; status == 0 && t < group->target_count; t++) {
+        for (uint32_t t = 0; status == 0 && t < group->target_count && !has_enough(c); t++) {
             if (!choice->targets[group->targets[t]]) {
                 continue;
             }
@@ -297,7 +304,7 @@ static int add_part(struct collection *c, struct store_part *p)
     if (status == 0 && any) {
         status = choose_tombstones(c, p, &choice);
     }
-    for (uint32_t g = 0; status == 0 && any && g < info->group_count; g++) {
+    for (uint32_t g = 0; status == 0 && any && g < info->group_count && !has_enough(c); g++) {
         const struct part_group *group = &part_groups(p->part)[g];
         if (group->min_t > c->max_t || group->max_t < c->min_t) {
             continue;
@@ -326,8 +333,14 @@ static int collect_rectangle(struct collection *c)
         }
     }
     if (status == 0) {
-        status = head_select(
-            q->db->head, c->rectangle, &q->head_view.point, c->min_t, c->max_t, on_head_match, c);
+        const struct head_selection selection = {.rectangle = c->rectangle,
+            .point = &q->head_view.point,
+            .min_t = c->min_t,
+            .max_t = c->max_t,
+            .callback = on_head_match,
+            .context = c};
+        status = head_select(q->db->head, &selection);
+        status = status == ENOUGH ? 0 : status;
     }
     return status;
 }
@@ -338,6 +351,10 @@ static int collect(struct collection *c)
     struct index_selection selection = {0};
     c->min_t = c->request->min_t > q->min_t ? c->request->min_t : q->min_t;
     c->max_t = c->request->max_t < q->max_t ? c->request->max_t : q->max_t;
+    /* When pairs may turn out to be one series, nobody knows yet how many are enough. */
+    if (c->request->labels_only && !index_sides_overlap(q->db->index)) {
+        c->enough = c->request->series_enough;
+    }
     int status = 0;
     if (c->min_t <= c->max_t) {
         status = index_select(

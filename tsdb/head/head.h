@@ -20,6 +20,7 @@
 #include "head/freeze.h"
 #include "head/metadata.h"
 #include "head/table.h"
+#include "index/id_bits.h"
 #include "index/index.h"
 #include "tsdb/appender.h"
 #include "tsdb/column.h"
@@ -91,17 +92,28 @@ void head_view_close(struct head *h, struct head_view *view);
 uint64_t head_oldest_version(struct head *h);
 uint64_t head_visible_lsn(struct head *h);
 
-/* Calls back for each column of a table that could have cells of `rectangle` for the reader in
- * [min_t, max_t]. No lock is held during the call; a non-zero return stops and is handed back. */
 struct head_match {
     struct table *table;
     uint32_t target, shape; /* of the index */
     uint32_t column;
     enum column_kind kind;
+    int64_t min_t, max_t; /* extent of the table's cells */
 };
-int head_select(struct head *h, const struct index_rectangle *rectangle,
-    const struct read_point *point, int64_t min_t, int64_t max_t,
-    int (*callback)(void *context, const struct head_match *match), void *context);
+
+struct head_selection {
+    const struct index_rectangle *rectangle;
+    const struct read_point *point;
+    int64_t min_t, max_t;
+    /* For who asks which ids take part, not which pairs: ids known to do. Pairs of two known ones are
+     * left out. The callback may add to them. Both NULL: none are left out. */
+    const struct id_bits *known_targets, *known_shapes;
+    int (*callback)(void *context, const struct head_match *match);
+    void *context;
+};
+
+/* Calls back for each column of a table that could have cells of the rectangle for the reader in
+ * [min_t, max_t]. No lock is held during the call; a non-zero return stops and is handed back. */
+int head_select(struct head *h, const struct head_selection *selection);
 
 /* ---- Sealing: the maintenance thread ---- */
 

@@ -72,6 +72,22 @@ static struct querier *open_querier(struct fixture *f)
     return q;
 }
 
+static size_t count_enough(struct fixture *f, size_t enough)
+{
+    struct querier *q = open_querier(f);
+    struct arena arena;
+    struct series_set *set = NULL;
+    arena_init(&arena, 0);
+    const struct select_request request = {
+        .min_t = INT64_MIN, .max_t = INT64_MAX, .labels_only = true, .series_enough = enough};
+    assert_int_equal(querier_select(q, &request, &arena, &set, NULL), 0);
+    size_t count = set->count;
+    series_set_free(set);
+    arena_release(&arena);
+    querier_close(q);
+    return count;
+}
+
 static size_t count_series(struct fixture *f, size_t series_max, int *status_out)
 {
     struct querier *q = open_querier(f);
@@ -197,6 +213,13 @@ static void test_series_limit(void **state)
     assert_int_equal(count_series(&f, 2, &status), 2);
     assert_int_equal(count_series(&f, 1, &status), 0);
     assert_int_equal(status, ERR_LIMIT);
+    /* Fewer than there are may be enough, in the head and in parts; more than there are never come. */
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(count_enough(&f, 1), 1);
+        assert_int_equal(count_enough(&f, 3), 2);
+        assert_int_equal(count_enough(&f, 0), 2);
+        assert_int_equal(tsdb_compact(f.db, NULL), 0);
+    }
     teardown(&f);
 }
 

@@ -166,7 +166,13 @@ static void find_series(struct fixture *f, uint32_t series, const struct read_po
         return;
     }
     struct index_rectangle r = {id_set_of(&target, 1), id_set_of(&shape, 1)};
-    assert_int_equal(head_select(f->head, &r, point, min_t, max_t, on_match, found), 0);
+    const struct head_selection selection = {.rectangle = &r,
+        .point = point,
+        .min_t = min_t,
+        .max_t = max_t,
+        .callback = on_match,
+        .context = found};
+    assert_int_equal(head_select(f->head, &selection), 0);
     id_set_free(r.targets);
     id_set_free(r.shapes);
 }

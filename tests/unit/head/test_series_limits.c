@@ -426,9 +426,13 @@ static void check_overflow(struct fixture *f, const char *metric, const char *ex
     struct head_view view;
     head_view_open(f->head, 1, &view);
     for (size_t i = 0; i < selection.count; i++) {
-        assert_int_equal(head_select(f->head, &selection.rectangles[i], &view.point, INT64_MIN,
-                             INT64_MAX, on_match, &found),
-            0);
+        const struct head_selection asked = {.rectangle = &selection.rectangles[i],
+            .point = &view.point,
+            .min_t = INT64_MIN,
+            .max_t = INT64_MAX,
+            .callback = on_match,
+            .context = &found};
+        assert_int_equal(head_select(f->head, &asked), 0);
     }
     struct strbuf text = STRBUF_INIT;
     struct arena arena;
