@@ -10,7 +10,7 @@ a line a sample, in label order:
     TIME float BITS
     TIME histogram|floathistogram SCHEMA THRESHOLD-BITS ZERO-COUNT-BITS COUNT-BITS SUM-BITS INDEX:BITS ... / INDEX:BITS ...
 
-(buckets that are not empty; positive ones before the slash; all bits are those of doubles). The samples
+and beside it prometheus_wal/wal, the log of the same samples (buckets that are not empty; positive ones before the slash; all bits are those of doubles). The samples
 go in by remote write and come out by the snapshot of the admin API, so that head, compaction and block are
 Prometheus' own. Needs prometheus with native histograms in remote write (2.42).
 """
@@ -112,6 +112,7 @@ def send(store, all_series):
 
 def main():
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(HERE, "prometheus_block")
+    wal_folder = os.path.join(os.path.dirname(os.path.abspath(folder)), "prometheus_wal")
     chance = random.Random(42)
     all_series = sorted(floats(chance) + histograms(chance), key=lambda s: sorted(s[0].items()))
     with scratch() as place, prometheus(place, flags=["--web.enable-admin-api", "--enable-feature=native-histograms"]) as p:
@@ -123,8 +124,10 @@ def main():
         blocks = [os.path.dirname(path) for path in glob.glob(snapshot + "/*/meta.json")]
         if len(blocks) != 1:
             raise Failure(f"{len(blocks)} blocks")
-        shutil.rmtree(folder, ignore_errors=True)
+        for part in (folder, wal_folder):
+            shutil.rmtree(part, ignore_errors=True)
         shutil.copytree(blocks[0], folder)
+        shutil.copytree(os.path.join(place, "prometheus/wal"), os.path.join(wal_folder, "wal"))
     with open(os.path.join(folder, "samples.txt"), "w", encoding="utf-8") as out:
         for labels, samples in all_series:
             print("series", name_of(labels), file=out)

@@ -11,6 +11,8 @@
 
 enum { VERSION = 1, META_BYTES_MAX = 16 << 20 };
 
+static const char HINT[] = "from-out-of-order";
+
 void ulid_write(int64_t time_ms, struct hash128 random, char text_out[ULID_TEXT_SIZE])
 {
     static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -32,21 +34,68 @@ static int64_t integer_at(const json_t *object, const char *key)
     return json_integer_value(json_object_get(object, key));
 }
 
+/* Text of the right length. */
+static bool take_ulid(const json_t *value, char ulid_out[ULID_TEXT_SIZE])
+{
+    const char *text = json_string_value(value);
+    if (text == NULL || strlen(text) != ULID_TEXT_SIZE - 1) {
+        return false;
+    }
+    memcpy(ulid_out, text, ULID_TEXT_SIZE);
+    return true;
+}
+
+static int take_compaction(const json_t *compaction, struct block_meta *m)
+{
+    const json_t *parents = json_object_get(compaction, "parents");
+    const json_t *hints = json_object_get(compaction, "hints");
+    size_t count = json_array_size(parents);
+    m->deletable = json_is_true(json_object_get(compaction, "deletable"));
+    for (size_t i = 0; i < json_array_size(hints); i++) {
+        const char *hint = json_string_value(json_array_get(hints, i));
+        m->out_of_order = m->out_of_order || (hint != NULL && strcmp(hint, HINT) == 0);
+    }
+    m->parents = mem_calloc(count + 1, sizeof(*m->parents));
+    if (m->parents == NULL) {
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const json_t *parent = json_object_get(json_array_get(parents, i), "ulid");
+        m->parent_count += take_ulid(parent, m->parents[m->parent_count]);
+    }
+    return 0;
+}
+
+void block_meta_release(struct block_meta *meta)
+{
+    mem_free(meta->parents);
+    meta->parents = NULL;
+    meta->parent_count = 0;
+}
+
+bool block_meta_has_parent(const struct block_meta *meta, const char *ulid)
+{
+    for (size_t i = 0; i < meta->parent_count; i++) {
+        if (strcmp(meta->parents[i], ulid) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int take(const json_t *root, struct block_meta *m, struct err *e)
 {
     const json_t *stats = json_object_get(root, "stats");
     const json_t *downsample = json_object_get(json_object_get(root, "thanos"), "downsample");
-    const char *ulid = json_string_value(json_object_get(root, "ulid"));
     if (integer_at(root, "version") != VERSION) {
         return err_set(e, ERR_UNSUPPORTED, -1, "meta.json has version %lld; this program reads %d",
             (long long)integer_at(root, "version"), VERSION);
     }
-    if (ulid == NULL || strlen(ulid) != ULID_TEXT_SIZE - 1 ||
+    if (!take_ulid(json_object_get(root, "ulid"), m->ulid) ||
         !json_is_integer(json_object_get(root, "minTime")) ||
         !json_is_integer(json_object_get(root, "maxTime"))) {
         return err_set(e, ERR_CORRUPT, -1, "meta.json lacks ulid, minTime or maxTime");
     }
-    memcpy(m->ulid, ulid, ULID_TEXT_SIZE);
     m->min_t = integer_at(root, "minTime");
     m->max_t = integer_at(root, "maxTime");
     m->samples = (uint64_t)integer_at(stats, "numSamples");
@@ -54,7 +103,7 @@ static int take(const json_t *root, struct block_meta *m, struct err *e)
     m->chunks = (uint64_t)integer_at(stats, "numChunks");
     m->tombstones = (uint64_t)integer_at(stats, "numTombstones");
     m->resolution_ms = integer_at(downsample, "resolution");
-    return 0;
+    return take_compaction(json_object_get(root, "compaction"), m);
 }
 
 int block_meta_decode(struct str text, struct block_meta *meta_out, struct err *e)

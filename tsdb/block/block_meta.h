@@ -4,7 +4,8 @@
  *
  *   {"ulid": "01…", "minTime": ms, "maxTime": ms (behind the last sample), "version": 1,
  *    "stats": {"numSamples": n, "numSeries": n, "numChunks": n, "numTombstones": n},
- *    "compaction": {"level": n, "sources": [ULIDs]},
+ *    "compaction": {"level": n, "sources": [ULIDs], "parents": [{"ulid": …}], "deletable": bool,
+ *      "hints": ["from-out-of-order"]},
  *    "thanos": {"labels": {…}, "downsample": {"resolution": 0}, "source": "…"}}
  *
  * The "thanos" object is written when there are external labels: Thanos and Mimir tell senders apart
@@ -14,6 +15,7 @@
 #ifndef SONDE_BLOCK_BLOCK_META_H
 #define SONDE_BLOCK_BLOCK_META_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,13 +31,21 @@ struct block_meta {
     char ulid[ULID_TEXT_SIZE];
     int64_t min_t, max_t; /* max_t is no longer in it */
     uint64_t samples, series, chunks, tombstones;
-    int64_t resolution_ms; /* read only: not 0 in blocks that Thanos downsampled */
+    /* Of blocks that are read: */
+    int64_t resolution_ms;           /* not 0: Thanos downsampled it */
+    bool deletable;                  /* nothing in it counts any more */
+    bool out_of_order;               /* made of samples that came out of order */
+    char (*parents)[ULID_TEXT_SIZE]; /* blocks that it replaces */
+    size_t parent_count;
 };
+
+void block_meta_release(struct block_meta *meta);
+bool block_meta_has_parent(const struct block_meta *meta, const char *ulid);
 
 /* From the time and 80 of the 128 bits. */
 void ulid_write(int64_t time_ms, struct hash128 random, char text_out[ULID_TEXT_SIZE]);
 
-/* <directory>/meta.json. ERR_NOT_FOUND when there is none: the directory is no block. */
+/* <directory>/meta.json; to be released. ERR_NOT_FOUND when there is none: the directory is no block. */
 int block_meta_read(
     struct vfs *fs, const char *directory, struct block_meta *meta_out, struct err *e);
 /* `external` may be NULL. */

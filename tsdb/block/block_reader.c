@@ -50,7 +50,7 @@ static int open_tombstones(
     if (status != 0) {
         return err_set(e, status, -1, "the tombstones cannot be read: %s", err_text(status));
     }
-    status = tombstones_decode(str_make(bytes, size), &r->tombstones, e);
+    status = block_tombstones_decode(str_make(bytes, size), &r->tombstones, e);
     mem_free(bytes);
     return status;
 }
@@ -81,9 +81,10 @@ int block_reader_open(struct block_reader *r, struct vfs *fs, const char *direct
 
 void block_reader_close(struct block_reader *r)
 {
+    block_meta_release(&r->meta);
     block_index_release(&r->index);
     chunk_files_close(&r->chunks);
-    tombstones_release(&r->tombstones);
+    block_tombstones_release(&r->tombstones);
     mem_free(r->index_bytes);
     r->index_bytes = NULL;
 }
@@ -92,9 +93,9 @@ void block_reader_close(struct block_reader *r)
 static int filter(const struct block_reader *r, const struct block_series *series,
     struct arena *arena, struct chunk_samples *s)
 {
-    const struct tombstone *stones = NULL;
+    const struct block_tombstone *stones = NULL;
     size_t stone_count = 0, kept = 0;
-    if (!tombstones_find(&r->tombstones, series->reference, &stones, &stone_count)) {
+    if (!block_tombstones_find(&r->tombstones, series->reference, &stones, &stone_count)) {
         return 0;
     }
     int64_t *times = arena_alloc(arena, s->count * sizeof(*times));
@@ -104,7 +105,7 @@ static int filter(const struct block_reader *r, const struct block_series *serie
         return arena_error(arena);
     }
     for (size_t i = 0; i < s->count; i++) {
-        if (!tombstones_cover(stones, stone_count, s->times[i])) {
+        if (!block_tombstones_cover(stones, stone_count, s->times[i])) {
             times[kept] = s->times[i];
             if (s->values != NULL) {
                 values[kept] = s->values[i];

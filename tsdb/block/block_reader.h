@@ -14,7 +14,7 @@ struct block_reader {
     struct block_meta meta;
     struct block_index index; /* walk it with block_index_next */
     struct chunk_files chunks;
-    struct tombstones tombstones;
+    struct block_tombstones tombstones;
     char *index_bytes;
 };
 

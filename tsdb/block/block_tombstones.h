@@ -17,30 +17,30 @@
 #include "base/str.h"
 #include "base/strbuf.h"
 
-#define TOMBSTONES_MAX ((size_t)1 << 26)
+#define BLOCK_TOMBSTONES_MAX ((size_t)1 << 26)
 
-struct tombstone {
+struct block_tombstone {
     uint64_t series;
     int64_t min_t, max_t;
 };
 
-struct tombstones {
-    struct tombstone *items; /* by series */
+struct block_tombstones {
+    struct block_tombstone *items; /* by series */
     size_t count, cap;
 };
 
-int tombstones_decode(struct str bytes, struct tombstones *t_out, struct err *e);
-/* Call tombstones_sort behind the last one. */
-int tombstones_add(struct tombstones *t, struct tombstone stone);
-void tombstones_sort(struct tombstones *t);
-void tombstones_release(struct tombstones *t);
+int block_tombstones_decode(struct str bytes, struct block_tombstones *t_out, struct err *e);
+/* Call block_tombstones_sort behind the last one. */
+int block_tombstones_add(struct block_tombstones *t, struct block_tombstone stone);
+void block_tombstones_sort(struct block_tombstones *t);
+void block_tombstones_release(struct block_tombstones *t);
 /* Those of one series; false when it has none. */
-bool tombstones_find(const struct tombstones *t, uint64_t series,
-    const struct tombstone **first_out, size_t *count_out);
+bool block_tombstones_find(const struct block_tombstones *t, uint64_t series,
+    const struct block_tombstone **first_out, size_t *count_out);
 /* Is a time inside any of them? */
-bool tombstones_cover(const struct tombstone *stones, size_t count, int64_t t);
+bool block_tombstones_cover(const struct block_tombstone *stones, size_t count, int64_t t);
 
 /* The file of a block from which nothing was deleted. */
-void tombstones_encode_none(struct strbuf *out);
+void block_tombstones_encode_none(struct strbuf *out);
 
 #endif

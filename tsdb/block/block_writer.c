@@ -149,7 +149,7 @@ int block_writer_finish(struct block_writer *w, const struct labels *external, s
     int status = chunk_file_writer_finish(&w->chunk_file);
     status = status == 0 ? write_index(w, &local) : status;
     if (status == 0) {
-        tombstones_encode_none(&w->data);
+        block_tombstones_encode_none(&w->data);
         status = write_small(w, "/tombstones", &w->data);
     }
     if (status == 0) {

@@ -99,27 +99,27 @@ static void test_tombstones(void **state)
 {
     uint8_t file[15] = {0x01, 0x30, 0xba, 0x30, 1, 5, 20, 40, 3, 1, 0};
     uint32_t crc = crc32c(0, file + 5, 6);
-    struct tombstones t;
-    const struct tombstone *first = NULL;
+    struct block_tombstones t;
+    const struct block_tombstone *first = NULL;
     size_t count = 0;
     for (int i = 0; i < 4; i++) {
         file[11 + i] = (uint8_t)(crc >> (24 - 8 * i));
     }
-    assert_int_equal(tombstones_decode(str_make((char *)file, sizeof(file)), &t, NULL), 0);
-    assert_false(tombstones_find(&t, 4, &first, &count));
-    assert_true(tombstones_find(&t, 5, &first, &count));
+    assert_int_equal(block_tombstones_decode(str_make((char *)file, sizeof(file)), &t, NULL), 0);
+    assert_false(block_tombstones_find(&t, 4, &first, &count));
+    assert_true(block_tombstones_find(&t, 5, &first, &count));
     assert_int_equal(count, 1);
-    assert_false(tombstones_cover(first, count, 9));
-    assert_true(tombstones_cover(first, count, 10));
-    assert_true(tombstones_cover(first, count, 20));
-    assert_false(tombstones_cover(first, count, 21));
-    assert_true(tombstones_find(&t, 3, &first, &count));
-    assert_true(tombstones_cover(first, count, -1));
-    tombstones_release(&t);
+    assert_false(block_tombstones_cover(first, count, 9));
+    assert_true(block_tombstones_cover(first, count, 10));
+    assert_true(block_tombstones_cover(first, count, 20));
+    assert_false(block_tombstones_cover(first, count, 21));
+    assert_true(block_tombstones_find(&t, 3, &first, &count));
+    assert_true(block_tombstones_cover(first, count, -1));
+    block_tombstones_release(&t);
     for (size_t bit = 0; bit < sizeof(file) * 8; bit++) {
         file[bit / 8] ^= (uint8_t)(1 << bit % 8);
         assert_int_equal(
-            tombstones_decode(str_make((char *)file, sizeof(file)), &t, NULL), ERR_CORRUPT);
+            block_tombstones_decode(str_make((char *)file, sizeof(file)), &t, NULL), ERR_CORRUPT);
         file[bit / 8] ^= (uint8_t)(1 << bit % 8);
     }
 }
