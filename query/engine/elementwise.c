@@ -206,13 +206,22 @@ static int apply_histogram(struct elementwise_operator *op, struct step_series *
     return 0;
 }
 
-static double clamp_value(double value, double low, double high)
+/* The smaller and the larger of two as Prometheus has them: an infinity that decides wins against NaN,
+ * NaN against all else, -0 is below 0. */
+static double smaller(double a, double b)
 {
-    if (isnan(value) || isnan(low) || isnan(high)) {
+    if (a == -INFINITY || b == -INFINITY) {
+        return -INFINITY;
+    }
+    if (isnan(a) || isnan(b)) {
         return NAN;
     }
-    double below = value < high ? value : high;
-    return below > low ? below : low;
+    return a < b || (a == b && signbit(a)) ? a : b;
+}
+
+static double larger(double a, double b)
+{
+    return -smaller(-a, -b);
 }
 
 static double round_to(double value, double nearest)
@@ -233,9 +242,11 @@ static void apply_arguments(const struct elementwise_operator *op, struct step_s
         } else if (id == FUNCTION_ROUND) {
             s->values[i] = round_to(s->values[i], a);
         } else if (id == FUNCTION_CLAMP_MAX) {
-            s->values[i] = clamp_value(s->values[i], -INFINITY, a);
+            s->values[i] = smaller(a, s->values[i]);
+        } else if (id == FUNCTION_CLAMP_MIN) {
+            s->values[i] = larger(a, s->values[i]);
         } else {
-            s->values[i] = clamp_value(s->values[i], a, b);
+            s->values[i] = larger(a, smaller(b, s->values[i]));
         }
     }
 }

@@ -110,10 +110,10 @@ def send_history(stores, all_series):
 # ---- Comparing -----------------------------------------------------------------------------------
 
 
-def same_number(a, b):
+def same_number(a, b, relative=RELATIVE, absolute=0.0):
     a, b = float(a), float(b)
     return a == b or (math.isnan(a) and math.isnan(b)) or (
-        math.isfinite(a) and math.isfinite(b) and abs(a - b) <= RELATIVE * max(abs(a), abs(b)))
+        math.isfinite(a) and math.isfinite(b) and abs(a - b) <= max(absolute, relative * max(abs(a), abs(b))))
 
 
 def name_of(series):
@@ -126,16 +126,16 @@ def samples_of(series):
     return series["values"] if "values" in series else [series["value"]]
 
 
-def compare_samples(name, ours, theirs):
+def compare_samples(name, ours, theirs, *tolerance):
     ours, theirs = dict(map(tuple, ours)), dict(map(tuple, theirs))
     for t in sorted(ours.keys() | theirs.keys()):
         a, b = ours.get(t), theirs.get(t)
-        if a is None or b is None or not same_number(a, b):
+        if a is None or b is None or not same_number(a, b, *tolerance):
             yield f"{name} @ {t:.3f}: {a}, Prometheus {b}"
 
 
-def compare_results(ours, theirs, ordered):
-    """Differences between two `data` of queries as sentences."""
+def compare_results(ours, theirs, ordered, *tolerance):
+    """Differences between two `data` of queries as sentences; `tolerance` as of same_number."""
     if ours["resultType"] != theirs["resultType"]:
         yield f"type {ours['resultType']}, Prometheus {theirs['resultType']}"
     elif ours["resultType"] in ("scalar", "string"):
@@ -148,7 +148,7 @@ def compare_results(ours, theirs, ordered):
             if name not in a or name not in b:
                 yield f"{name}: only in {'ours' if name in a else 'Prometheus'}"
             else:
-                yield from compare_samples(name, samples_of(a[name]), samples_of(b[name]))
+                yield from compare_samples(name, samples_of(a[name]), samples_of(b[name]), *tolerance)
         # Equal values may stand in any order: neither side promises one.
         if ordered and a.keys() == b.keys() and not all(
                 name == other or same_number(samples_of(a[name])[0][1], samples_of(a[other])[0][1])
