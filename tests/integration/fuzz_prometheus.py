@@ -34,8 +34,17 @@ TOLERANCES = [
     (r"rate|increase|delta|sum|avg|[-+]", 1e-9, 1e-7),
     (r"", 1e-9, 0.0),
 ]
-# (pattern of the text, Prometheus version from which it agrees, why)
+
+
+def is_filtered_join(text, ours, theirs):
+    """Two series of a one-to-one comparison with one signature, of which the comparison drops one."""
+    return (re.search(r"(==|!=|[<>]=?)(?! bool)", text) is not None and theirs.status == 200 and
+            ours.status == 422 and "multiple matches for labels" in ours.json()["error"])
+
+
+# (what shows it, Prometheus version from which it agrees, why)
 BY_DESIGN = [
+    (is_filtered_join, (3, 10), "matches are counted before a comparison drops them, since fill modifiers came"),
 ]
 
 
@@ -49,9 +58,6 @@ class Fuzz:
 
     def differences(self, text, count=False):
         """What differs between the answers, as sentences."""
-        if any(self.version < below and re.search(pattern, text) for pattern, below, _ in BY_DESIGN):
-            self.excluded += count
-            return []
         tolerance = next(rest for pattern, *rest in TOLERANCES if re.search(pattern, text))
         text = text.replace("<at>", f"{self.end - 2000:.3f}")
         found = []
@@ -60,6 +66,9 @@ class Fuzz:
                 ("query_range", {"start": f"{self.end - 3000:.3f}", "end": f"{self.end + 200:.3f}", "step": "80"})):
             answers = [post(f"{s.url}/api/v1/{path}", dict(parameters, query=text)) for s in (self.ours, self.theirs)]
             a, b = answers
+            if any(self.version < below and shows(text, a, b) for shows, below, _ in BY_DESIGN):
+                self.excluded += count
+                continue
             if a.status != 200 or b.status != 200:
                 self.refused += count
                 differing = list(compare.compare_errors(a, b))
@@ -121,7 +130,7 @@ def main():
                 print(f"    {line}")
             sys.stdout.flush()
     print(f"seed {seed}: {asked} expressions, {fuzz.values} values compared, {fuzz.empty} answers empty, "
-          f"{fuzz.refused} refused by both, {fuzz.excluded} left out by design, {failures} differ")
+          f"{fuzz.refused} refused by both, {fuzz.excluded} differ by design, {failures} otherwise")
     return 1 if failures else 0
 
 
