@@ -10,7 +10,8 @@ enum { STEP_MS_MAX = 1000 };
 /* A target and the strings its options borrow. */
 struct slot {
     struct target *target;
-    const struct labels *labels;
+    const struct labels *labels, *discovered, *external;
+    struct relabel *metric_relabel;
     char *url;
     bool kept; /* while a new set is put together */
 };
@@ -46,8 +47,11 @@ static void slot_release(struct slot *slot, bool gone)
 {
     target_free(slot->target, gone);
     labels_unref(slot->labels);
+    labels_unref(slot->discovered);
+    labels_unref(slot->external);
+    relabel_unref(slot->metric_relabel);
     mem_free(slot->url);
-    *slot = (struct slot){NULL, NULL, NULL, false};
+    *slot = (struct slot){0};
 }
 
 void scraper_free(struct scraper *s)
@@ -69,6 +73,11 @@ static bool same_text(const char *a, const char *b)
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
+static bool same_labels(const struct labels *a, const struct labels *b)
+{
+    return a == NULL || b == NULL ? a == b : labels_eq(a, b);
+}
+
 /* Both are effective options: defaults are filled in. */
 static bool same_target(const struct target_options *a, const struct target_options *b)
 {
@@ -76,7 +85,9 @@ static bool same_target(const struct target_options *a, const struct target_opti
            a->expose_context == b->expose_context && a->interval_ms == b->interval_ms &&
            a->timeout_ms == b->timeout_ms && a->honor_labels == b->honor_labels &&
            a->honor_timestamps == b->honor_timestamps && a->body_max == b->body_max &&
-           a->sample_limit == b->sample_limit && a->seed == b->seed;
+           a->sample_limit == b->sample_limit && a->seed == b->seed &&
+           same_labels(a->discovered, b->discovered) && same_labels(a->external, b->external) &&
+           relabel_eq(a->metric_relabel, b->metric_relabel);
 }
 
 /* A slot of the present set that may go on as this target. Sets keep their order mostly, so the
@@ -97,7 +108,10 @@ static struct slot *find_kept(struct scraper *s, const struct target_options *wa
 
 static int make_slot(struct scraper *s, const struct target_options *wanted, struct slot *slot_out)
 {
-    struct slot slot = {NULL, labels_ref(wanted->labels), NULL, false};
+    struct slot slot = {.labels = labels_ref(wanted->labels),
+        .discovered = wanted->discovered != NULL ? labels_ref(wanted->discovered) : NULL,
+        .external = wanted->external != NULL ? labels_ref(wanted->external) : NULL,
+        .metric_relabel = relabel_ref(wanted->metric_relabel)};
     struct target_options options = *wanted;
     int status = 0;
     if (wanted->url != NULL) {

@@ -26,6 +26,7 @@ struct series_entry {
     size_t position;     /* in the order of the last scrape that had it */
     bool own_timestamp;  /* its samples carry their own time: no stale markers */
     bool live;           /* its last sample was not a stale marker */
+    bool dropped;        /* by relabelling: known, and not sent */
 };
 
 struct series_cache {

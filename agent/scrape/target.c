@@ -39,8 +39,9 @@ struct target {
     struct staged *staged;
     size_t staged_count, staged_cap;
     uint64_t series_added;
-    int64_t due_ms;   /* wall time of the next scrape; 0 = not planned yet */
-    int64_t stamp_ms; /* time of the scrape in flight */
+    size_t dropped_count; /* samples of this scrape that relabelling dropped */
+    int64_t due_ms;       /* wall time of the next scrape; 0 = not planned yet */
+    int64_t stamp_ms;     /* time of the scrape in flight */
     int64_t started_ns;
     char timeout_header[32];
     struct target_status status;
@@ -48,13 +49,26 @@ struct target {
 
 /* ---- Making and ending ---- */
 
-/* Labels of a synthetic series: the target's and the name. */
+/* What is outside of this agent's world: which of them a series has itself stays. */
+static void add_external(const struct target *t, struct labels_builder *b)
+{
+    size_t count = t->options.external != NULL ? labels_count(t->options.external) : 0;
+    for (size_t i = 0; i < count; i++) {
+        struct label pair = labels_at(t->options.external, i);
+        if (labels_builder_get(b, pair.name).len == 0) {
+            labels_builder_set(b, pair.name, pair.value);
+        }
+    }
+}
+
+/* Labels of a synthetic series: the target's, the name, and external ones. */
 static int encode_synthetic(struct target *t, size_t index)
 {
     struct labels_builder b;
     const struct labels *l = NULL;
     labels_builder_init_from(&b, t->options.labels);
     labels_builder_set(&b, STR(LABEL_METRIC_NAME), str_of(synthetic_names[index]));
+    add_external(t, &b);
     int status = labels_builder_finish(&b, &l);
     if (status == 0) {
         remote_write_encode_labels(labels_pairs(l), labels_count(l), &t->synthetic[index]);
@@ -218,6 +232,34 @@ static int final_labels(struct target *t, const struct label *pairs, size_t coun
     return status == 0 ? b->error : status;
 }
 
+/* The final labels of a series, encoded into t->labels. 1; 0 when relabelling drops it. */
+static int encode_series(struct target *t, struct exposition_parser *p, const struct label *pairs,
+    size_t count, struct err *e)
+{
+    struct labels_builder b;
+    const struct labels *l = NULL;
+    int status = final_labels(t, pairs, count, &b, p->arena);
+    if (status == 0) {
+        status = relabel_apply(t->options.metric_relabel, &b, p->arena);
+    }
+    if (status == 1 && labels_builder_get(&b, STR(LABEL_METRIC_NAME)).len == 0) {
+        status = err_set(e, ERR_INVALID, -1, "line %zu: the series has no metric name", p->line);
+    }
+    strbuf_reset(&t->labels);
+    if (status == 1) {
+        add_external(t, &b);
+        int made = labels_builder_finish(&b, &l);
+        if (made == 0) {
+            remote_write_encode_labels(labels_pairs(l), labels_count(l), &t->labels);
+            made = strbuf_error(&t->labels);
+        }
+        status = made == 0 ? 1 : made;
+    }
+    labels_unref(l);
+    labels_builder_release(&b);
+    return status;
+}
+
 /* Parses the text of a series never seen into a new entry. */
 static int learn_series(struct target *t, struct exposition_parser *p, struct str text,
     struct series_entry **entry_out, struct err *e)
@@ -228,30 +270,31 @@ static int learn_series(struct target *t, struct exposition_parser *p, struct st
     if (status != 0) {
         return status;
     }
-    struct labels_builder b;
-    const struct labels *l = NULL;
-    status = final_labels(t, pairs, count, &b, p->arena);
-    if (status == 0) {
-        status = labels_builder_finish(&b, &l);
-    }
-    labels_builder_release(&b);
-    if (status == 0 && labels_get(l, STR(LABEL_METRIC_NAME)).len == 0) {
-        labels_unref(l);
-        return err_set(e, ERR_INVALID, -1, "line %zu: the series has no metric name", p->line);
-    }
-    if (status == 0) {
-        strbuf_reset(&t->labels);
-        remote_write_encode_labels(labels_pairs(l), labels_count(l), &t->labels);
-        status = strbuf_error(&t->labels);
-    }
-    if (status == 0) {
+    struct err why = ERR_INIT;
+    int kept = encode_series(t, p, pairs, count, &why);
+    if (kept >= 0) {
         *entry_out = series_cache_add(&t->cache, text, strbuf_str(&t->labels));
         status = *entry_out == NULL ? ERR_LIMIT : 0;
+    } else {
+        status = kept;
     }
-    labels_unref(l);
-    return status == 0 ? 0
-                       : err_set(e, status, -1, "line %zu: the series cannot be kept: %s", p->line,
-                             err_text(status));
+    if (status == 0) {
+        (*entry_out)->dropped = kept == 0;
+        return 0;
+    }
+    return why.code != 0 ? err_set(e, status, -1, "%s", why.message)
+                         : err_set(e, status, -1, "line %zu: the series cannot be kept: %s",
+                               p->line, err_text(status));
+}
+
+/* Counted after relabelling, as Prometheus does. */
+static int check_sample_limit(const struct target *t, struct err *e)
+{
+    if (t->options.sample_limit > 0 && t->staged_count > t->options.sample_limit) {
+        return err_set(e, ERR_LIMIT, -1, "more samples than sample_limit (%zu) allows",
+            t->options.sample_limit);
+    }
+    return 0;
 }
 
 static int stage_sample(struct target *t, struct exposition_parser *p,
@@ -261,6 +304,11 @@ static int stage_sample(struct target *t, struct exposition_parser *p,
     int status = 0;
     if (entry == NULL) {
         status = learn_series(t, p, line->series_text, &entry, e);
+    }
+    if (status == 0 && entry->dropped) {
+        bool unused;
+        t->dropped_count += series_cache_mark(&t->cache, entry, &unused);
+        return check_sample_limit(t, e);
     }
     if (status == 0) {
         status = mem_array_grow((void **)&t->staged, &t->staged_cap, t->staged_count + 1,
@@ -277,11 +325,7 @@ static int stage_sample(struct target *t, struct exposition_parser *p,
     t->series_added += is_new;
     t->staged[t->staged_count++] =
         (struct staged){entry, {own_time ? line->t_ms : t->stamp_ms, line->value}, own_time};
-    if (t->options.sample_limit > 0 && t->staged_count > t->options.sample_limit) {
-        return err_set(e, ERR_LIMIT, -1, "more samples than sample_limit (%zu) allows",
-            t->options.sample_limit);
-    }
-    return 0;
+    return check_sample_limit(t, e);
 }
 
 static void keep_metadata(struct target *t, const struct exposition_entry *line)
@@ -310,8 +354,6 @@ static int stage_body(
     int status;
     arena_init(&arena, PARSE_ARENA_MAX);
     exposition_begin(&parser, format, body, &arena);
-    t->staged_count = 0;
-    t->series_added = 0;
     while ((status = exposition_next(&parser, &line, e)) == 1) {
         if (line.kind == EXPOSITION_SAMPLE) {
             status = stage_sample(t, &parser, &line, e);
@@ -328,14 +370,23 @@ static int stage_body(
 
 /* ---- The end of a scrape ---- */
 
-static void send_synthetic(struct target *t, bool up, uint64_t samples)
+static void send_synthetic(struct target *t, bool up)
 {
-    double values[SYNTHETIC_COUNT] = {up ? 1 : 0, t->status.last_duration_s, (double)samples,
-        (double)samples, up ? (double)t->series_added : 0};
+    double values[SYNTHETIC_COUNT] = {up ? 1 : 0, t->status.last_duration_s,
+        (double)t->status.last_samples, (double)t->status.last_kept,
+        up ? (double)t->series_added : 0};
     for (size_t i = 0; i < SYNTHETIC_COUNT; i++) {
         struct sample sample = {t->stamp_ms, values[i]};
         t->sink->add(t->sink, strbuf_str(&t->synthetic[i]), &sample, 1);
     }
+}
+
+static void begin_body(struct target *t)
+{
+    series_cache_begin(&t->cache);
+    t->staged_count = 0;
+    t->dropped_count = 0;
+    t->series_added = 0;
 }
 
 static void finish(struct target *t, int status, const struct err *e)
@@ -343,13 +394,15 @@ static void finish(struct target *t, int status, const struct err *e)
     t->status.scrapes++;
     t->status.last_scrape_ms = t->stamp_ms;
     t->status.last_duration_s = (double)(clock_monotonic_ns(t->clock) - t->started_ns) / 1e9;
+    /* Of a failed scrape what was read before it failed, as Prometheus counts; none of it is kept. */
+    t->status.last_samples = t->staged_count + t->dropped_count;
+    t->status.last_kept = t->staged_count;
     if (status != 0) {
         t->status.failures++;
         t->status.health = TARGET_DOWN;
-        t->status.last_samples = 0;
         snprintf(t->status.error, sizeof(t->status.error), "%s", e->message);
         series_cache_fail(&t->cache, send_stale, t);
-        send_synthetic(t, false, 0);
+        send_synthetic(t, false);
         return;
     }
     for (size_t i = 0; i < t->staged_count; i++) {
@@ -360,15 +413,14 @@ static void finish(struct target *t, int status, const struct err *e)
     }
     t->status.health = TARGET_UP;
     t->status.error[0] = '\0';
-    t->status.last_samples = t->staged_count;
     series_cache_end(&t->cache, send_stale, t);
-    send_synthetic(t, true, t->staged_count);
+    send_synthetic(t, true);
 }
 
 static void take_body(struct target *t, enum exposition_format format, struct str body)
 {
     struct err e = ERR_INIT;
-    series_cache_begin(&t->cache);
+    begin_body(t);
     finish(t, stage_body(t, format, body, &e), &e);
 }
 
@@ -394,7 +446,7 @@ static void on_answer(void *context, const struct http_client_response *r)
         take_body(t, format, r->body);
         return;
     }
-    series_cache_begin(&t->cache);
+    begin_body(t);
     finish(t, e.code, &e);
 }
 
@@ -422,7 +474,7 @@ static void begin_http(struct target *t)
         struct err e = ERR_INIT;
         err_set(&e, status, -1, "the request cannot be sent: %s", err_text(status));
         t->call = NULL;
-        series_cache_begin(&t->cache);
+        begin_body(t);
         finish(t, status, &e);
     }
 }
@@ -435,7 +487,7 @@ static void begin_local(struct target *t)
     if (strbuf_error(&body) != 0) {
         struct err e = ERR_INIT;
         err_set(&e, strbuf_error(&body), -1, "the exposition cannot be written");
-        series_cache_begin(&t->cache);
+        begin_body(t);
         finish(t, e.code, &e);
     } else {
         take_body(t, EXPOSITION_TEXT, strbuf_str(&body));

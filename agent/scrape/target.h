@@ -18,6 +18,7 @@
 #include "base/http_client.h"
 #include "base/strbuf.h"
 #include "model/labels.h"
+#include "model/relabel.h"
 #include "scrape/scrape_metadata.h"
 #include "scrape/series_cache.h"
 
@@ -31,10 +32,13 @@ struct sample_sink {
 #define TARGET_LABELS_MAX 64
 
 struct target_options {
-    /* The target's own labels: job, instance, and what the configuration adds. Owned by the caller
-     * for the target's life. */
+    /* The target's own labels: job, instance, and what the configuration adds. This and the next three
+     * are owned by the caller for the target's life. */
     const struct labels *labels;
-    const char *url; /* NULL: `expose` gives the body */
+    const struct labels *discovered; /* before relabelling, for people; NULL: as `labels` */
+    const struct labels *external;   /* added to series that have none of that name; NULL: none */
+    struct relabel *metric_relabel;  /* of each series, before external labels; NULL: none */
+    const char *url;                 /* NULL: `expose` gives the body */
     /* Local targets: writes an exposition of this process. */
     void (*expose)(void *context, struct strbuf *out);
     void *expose_context;
@@ -54,7 +58,7 @@ struct target_status {
     char error[ERR_MESSAGE_MAX]; /* of the last scrape; "" when it was good */
     int64_t last_scrape_ms;      /* wall time; 0 = never */
     double last_duration_s;
-    uint64_t last_samples;
+    uint64_t last_samples, last_kept;    /* exposed, and kept by metric_relabel */
     uint64_t scrapes, failures, skipped; /* skipped: slots missed, late or busy */
     uint64_t series;
 };

@@ -5,6 +5,7 @@
 #include "model/relabel.h"
 
 #include <ctype.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,7 +49,9 @@ struct rule {
 };
 
 struct relabel {
-    struct arena arena; /* strings */
+    _Atomic uint32_t references;
+    struct arena arena;       /* strings */
+    struct hash128 signature; /* of the rules as written */
     size_t count;
     struct rule rules[];
 };
@@ -380,6 +383,32 @@ static int compile_rule(struct arena *arena, const struct relabel_rule *rule, si
     return copied ? 0 : err_set(e, arena_error(arena), -1, "out of memory for relabel rules");
 }
 
+static void sign_text(struct strbuf *b, const char *text)
+{
+    strbuf_add(b, text, strlen(text) + 1);
+}
+
+static int sign(const struct relabel_rule *rules, size_t count, struct hash128 *signature_out)
+{
+    struct strbuf text = STRBUF_INIT;
+    for (size_t i = 0; i < count; i++) {
+        const struct relabel_rule *rule = &rules[i];
+        sign_text(&text, rule->action);
+        sign_text(&text, rule->separator);
+        sign_text(&text, rule->regex);
+        sign_text(&text, rule->target_label);
+        sign_text(&text, rule->replacement);
+        strbuf_addf(&text, "%lld %zu ", (long long)rule->modulus, rule->source_labels.count);
+        for (size_t k = 0; k < rule->source_labels.count; k++) {
+            sign_text(&text, rule->source_labels.items[k]);
+        }
+    }
+    int status = strbuf_error(&text);
+    *signature_out = hash128(text.data, text.size, 0);
+    strbuf_release(&text);
+    return status;
+}
+
 int relabel_new(
     const struct relabel_rule *rules, size_t count, struct relabel **relabel_out, struct err *e)
 {
@@ -392,22 +421,31 @@ int relabel_new(
         return err_set(e, ERR_NOMEM, -1, "out of memory for relabel rules");
     }
     arena_init(&r->arena, 0);
-    int status = 0;
+    atomic_init(&r->references, 1);
+    int status = sign(rules, count, &r->signature);
     for (size_t i = 0; status == 0 && i < count; i++) {
         r->count = i + 1;
         status = compile_rule(&r->arena, &rules[i], i + 1, &r->rules[i], e);
     }
     if (status != 0) {
-        relabel_free(r);
+        relabel_unref(r);
         return status;
     }
     *relabel_out = r;
     return 0;
 }
 
-void relabel_free(struct relabel *r)
+struct relabel *relabel_ref(struct relabel *r)
 {
-    if (r == NULL) {
+    if (r != NULL) {
+        atomic_fetch_add_explicit(&r->references, 1, memory_order_relaxed);
+    }
+    return r;
+}
+
+void relabel_unref(struct relabel *r)
+{
+    if (r == NULL || atomic_fetch_sub_explicit(&r->references, 1, memory_order_acq_rel) != 1) {
         return;
     }
     for (size_t i = 0; i < r->count; i++) {
@@ -415,6 +453,12 @@ void relabel_free(struct relabel *r)
     }
     arena_release(&r->arena);
     mem_free(r);
+}
+
+bool relabel_eq(const struct relabel *a, const struct relabel *b)
+{
+    size_t count = relabel_count(a);
+    return count == relabel_count(b) && (count == 0 || hash128_eq(a->signature, b->signature));
 }
 
 size_t relabel_count(const struct relabel *r)

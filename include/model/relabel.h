@@ -1,7 +1,7 @@
 /* Relabelling: Prometheus' rules that rewrite a label set or drop what carries it. Targets before a
  * scrape, series after it, series before they are sent, alerts before they are routed.
  *
- * A compiled list is immutable and may be shared between threads. A rule sees what the rules before
+ * A compiled list is immutable, shared by reference count, from any thread. A rule sees what the rules before
  * it left. Labels and their values are any UTF-8.
  */
 #ifndef SONDE_MODEL_RELABEL_H
@@ -39,8 +39,11 @@ struct relabel;
  * ERR_LIMIT, ERR_NOMEM. */
 int relabel_new(
     const struct relabel_rule *rules, size_t count, struct relabel **relabel_out, struct err *e);
-/* Accepts NULL. */
-void relabel_free(struct relabel *r);
+struct relabel *relabel_ref(struct relabel *r);
+/* Both accept NULL. The list goes with its last reference. */
+void relabel_unref(struct relabel *r);
+/* Same rules in the same order; NULL is the empty list. */
+bool relabel_eq(const struct relabel *a, const struct relabel *b);
 /* Accepts NULL: 0. */
 size_t relabel_count(const struct relabel *r);
 

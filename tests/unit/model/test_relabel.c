@@ -139,7 +139,7 @@ static void test_actions(void **state)
         strbuf_release(&text);
         labels_builder_release(&b);
         arena_release(&arena);
-        relabel_free(r);
+        relabel_unref(r);
     }
 }
 
@@ -166,7 +166,33 @@ static void test_lists(void **state)
     strbuf_release(&text);
     labels_builder_release(&b);
     arena_release(&arena);
-    relabel_free(r);
+    relabel_unref(r);
+}
+
+static void test_equal(void **state)
+{
+    (void)state;
+    static const char *const lists[] = {"", "{target_label: a, replacement: x}",
+        "{target_label: a, replacement: y}", "{source_labels: [a], target_label: a, replacement: x}",
+        "{target_label: a, replacement: x}, {target_label: a, replacement: y}"};
+    enum { LISTS = sizeof(lists) / sizeof(lists[0]) };
+    struct relabel *first[LISTS], *second[LISTS];
+    for (size_t i = 0; i < LISTS; i++) {
+        assert_int_equal(compile(lists[i], &first[i], NULL), 0);
+        assert_int_equal(compile(lists[i], &second[i], NULL), 0);
+    }
+    for (size_t i = 0; i < LISTS; i++) {
+        for (size_t k = 0; k < LISTS; k++) {
+            assert_int_equal(relabel_eq(first[i], second[k]), i == k);
+        }
+    }
+    assert_true(relabel_eq(first[0], NULL));
+    assert_false(relabel_eq(NULL, first[1]));
+    for (size_t i = 0; i < LISTS; i++) {
+        relabel_unref(relabel_ref(first[i]));
+        relabel_unref(first[i]);
+        relabel_unref(second[i]);
+    }
 }
 
 static void test_refused(void **state)
@@ -220,7 +246,7 @@ static int relabel_under_fire(void *context, struct vfs *fs)
         labels_builder_release(&b);
         arena_release(&arena);
     }
-    relabel_free(r);
+    relabel_unref(r);
     return status;
 }
 
@@ -236,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_actions),
         cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_equal),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_memory),
     };

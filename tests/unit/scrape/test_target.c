@@ -231,23 +231,65 @@ static void test_vanished_series_end_once_and_may_return(void **state)
     world_release(&w);
 }
 
+/* Series are rewritten, dropped and given external labels; a dropped one is counted, not sent, and
+ * leaves no stale marker. */
+static void test_relabelling(void **state)
+{
+    const char *name[] = {"__name__"}, *code[] = {"code"};
+    const struct relabel_rule rules[] = {
+        {.action = "drop",
+            .source_labels = {name, 1},
+            .separator = ";",
+            .regex = "debug_.*",
+            .target_label = "",
+            .replacement = "$1"},
+        {.action = "replace",
+            .source_labels = {code, 1},
+            .separator = ";",
+            .regex = "(.)..",
+            .target_label = "class",
+            .replacement = "${1}xx"},
+    };
+    struct world w;
+    const struct label external[] = {{STR("site"), STR("north")}, {STR("class"), STR("none")}};
+    world_init(&w);
+    assert_int_equal(relabel_new(rules, 2, &w.options.metric_relabel, NULL), 0);
+    assert_int_equal(labels_new(external, 2, &w.options.external, NULL), 0);
+    begin(&w);
+    scrape(&w, "a{code=\"503\"} 1\nb 2\ndebug_x 3\ndebug_y 4\n");
+    sample_log_check_series(&w.log,
+        "a{class=\"5xx\", code=\"503\", " OWN ", site=\"north\"} 1 @now\n"
+        "b{class=\"none\", " OWN ", site=\"north\"} 2 @now\n");
+    scrape(&w, "b 5\ndebug_x 6\n");
+    sample_log_check_last(&w.log, "scrape_samples_scraped", 2);
+    sample_log_check_last(&w.log, "scrape_samples_post_metric_relabeling", 1);
+    sample_log_check_series(&w.log,
+        "a{class=\"5xx\", code=\"503\", " OWN ", site=\"north\"} stale @now\n"
+        "b{class=\"none\", " OWN ", site=\"north\"} 5 @now\n");
+    struct target_options used = w.options;
+    world_release(&w);
+    relabel_unref(used.metric_relabel);
+    labels_unref(used.external);
+}
+
 static void test_failures_take_nothing_and_end_all_once(void **state)
 {
     static const struct {
         const char *name;
         struct sim_http_answer answer;
         const char *error; /* part of the sentence */
+        int read;          /* samples before the failure */
     } rows[] = {
-        {"status", {.status = 500, .answer_body = {"a 9\n", 4}}, "HTTP status 500"},
-        {"only 200 is success", {.status = 204}, "HTTP status 204"},
-        {"timeout", {.error = ERR_TIMEOUT}, "within 5 s"},
-        {"network", {.error = ERR_IO}, ""},
-        {"parse error on the last line", {.answer_body = {"a 9\nb 9\nd 9\nc\n", 14}}, "line 4"},
-        {"labels that do not parse", {.answer_body = {"a 9\nd{x=1} 9\n", 13}}, "line 2"},
-        {"a label twice", {.answer_body = {"a 9\nd{x=\"1\",x=\"2\"} 9\n", 22}}, "line 2"},
-        {"no name", {.answer_body = {"a 9\n{x=\"1\"} 9\n", 14}}, "no metric name"},
+        {"status", {.status = 500, .answer_body = {"a 9\n", 4}}, "HTTP status 500", 0},
+        {"only 200 is success", {.status = 204}, "HTTP status 204", 0},
+        {"timeout", {.error = ERR_TIMEOUT}, "within 5 s", 0},
+        {"network", {.error = ERR_IO}, "", 0},
+        {"parse error on the last line", {.answer_body = {"a 9\nb 9\nd 9\nc\n", 14}}, "line 4", 3},
+        {"labels that do not parse", {.answer_body = {"a 9\nd{x=1} 9\n", 13}}, "line 2", 1},
+        {"a label twice", {.answer_body = {"a 9\nd{x=\"1\",x=\"2\"} 9\n", 22}}, "line 2", 1},
+        {"no name", {.answer_body = {"a 9\n{x=\"1\"} 9\n", 14}}, "no metric name", 1},
         {"too large", {.answer_body = {"a 9\nb 9\nc 9\n#                       \n", 37}},
-            "larger than 36 bytes"},
+            "larger than 36 bytes", 0},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct world w;
@@ -261,7 +303,7 @@ static void test_failures_take_nothing_and_end_all_once(void **state)
             ask(&w);
             answer(&w, &rows[i].answer);
             sample_log_check_last(&w.log, "up", 0);
-            sample_log_check_last(&w.log, "scrape_samples_scraped", 0);
+            sample_log_check_last(&w.log, "scrape_samples_scraped", rows[i].read);
             sample_log_check_last(&w.log, "scrape_series_added", 0);
             sample_log_check_series(&w.log, again > 0 ? ""
                                                       : "a{" OWN "} stale @now\nb{" OWN
@@ -712,7 +754,9 @@ static int scrape_under_fire(void *context, struct vfs *fs)
                 assert_true(isnan(sample_log_last(&w.log, name))); /* ended, or never begun */
             }
         }
-        sample_log_check_last(&w.log, "scrape_samples_scraped", up ? 2 : 0);
+        if (up) {
+            sample_log_check_last(&w.log, "scrape_samples_scraped", 2);
+        }
     }
     world_release(&w);
     return status;
@@ -732,6 +776,7 @@ int main(void)
         cmocka_unit_test(test_labels_of_both_sides),
         cmocka_unit_test(test_times_of_the_body),
         cmocka_unit_test(test_vanished_series_end_once_and_may_return),
+        cmocka_unit_test(test_relabelling),
         cmocka_unit_test(test_failures_take_nothing_and_end_all_once),
         cmocka_unit_test(test_a_failed_body_leaves_no_mark),
         cmocka_unit_test(test_bodies_that_fail_with_new_series_are_forgotten),
