@@ -94,12 +94,15 @@ static int set_targets(
     struct agent *a, const struct agent_config *config, struct arena *arena, struct err *e)
 {
     struct agent_local local = {agent_expose_host, agent_expose_self, a, a->hostname};
-    struct agent_targets targets;
-    int status = agent_targets_make(config, &local, arena, &targets, e);
+    struct agent_targets made;
+    int status = agent_targets_make(config, &local, arena, &made, e);
     if (status == 0) {
-        status = scraper_set_targets(a->scraper, targets.items, targets.count, e);
+        status = scraper_set_targets(a->scraper, made.items, made.count, e);
     }
-    agent_targets_release(&targets);
+    agent_targets_release(status == 0 ? &a->targets : &made);
+    if (status == 0) {
+        a->targets = made;
+    }
     return status;
 }
 
@@ -109,7 +112,7 @@ int agent_check(const struct agent_options *options, size_t *target_count_out,
     struct arena arena;
     struct agent_config config;
     struct collectors *collectors = NULL;
-    struct agent_targets targets = {NULL, 0};
+    struct agent_targets targets = {0};
     const struct agent_local local = {.hostname = "localhost"};
     arena_init(&arena, 0);
     int status = agent_config_load(
@@ -232,6 +235,7 @@ void agent_stop(struct agent *a)
         a->client->close(a->client);
     }
     arena_release(&a->reloaded);
+    agent_targets_release(&a->targets);
     arena_release(&a->arena);
     mem_free(a);
 }

@@ -96,6 +96,39 @@ static const struct config_field static_fields[] = {
     {.key = NULL},
 };
 
+/* params: {name: [value, …], …} */
+static int read_parameters(struct config_reader *reader, const struct yaml_node *node, void *member)
+{
+    struct agent_parameters *parameters = member;
+    if (node->kind != YAML_MAPPING) {
+        return config_fail(reader, node, "params must be names with lists of values");
+    }
+    parameters->items = arena_calloc(reader->arena, node->count, sizeof(*parameters->items));
+    for (size_t i = 0; parameters->items != NULL && i < node->count; i++) {
+        const struct yaml_node *values = node->entries[i].value;
+        struct agent_parameter *p = &parameters->items[parameters->count++];
+        if (values->kind != YAML_SEQUENCE) {
+            return config_fail(reader, values, "params.%.*s must be a list of values",
+                STR_ARG(node->entries[i].key->text));
+        }
+        p->name = node->entries[i].key->text.ptr;
+        p->values.items = arena_calloc(reader->arena, values->count, sizeof(char *));
+        for (size_t k = 0; p->values.items != NULL && k < values->count; k++) {
+            if (values->entries[k].value->kind != YAML_SCALAR) {
+                return config_fail(
+                    reader, values->entries[k].value, "params.%s must be a list of words", p->name);
+            }
+            p->values.items[p->values.count++] = values->entries[k].value->text.ptr;
+        }
+        if (p->values.items == NULL) {
+            return config_fail(reader, values, "out of memory");
+        }
+    }
+    return parameters->items != NULL || node->count == 0
+               ? 0
+               : config_fail(reader, node, "out of memory");
+}
+
 static const struct config_field scrape_fields[] = {
     {.key = "job_name",
         .kind = CONFIG_STRING,
@@ -151,6 +184,23 @@ static const struct config_field scrape_fields[] = {
         .fields = static_fields,
         .item_size = sizeof(struct agent_static),
         .help = "Targets by address"},
+    {.key = "params",
+        .kind = CONFIG_CUSTOM,
+        .offset = offsetof(struct agent_scrape, params),
+        .read = read_parameters,
+        .help = "Query parameters of the request: names with lists of values"},
+    {.key = "relabel_configs",
+        .kind = CONFIG_LIST,
+        .offset = offsetof(struct agent_scrape, relabel_configs),
+        .fields = relabel_fields,
+        .item_size = sizeof(struct relabel_rule),
+        .help = "Rules that rewrite or drop targets before they are scraped"},
+    {.key = "metric_relabel_configs",
+        .kind = CONFIG_LIST,
+        .offset = offsetof(struct agent_scrape, metric_relabel_configs),
+        .fields = relabel_fields,
+        .item_size = sizeof(struct relabel_rule),
+        .help = "Rules that rewrite or drop series after a scrape"},
     {.key = NULL},
 };
 

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/strbuf.h"
 #include "model/labels.h"
+#include "model/relabel.h"
 
 #define AGENT_CONFIG_BYTES_MAX ((size_t)16 << 20)
 #define AGENT_SERVER_DEFAULT "http://127.0.0.1:9095"
@@ -39,13 +40,27 @@ struct agent_static {
     struct config_map labels;
 };
 
+/* Query parameters of a scrape: those of one name. */
+struct agent_parameter {
+    const char *name;
+    struct config_strings values;
+};
+
+struct agent_parameters {
+    struct agent_parameter *items;
+    size_t count;
+};
+
 struct agent_scrape {
     const char *job_name;
     int64_t interval_ms, timeout_ms; /* 0 = the global one */
     const char *metrics_path, *scheme;
     bool honor_labels, honor_timestamps;
     int64_t sample_limit, body_size_limit;
-    struct config_list static_configs; /* struct agent_static */
+    struct agent_parameters params;
+    struct config_list static_configs;         /* struct agent_static */
+    struct config_list relabel_configs;        /* struct relabel_rule: of targets */
+    struct config_list metric_relabel_configs; /* struct relabel_rule: of series */
 };
 
 struct agent_remote_write {

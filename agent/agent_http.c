@@ -224,8 +224,7 @@ static void write_target(
     static const char *const healths[] = {"unknown", "up", "down"};
     json_begin_object(w);
     json_key(w, "discoveredLabels");
-    json_begin_object(w);
-    json_end(w);
+    write_labels(w, o->discovered != NULL ? o->discovered : o->labels);
     json_key(w, "labels");
     write_labels(w, o->labels);
     json_key(w, "scrapePool");
@@ -246,6 +245,21 @@ static void write_target(
     write_duration(w, o->interval_ms);
     json_key(w, "scrapeTimeout");
     write_duration(w, o->timeout_ms);
+    json_end(w);
+}
+
+/* What relabel_configs dropped, as far as it is remembered. */
+static void write_dropped(struct json_writer *w, const struct agent_targets *targets)
+{
+    json_begin_array(w);
+    for (size_t i = 0; i < targets->dropped_count && i < AGENT_DROPPED_MAX; i++) {
+        json_begin_object(w);
+        json_key(w, "discoveredLabels");
+        write_labels(w, targets->dropped[i]);
+        json_key(w, "scrapePool");
+        json_string(w, labels_get(targets->dropped[i], STR("job")));
+        json_end(w);
+    }
     json_end(w);
 }
 
@@ -270,8 +284,7 @@ static void get_targets(struct http_exchange *x, void *context)
     }
     json_end(&w);
     json_key(&w, "droppedTargets");
-    json_begin_array(&w);
-    json_end(&w);
+    write_dropped(&w, &a->targets);
     json_end(&w);
     json_end(&w);
     http_exchange_reply(x, 200, "application/json", &out);

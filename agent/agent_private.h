@@ -4,6 +4,7 @@
 
 #include "agent.h"
 #include "agent_config.h"
+#include "agent_targets.h"
 #include "base/http_server.h"
 #include "collectors/collector.h"
 #include "scrape/scraper.h"
@@ -25,6 +26,7 @@ struct agent {
     struct collectors *collectors;
     struct shipper *shipper;
     struct scraper *scraper;
+    struct agent_targets targets; /* those in force, and what was dropped */
     struct sample_sink samples;
     struct metadata_sink metadata;
     struct loop_timer *timer;

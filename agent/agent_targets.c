@@ -1,11 +1,15 @@
-/* From a configuration to the targets it means. */
+/* From a configuration to the targets it means: labels, relabelling, how to scrape. */
 #include "agent_targets.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/hash.h"
+#include "model/duration.h"
 #include "scrape/scraper.h"
+
+#define META_PREFIX "__meta_"
+#define PARAM_PREFIX "__param_"
 
 enum { URL_MAX = 4096 };
 
@@ -15,48 +19,31 @@ struct maker {
     struct agent_targets *targets;
     size_t cap;
     uint64_t seed;
+    const struct labels *external;
     struct err *err;
 };
+
+static void target_release(struct target_options *options)
+{
+    labels_unref(options->labels);
+    labels_unref(options->discovered);
+    labels_unref(options->external);
+    relabel_unref(options->metric_relabel);
+}
 
 void agent_targets_release(struct agent_targets *targets)
 {
     for (size_t i = 0; i < targets->count; i++) {
-        labels_unref(targets->items[i].labels);
+        target_release(&targets->items[i]);
     }
-    *targets = (struct agent_targets){NULL, 0};
+    for (size_t i = 0; i < targets->dropped_count && i < AGENT_DROPPED_MAX; i++) {
+        labels_unref(targets->dropped[i]);
+    }
+    targets->count = targets->dropped_count = 0;
 }
 
-/* Labels of a target: external ones first, then those of its configuration, then job and instance;
- * a later one wins. */
-static int make_labels(struct maker *m, const struct config_map *own, const char *job,
-    const char *instance, const struct labels **labels_out)
-{
-    const struct config_map *maps[] = {&m->config->global.external_labels, own};
-    struct labels_builder b;
-    labels_builder_init(&b);
-    labels_builder_set(&b, STR("job"), str_of(job));
-    labels_builder_set(&b, STR("instance"), str_of(instance));
-    for (size_t k = 0; k < 2; k++) {
-        for (size_t i = 0; maps[k] != NULL && i < maps[k]->count; i++) {
-            struct str name = str_of(maps[k]->items[i].key);
-            if (!label_name_is_classic(name) || str_starts_with(name, STR("__"))) {
-                labels_builder_release(&b);
-                return err_set(m->err, ERR_INVALID, -1,
-                    "\"%.*s\" is no label name; accepted: letters, digits and _, not beginning "
-                    "with a digit or two _",
-                    STR_ARG(name));
-            }
-            labels_builder_set(&b, name, str_of(maps[k]->items[i].value));
-        }
-    }
-    int status = labels_builder_finish(&b, labels_out);
-    labels_builder_release(&b);
-    return status == 0 ? 0
-                       : err_set(m->err, status, -1, "labels of job %s: %s", job, err_text(status));
-}
-
-/* Room for one more; its labels are still to come. */
-static struct target_options *add_target(struct maker *m)
+/* Room for one more. */
+static int add_target(struct maker *m, const struct target_options *options)
 {
     struct agent_targets *t = m->targets;
     if (t->count == m->cap) {
@@ -64,7 +51,8 @@ static struct target_options *add_target(struct maker *m)
         struct target_options *grown =
             cap > SCRAPER_TARGETS_MAX * 2 ? NULL : arena_calloc(m->arena, cap, sizeof(*grown));
         if (grown == NULL) {
-            return NULL;
+            return err_set(
+                m->err, ERR_LIMIT, -1, "the targets are too many: at most %d", SCRAPER_TARGETS_MAX);
         }
         if (t->count > 0) {
             memcpy(grown, t->items, t->count * sizeof(*grown));
@@ -72,84 +60,317 @@ static struct target_options *add_target(struct maker *m)
         t->items = grown;
         m->cap = cap;
     }
-    struct target_options *options = &t->items[t->count];
-    *options = (struct target_options){.seed = m->seed, .honor_timestamps = true};
-    return options;
+    t->items[t->count++] = *options;
+    return 0;
 }
+
+/* Labels of a configuration into the builder; they win over what is there. */
+static int set_labels(struct maker *m, struct labels_builder *b, const struct config_map *map)
+{
+    for (size_t i = 0; i < map->count; i++) {
+        struct str name = str_of(map->items[i].key);
+        if (!label_name_is_classic(name)) {
+            return err_set(m->err, ERR_INVALID, -1,
+                "\"%.*s\" is no label name; accepted: letters, digits and _, not beginning with a "
+                "digit",
+                STR_ARG(name));
+        }
+        labels_builder_set(b, name, str_of(map->items[i].value));
+    }
+    return 0;
+}
+
+static int make_external(struct maker *m)
+{
+    struct labels_builder b;
+    labels_builder_init(&b);
+    int status = set_labels(m, &b, &m->config->global.external_labels);
+    if (status == 0) {
+        status = labels_builder_finish(&b, &m->external);
+    }
+    labels_builder_release(&b);
+    return status;
+}
+
+/* ---- This process ---- */
 
 static int add_local(struct maker *m, const struct agent_local *local, const char *job,
     void (*expose)(void *context, struct strbuf *out))
 {
     const struct agent_host *host = &m->config->host;
     const char *instance = host->instance[0] != '\0' ? host->instance : local->hostname;
-    struct target_options *options = add_target(m);
-    if (options == NULL) {
-        return err_set(m->err, ERR_NOMEM, -1, "out of memory for the targets");
+    struct target_options options = {.expose = expose,
+        .expose_context = local->context,
+        .interval_ms = host->interval_ms,
+        .timeout_ms = host->interval_ms,
+        .honor_timestamps = true,
+        .seed = m->seed};
+    const struct label pairs[] = {{STR("job"), str_of(job)}, {STR("instance"), str_of(instance)}};
+    int status = labels_new(pairs, 2, &options.labels, m->err);
+    if (status == 0) {
+        options.external = labels_ref(m->external);
+        status = add_target(m, &options);
     }
-    options->expose = expose;
-    options->expose_context = local->context;
-    options->interval_ms = host->interval_ms;
-    options->timeout_ms = host->interval_ms;
-    int status = make_labels(m, NULL, job, instance, &options->labels);
-    m->targets->count += status == 0;
+    if (status != 0) {
+        target_release(&options);
+    }
     return status;
 }
 
-static int add_static(struct maker *m, const struct agent_scrape *s,
-    const struct agent_static *group, const char *address)
+/* ---- Scraped targets ---- */
+
+/* One job with its rules compiled. */
+struct job {
+    struct maker *m;
+    const struct agent_scrape *scrape;
+    struct relabel *relabel, *metric_relabel;
+};
+
+static int bad_target(struct job *j, const char *address, int status, const char *why)
 {
-    char url[URL_MAX];
-    struct target_options *options = add_target(m);
-    if (options == NULL) {
-        return err_set(m->err, ERR_NOMEM, -1, "out of memory for the targets");
+    return err_set(
+        j->m->err, status, -1, "job %s: target %s: %s", j->scrape->job_name, address, why);
+}
+
+static void set_duration(
+    struct job *j, struct labels_builder *b, const char *name, int64_t milliseconds)
+{
+    struct strbuf text = STRBUF_INIT;
+    duration_write(milliseconds, &text);
+    char *copy = arena_strndup(j->m->arena, text.data, text.size);
+    labels_builder_set(b, str_of(name), str_make(copy, copy != NULL ? text.size : 0));
+    strbuf_release(&text);
+}
+
+/* What is known of a target before any rule. */
+static int discover(
+    struct job *j, const struct agent_static *group, const char *address, struct labels_builder *b)
+{
+    const struct agent_scrape *s = j->scrape;
+    labels_builder_set(b, STR("job"), str_of(s->job_name));
+    labels_builder_set(b, STR("__address__"), str_of(address));
+    labels_builder_set(b, STR("__scheme__"), str_of(s->scheme));
+    labels_builder_set(b, STR("__metrics_path__"), str_of(s->metrics_path));
+    set_duration(j, b, "__scrape_interval__", s->interval_ms);
+    set_duration(j, b, "__scrape_timeout__", s->timeout_ms);
+    for (size_t i = 0; i < s->params.count; i++) {
+        const struct agent_parameter *p = &s->params.items[i];
+        size_t length = strlen(p->name) + sizeof(PARAM_PREFIX) - 1;
+        char *name = arena_alloc(j->m->arena, length);
+        if (name == NULL) {
+            return err_set(j->m->err, ERR_NOMEM, -1, "out of memory for the targets");
+        }
+        memcpy(name, PARAM_PREFIX, sizeof(PARAM_PREFIX) - 1);
+        memcpy(name + sizeof(PARAM_PREFIX) - 1, p->name, strlen(p->name));
+        if (p->values.count > 0) {
+            labels_builder_set(b, str_make(name, length), str_of(p->values.items[0]));
+        }
     }
-    if (address[0] == '\0' || strchr(address, '/') != NULL) {
-        return err_set(m->err, ERR_INVALID, -1,
-            "job %s: \"%s\" is no target; accepted: HOST:PORT (the path is metrics_path)",
-            s->job_name, address);
+    return set_labels(j->m, b, &group->labels);
+}
+
+/* Everything but unreserved characters, as a query parameter has it. */
+static void add_encoded(struct strbuf *url, struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     strchr("-._~", c) != NULL;
+        if (plain && c != '\0') {
+            strbuf_add_char(url, (char)c);
+        } else {
+            strbuf_addf(url, "%%%02X", c);
+        }
     }
-    int length = snprintf(url, sizeof(url), "%s://%s%s", s->scheme, address, s->metrics_path);
-    options->url = length < URL_MAX ? arena_strndup(m->arena, url, (size_t)length) : NULL;
-    if (options->url == NULL) {
-        return err_set(m->err, ERR_LIMIT, -1, "job %s: the address of \"%s\" is too long",
-            s->job_name, address);
+}
+
+static void add_parameter(struct strbuf *url, struct str name, struct str value)
+{
+    strbuf_add_char(url, memchr(url->data, '?', url->size) != NULL ? '&' : '?');
+    add_encoded(url, name);
+    strbuf_add_char(url, '=');
+    add_encoded(url, value);
+}
+
+/* The first value of a parameter is its label's, which rules may have changed; the others are those
+ * of the configuration. */
+static void add_parameters(struct job *j, const struct labels_builder *b, struct strbuf *url)
+{
+    struct str prefix = STR(PARAM_PREFIX);
+    for (size_t i = 0; i < b->count; i++) {
+        struct str name = b->pairs[i].name;
+        if (str_starts_with(name, prefix)) {
+            name = str_make(name.ptr + prefix.len, name.len - prefix.len);
+            add_parameter(url, name, b->pairs[i].value);
+        }
     }
-    options->interval_ms = s->interval_ms;
-    options->timeout_ms = s->timeout_ms;
-    options->honor_labels = s->honor_labels;
-    options->honor_timestamps = s->honor_timestamps;
-    options->sample_limit = (size_t)s->sample_limit;
-    options->body_max = (size_t)s->body_size_limit;
-    int status = make_labels(m, &group->labels, s->job_name, address, &options->labels);
-    m->targets->count += status == 0;
+    for (size_t i = 0; i < j->scrape->params.count; i++) {
+        const struct agent_parameter *p = &j->scrape->params.items[i];
+        for (size_t k = 1; k < p->values.count; k++) {
+            add_parameter(url, str_of(p->name), str_of(p->values.items[k]));
+        }
+    }
+}
+
+static int make_url(struct job *j, const struct labels_builder *b, const char **url_out)
+{
+    struct str scheme = labels_builder_get(b, STR("__scheme__"));
+    struct str address = labels_builder_get(b, STR("__address__"));
+    struct str path = labels_builder_get(b, STR("__metrics_path__"));
+    char name[128];
+    snprintf(name, sizeof(name), "%.*s", address.len < 100 ? (int)address.len : 100,
+        address.len > 0 ? address.ptr : "");
+    if (address.len == 0 || memchr(address.ptr, '/', address.len) != NULL) {
+        return bad_target(j, name, ERR_INVALID,
+            "no address; accepted: HOST:PORT (the path is metrics_path or __metrics_path__)");
+    }
+    if (!str_eq_c(scheme, "http") && !str_eq_c(scheme, "https")) {
+        return bad_target(j, name, ERR_INVALID, "__scheme__ is neither http nor https");
+    }
+    struct strbuf url;
+    strbuf_init(&url, URL_MAX);
+    strbuf_addf(&url, "%.*s://%.*s%s%.*s", STR_ARG(scheme), STR_ARG(address),
+        path.len > 0 && path.ptr[0] == '/' ? "" : "/", (int)path.len, path.len > 0 ? path.ptr : "");
+    if (strbuf_error(&url) == 0) {
+        add_parameters(j, b, &url);
+    }
+    *url_out = strbuf_error(&url) == 0 ? arena_strndup(j->m->arena, url.data, url.size) : NULL;
+    strbuf_release(&url);
+    return *url_out != NULL ? 0 : bad_target(j, name, ERR_LIMIT, "its URL is too long");
+}
+
+/* Interval and timeout as rules have left them. */
+static int read_times(struct job *j, const struct labels_builder *b, struct target_options *o)
+{
+    struct str address = labels_builder_get(b, STR("__address__"));
+    struct str interval = labels_builder_get(b, STR("__scrape_interval__"));
+    struct str timeout = labels_builder_get(b, STR("__scrape_timeout__"));
+    if (config_parse_duration(interval, &o->interval_ms) != 0 || o->interval_ms <= 0 ||
+        config_parse_duration(timeout, &o->timeout_ms) != 0 || o->timeout_ms <= 0 ||
+        o->timeout_ms > o->interval_ms) {
+        return err_set(j->m->err, ERR_INVALID, -1,
+            "job %s: target %.*s: __scrape_interval__ \"%.*s\" and __scrape_timeout__ \"%.*s\" "
+            "must "
+            "be durations above zero, the timeout not above the interval",
+            j->scrape->job_name, STR_ARG(address), STR_ARG(interval), STR_ARG(timeout));
+    }
+    return 0;
+}
+
+/* The labels that are the target's own: not those that begin with __. */
+static int own_labels(struct labels_builder *b, const struct labels **labels_out)
+{
+    if (labels_builder_get(b, STR("instance")).len == 0) {
+        labels_builder_set(b, STR("instance"), labels_builder_get(b, STR("__address__")));
+    }
+    for (size_t i = b->count; i-- > 0;) {
+        if (str_starts_with(b->pairs[i].name, STR("__"))) {
+            labels_builder_delete(b, b->pairs[i].name);
+        }
+    }
+    return labels_builder_finish(b, labels_out);
+}
+
+static int finish_target(struct job *j, struct labels_builder *b, struct target_options *o)
+{
+    const struct agent_scrape *s = j->scrape;
+    int status = make_url(j, b, &o->url);
+    if (status == 0) {
+        status = read_times(j, b, o);
+    }
+    if (status == 0) {
+        status = own_labels(b, &o->labels);
+    }
+    if (status != 0) {
+        return j->m->err->code != 0
+                   ? status
+                   : err_set(j->m->err, status, -1, "job %s: %s", s->job_name, err_text(status));
+    }
+    o->honor_labels = s->honor_labels;
+    o->honor_timestamps = s->honor_timestamps;
+    o->sample_limit = (size_t)s->sample_limit;
+    o->body_max = (size_t)s->body_size_limit;
+    o->seed = j->m->seed;
+    o->external = labels_ref(j->m->external);
+    o->metric_relabel = relabel_ref(j->metric_relabel);
+    return add_target(j->m, o);
+}
+
+static void note_dropped(struct agent_targets *t, const struct labels *discovered)
+{
+    if (t->dropped_count < AGENT_DROPPED_MAX) {
+        t->dropped[t->dropped_count] = labels_ref(discovered);
+    }
+    t->dropped_count++;
+}
+
+static int add_static(struct job *j, const struct agent_static *group, const char *address)
+{
+    struct labels_builder b;
+    struct target_options options = {0};
+    labels_builder_init(&b);
+    int status = discover(j, group, address, &b);
+    if (status == 0) {
+        status = labels_builder_finish(&b, &options.discovered);
+    }
+    int kept = status == 0 ? relabel_apply(j->relabel, &b, j->m->arena) : status;
+    if (kept == 1) {
+        status = finish_target(j, &b, &options);
+    } else if (kept == 0) {
+        note_dropped(j->m->targets, options.discovered);
+    } else {
+        status = j->m->err->code != 0 ? kept : bad_target(j, address, kept, err_text(kept));
+    }
+    if (kept != 1 || status != 0) {
+        target_release(&options);
+    }
+    labels_builder_release(&b);
     return status;
+}
+
+static int compile(
+    struct job *j, const struct config_list *rules, const char *key, struct relabel **relabel_out)
+{
+    struct err why = ERR_INIT;
+    int status = relabel_new(rules->items, rules->count, relabel_out, &why);
+    return status == 0 ? 0
+                       : err_set(j->m->err, status, -1, "job %s: %s: %s", j->scrape->job_name, key,
+                             why.message);
 }
 
 static int add_scrape(struct maker *m, const struct agent_scrape *s)
 {
+    struct job j = {.m = m, .scrape = s};
     const struct agent_static *groups = s->static_configs.items;
-    int status = 0;
+    int status = compile(&j, &s->relabel_configs, "relabel_configs", &j.relabel);
+    if (status == 0) {
+        status =
+            compile(&j, &s->metric_relabel_configs, "metric_relabel_configs", &j.metric_relabel);
+    }
     for (size_t g = 0; status == 0 && g < s->static_configs.count; g++) {
         for (size_t i = 0; status == 0 && i < groups[g].targets.count; i++) {
-            status = add_static(m, s, &groups[g], groups[g].targets.items[i]);
+            status = add_static(&j, &groups[g], groups[g].targets.items[i]);
         }
     }
+    relabel_unref(j.relabel);
+    relabel_unref(j.metric_relabel);
     return status;
 }
 
 int agent_targets_make(const struct agent_config *config, const struct agent_local *local,
     struct arena *arena, struct agent_targets *targets_out, struct err *e)
 {
-    *targets_out = (struct agent_targets){NULL, 0};
+    targets_out->count = targets_out->dropped_count = 0;
+    struct err why = ERR_INIT;
     struct maker m = {
         .config = config,
         .arena = arena,
         .targets = targets_out,
         .seed = hash64(local->hostname, strlen(local->hostname), 0),
-        .err = e,
+        .err = &why,
     };
-    int status = 0;
-    if (config->host.enabled) {
+    int status = make_external(&m);
+    if (status == 0 && config->host.enabled) {
         status = add_local(&m, local, config->host.job, local->expose_host);
     }
     if (status == 0) {
@@ -158,6 +379,13 @@ int agent_targets_make(const struct agent_config *config, const struct agent_loc
     const struct agent_scrape *scrapes = config->scrape_configs.items;
     for (size_t i = 0; status == 0 && i < config->scrape_configs.count; i++) {
         status = add_scrape(&m, &scrapes[i]);
+    }
+    labels_unref(m.external);
+    if (status != 0 && why.code == 0) {
+        err_set(&why, status, -1, "the targets cannot be made: %s", err_text(status));
+    }
+    if (status != 0 && e != NULL) {
+        *e = why;
     }
     return status;
 }

@@ -1,4 +1,10 @@
-/* From a configuration to the targets it means. */
+/* From a configuration to the targets it means.
+ *
+ * A target begins as labels: __address__, __scheme__, __metrics_path__, __scrape_interval__,
+ * __scrape_timeout__, __param_<name>, job, and what its configuration adds. relabel_configs rewrite
+ * them or drop the target; then the labels that begin with __ say how to scrape, and the others are
+ * the target's own. So Prometheus does it, and its rules work unchanged.
+ */
 #ifndef SONDE_AGENT_AGENT_TARGETS_H
 #define SONDE_AGENT_AGENT_TARGETS_H
 
@@ -13,12 +19,18 @@ struct agent_local {
     const char *hostname;
 };
 
+/* How many dropped targets are remembered to be shown. */
+#define AGENT_DROPPED_MAX 1000
+
+/* Labels and rules are references of this object. */
 struct agent_targets {
-    struct target_options *items; /* in the arena; label sets are references of this object */
+    struct target_options *items; /* in the arena */
     size_t count;
+    const struct labels *dropped[AGENT_DROPPED_MAX]; /* by relabel_configs, as discovered */
+    size_t dropped_count;                            /* those beyond AGENT_DROPPED_MAX included */
 };
 
-/* ERR_INVALID names the label or target that is wrong. Release in any case. */
+/* ERR_INVALID names the label, rule or target that is wrong. Release in any case. */
 int agent_targets_make(const struct agent_config *config, const struct agent_local *local,
     struct arena *arena, struct agent_targets *targets_out, struct err *e);
 void agent_targets_release(struct agent_targets *targets);
