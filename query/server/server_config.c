@@ -699,9 +699,6 @@ static void write_member(struct strbuf *out, const struct config_field *f, const
     case CONFIG_DURATION:
         duration_write(*(const int64_t *)member, out);
         break;
-    case CONFIG_BOOL:
-        strbuf_add_c(out, *(const bool *)member ? "true" : "false");
-        break;
     case CONFIG_CUSTOM:
         strbuf_add_c(out, f->read == read_wal_sync
                               ? wal_sync_word(*(const enum wal_sync_policy *)member)
