@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ship/batch_split.h"
 
 enum sender_state { SENDER_IDLE, SENDER_SENDING, SENDER_WAITING };
 
@@ -22,9 +23,10 @@ struct sender {
 
     enum sender_state state;
     struct http_client_call *call;
-    struct queue_record record; /* being sent; payload kept in `body` */
-    char *body;
-    uint64_t attempt; /* of this record, from 0 */
+    struct queue_record record; /* being sent */
+    struct strbuf body;        /* its payload, or that of a piece of it; empty: no record in hand */
+    struct batch_split *split; /* when the receiver finds it too large */
+    uint64_t attempt;          /* of this record, from 0 */
     int64_t wait_until_ms;
     uint64_t random;
     struct sender_statistics statistics;
@@ -49,6 +51,7 @@ int sender_new(const struct sender_options *options, struct queue *queue, size_t
     s->client = client;
     s->clock = clock;
     s->random = options->seed;
+    strbuf_init(&s->body, QUEUE_PAYLOAD_MAX);
     *sender_out = s;
     return 0;
 }
@@ -61,7 +64,8 @@ void sender_free(struct sender *s)
     if (s->call != NULL) {
         s->client->cancel(s->client, s->call);
     }
-    mem_free(s->body);
+    batch_split_free(s->split);
+    strbuf_release(&s->body);
     mem_free(s);
 }
 
@@ -80,11 +84,60 @@ static int64_t backoff_ms(struct sender *s)
 /* The record is done with, delivered or not. */
 static void finish_record(struct sender *s)
 {
-    mem_free(s->body);
-    s->body = NULL;
+    strbuf_reset(&s->body);
+    batch_split_free(s->split);
+    s->split = NULL;
     s->attempt = 0;
     s->state = SENDER_IDLE;
     queue_advance(s->queue, s->cursor);
+}
+
+static uint32_t samples_in_hand(const struct sender *s)
+{
+    return s->split != NULL ? batch_split_samples(s->split) : s->record.samples;
+}
+
+/* Takes the piece in hand as the body. Without memory the whole record is sent once more, later: a
+ * receiver takes what it has for a repetition. */
+static void take_piece(struct sender *s)
+{
+    strbuf_reset(&s->body);
+    s->attempt = 0;
+    s->state = SENDER_IDLE;
+    if (batch_split_encode(s->split, &s->body) != 0) {
+        strbuf_reset(&s->body);
+        batch_split_free(s->split);
+        s->split = NULL;
+    }
+}
+
+/* What was in hand is done with; a record in pieces only with its last. */
+static void finish_piece(struct sender *s)
+{
+    if (s->split != NULL && batch_split_next(s->split)) {
+        take_piece(s);
+    } else {
+        finish_record(s);
+    }
+}
+
+/* 413: false when there is nothing to halve. */
+static bool halve(struct sender *s)
+{
+    bool first = s->split == NULL;
+    if (first && batch_split_new(strbuf_str(&s->body), &s->split) != 0) {
+        return false;
+    }
+    if (!batch_split_halve(s->split)) {
+        return false;
+    }
+    if (first) {
+        LOG_INFO("ship: the receiver finds a request too large; sending it in parts",
+            LOG_S("destination", s->options.name), LOG_I("bytes", s->body.size));
+    }
+    s->statistics.splits++;
+    take_piece(s);
+    return true;
 }
 
 static void on_delivered(struct sender *s)
@@ -94,12 +147,12 @@ static void on_delivered(struct sender *s)
     }
     s->statistics.failing = false;
     s->statistics.sent_requests++;
-    s->statistics.sent_samples += s->record.samples;
-    s->statistics.sent_bytes += s->record.payload.len;
+    s->statistics.sent_samples += samples_in_hand(s);
+    s->statistics.sent_bytes += s->body.size;
     if (s->record.max_t > s->statistics.newest_sent_t) {
         s->statistics.newest_sent_t = s->record.max_t;
     }
-    finish_record(s);
+    finish_piece(s);
 }
 
 /* Said once when delivery begins to fail, not at each attempt. */
@@ -128,10 +181,10 @@ static void on_rejected(struct sender *s, const struct http_client_response *res
     shown.len = shown.len < SHOWN_BODY_BYTES ? shown.len : SHOWN_BODY_BYTES;
     LOG_WARN("ship: the receiver refused a request for good; its samples are dropped",
         LOG_S("destination", s->options.name), LOG_I("status", response->status),
-        LOG_I("samples", s->record.samples), LOG_STR("answer", shown));
+        LOG_I("samples", samples_in_hand(s)), LOG_STR("answer", shown));
     s->statistics.rejected_requests++;
-    s->statistics.rejected_samples += s->record.samples;
-    finish_record(s);
+    s->statistics.rejected_samples += samples_in_hand(s);
+    finish_piece(s);
 }
 
 static void on_done(void *context, const struct http_client_response *response)
@@ -149,7 +202,7 @@ static void on_done(void *context, const struct http_client_response *response)
         on_delivered(s);
     } else if (!answered || response->status >= 500 || response->status == 429) {
         on_retry(s, response);
-    } else {
+    } else if (response->status != 413 || !halve(s)) {
         on_rejected(s, response);
     }
     if (s->state == SENDER_IDLE) {
@@ -179,7 +232,7 @@ static void post(struct sender *s)
         .url = s->options.url,
         .headers = headers,
         .header_count = count,
-        .body = str_make(s->body, s->record.payload.len),
+        .body = strbuf_str(&s->body),
         .timeout_ms = s->options.timeout_ms,
         .body_max = ANSWER_BYTES_MAX,
     };
@@ -199,9 +252,13 @@ static bool take_record(struct sender *s)
     if (!queue_peek(s->queue, s->cursor, &s->record)) {
         return false;
     }
-    s->body = mem_dup(s->record.payload.ptr, s->record.payload.len);
+    strbuf_reset(&s->body);
+    strbuf_add_str(&s->body, s->record.payload);
     s->attempt = 0;
-    return s->body != NULL;
+    if (strbuf_error(&s->body) != 0) {
+        strbuf_reset(&s->body);
+    }
+    return s->body.size > 0;
 }
 
 int64_t sender_step(struct sender *s)
@@ -213,7 +270,7 @@ int64_t sender_step(struct sender *s)
         }
         post(s);
     } else if (s->state == SENDER_IDLE) {
-        if (s->body != NULL || take_record(s)) {
+        if (s->body.size > 0 || take_record(s)) {
             post(s);
         }
     }
@@ -229,7 +286,8 @@ void sender_statistics(const struct sender *s, struct sender_statistics *statist
     struct queue_cursor_statistics queue;
     queue_cursor_statistics(s->queue, s->cursor, &queue);
     *statistics_out = s->statistics;
-    statistics_out->waiting_samples = queue.samples;
+    statistics_out->waiting_samples =
+        queue.samples - (s->split != NULL ? batch_split_done(s->split) : 0);
     for (size_t i = 0; i < QUEUE_DROP_COUNT; i++) {
         statistics_out->dropped_samples += queue.dropped_samples[i];
     }

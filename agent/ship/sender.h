@@ -2,6 +2,7 @@
  *
  *   idle --record--> sending --2xx--> idle
  *                       |--5xx, 429, no answer--> waiting --time--> sending (the same record)
+ *                       |--413--> idle (its halves instead, down to a series)
  *                       '--other 4xx, 3xx--> idle (dropped, counted: the receiver will never take it)
  *
  * Waiting is anything from 100 ms to a ceiling, which is doubled with each attempt from 200 ms to
@@ -38,6 +39,7 @@ struct sender_statistics {
     uint64_t retries;
     uint64_t rejected_samples; /* refused for good by the receiver */
     uint64_t rejected_requests;
+    uint64_t splits;          /* requests that were too large, and halved */
     uint64_t waiting_samples; /* in the queue for this destination */
     uint64_t dropped_samples; /* by the queue, over its bounds or damaged, not delivered here */
     unsigned last_status;     /* HTTP status of the last answer, 0 = none came */

@@ -130,11 +130,13 @@ size_t receiver_answer(struct receiver *r)
     bool before = mem_fail_exempt(true);
     for (size_t i = 0; i < count; i++) {
         struct receiver_host *host = now[i]->host;
-        if (host->status / 100 == 2) {
+        bool large = host->body_max != 0 && now[i]->body_size > host->body_max;
+        unsigned status = large ? 413 : host->status;
+        if (status / 100 == 2) {
             take_request(host, str_make(now[i]->body, now[i]->body_size));
         }
         mem_fail_exempt(before);
-        end_call(now[i], host->status == 0 ? ERR_IO : 0, host->status);
+        end_call(now[i], status == 0 ? ERR_IO : 0, status);
         mem_fail_exempt(true);
     }
     mem_fail_exempt(before);

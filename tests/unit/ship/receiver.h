@@ -12,6 +12,7 @@ enum { RECEIVER_SAMPLES_MAX = 200000, RECEIVER_CALLS_MAX = 8, RECEIVER_HOSTS_MAX
 struct receiver_host {
     const char *url;
     unsigned status; /* its answer; 0 = none comes: the network fails */
+    size_t body_max; /* larger requests are answered 413; 0 = none are */
     uint8_t *seen;   /* how often each sample came */
     uint64_t samples, requests, metadata, largest_request;
     int64_t newest; /* order is checked: numbers only grow, but for repetitions */

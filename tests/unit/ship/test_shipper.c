@@ -144,6 +144,41 @@ static uint64_t missing(const struct world *w, size_t host)
     return count;
 }
 
+/* A receiver that finds batches too large gets them in parts, each sample once and in order; one that
+ * finds a single series too large loses just that. The other destination is not concerned. */
+static void test_too_large(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t body_max;
+        bool fits; /* a series alone */
+    } rows[] = {{4000, true}, {200, true}, {40, true}, {10, false}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct world w;
+        struct sender_statistics d;
+        begin(&w);
+        w.hosts[0]->body_max = rows[i].body_max;
+        add(&w, 1001);
+        shipper_flush(w.shipper);
+        shipper_step(w.shipper);
+        check_accounts(&w);
+        while (receiver_answer(&w.receiver) > 0) {
+            check_accounts(&w);
+        }
+        shipper_destination_statistics(w.shipper, 0, &d);
+        print_message("at most %zu bytes: %zu requests, %zu halved\n", rows[i].body_max,
+            (size_t)w.hosts[0]->requests, (size_t)d.splits);
+        assert_int_equal(w.hosts[0]->samples, rows[i].fits ? 1001 : 0);
+        assert_int_equal(d.rejected_samples, rows[i].fits ? 0 : 1001);
+        assert_int_equal(w.hosts[0]->repeated, 0);
+        assert_int_equal(d.waiting_samples, 0);
+        assert_true(d.splits > 0);
+        assert_int_equal(w.hosts[1]->samples, 1001);
+        assert_int_equal(w.hosts[1]->requests, 1);
+        end(&w);
+    }
+}
+
 static void test_batches_close_by_count_bytes_and_age(void **state)
 {
     struct world w;
@@ -411,6 +446,7 @@ static void test_each_failing_call(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_batches_close_by_count_bytes_and_age),
         cmocka_unit_test(test_a_dead_destination_delays_no_other),
         cmocka_unit_test(test_catching_up_does_not_wait_for_steps),
