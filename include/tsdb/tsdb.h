@@ -28,11 +28,23 @@ enum wal_sync_policy {
     WAL_SYNC_NEVER,        /* written before the answer, synced by the kernel when it likes */
 };
 
+/* How long the series that match are kept: 0 = for ever. */
+struct tsdb_retention_rule {
+    const struct matcher *const *matchers;
+    size_t matcher_count;
+    int64_t keep_ms;
+};
+
 struct tsdb_options {
-    const char *path;         /* data directory; made when missing */
-    struct vfs *vfs;          /* NULL = vfs_posix() */
-    struct clock *clock;      /* NULL = clock_real() */
-    int64_t retention_ms;     /* default 30 d; 0 = for ever */
+    const char *path;     /* data directory; made when missing */
+    struct vfs *vfs;      /* NULL = vfs_posix() */
+    struct clock *clock;  /* NULL = clock_real() */
+    int64_t retention_ms; /* 0 = for ever */
+    uint64_t
+        retention_bytes; /* of parts and log: oldest days go first, never the newest; 0 = any */
+    /* The first that matches says how long, instead of retention_ms; copied. At most 63. */
+    const struct tsdb_retention_rule *retention_rules;
+    size_t retention_rule_count;
     int64_t seal_interval_ms; /* rows become a part after this; default 30 min */
     int64_t future_limit_ms;  /* samples further ahead are refused; default 10 min; 0 = any */
     enum wal_sync_policy sync_policy;

@@ -302,6 +302,10 @@ static int take_options(struct tsdb *db, const struct tsdb_options *options, str
         options->identity_labels != NULL ? options->identity_label_count : DEFAULT_IDENTITY_COUNT;
     const char *const *names =
         options->identity_labels != NULL ? options->identity_labels : DEFAULT_IDENTITY_LABELS;
+    int status = retention_init(&db->retention, options);
+    if (status != 0) {
+        return err_set(e, status, -1, "the rules of retention: %s", err_text(status));
+    }
     db->path = mem_strdup(options->path);
     db->identity_labels = mem_calloc(count + 1, sizeof(*db->identity_labels));
     if (db->path == NULL || db->identity_labels == NULL) {
@@ -515,7 +519,7 @@ static int start_head(struct tsdb *db, struct err *e)
         .clock = db->clock,
         .identity_labels = db->identity_labels,
         .identity_label_count = db->identity_label_count,
-        .retention_ms = db->options.retention_ms,
+        .retention_ms = retention_longest(&db->retention),
         .future_limit_ms = db->options.future_limit_ms};
     int status = head_new(&options, &db->head);
     if (status != 0) {
@@ -660,6 +664,7 @@ void tsdb_abandon(struct tsdb *db)
     for (size_t i = 0; i < db->identity_label_count; i++) {
         mem_free((char *)(uintptr_t)db->identity_labels[i].ptr);
     }
+    retention_release(&db->retention);
     mem_free(db->identity_labels);
     mem_free(db->path);
     lock_release(&db->view_lock);

@@ -8,6 +8,7 @@
 
 #include "base/lock.h"
 #include "db/manifest.h"
+#include "db/retention.h"
 #include "db/store_part.h"
 #include "db/tombstone.h"
 #include "head/head.h"
@@ -52,6 +53,7 @@ struct tsdb {
     size_t published_count, published_cap;
     int64_t sealed_ms[HEAD_SLICES]; /* monotonic: when a slice was last sealed */
     int64_t tidied_ms;
+    struct retention retention;
     uint64_t metadata_saved;       /* changes that the metadata file has */
     struct tombstone_list *loaded; /* at open, until the view has it */
     bool tombstones_unsure;        /* the file may differ from the view's list */
@@ -114,11 +116,22 @@ int db_seal_all(struct tsdb *db, struct err *e);
  * is written anew. When nothing is left there is no new part. */
 int db_merge(
     struct tsdb *db, struct store_part *const *parts, size_t count, uint32_t level, struct err *e);
+/* The same without the series that the filter names; NULL = none. */
+int db_merge_filtered(struct tsdb *db, struct store_part *const *parts, size_t count,
+    uint32_t level, const struct merge_filter *filter, struct err *e);
 int db_open_part(struct tsdb *db, const char *path, const struct manifest_part *about,
     struct store_part **part_out, struct err *e);
 /* Writes a part and opens it, listed nowhere yet. */
 int db_write_part(struct tsdb *db, struct part_source *source, struct manifest_part *about,
     struct store_part **part_out, struct err *e);
+
+/* ---- Retention (retention.c) ---- */
+
+/* Drops what is due, by age, rule and size; when there was nothing, and `may_write`, one part that is
+ * due in part is written anew. */
+int db_expire(struct tsdb *db, bool may_write, bool *did_work, struct err *e);
+/* The oldest raw day, unless it is the only one. */
+int db_drop_oldest_day(struct tsdb *db, bool *did_work, struct err *e);
 
 /* ---- Deletes (series_delete.c) ---- */
 

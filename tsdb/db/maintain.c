@@ -103,7 +103,7 @@ int db_seal_all(struct tsdb *db, struct err *e)
     return status;
 }
 
-/* ---- Merging and expiring ---- */
+/* ---- Merging ---- */
 
 struct sorted_parts {
     struct store_part **parts;
@@ -143,7 +143,6 @@ static int sort_parts(struct tsdb *db, struct sorted_parts *out)
         out->plans[i] = (struct plan_part){.day = p->about.day,
             .precedence = p->about.precedence,
             .bytes = info->file_bytes,
-            .max_t = info->max_t,
             .split = p->about.split,
             .level = p->about.level,
             .damaged = atomic_load_explicit(&p->unmergeable, memory_order_relaxed)};
@@ -155,32 +154,6 @@ static void sorted_parts_release(struct sorted_parts *s)
 {
     mem_free(s->parts);
     mem_free(s->plans);
-}
-
-static int expire(struct tsdb *db, const struct sorted_parts *sorted, bool *did_work, struct err *e)
-{
-    int64_t now = clock_now_ms(db->clock);
-    struct store_part **gone = mem_calloc(sorted->count + 1, sizeof(struct store_part *));
-    if (gone == NULL) {
-        return ERR_NOMEM;
-    }
-    struct parts_change change = {.gone = gone};
-    for (size_t i = 0; i < sorted->count; i++) {
-        if (plan_expired(&sorted->plans[i], now, db->options.retention_ms)) {
-            gone[change.gone_count++] = sorted->parts[i];
-        }
-    }
-    int status = 0;
-    if (change.gone_count > 0) {
-        uint64_t version = 0;
-        status = db_change_parts(db, &change, &version, e);
-        *did_work = true;
-        if (status == 0) {
-            atomic_fetch_add_explicit(&db->expired_parts, change.gone_count, memory_order_relaxed);
-        }
-    }
-    mem_free(gone);
-    return status;
 }
 
 /* One merge, by the plan of every day or by that of a compaction. */
@@ -201,24 +174,13 @@ static int merge_next(struct tsdb *db, bool compaction, bool *did_work, struct e
     return status;
 }
 
-static int expire_now(struct tsdb *db, bool *did_work, struct err *e)
-{
-    struct sorted_parts sorted = {0};
-    int status = sort_parts(db, &sorted);
-    if (status == 0) {
-        status = expire(db, &sorted, did_work, e);
-    }
-    sorted_parts_release(&sorted);
-    return status;
-}
-
 /* ---- The face ---- */
 
 static int maintain_locked(struct tsdb *db, bool *did_work, struct err *e)
 {
     int status = seal_due(db, did_work, e);
     if (status == 0) {
-        status = expire_now(db, did_work, e);
+        status = db_expire(db, true, did_work, e);
     }
     if (status == 0) {
         status = merge_next(db, false, did_work, e);

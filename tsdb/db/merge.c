@@ -46,8 +46,9 @@ struct merge {
     struct tsdb *db;
     struct store_part *const *inputs; /* by precedence */
     size_t input_count;
-    struct arena arena;   /* times and columns */
-    struct piece *pieces; /* by target, then precedence */
+    const struct merge_filter *filter; /* NULL = none */
+    struct arena arena;                /* times and columns */
+    struct piece *pieces;              /* by target, then precedence */
     size_t piece_count, piece_cap;
     struct part_table *tables;
     struct merge_table *origins;
@@ -158,17 +159,38 @@ static int deleted_ranges(struct merge *m, const struct piece *piece, uint32_t s
         within, &m->scratch, ranges_out, count_out);
 }
 
+static bool is_filtered(const struct merge *m, const struct piece *piece, uint32_t shape)
+{
+    return m->filter != NULL &&
+           (m->filter->rules >> retention_rule_of(m->filter->retention, piece->target, shape) &
+               1) != 0;
+}
+
 /* Is anything left of it? 1, 0, or the arena's error. */
 static int has_left(struct merge *m, const struct piece *piece, uint32_t shape)
 {
     const struct time_range *ranges = NULL;
     size_t count = 0;
+    if (is_filtered(m, piece, shape)) {
+        return 0;
+    }
     if (piece->row_count == 0 || piece->tombstone_count == 0) {
         return piece->row_count > 0;
     }
     struct time_range rows = {piece->times[0], piece->times[piece->row_count - 1]};
     int status = deleted_ranges(m, piece, shape, &ranges, &count);
     return status != 0 ? status : !ranges_cover(ranges, count, rows);
+}
+
+/* Rows without columns would be times of others. */
+static bool is_filtered_whole(const struct merge *m, const struct piece *piece)
+{
+    const struct schema_map *schema = schema_of(m, piece);
+    bool whole = m->filter != NULL;
+    for (uint32_t c = 0; whole && c < schema->count; c++) {
+        whole = is_filtered(m, piece, schema->columns[c].shape);
+    }
+    return whole;
 }
 
 static int read_times(struct merge *m, struct piece *piece, struct err *e)
@@ -179,7 +201,8 @@ static int read_times(struct merge *m, struct piece *piece, struct err *e)
     if (status != 0) {
         return status;
     }
-    struct sample_arrays rows = {.times = m->buffer.times, .count = count};
+    struct sample_arrays rows = {
+        .times = m->buffer.times, .count = is_filtered_whole(m, piece) ? 0 : count};
     status = drop_deleted_rows(m, piece, &rows);
     if (status != 0) {
         return status;
@@ -598,10 +621,16 @@ static void note_damage(struct merge *m)
 int db_merge(
     struct tsdb *db, struct store_part *const *parts, size_t count, uint32_t level, struct err *e)
 {
+    return db_merge_filtered(db, parts, count, level, NULL, e);
+}
+
+int db_merge_filtered(struct tsdb *db, struct store_part *const *parts, size_t count,
+    uint32_t level, const struct merge_filter *filter, struct err *e)
+{
     assert(count > 0);
     struct err local = ERR_INIT;
     e = e != NULL ? e : &local;
-    struct merge m = {.db = db, .inputs = parts, .input_count = count};
+    struct merge m = {.db = db, .inputs = parts, .input_count = count, .filter = filter};
     arena_init(&m.arena, 0);
     arena_init(&m.scratch, 0);
     m.empty = arena_mark(&m.scratch);

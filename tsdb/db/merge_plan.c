@@ -79,8 +79,3 @@ struct plan_merge plan_next_compaction(const struct plan_part *parts, size_t cou
     }
     return (struct plan_merge){0};
 }
-
-bool plan_expired(const struct plan_part *part, int64_t now_ms, int64_t retention_ms)
-{
-    return retention_ms > 0 && part->max_t < now_ms - retention_ms;
-}

@@ -1,4 +1,4 @@
-/* What to merge and what to expire: pure functions over what is known of the parts.
+/* What to merge: pure functions over what is known of the parts.
  *
  * Sealing makes a part for each slice and interval: some three hundred a day. They are merged in runs
  * of neighbours, in order of precedence, within a day: level 0 to level 1 (about four hours), and all
@@ -25,7 +25,6 @@ struct plan_part {
     int64_t day;
     uint64_t precedence;
     uint64_t bytes;
-    int64_t max_t;
     uint64_t
         split; /* only parts that divide series alike are merged: a series comes once in a part */
     uint32_t level;
@@ -41,7 +40,5 @@ struct plan_merge {
 struct plan_merge plan_next_merge(const struct plan_part *parts, size_t count, int64_t now_ms);
 /* The next merge on the way to one part a day, whatever the time. */
 struct plan_merge plan_next_compaction(const struct plan_part *parts, size_t count);
-/* Is all of the part older than the retention? */
-bool plan_expired(const struct plan_part *part, int64_t now_ms, int64_t retention_ms);
 
 #endif

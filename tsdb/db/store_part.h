@@ -45,6 +45,7 @@ struct store_part {
     struct tier_shape *tier_shapes; /* of a part of a tier, by local id of a shape */
     struct schema_map *schemas;
     uint32_t schema_count;
+    uint64_t retention_rules; /* a bit for each that keeps any of it; 0 = not looked at yet */
     _Atomic bool unmergeable; /* a merge found it damaged */
     /* Runs that could not be read: named once as an error, then left out with a warning. */
     struct lock damage_lock; /* rank LEAF */

@@ -94,14 +94,6 @@ static void test_compaction_leaves_one_part_a_day(void **state)
     assert_int_equal(plan_next_compaction(c.parts, 2).count, 0);
 }
 
-static void test_expiry(void **state)
-{
-    struct plan_part part = {.max_t = 1000};
-    assert_false(plan_expired(&part, 1500, 500));
-    assert_true(plan_expired(&part, 1501, 500));
-    assert_false(plan_expired(&part, INT64_MAX, 0));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,7 +101,6 @@ int main(void)
         cmocka_unit_test(test_closed_day_is_merged_once),
         cmocka_unit_test(test_days_splits_and_damage_are_borders),
         cmocka_unit_test(test_compaction_leaves_one_part_a_day),
-        cmocka_unit_test(test_expiry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
