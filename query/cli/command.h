@@ -25,6 +25,8 @@ int command_query(const struct command *self, int argc, char **argv);
 int command_check_config(const struct command *self, int argc, char **argv);
 int command_tsdb_verify(const struct command *self, int argc, char **argv);
 int command_tsdb_dump(const struct command *self, int argc, char **argv);
+int command_tsdb_import(const struct command *self, int argc, char **argv);
+int command_tsdb_export(const struct command *self, int argc, char **argv);
 
 /* Parses flags and takes exactly `wanted` other words. `flags` has no row for --help: it is handled
  * here. 0 to go on; else the command ends with *status_out. */

@@ -1,29 +1,10 @@
 /* sonde tsdb: looking into a store without a server. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "base/vfs.h"
 #include "cli/command.h"
+#include "cli/store_lock.h"
 #include "tsdb/tsdb.h"
-
-static int note_entry(void *context, const char *name, bool is_directory)
-{
-    (void)is_directory;
-    *(bool *)context |= strcmp(name, "LOCK") == 0 || strcmp(name, "MANIFEST") == 0;
-    return 0;
-}
-
-/* A folder that is no store would be found sound. */
-static int check_folder(const char *path, struct err *e)
-{
-    bool is_store = false;
-    int status = vfs_list(vfs_posix(), path, note_entry, &is_store);
-    if (status != 0) {
-        return err_set(e, status, -1, "cannot read %s: %s", path, err_text(status));
-    }
-    return is_store ? 0 : err_set(e, ERR_INVALID, -1, "%s is not the folder of a store", path);
-}
 
 int command_tsdb_verify(const struct command *self, int argc, char **argv)
 {
@@ -37,7 +18,7 @@ int command_tsdb_verify(const struct command *self, int argc, char **argv)
     struct strbuf report = STRBUF_INIT;
     struct err e = ERR_INIT;
     uint64_t problems = 0;
-    if (check_folder(path, &e) != 0 || tsdb_verify(&options, &report, &problems, &e) != 0) {
+    if (store_folder_check(path, &e) != 0 || tsdb_verify(&options, &report, &problems, &e) != 0) {
         strbuf_release(&report);
         return command_fail(&e);
     }

@@ -16,6 +16,11 @@ static const struct command commands[] = {
     {"tsdb dump", "PATH [--samples]",
         "Show what is in a store, a part, a segment of the log or the manifest.",
         command_tsdb_dump},
+    {"tsdb import", "DIR [FLAG...]",
+        "Copy a Prometheus' data directory, a snapshot or a block of it into a store.",
+        command_tsdb_import},
+    {"tsdb export", "DIR [FLAG...]", "Write a store as blocks for Prometheus, Thanos or Mimir.",
+        command_tsdb_export},
     {"version", "", "Print the version.", command_version},
     {"help", "", "Print this.", command_help},
 };

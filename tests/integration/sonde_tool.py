@@ -32,7 +32,8 @@ class Tool(unittest.TestCase):
     def test_help(self):
         status, text, _ = sonde("help")
         self.assertEqual(status, 0)
-        for command in ("query", "check config", "tsdb verify", "tsdb dump", "version"):
+        for command in ("query", "check config", "tsdb verify", "tsdb dump", "tsdb import", "tsdb export",
+                        "version"):
             self.assertIn(f"  {command}", text)
         self.assertEqual(sonde("--help"), (status, text, ""))
         self.assertEqual(sonde()[0], 2)
@@ -49,6 +50,25 @@ class Tool(unittest.TestCase):
         status, _, error = sonde("query", "up", "--server", "http://127.0.0.1:1")
         self.assertEqual(status, 1)
         self.assertIn("no answer from http://127.0.0.1:1", error)
+
+    def test_transfer_mistakes(self):
+        out, data = os.path.join(self.folder, "out"), os.path.join(self.folder, "data")
+        status, _, error = sonde("tsdb", "export", out, "--data", "/nowhere")
+        self.assertEqual((status, error), (1, "sonde: cannot read /nowhere: not found\n"))
+        self.assertIn("is not the folder of a store", sonde("tsdb", "export", out, "--data", self.folder)[2])
+        self.assertIn("neither blocks nor a write-ahead log", sonde("tsdb", "import", self.folder, "--data", data)[2])
+        for words, sentence in ((("--match", "up{"), "flag --match: 1:4: parse error"),
+                                (("--min-time", "noon"), "flag --min-time:"),
+                                (("--range", "3h"), "flag --range: blocks have 2h or 24h"),
+                                (("--external-label", "a"), 'flag --external-label: "a" is not NAME=VALUE')):
+            status, _, error = sonde("tsdb", "export", out, "--data", data, *words)
+            self.assertEqual(status, 1)
+            self.assertIn(sentence, error)
+        with Server() as server:
+            for words in (("tsdb", "export", out), ("tsdb", "import", self.folder)):
+                status, _, error = sonde(*words, "--data", server.data)
+                self.assertEqual(status, 1)
+                self.assertIn("in use by", error)
 
     def test_query(self):
         with Server() as server:
