@@ -38,7 +38,8 @@ MATH = ("abs", "ceil", "floor", "exp", "ln", "log2", "log10", "sqrt", "sgn", "si
         "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "deg", "rad", "round")
 DATES = ("minute", "hour", "day_of_week", "day_of_month", "day_of_year", "days_in_month", "month", "year")
 OVER_TIME = ("avg", "min", "max", "sum", "count", "last", "present")
-RANGE_FUNCTIONS = ("rate", "increase", "delta", "irate", "idelta", "deriv", "changes", "resets")
+COUNTERS = ("requests_total", 'requests_total{{job="api"}}', "latency_seconds_bucket", "build_info")
+RANGE_FUNCTIONS = ("delta", "irate", "idelta", "deriv", "changes", "resets")
 AGGREGATES = ("sum", "avg", "min", "max", "count", "group", "stddev", "stdvar")
 ARITHMETIC = ("+", "-", "*", "/", "%", "^", "atan2")
 COMPARISONS = ("==", "!=", ">", "<", ">=", "<=")
@@ -162,7 +163,7 @@ class Grammar:
             return Node(self.pick(("clamp_min", "clamp_max", "round")) + "({}, {})", VECTOR, inner, self.scalar(1))
         if dice < 0.8:
             return Node("clamp({}, {}, {})", VECTOR, inner, self.scalar(1), self.scalar(1))
-        if dice < 0.9:
+        if dice < 0.9 and "@" not in str(inner):  # with @ and offset 2.42 gave another sample's time
             return Node("timestamp({})", VECTOR, inner)
         return Node(self.pick(("sort", "sort_desc")) + "({})", VECTOR, inner)
 
@@ -174,6 +175,13 @@ class Grammar:
             window = self.pick(SUBRANGES) + ":" + self.pick(("1m", "45s"))
             return Node(self.pick(("stddev", "stdvar")) + f"_over_time(({{}} < 1e100 > -1e100)[{window}])", VECTOR,
                         self.wrapped(depth - 1))
+        if dice < 0.2:
+            # Counters far from zero: rate() extrapolated further where they begin near it before 2.54.
+            if children:
+                text, children = text.replace("{}", "({} + 1e6)", 1), children
+            else:
+                text = self.pick(COUNTERS) + f"[{self.pick(RANGES)}]" + self.when()
+            return Node(self.pick(("rate", "increase")) + f"({text})", VECTOR, *children)
         if dice < 0.45:
             return Node(self.pick(RANGE_FUNCTIONS) + f"({text})", VECTOR, *children)
         if dice < 0.85:
@@ -234,7 +242,8 @@ class Grammar:
             return Node("({} atan2" + self.matching() + " {} + 0)", VECTOR,
                         self.wrapped(depth - 1), self.wrapped(depth - 1))
         if self.chance.random() < 0.5:  # sides that are likely to fit
-            side = self.wrapped(depth - 1)
+            # Compared are stored values alone: sums of one thing differ in the last digit.
+            side = self.wrapped(1 if operator.split()[0] in COMPARISONS else depth - 1)
             other = Node("({} + {})", VECTOR, side, self.number()) if self.chance.random() < 0.5 else side
             return Node("({} " + operator + self.matching() + " {})", VECTOR, side, other)
         return Node("({} " + operator + self.matching() + " {})", VECTOR,
