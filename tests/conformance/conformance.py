@@ -8,11 +8,14 @@ checkout is taken. Without it, or without the server, the test is skipped (77).
   known_failures.txt   cases that fail today, one `file:line: query` each; any other failure fails here
   passing.txt          how many cases passed when it was recorded; fewer fail here
 
+docs/compatibility.md lists the cases that are skipped, by script and line; it must list just those.
+
 usage: conformance.py [--record]    with --record both files are written anew from this run
 """
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -20,6 +23,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 KNOWN_FAILURES = os.path.join(HERE, "known_failures.txt")
+COMPATIBILITY = os.path.join(ROOT, "docs/compatibility.md")
 PASSING = os.path.join(HERE, "passing.txt")
 SKIP = 77
 
@@ -68,6 +72,13 @@ def read_lines(path):
         return [line.strip() for line in handle if line.strip() and line[0] != "#"]
 
 
+def documented_skips():
+    """{(script, line)} of the table in docs/compatibility.md."""
+    with open(COMPATIBILITY, encoding="utf-8") as handle:
+        rows = [line.split("|") for line in handle if re.match(r"\| *\S+\.test *\|", line)]
+    return {(row[1].strip(), int(number)) for row in rows for number in row[2].split(",")}
+
+
 def record(failures, passed):
     for path, lines in ((KNOWN_FAILURES, sorted(failures)), (PASSING, [str(passed)])):
         with open(path, encoding="utf-8") as handle:
@@ -91,9 +102,14 @@ def main(options):
         print(f"passes now, take it out of known_failures.txt: {name}")
     for problem in report["server_problems"]:
         print(f"server problem: {problem}")
+    skipped = {(c["file"], c["line"]) for c in report["evals"] if c["status"] == "skipped"}
+    documented = documented_skips()
+    for script, line in sorted(skipped ^ documented):
+        print(f"{script}:{line}: " + ("is skipped and not in docs/compatibility.md" if (script, line) in skipped
+                                      else "is in docs/compatibility.md and not skipped"))
     if passed < floor:
         print(f"{passed} cases pass; {floor} did when passing.txt was written")
-    return 1 if fresh or passed < floor or report["server_problems"] else 0
+    return 1 if fresh or passed < floor or skipped != documented or report["server_problems"] else 0
 
 
 if __name__ == "__main__":
