@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "block/big_endian.h"
 #include "block/block_index.h"
-#include "block/crc32c.h"
+#include "tsdb/crc32c.h"
 
 enum { CONTENTS_SIZE = 52 };
 

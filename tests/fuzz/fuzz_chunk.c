@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "block/chunk.h"
+#include "tsdb/chunk.h"
 #include "block/chunk_file.h"
 
 static void check_floats(const struct chunk_samples *s)

@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "block/big_endian.h"
-#include "block/crc32c.h"
+#include "tsdb/crc32c.h"
 #include "block/prometheus_wal.h"
 
 enum { PAGE_SIZE = 32768, FRAGMENT_HEADER = 7 };

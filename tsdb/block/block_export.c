@@ -8,8 +8,8 @@
 
 #include "base/mem.h"
 #include "block/block_writer.h"
-#include "block/chunk.h"
 #include "tsdb/block.h"
+#include "tsdb/chunk.h"
 
 struct export
 {

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "block/big_endian.h"
 #include "block/block_index.h"
-#include "block/crc32c.h"
+#include "tsdb/crc32c.h"
 
 enum { MAGIC_SIZE = 5, CONTENTS_SIZE = 52, CRC_SIZE = 4, SERIES_ALIGNMENT = 16, VERSION = 2 };
 

@@ -5,8 +5,8 @@
 #include "base/mem.h"
 #include "block/big_endian.h"
 #include "block/block_index.h"
-#include "block/crc32c.h"
 #include "block/symbol_table.h"
+#include "tsdb/crc32c.h"
 
 enum { SERIES_ALIGNMENT = 16, SECTION_ALIGNMENT = 4, CONTENTS = 6 };
 

@@ -7,8 +7,8 @@
 #include "block/block_index.h"
 #include "block/block_meta.h"
 #include "block/block_tombstones.h"
-#include "block/chunk.h"
 #include "block/chunk_file.h"
+#include "tsdb/chunk.h"
 
 struct block_reader {
     struct block_meta meta;

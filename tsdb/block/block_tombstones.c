@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "block/big_endian.h"
-#include "block/crc32c.h"
+#include "tsdb/crc32c.h"
 
 enum { HEADER_SIZE = 5, CRC_SIZE = 4, VERSION = 1 };
 

@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "block/block_tombstones.h"
-#include "block/chunk.h"
+#include "tsdb/chunk.h"
 
 static int join(char *path, const char *directory, const char *name)
 {

@@ -5,8 +5,8 @@
 
 #include "base/mem.h"
 #include "block/big_endian.h"
-#include "block/chunk.h"
-#include "block/crc32c.h"
+#include "tsdb/chunk.h"
+#include "tsdb/crc32c.h"
 
 enum { HEADER_SIZE = 8, CRC_SIZE = 4, VERSION = 1 };
 

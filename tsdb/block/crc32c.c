@@ -1,6 +1,6 @@
 /* By the instruction of SSE 4.2 where there is one, else four bits at a time from a table of 16: both
  * give the same, and the second is only met where export is not what the machine is for. */
-#include "block/crc32c.h"
+#include "tsdb/crc32c.h"
 
 #include <string.h>
 

@@ -27,8 +27,8 @@
 
 #include "base/bytes.h"
 #include "block/bit_stream.h"
-#include "block/chunk.h"
 #include "model/sample.h"
+#include "tsdb/chunk.h"
 
 enum { THRESHOLD_BIAS = 243, THRESHOLD_PLAIN = 255, EXPONENT_MIN = -242, EXPONENT_MAX = 11 };
 

@@ -4,8 +4,8 @@
 #define SONDE_BLOCK_IMPORT_BATCH_H
 
 #include "base/arena.h"
-#include "block/chunk.h"
 #include "tsdb/block.h"
+#include "tsdb/chunk.h"
 
 /* Samples that are sorted together, 32 bytes each. */
 #define IMPORT_BATCH_SAMPLES ((size_t)2 << 20)

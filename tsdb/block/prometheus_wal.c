@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "block/big_endian.h"
 #include "block/chunk_file.h"
-#include "block/crc32c.h"
+#include "tsdb/crc32c.h"
 #include "wire/snappy_codec.h"
 #include "wire/zstd_codec.h"
 

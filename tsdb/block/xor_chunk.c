@@ -13,7 +13,7 @@
 
 #include "base/bytes.h"
 #include "block/bit_stream.h"
-#include "block/chunk.h"
+#include "tsdb/chunk.h"
 
 static const unsigned WIDTHS[] = {0, 14, 17, 20, 64};
 

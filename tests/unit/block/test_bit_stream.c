@@ -4,7 +4,7 @@
 #include "block/bit_stream.h"
 #include "block/block_meta.h"
 #include "block/block_tombstones.h"
-#include "block/crc32c.h"
+#include "tsdb/crc32c.h"
 #include "support/support.h"
 
 /* RFC 3720, appendix B.4. */

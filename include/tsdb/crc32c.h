@@ -1,7 +1,7 @@
 /* CRC-32C (Castagnoli; RFC 3720, appendix B.4): the checksum of every file in a Prometheus block. Our
  * own files use XXH3 (base/hash.h). */
-#ifndef SONDE_BLOCK_CRC32C_H
-#define SONDE_BLOCK_CRC32C_H
+#ifndef SONDE_TSDB_CRC32C_H
+#define SONDE_TSDB_CRC32C_H
 
 #include <stddef.h>
 #include <stdint.h>

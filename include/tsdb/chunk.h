@@ -3,8 +3,8 @@
  * The formats are documented where they are read and written: xor_chunk.c, histogram_chunk.c. What
  * frames a chunk in a file is in chunk_file.h.
  */
-#ifndef SONDE_BLOCK_CHUNK_H
-#define SONDE_BLOCK_CHUNK_H
+#ifndef SONDE_TSDB_CHUNK_H
+#define SONDE_TSDB_CHUNK_H
 
 #include <stddef.h>
 #include <stdint.h>
