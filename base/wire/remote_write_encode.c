@@ -25,6 +25,14 @@ static size_t sample_size(const struct sample *sample)
     return 1 + 8 + 1 + uvarint_size((uint64_t)sample->t_ms);
 }
 
+void remote_write_encode_sample(const struct sample *sample, struct strbuf *out)
+{
+    protobuf_put_key(out, 2, PROTOBUF_BYTES);
+    strbuf_add_uvarint(out, sample_size(sample));
+    protobuf_put_double(out, 1, sample->value);
+    protobuf_put_varint(out, 2, (uint64_t)sample->t_ms);
+}
+
 void remote_write_encode_series(
     struct str labels_bytes, const struct sample *samples, size_t sample_count, struct strbuf *out)
 {
@@ -37,10 +45,7 @@ void remote_write_encode_series(
     strbuf_add_uvarint(out, size);
     strbuf_add_str(out, labels_bytes);
     for (size_t i = 0; i < sample_count; i++) {
-        protobuf_put_key(out, 2, PROTOBUF_BYTES);
-        strbuf_add_uvarint(out, sample_size(&samples[i]));
-        protobuf_put_double(out, 1, samples[i].value);
-        protobuf_put_varint(out, 2, (uint64_t)samples[i].t_ms);
+        remote_write_encode_sample(&samples[i], out);
     }
 }
 

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "base/strbuf.h"
+#include "model/histogram.h"
 #include "model/labels.h"
 #include "model/sample.h"
 
@@ -78,5 +79,22 @@ void exposition_write_type(struct strbuf *out, struct str metric, enum metric_ty
 /* `labels` without __name__; t_ms INT64_MIN = none. */
 void exposition_write_sample(struct strbuf *out, struct str metric, const struct label *labels,
     size_t label_count, double value, int64_t t_ms);
+
+/* ---- Writing protobuf: io.prometheus.client.MetricFamily, each with its length in front ---- */
+
+#define EXPOSITION_PROTOBUF_TYPE                                                                   \
+    "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+
+/* One Metric as a field of the family that `out` holds: an untyped value, or a native histogram. */
+void exposition_protobuf_metric(const struct label *labels, size_t label_count, double value,
+    const struct histogram *histogram, int64_t t_ms, struct strbuf *scratch, struct strbuf *out);
+/* The family of these metrics. */
+enum exposition_family {
+    EXPOSITION_UNTYPED = 3,
+    EXPOSITION_HISTOGRAM = 4,
+    EXPOSITION_GAUGE_HISTOGRAM = 5
+};
+void exposition_protobuf_family(
+    struct str name, enum exposition_family type, struct str metrics, struct strbuf *out);
 
 #endif
