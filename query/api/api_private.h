@@ -79,6 +79,10 @@ void api_write_release_buffers(struct api *api);
 void api_remote_write(struct api_request *r);
 /* api_otlp.c */
 void api_otlp_metrics(struct api_request *r);
+/* api_read.c */
+void api_remote_read(struct api_request *r);
+/* api_federate.c */
+void api_federate(struct api_request *r);
 /* api_query.c */
 void api_query_instant(struct api_request *r);
 void api_query_range(struct api_request *r);

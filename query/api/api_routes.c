@@ -29,6 +29,11 @@ const struct api_route api_routes[] = {
     {"GET POST", "/api/v1/query_exemplars", api_exemplars, QUERY, false, UNTIMED,
         "query, start, end", "Always an empty list: exemplars are accepted and not yet kept."},
 
+    {"POST", "/api/v1/read", api_remote_read, QUERY, false, API_TIMING_QUERY, "",
+        "Remote read: samples, or a stream of chunks, of Prometheus' ReadRequest."},
+    {"GET POST", "/federate", api_federate, QUERY, false, API_TIMING_QUERY, "match[]",
+        "The newest sample of each series that matches, as a page to be scraped."},
+
     /* Writing */
     {"POST", "/api/v1/write", api_remote_write, INGEST, false, API_TIMING_INGEST, "ack",
         "Takes remote write 1.0 and 2.0; with ack=durable the answer waits until it is synced."},

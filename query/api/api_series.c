@@ -1,13 +1,11 @@
 /* /api/v1/series, /api/v1/labels, /api/v1/label/<name>/values: what is stored, without samples. */
 #include <assert.h>
-#include <stdlib.h>
 
 #include "api/api_params.h"
 #include "api/api_private.h"
 #include "api/result_json.h"
+#include "api/series_union.h"
 #include "query/promql.h"
-
-enum { API_WARNINGS_MAX = 10 };
 
 /* What all three are asked with. */
 struct lookup {
@@ -19,8 +17,8 @@ struct lookup {
     struct querier *querier;
 };
 
-/* False when the request has been answered. On true, end_lookup is due. */
-static bool begin_lookup(struct api_request *r, struct lookup *l)
+/* The parameters; false when the request has been answered. */
+static bool read_lookup(struct api_request *r, struct lookup *l)
 {
     *l = (struct lookup){0};
     if (!param_limit(r, "limit", &l->limit) ||
@@ -34,7 +32,16 @@ static bool begin_lookup(struct api_request *r, struct lookup *l)
             "invalid parameter \"end\": end timestamp must not be before start time");
         return false;
     }
+    return true;
+}
+
+/* False when the request has been answered. On true, end_lookup is due. */
+static bool begin_lookup(struct api_request *r, struct lookup *l)
+{
     struct err e = ERR_INIT;
+    if (!read_lookup(r, l)) {
+        return false;
+    }
     if (querier_open(r->api->backend.reads, l->start_ms, l->end_ms, &l->querier, &e) != 0) {
         api_fail_with(r, &e);
         return false;
@@ -178,113 +185,22 @@ void api_label_values(struct api_request *r)
 
 /* ---- Series ---- */
 
-/* The sets of all selectors, and their series in label order without duplicates. */
-struct series_list {
-    struct series_set **sets;
-    size_t set_count;
-    const struct labels **labels;
-    size_t count;
-};
-
-static int compare_labels(const void *a, const void *b)
-{
-    return labels_cmp(*(const struct labels *const *)a, *(const struct labels *const *)b);
-}
-
-static void release_series(struct series_list *list)
-{
-    for (size_t i = 0; i < list->set_count; i++) {
-        series_set_free(list->sets[i]);
-    }
-}
-
-static int select_all(struct lookup *l, struct series_list *list, struct err *e)
-{
-    size_t total = 0;
-    list->sets = arena_calloc(&l->arena, l->selector_count, sizeof(*list->sets));
-    if (list->sets == NULL) {
-        return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
-    }
-    for (size_t i = 0; i < l->selector_count; i++) {
-        struct select_request request = request_of(l, i);
-        request.series_enough =
-            l->limit != 0 ? l->limit + 1 : 0; // one more says that there are more
-        int status = querier_select(l->querier, &request, &l->arena, &list->sets[i], e);
-        if (status != 0) {
-            return status;
-        }
-        list->set_count++;
-        total += list->sets[i]->count;
-    }
-    list->labels = arena_calloc(&l->arena, total, sizeof(const struct labels *));
-    if (list->labels == NULL) {
-        int status = arena_error(&l->arena);
-        return err_set(e, status, -1, "%zu series are more than one answer may hold", total);
-    }
-    return 0;
-}
-
-static void sort_series(struct series_list *list)
-{
-    bool sorted = list->set_count == 1 && list->sets[0]->sorted;
-    for (size_t i = 0; i < list->set_count; i++) {
-        for (size_t j = 0; j < list->sets[i]->count; j++) {
-            list->labels[list->count++] = series_labels(list->sets[i]->series[j]);
-        }
-    }
-    if (sorted || list->count == 0) {
-        return;
-    }
-    qsort(list->labels, list->count, sizeof(const struct labels *), compare_labels);
-    size_t kept = 1;
-    for (size_t i = 1; i < list->count; i++) {
-        if (!labels_eq(list->labels[i], list->labels[kept - 1])) {
-            list->labels[kept++] = list->labels[i];
-        }
-    }
-    list->count = kept;
-}
-
-static bool is_listed(const struct api_notes *notes, const char *sentence)
-{
-    for (size_t i = 0; i < notes->warning_count; i++) {
-        if (strcmp(notes->warnings[i], sentence) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* What the sets say is missing, each sentence once; those beyond API_WARNINGS_MAX are left out, as in
- * the answers of queries. */
-static void gather_warnings(
-    const struct series_list *list, const char **room, struct api_notes *notes)
-{
-    notes->warnings = room;
-    for (size_t i = 0; i < list->set_count; i++) {
-        for (size_t j = 0; j < list->sets[i]->warning_count; j++) {
-            const char *sentence = list->sets[i]->warnings[j];
-            if (notes->warning_count < API_WARNINGS_MAX && !is_listed(notes, sentence)) {
-                room[notes->warning_count++] = sentence;
-            }
-        }
-    }
-}
-
-static void answer_series(struct api_request *r, const struct lookup *l, struct series_list *list)
+static void answer_series(
+    struct api_request *r, const struct lookup *l, const struct series_union *s)
 {
     struct api_answer a;
-    struct api_notes notes = {0};
-    const char *warnings[API_WARNINGS_MAX];
-    gather_warnings(list, warnings, &notes);
-    if (l->limit != 0 && list->count > l->limit) {
-        list->count = l->limit;
+    const char *warnings[SERIES_UNION_WARNINGS_MAX];
+    struct api_notes notes = {
+        .warnings = warnings, .warning_count = series_union_warnings(s, warnings)};
+    size_t count = s->count;
+    if (l->limit != 0 && count > l->limit) {
+        count = l->limit;
         notes.truncated = true;
     }
     api_answer_begin(&a);
     json_begin_array(&a.json);
-    for (size_t i = 0; i < list->count; i++) {
-        result_json_labels(&a.json, list->labels[i]);
+    for (size_t i = 0; i < count; i++) {
+        result_json_labels(&a.json, series_labels(s->series[i]));
     }
     json_end(&a.json);
     api_answer_send(r, &a, &notes);
@@ -294,21 +210,25 @@ void api_series(struct api_request *r)
 {
     struct str first;
     struct lookup l;
+    struct series_union s;
+    struct err e = ERR_INIT;
     if (!http_exchange_param_at(r->exchange, "match[]", 0, &first)) {
         api_fail(r, API_ERROR_BAD_DATA, "no match[] parameter provided");
         return;
     }
-    if (!begin_lookup(r, &l)) {
+    if (!read_lookup(r, &l)) {
         return;
     }
-    struct series_list list = {0};
-    struct err e = ERR_INIT;
-    if (select_all(&l, &list, &e) != 0) {
+    struct series_union_options options = {.min_t = l.start_ms,
+        .max_t = l.end_ms,
+        .selectors = l.selectors,
+        .selector_count = l.selector_count,
+        .series_enough = l.limit != 0 ? l.limit + 1 : 0, // one more says that there are more
+        .labels_only = true};
+    if (series_union_open(r->api->backend.reads, &options, &s, &e) != 0) {
         api_fail_with(r, &e);
-    } else {
-        sort_series(&list);
-        answer_series(r, &l, &list);
+        return;
     }
-    release_series(&list);
-    end_lookup(&l);
+    answer_series(r, &l, &s);
+    series_union_close(&s);
 }
