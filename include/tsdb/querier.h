@@ -38,6 +38,7 @@ struct select_request {
      * samples around them. 0 = raw samples only. Where raw data are gone a tier answers whatever is said
      * here, and `resolution_ms` of its runs shows it. */
     int64_t resolution_max_ms;
+    bool sketches;     /* of tiers are wanted: they cost most of what a tier costs to read */
     size_t series_max; /* more matching series are ERR_LIMIT; 0 = no limit */
     /* With labels_only: so many series are enough, whichever they are, and a source may stop there. It
      * may hand out more. 0 = all are wanted. */

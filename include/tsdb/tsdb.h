@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/strbuf.h"
 #include "base/vfs.h"
+#include "model/matcher.h"
 #include "tsdb/appender.h"
 #include "tsdb/limits.h"
 #include "tsdb/querier.h"
@@ -33,6 +34,25 @@ struct tsdb_retention_rule {
     const struct matcher *const *matchers;
     size_t matcher_count;
     int64_t keep_ms;
+};
+
+/* Downsampled tiers: buckets of 5 minutes and of an hour that outlive the samples they were made of.
+ * Of each series and bucket count, sum, least, greatest, first and last sample and the increase; with
+ * sketches also the distribution (of what is not a counter), for quantile_over_time. */
+enum tsdb_tier { TSDB_TIER_5M, TSDB_TIER_1H, TSDB_TIERS };
+
+struct tsdb_tier_options {
+    bool enabled;
+    bool sketches;
+    int64_t retention_ms; /* 0 = for ever */
+};
+
+/* What is done otherwise for the series that match; the first rule that does counts. It is applied when
+ * buckets are made; what is on disk stays as it was made. */
+struct tsdb_tier_rule {
+    const struct matcher *const *matchers;
+    size_t matcher_count;
+    struct tsdb_tier_options tiers[TSDB_TIERS];
 };
 
 struct tsdb_options {
@@ -56,6 +76,11 @@ struct tsdb_options {
     const char *const *identity_labels;
     size_t identity_label_count;
     struct series_limits limits; /* all 0: none */
+    /* With a tier enabled, samples are deleted by whole days, when they are older than retention_ms and
+     * durable in every enabled tier. Rules are borrowed while the store is open. */
+    struct tsdb_tier_options tiers[TSDB_TIERS];
+    const struct tsdb_tier_rule *tier_rules;
+    size_t tier_rule_count;
 };
 
 /* Replays what is there. On failure a sentence that says what to do: locked by another server, not
@@ -123,9 +148,11 @@ struct tsdb_statistics {
     int64_t replay_ms;
     int64_t min_t, max_t; /* of everything stored; min_t > max_t when empty */
     uint64_t seals, merges, expired_parts;
-    uint64_t manifest_rebuilds; /* 1: the list of parts was lost, and made anew at open */
-    uint64_t tombstones;        /* deletes that are not purged yet */
-    uint64_t tombstones_lost;   /* 1: the list of deletes was damaged and set aside at open */
+    uint64_t manifest_rebuilds;      /* 1: the list of parts was lost, and made anew at open */
+    uint64_t tombstones;             /* deletes that are not purged yet */
+    uint64_t tombstones_lost;        /* 1: the list of deletes was damaged and set aside at open */
+    uint64_t tier_parts, tier_bytes; /* part_count and part_bytes have them too */
+    uint64_t tier_builds;            /* days rolled up since the store was opened */
     uint64_t limit_refused[SERIES_LIMIT_COUNT]; /* series a limit refused, each time it was asked */
 };
 void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *statistics_out);

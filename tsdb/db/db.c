@@ -81,14 +81,17 @@ static int store_view_new(
 {
     struct store_view *v = mem_calloc(1, sizeof(*v));
     struct store_part **parts = mem_calloc(count + 1, sizeof(struct store_part *));
-    if (v == NULL || parts == NULL) {
+    uint8_t *covered = mem_calloc(count + 1, sizeof(*covered));
+    if (v == NULL || parts == NULL || covered == NULL) {
         mem_free(v);
         mem_free(parts);
+        mem_free(covered);
         return ERR_NOMEM;
     }
     atomic_init(&v->references, 1);
     v->parts = parts;
     v->tombstones = tombstone_list_ref(tombstones);
+    v->covered = covered;
     *view_out = v;
     return 0;
 }
@@ -109,6 +112,7 @@ void store_view_unref(struct store_view *v)
     }
     tombstone_list_unref(v->tombstones);
     mem_free(v->parts);
+    mem_free(v->covered);
     mem_free(v);
 }
 
@@ -220,6 +224,7 @@ static void remove_files(struct tsdb *db, const struct parts_change *change)
 /* Takes over the reference of `view`, and hands back that of the view before. */
 static struct store_view *publish(struct tsdb *db, struct store_view *view, uint64_t *version_out)
 {
+    db_tiers_note_coverage(&db->manifest, view);
     lock_take(&db->view_lock);
     struct store_view *old = db->view;
     db->view = view;
@@ -440,6 +445,9 @@ static int open_parts(struct tsdb *db, struct err *e)
         } else if (e != NULL) {
             *e = local;
         }
+    }
+    if (status == 0) {
+        db_tiers_note_coverage(&db->manifest, db->view);
     }
     db->version = 1;
     for (size_t i = 0; status == 0 && i < db->loaded->count; i++) {
@@ -730,6 +738,8 @@ static void part_statistics(struct tsdb *db, struct tsdb_statistics *out)
         const struct part_info *info = part_info(v->parts[i]->part);
         out->part_count++;
         out->part_bytes += info->file_bytes;
+        out->tier_parts += v->parts[i]->about.tier != STORE_RAW;
+        out->tier_bytes += v->parts[i]->about.tier != STORE_RAW ? info->file_bytes : 0;
         out->part_samples += v->parts[i]->about.tier == STORE_RAW ? info->samples : 0;
         out->parts_quarantined +=
             atomic_load_explicit(&v->parts[i]->damaged_count, memory_order_relaxed) > 0 ||
@@ -759,6 +769,7 @@ void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *out)
         .replayed_samples = db->replay.samples,
         .replay_ms = db->replay_ms,
         .seals = atomic_load_explicit(&db->seals, memory_order_relaxed),
+        .tier_builds = atomic_load_explicit(&db->tier_builds, memory_order_relaxed),
         .merges = atomic_load_explicit(&db->merges, memory_order_relaxed),
         .expired_parts = atomic_load_explicit(&db->expired_parts, memory_order_relaxed),
         .manifest_rebuilds = db->manifest_rebuilds,

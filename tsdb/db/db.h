@@ -26,6 +26,10 @@
 struct store_view {
     _Atomic uint32_t references;
     struct store_part **parts;
+    /* Of a raw part the tiers that have all of it, 1 << enum store_tier; with 1 << STORE_RAW its day was
+     * deleted before, and it came late. */
+    uint8_t *covered;
+    int64_t raw_from; /* the first day of raw parts begins here; INT64_MAX when there are none */
     size_t count;
     struct tombstone_list *tombstones;
 };
@@ -54,6 +58,7 @@ struct tsdb {
     int64_t sealed_ms[HEAD_SLICES]; /* monotonic: when a slice was last sealed */
     int64_t tidied_ms;
     struct retention retention;
+    int64_t tier_rebuilt_ms;       /* monotonic: when a tier was last built again */
     uint64_t metadata_saved;       /* changes that the metadata file has */
     struct tombstone_list *loaded; /* at open, until the view has it */
     bool tombstones_unsure;        /* the file may differ from the view's list */
@@ -69,7 +74,7 @@ struct tsdb {
     struct wal_replay_statistics replay;
     int64_t replay_ms;
     uint64_t manifest_rebuilds, tombstones_lost; /* at open: 0 or 1 */
-    _Atomic uint64_t seals, merges, expired_parts, parts_quarantined;
+    _Atomic uint64_t seals, merges, expired_parts, parts_quarantined, tier_builds;
 };
 
 /* <data>/<name>; `buffer` has DB_PATH_MAX bytes. ERR_LIMIT when it is too long. */
@@ -145,6 +150,22 @@ int db_purge(struct tsdb *db, bool all, bool *did_work, struct err *e);
 int db_tombstones_settle(struct tsdb *db, struct err *e);
 /* Forgets tombstones that have done their work. */
 int db_tombstones_tidy(struct tsdb *db, struct err *e);
+
+/* ---- Tiers (tier_maintain.c) ---- */
+
+/* Builds a tier of one day, merges or deletes files of tiers: one thing that is due. */
+int db_tiers_step(struct tsdb *db, bool *did_work, struct err *e);
+/* Writes a part of a tier anew without what was deleted: from raw samples, or where they are gone by
+ * leaving out the buckets that a deleted range touches. */
+int db_tiers_purge(struct tsdb *db, struct store_part *part, struct err *e);
+/* Is any tier to be made? */
+bool db_tiers_enabled(const struct tsdb *db);
+/* Fills in what tiers cover of a new view, by its manifest. */
+void db_tiers_note_coverage(const struct manifest *m, struct store_view *view);
+/* The marks of a day whose samples are being deleted: at most STORE_TIERS; returns how many. */
+int db_tiers_close_day(const struct tsdb *db, int64_t day, struct manifest_mark *marks_out);
+/* Are the samples of a day durable in every tier that is to have them? */
+bool db_tiers_cover(const struct tsdb *db, int64_t day);
 
 /* ---- Reading ---- */
 

@@ -30,8 +30,9 @@ static bool see_columns(struct seeing *s, const struct schema_map *schema)
 {
     bool any = false;
     for (uint32_t i = 0; i < schema->count; i++) {
-        if (id_bits_has(&s->asked_shapes, schema->columns[i].shape)) {
-            id_bits_add(&s->shapes, schema->columns[i].shape);
+        uint32_t shape = schema->columns[i].series_shape;
+        if (shape != SHAPE_OF_ALL && id_bits_has(&s->asked_shapes, shape)) {
+            id_bits_add(&s->shapes, shape);
             any = true;
         }
     }

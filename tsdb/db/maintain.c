@@ -180,6 +180,9 @@ static int maintain_locked(struct tsdb *db, bool *did_work, struct err *e)
 {
     int status = seal_due(db, did_work, e);
     if (status == 0) {
+        status = db_tiers_step(db, did_work, e);
+    }
+    if (status == 0) {
         status = db_expire(db, true, did_work, e);
     }
     if (status == 0) {

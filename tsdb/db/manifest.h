@@ -63,6 +63,10 @@ struct manifest_part {
 /* <data>/<name>: no name of a part is longer. */
 #define MANIFEST_NAME_MAX 64
 
+/* The mark of a day whose raw parts were deleted: it is never built again, since only a part of its
+ * samples could come. Late ones that come all the same answer as long as they are there. */
+#define MANIFEST_MARK_CLOSED UINT64_MAX
+
 struct manifest_mark {
     uint16_t tier;
     int64_t day;

@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "db/db.h"
+#include "db/tier_hidden.h"
 #include "row/column_block.h"
 
 /* More than one cell in this many empty: columns are split by where they come from. */
@@ -66,9 +67,10 @@ static int find_tombstones(struct merge *m, const struct store_part *p,
 {
     const struct tombstone_list *all = m->db->view->tombstones;
     const struct part_info *info = part_info(p->part);
+    int64_t min_t = info->min_t - store_tier_resolution(p->about.tier);
     const struct tombstone **list = NULL;
     for (size_t i = 0; i < all->count; i++) {
-        if (!tombstone_concerns(all->items[i], p->about.sequence, info->min_t, info->max_t)) {
+        if (!tombstone_concerns(all->items[i], p->about.sequence, min_t, info->max_t)) {
             continue;
         }
         if (list == NULL) {
@@ -141,7 +143,7 @@ static int drop_deleted_rows(struct merge *m, const struct piece *piece, struct 
     int status = 0;
     for (size_t i = 0; status == 0 && i < piece->tombstone_count; i++) {
         const struct tombstone *t = piece->tombstones[i];
-        bool all = true;
+        bool all = m->inputs[piece->input]->about.tier == STORE_RAW;
         for (uint32_t c = 0; all && c < schema->count; c++) {
             all = tombstone_has(t, piece->target, schema->columns[c].shape);
         }
@@ -155,8 +157,16 @@ static int deleted_ranges(struct merge *m, const struct piece *piece, uint32_t s
     const struct time_range **ranges_out, size_t *count_out)
 {
     struct time_range within = {piece->min_t, piece->max_t};
-    return tombstones_ranges(piece->tombstones, piece->tombstone_count, piece->target, shape,
-        within, &m->scratch, ranges_out, count_out);
+    uint16_t tier = m->inputs[piece->input]->about.tier;
+    const struct tier_deletes deletes = {
+        piece->tombstones, piece->tombstone_count, tier, &m->scratch};
+    const struct schema_map *schema = schema_of(m, piece);
+    const struct schema_column *column = schema_map_find(schema, shape, COLUMN_FLOAT);
+    column = column != NULL ? column : schema_map_find(schema, shape, COLUMN_HISTOGRAM);
+    *count_out = 0;
+    return column == NULL
+               ? 0
+               : tier_hidden_ranges(&deletes, piece->target, column, within, ranges_out, count_out);
 }
 
 static bool is_filtered(const struct merge *m, const struct piece *piece, uint32_t shape)

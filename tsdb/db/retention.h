@@ -29,6 +29,8 @@ int retention_init(struct retention *r, const struct tsdb_options *options);
 void retention_release(struct retention *r);
 /* What no rule keeps may be refused. 0 = for ever. */
 int64_t retention_longest(const struct retention *r);
+/* Selects the series of each rule anew where the index has learnt of others since. */
+int retention_resolve(struct retention *r, struct index *index, struct err *e);
 /* The first rule that matches the series, or `count`. */
 size_t retention_rule_of(const struct retention *r, uint32_t target, uint32_t shape);
 

@@ -147,7 +147,8 @@ int tsdb_delete_series(struct tsdb *db, const struct matcher *const *matchers, s
 static bool rectangle_hits_schema(const struct index_rectangle *r, const struct schema_map *schema)
 {
     for (uint32_t i = 0; i < schema->count; i++) {
-        if (id_set_has(r->shapes, schema->columns[i].shape)) {
+        uint32_t shape = schema->columns[i].series_shape;
+        if (shape != SHAPE_OF_ALL && id_set_has(r->shapes, shape)) {
             return true;
         }
     }
@@ -169,13 +170,13 @@ static bool rectangle_hits_group(
 static bool hits_part(const struct tombstone *t, const struct store_part *p)
 {
     const struct part_info *info = part_info(p->part);
-    if (p->about.tier != STORE_RAW ||
-        !tombstone_concerns(t, p->about.sequence, info->min_t, info->max_t)) {
+    int64_t before = store_tier_resolution(p->about.tier); // a bucket begins that much earlier
+    if (!tombstone_concerns(t, p->about.sequence, info->min_t - before, info->max_t)) {
         return false;
     }
     for (uint32_t g = 0; g < info->group_count; g++) {
         const struct part_group *group = &part_groups(p->part)[g];
-        if (!tombstone_concerns(t, p->about.sequence, group->min_t, group->max_t)) {
+        if (!tombstone_concerns(t, p->about.sequence, group->min_t - before, group->max_t)) {
             continue;
         }
         for (size_t i = 0; i < t->selection.count; i++) {
@@ -214,7 +215,8 @@ int db_purge(struct tsdb *db, bool all, bool *did_work, struct err *e)
         return 0;
     }
     *did_work = true;
-    int status = db_merge(db, &part, 1, part->about.level, e);
+    int status = part->about.tier == STORE_RAW ? db_merge(db, &part, 1, part->about.level, e)
+                                               : db_tiers_purge(db, part, e);
     /* A damaged part is left alone from now on: what is deleted of it stays hidden. */
     return status == ERR_CORRUPT ? 0 : status;
 }

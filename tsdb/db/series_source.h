@@ -20,6 +20,9 @@ struct series_source {
     enum column_kind kind;
     const struct time_range *hidden; /* what is deleted of it */
     size_t hidden_count;
+    uint8_t covered;    /* of raw samples, as in struct store_view */
+    uint16_t tier;      /* enum store_tier */
+    uint32_t aggregate; /* of a tier: enum tier_aggregate */
 };
 
 #define HEAD_PRECEDENCE UINT64_MAX

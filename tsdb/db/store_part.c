@@ -6,9 +6,16 @@
 #include "base/mem.h"
 #include "tier/tier_columns.h"
 
+/* What a shape of the dictionary is, by its local id. */
+struct mapped_shape {
+    uint32_t series_shape;
+    uint32_t aggregate;
+};
+
 struct mapping {
     struct store_part *part;
     const struct store_indexes *indexes;
+    struct mapped_shape *shapes;
 };
 
 static int map_target(void *context, uint32_t target, const struct label *labels, size_t count)
@@ -20,7 +27,10 @@ static int map_target(void *context, uint32_t target, const struct label *labels
 static int map_shape(void *context, uint32_t shape, const struct label *labels, size_t count)
 {
     struct mapping *m = context;
-    return index_add(m->indexes->series, INDEX_SHAPES, labels, count, &m->part->shapes[shape]);
+    uint32_t *id = &m->part->shapes[shape];
+    int status = index_add(m->indexes->series, INDEX_SHAPES, labels, count, id);
+    m->shapes[shape].series_shape = *id;
+    return status;
 }
 
 static int map_tier_shape(void *context, uint32_t shape, const struct label *labels, size_t count)
@@ -28,17 +38,19 @@ static int map_tier_shape(void *context, uint32_t shape, const struct label *lab
     struct mapping *m = context;
     struct label pairs[LABELS_COUNT_MAX];
     enum tier_aggregate aggregate;
-    struct tier_shape *mapped = &m->part->tier_shapes[shape];
+    struct mapped_shape *mapped = &m->shapes[shape];
     int kept = count <= LABELS_COUNT_MAX ? tier_shape_split(labels, count, pairs, &aggregate)
                                          : ERR_CORRUPT;
     int status = kept < 0 ? kept : 0;
+    mapped->series_shape = SHAPE_OF_ALL;
     if (status == 0) {
         mapped->aggregate = aggregate;
         status = index_add(
             m->indexes->tier_shapes, INDEX_SHAPES, labels, count, &m->part->shapes[shape]);
     }
     if (status == 0 && aggregate < TIER_ALL_COUNT) {
-        status = index_add(m->indexes->series, INDEX_SHAPES, pairs, (size_t)kept, &mapped->shape);
+        status =
+            index_add(m->indexes->series, INDEX_SHAPES, pairs, (size_t)kept, &mapped->series_shape);
     }
     return status;
 }
@@ -52,7 +64,7 @@ static int compare_columns(const void *a, const void *b)
     return (int)x->kind - (int)y->kind;
 }
 
-static int map_schema(struct store_part *p, uint32_t id)
+static int map_schema(struct store_part *p, const struct mapped_shape *shapes, uint32_t id)
 {
     struct part_schema schema = part_schema(p->part, id);
     struct schema_map *map = &p->schemas[id];
@@ -62,9 +74,12 @@ static int map_schema(struct store_part *p, uint32_t id)
     }
     map->count = schema.column_count;
     for (uint32_t i = 0; i < schema.column_count; i++) {
-        map->columns[i] = (struct schema_column){.shape = p->shapes[schema.columns[i].shape],
+        uint32_t shape = schema.columns[i].shape;
+        map->columns[i] = (struct schema_column){.shape = p->shapes[shape],
             .kind = (uint16_t)schema.columns[i].kind,
-            .column = (uint16_t)i};
+            .column = (uint16_t)i,
+            .series_shape = shapes[shape].series_shape,
+            .aggregate = shapes[shape].aggregate};
     }
     qsort(map->columns, map->count, sizeof(*map->columns), compare_columns);
     return 0;
@@ -76,22 +91,22 @@ static int map_ids(struct store_part *p, const struct store_indexes *indexes, st
     p->targets = mem_calloc(info->target_count + 1u, sizeof(*p->targets));
     p->shapes = mem_calloc(info->shape_count + 1u, sizeof(*p->shapes));
     p->schemas = mem_calloc(info->schema_count + 1u, sizeof(*p->schemas));
-    bool tier = p->about.tier != STORE_RAW;
-    if (tier) {
-        p->tier_shapes = mem_calloc(info->shape_count + 1u, sizeof(*p->tier_shapes));
-    }
-    if (p->targets == NULL || p->shapes == NULL || p->schemas == NULL ||
-        (tier && p->tier_shapes == NULL)) {
+    if (p->targets == NULL || p->shapes == NULL || p->schemas == NULL) {
         return ERR_NOMEM;
     }
     p->schema_count = info->schema_count;
-    struct mapping mapping = {p, indexes};
+    struct mapping mapping = {.part = p, .indexes = indexes};
+    mapping.shapes = mem_calloc(info->shape_count + 1u, sizeof(*mapping.shapes));
+    if (mapping.shapes == NULL) {
+        return ERR_NOMEM;
+    }
     const struct part_dictionary_handler handler = {
-        &mapping, map_target, tier ? map_tier_shape : map_shape};
+        &mapping, map_target, p->about.tier == STORE_RAW ? map_shape : map_tier_shape};
     int status = part_read_dictionary(p->part, &handler, e);
     for (uint32_t i = 0; status == 0 && i < info->schema_count; i++) {
-        status = map_schema(p, i);
+        status = map_schema(p, mapping.shapes, i);
     }
+    mem_free(mapping.shapes);
     return status;
 }
 
@@ -161,7 +176,6 @@ void store_part_unref(struct store_part *p)
     mem_free(p->schemas);
     mem_free(p->targets);
     mem_free(p->shapes);
-    mem_free(p->tier_shapes);
     mem_free(p);
 }
 

@@ -16,16 +16,15 @@
 
 /* One column of a schema: where to find a shape. Sorted by shape, then kind. */
 struct schema_column {
-    uint32_t shape; /* of the index */
+    uint32_t shape; /* of the index; of a part of a tier, of the index of tiers' shapes */
     uint16_t kind;
     uint16_t column;
+    uint32_t series_shape; /* of the series it is of: the same, but for tiers */
+    uint32_t aggregate;    /* of a tier: enum tier_aggregate */
 };
 
-/* What a column of a tier holds: an aggregate of the series of a shape. */
-struct tier_shape {
-    uint32_t shape;     /* of the index; of no meaning for what a target has once for all series */
-    uint32_t aggregate; /* enum tier_aggregate */
-};
+/* The series_shape of what a target has once for all its series. */
+#define SHAPE_OF_ALL UINT32_MAX
 
 struct schema_map {
     struct schema_column *columns;
@@ -40,9 +39,8 @@ struct store_part {
     _Atomic uint32_t references;
     struct manifest_part about;
     struct part *part;
-    uint32_t *targets;              /* local id -> id of the index */
-    uint32_t *shapes;               /* of a part of a tier: ids of the index of tiers' shapes */
-    struct tier_shape *tier_shapes; /* of a part of a tier, by local id of a shape */
+    uint32_t *targets; /* local id -> id of the index */
+    uint32_t *shapes;  /* of a part of a tier: ids of the index of tiers' shapes */
     struct schema_map *schemas;
     uint32_t schema_count;
     uint64_t retention_rules; /* a bit for each that keeps any of it; 0 = not looked at yet */

@@ -12,6 +12,9 @@
 #include "base/mem.h"
 #include "db/db.h"
 #include "db/store_querier.h"
+#include "db/tier_hidden.h"
+#include "db/tier_iter.h"
+#include "tier/tier_columns.h"
 
 /* Series of one selection. */
 #define SELECT_SERIES_MAX ((size_t)1 << 28)
@@ -23,12 +26,14 @@ struct db_series {
     struct db_set *set;
     const struct labels *labels;
     uint32_t target, shape;
-    struct series_source *sources;
+    struct series_source *sources; /* raw samples */
+    struct series_source *tiers;
+    const struct series_source *shared; /* of tiers, for all series of the target */
 };
 
 struct db_set {
     struct series_set set;
-    struct iter_request request;
+    struct tier_request request;
     struct read_point point;
 };
 
@@ -46,12 +51,14 @@ struct collection {
     uint32_t *slots; /* position + 1 by hash of (target, shape) */
     size_t slot_mask;
     size_t enough; /* pairs; 0 = all are wanted */
+    struct tier_shared shared;
 };
 
 static void collection_release(struct collection *c)
 {
     mem_free(c->items);
     mem_free(c->slots);
+    tier_shared_release(&c->shared);
 }
 
 static size_t slot_of(const struct collection *c, uint32_t target, uint32_t shape)
@@ -153,8 +160,9 @@ static int add_source(
     if (copy == NULL) {
         return arena_error(c->arena);
     }
-    copy->next = s->sources;
-    s->sources = copy;
+    struct series_source **list = source->tier == STORE_RAW ? &s->sources : &s->tiers;
+    copy->next = *list;
+    *list = copy;
     return 0;
 }
 
@@ -224,7 +232,8 @@ static int choose_columns(
         return ERR_NOMEM;
     }
     for (uint32_t i = 0; i < schema->count; i++) {
-        if (id_set_has(c->rectangle->shapes, schema->columns[i].shape)) {
+        uint32_t shape = schema->columns[i].series_shape;
+        if (shape == SHAPE_OF_ALL || id_set_has(c->rectangle->shapes, shape)) {
             choice->columns[choice->column_count++] = &schema->columns[i];
         }
     }
@@ -241,7 +250,8 @@ static int choose_tombstones(
     }
     choice->tombstones = mem_calloc(list->count, sizeof(struct tombstone *));
     for (size_t i = 0; choice->tombstones != NULL && i < list->count; i++) {
-        if (tombstone_concerns(list->items[i], p->about.sequence, info->min_t, info->max_t)) {
+        int64_t min_t = info->min_t - store_tier_resolution(p->about.tier);
+        if (tombstone_concerns(list->items[i], p->about.sequence, min_t, info->max_t)) {
             choice->tombstones[choice->tombstone_count++] = list->items[i];
         }
     }
@@ -250,19 +260,22 @@ static int choose_tombstones(
 
 /* What is deleted of a source; *left_out is false when that is all of it. */
 static int hide_deleted(struct collection *c, const struct part_choice *choice, uint32_t target,
-    uint32_t shape, struct series_source *source, bool *left_out)
+    const struct schema_column *column, struct series_source *source, bool *left_out)
 {
     struct time_range within = {source->min_t, source->max_t};
-    int status = tombstones_ranges(choice->tombstones, choice->tombstone_count, target, shape,
-        within, c->arena, &source->hidden, &source->hidden_count);
+    const struct tier_deletes deletes = {
+        choice->tombstones, choice->tombstone_count, source->tier, c->arena};
+    int status = tier_hidden_ranges(
+        &deletes, target, column, within, &source->hidden, &source->hidden_count);
     *left_out = !ranges_cover(source->hidden, source->hidden_count, within);
     return status;
 }
 
 static int add_group(struct collection *c, struct store_part *p, uint32_t group_index,
-    const struct part_choice *choice)
+    const struct part_choice *choice, uint8_t covered)
 {
     const struct part_group *group = &part_groups(p->part)[group_index];
+    bool raw = p->about.tier == STORE_RAW;
     int status = 0;
     for (size_t i = 0; i < choice->column_count; i++) {
         const struct schema_column *column = choice->columns[i];
@@ -270,31 +283,53 @@ static int add_group(struct collection *c, struct store_part *p, uint32_t group_
             if (!choice->targets[group->targets[t]]) {
                 continue;
             }
+            uint32_t target = p->targets[group->targets[t]];
             struct series_source source = {.precedence = p->about.precedence,
-                .min_t = group->min_t > c->min_t ? group->min_t : c->min_t,
-                .max_t = group->max_t < c->max_t ? group->max_t : c->max_t,
+                .min_t = group->min_t > c->min_t || !raw ? group->min_t : c->min_t,
+                .max_t = group->max_t < c->max_t || !raw ? group->max_t : c->max_t,
+                .covered = covered,
+                .tier = p->about.tier,
+                .aggregate = column->aggregate,
                 .part = p,
                 .group = group_index,
                 .group_table = t,
                 .column = column->column,
                 .kind = (enum column_kind)column->kind};
-            uint32_t target = p->targets[group->targets[t]];
             bool left = true;
             if (choice->tombstone_count > 0) {
-                status = hide_deleted(c, choice, target, column->shape, &source, &left);
+                status = hide_deleted(c, choice, target, column, &source, &left);
             }
             if (status == 0 && left) {
-                status = add_source(c, target, column->shape, &source);
+                status = column->series_shape == SHAPE_OF_ALL
+                             ? tier_shared_add(&c->shared, c->arena, target, &source)
+                             : add_source(c, target, column->series_shape, &source);
             }
         }
     }
     return status;
 }
 
-static int add_part(struct collection *c, struct store_part *p)
+/* Buckets are named by their ends: one that ends later may begin in the range. */
+static int64_t latest_of(const struct collection *c, const struct store_part *p)
+{
+    int64_t resolution = store_tier_resolution(p->about.tier);
+    return c->max_t < INT64_MAX - resolution ? c->max_t + resolution : INT64_MAX;
+}
+
+/* A tier is looked at where raw samples are gone, or when its buckets will do. */
+static bool may_answer(const struct collection *c, const struct store_part *p)
+{
+    int64_t resolution = store_tier_resolution(p->about.tier);
+    return p->about.tier == STORE_RAW ||
+           (part_info(p->part)->min_t - resolution < c->querier->view->raw_from) ||
+           (c->request->resolution_max_ms > 0 && c->request->resolution_max_ms % resolution == 0);
+}
+
+static int add_part(struct collection *c, struct store_part *p, uint8_t covered)
 {
     const struct part_info *info = part_info(p->part);
-    if (info->min_t > c->max_t || info->max_t < c->min_t) {
+    int64_t latest = latest_of(c, p);
+    if (info->min_t > latest || info->max_t < c->min_t || !may_answer(c, p)) {
         return 0;
     }
     struct part_choice choice = {0};
@@ -306,7 +341,7 @@ static int add_part(struct collection *c, struct store_part *p)
     }
     for (uint32_t g = 0; status == 0 && any && g < info->group_count && !has_enough(c); g++) {
         const struct part_group *group = &part_groups(p->part)[g];
-        if (group->min_t > c->max_t || group->max_t < c->min_t) {
+        if (group->min_t > latest || group->max_t < c->min_t) {
             continue;
         }
         if (group->schema != chosen_schema) {
@@ -314,7 +349,7 @@ static int add_part(struct collection *c, struct store_part *p)
             status = choose_columns(c, &p->schemas[chosen_schema], &choice);
         }
         if (status == 0 && choice.column_count > 0) {
-            status = add_group(c, p, g, &choice);
+            status = add_group(c, p, g, &choice, covered);
         }
     }
     mem_free(choice.targets);
@@ -328,9 +363,7 @@ static int collect_rectangle(struct collection *c)
     const struct db_querier *q = c->querier;
     int status = 0;
     for (size_t i = 0; status == 0 && i < q->view->count; i++) {
-        if (q->view->parts[i]->about.tier == STORE_RAW) {
-            status = add_part(c, q->view->parts[i]);
-        }
+        status = add_part(c, q->view->parts[i], q->view->covered[i]);
     }
     if (status == 0) {
         const struct head_selection selection = {.rectangle = c->rectangle,
@@ -389,9 +422,29 @@ static int compare_labels(const void *a, const void *b)
     return labels_cmp(x->labels, y->labels);
 }
 
-/* Pairs that are the same series become one. */
-static void join_equal(struct collection *c)
+/* Buckets of one series that was split in two ways are one list; so are counts and times of its targets. */
+static int join_tiers(struct collection *c, struct db_series *into, struct db_series *from)
 {
+    struct series_source **end = &into->tiers;
+    while (*end != NULL) {
+        end = &(*end)->next;
+    }
+    *end = from->tiers;
+    for (const struct series_source *s = from->shared; s != NULL; s = s->next) {
+        struct series_source *copy = arena_dup(c->arena, s, sizeof(*s));
+        if (copy == NULL) {
+            return arena_error(c->arena);
+        }
+        copy->next = (struct series_source *)(uintptr_t)into->shared;
+        into->shared = copy;
+    }
+    return 0;
+}
+
+/* Pairs that are the same series become one. */
+static int join_equal(struct collection *c)
+{
+    int status = 0;
     if (c->count > 1) {
         qsort(c->items, c->count, sizeof(struct db_series *), compare_labels);
     }
@@ -407,9 +460,11 @@ static void join_equal(struct collection *c)
             end = &(*end)->next;
         }
         *end = s->sources;
+        status = status == 0 ? join_tiers(c, c->items[kept - 1], s) : status;
         labels_unref(s->labels);
     }
     c->count = kept;
+    return status;
 }
 
 static void unref_labels(struct collection *c)
@@ -442,7 +497,10 @@ static int op_open(
     struct series *s, struct arena *arena, struct column_iter **iter_out, struct err *e)
 {
     const struct db_series *self = (const struct db_series *)s;
-    return series_iter_open(self->sources, &self->set->request, arena, iter_out, e);
+    const struct tier_sources sources = {self->sources, self->tiers, self->shared};
+    return self->tiers == NULL
+               ? series_iter_open(self->sources, &self->set->request.samples, arena, iter_out, e)
+               : tier_iter_open(&sources, &self->set->request, arena, iter_out, e);
 }
 
 static const struct series_ops series_ops = {op_labels, op_open};
@@ -492,7 +550,10 @@ static int build_set(struct collection *c, struct series_set **set_out)
         return arena_error(c->arena);
     }
     set->point = c->querier->head_view.point;
-    set->request = (struct iter_request){&set->point, &c->querier->pool, c->min_t, c->max_t};
+    set->request =
+        (struct tier_request){.samples = {&set->point, &c->querier->pool, c->min_t, c->max_t},
+            .resolution_max_ms = c->request->resolution_max_ms,
+            .sketches = c->request->sketches};
     for (size_t i = 0; i < c->count; i++) {
         c->items[i]->series.ops = &series_ops;
         c->items[i]->set = set;
@@ -521,12 +582,13 @@ int db_querier_select(struct querier *q, const struct select_request *request, s
     if (status == 0) {
         status = label_all(&c);
     }
+    for (size_t i = 0; status == 0 && i < c.count; i++) {
+        c.items[i]->shared = tier_shared_find(&c.shared, c.items[i]->target);
+    }
     if (status == 0) {
         bool overlap = index_sides_overlap(c.querier->db->index);
-        if (overlap) {
-            join_equal(&c);
-        }
-        status = build_set(&c, set_out);
+        status = overlap ? join_equal(&c) : 0;
+        status = status == 0 ? build_set(&c, set_out) : status;
         if (status != 0) {
             unref_labels(&c);
         } else {
