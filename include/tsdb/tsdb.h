@@ -29,6 +29,9 @@ enum wal_sync_policy {
     WAL_SYNC_NEVER,        /* written before the answer, synced by the kernel when it likes */
 };
 
+/* How much of the disk is free: see disk_low_bytes and disk_refuse_bytes. */
+enum disk_level { DISK_GOOD, DISK_LOW, DISK_FULL };
+
 /* How long the series that match are kept: 0 = for ever. */
 struct tsdb_retention_rule {
     const struct matcher *const *matchers;
@@ -62,6 +65,10 @@ struct tsdb_options {
     int64_t retention_ms; /* 0 = for ever */
     uint64_t
         retention_bytes; /* of parts and log: oldest days go first, never the newest; 0 = any */
+    /* Free bytes of the disk below which merges stop and, with retention_bytes, the oldest days go; and
+     * below which writes are ERR_NO_SPACE. 0 = not watched. */
+    uint64_t disk_low_bytes, disk_refuse_bytes;
+    uint64_t ballast_bytes; /* reserved while there is room, released at low water; 0 = none */
     /* The first that matches says how long, instead of retention_ms; copied. At most 63. */
     const struct tsdb_retention_rule *retention_rules;
     size_t retention_rule_count;
@@ -148,8 +155,9 @@ struct tsdb_statistics {
     int64_t replay_ms;
     int64_t min_t, max_t; /* of everything stored; min_t > max_t when empty */
     uint64_t seals, merges, expired_parts;
-    uint64_t manifest_rebuilds;      /* 1: the list of parts was lost, and made anew at open */
-    uint64_t tombstones;             /* deletes that are not purged yet */
+    uint64_t disk_level, disk_free_bytes; /* enum disk_level; 0 when not watched */
+    uint64_t manifest_rebuilds;           /* 1: the list of parts was lost, and made anew at open */
+    uint64_t tombstones;                  /* deletes that are not purged yet */
     uint64_t tombstones_lost;        /* 1: the list of deletes was damaged and set aside at open */
     uint64_t tier_parts, tier_bytes; /* part_count and part_bytes have them too */
     uint64_t tier_builds;            /* days rolled up since the store was opened */

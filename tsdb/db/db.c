@@ -638,6 +638,9 @@ int tsdb_open(const struct tsdb_options *options, struct tsdb **db_out, struct e
         return status;
     }
     stagger_seals(db);
+    if (!options->read_only) {
+        db_disk_open(db);
+    }
     *db_out = db;
     return 0;
 }
@@ -772,6 +775,8 @@ void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *out)
         .tier_builds = atomic_load_explicit(&db->tier_builds, memory_order_relaxed),
         .merges = atomic_load_explicit(&db->merges, memory_order_relaxed),
         .expired_parts = atomic_load_explicit(&db->expired_parts, memory_order_relaxed),
+        .disk_level = atomic_load_explicit(&db->disk_level, memory_order_relaxed),
+        .disk_free_bytes = atomic_load_explicit(&db->disk_free_bytes, memory_order_relaxed),
         .manifest_rebuilds = db->manifest_rebuilds,
         .tombstones_lost = db->tombstones_lost,
         .parts_quarantined = atomic_load_explicit(&db->parts_quarantined, memory_order_relaxed)};

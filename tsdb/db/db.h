@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/lock.h"
+#include "db/disk_guard.h"
 #include "db/manifest.h"
 #include "db/retention.h"
 #include "db/store_part.h"
@@ -58,7 +59,8 @@ struct tsdb {
     int64_t sealed_ms[HEAD_SLICES]; /* monotonic: when a slice was last sealed */
     int64_t tidied_ms;
     struct retention retention;
-    int64_t tier_rebuilt_ms;       /* monotonic: when a tier was last built again */
+    int64_t tier_rebuilt_ms; /* monotonic: when a tier was last built again */
+    struct disk_guard disk;
     uint64_t metadata_saved;       /* changes that the metadata file has */
     struct tombstone_list *loaded; /* at open, until the view has it */
     bool tombstones_unsure;        /* the file may differ from the view's list */
@@ -74,6 +76,7 @@ struct tsdb {
     struct wal_replay_statistics replay;
     int64_t replay_ms;
     uint64_t manifest_rebuilds, tombstones_lost; /* at open: 0 or 1 */
+    _Atomic uint64_t disk_level, disk_free_bytes;
     _Atomic uint64_t seals, merges, expired_parts, parts_quarantined, tier_builds;
 };
 
@@ -137,6 +140,15 @@ int db_write_part(struct tsdb *db, struct part_source *source, struct manifest_p
 int db_expire(struct tsdb *db, bool may_write, bool *did_work, struct err *e);
 /* The oldest raw day, unless it is the only one. */
 int db_drop_oldest_day(struct tsdb *db, bool *did_work, struct err *e);
+
+/* ---- A full disk (disk_guard.c) ---- */
+
+/* When the head is there: looks for the ballast, and how much is free. */
+void db_disk_open(struct tsdb *db);
+/* Looks how much is free, keeps or releases the ballast, lets writes in or not. */
+void db_disk_check(struct tsdb *db);
+/* At low water, drops the oldest days when size retention is configured. */
+int db_disk_make_room(struct tsdb *db, bool *did_work, struct err *e);
 
 /* ---- Deletes (series_delete.c) ---- */
 

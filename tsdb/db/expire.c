@@ -5,7 +5,6 @@
  * remembered with the part: a part never changes, and neither do the rules while the store is open.
  * Nothing goes before every tier has it (promise 7).
  */
-#include "base/log.h"
 #include "base/mem.h"
 #include "db/db.h"
 #include "db/retention.h"

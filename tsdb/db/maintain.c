@@ -57,7 +57,9 @@ static bool must_seal(struct tsdb *db)
 {
     struct wal_statistics wal;
     wal_statistics(db->wal, &wal);
-    if (wal_unsafe(db->wal) || wal.bytes > WAL_SEAL_BYTES) {
+    /* At low water the log, too, gives back what it can. */
+    bool large = db->disk.level != DISK_GOOD && wal.bytes > db->options.disk_low_bytes / 8;
+    if (wal_unsafe(db->wal) || wal.bytes > WAL_SEAL_BYTES || large) {
         return true;
     }
     struct head_statistics head;
@@ -156,6 +158,17 @@ static void sorted_parts_release(struct sorted_parts *s)
     mem_free(s->plans);
 }
 
+/* The inputs stay until the result is there. */
+static bool has_room(const struct tsdb *db, const struct plan_part *parts, size_t count)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += parts[i].bytes;
+    }
+    return disk_has_room(
+        db->disk.free_bytes, db->options.disk_low_bytes, db->options.disk_refuse_bytes, bytes);
+}
+
 /* One merge, by the plan of every day or by that of a compaction. */
 static int merge_next(struct tsdb *db, bool compaction, bool *did_work, struct err *e)
 {
@@ -165,7 +178,13 @@ static int merge_next(struct tsdb *db, bool compaction, bool *did_work, struct e
         struct plan_merge next =
             compaction ? plan_next_compaction(sorted.plans, sorted.count)
                        : plan_next_merge(sorted.plans, sorted.count, clock_now_ms(db->clock));
-        if (next.count > 1) {
+        if (next.count > 1 && !has_room(db, sorted.plans + next.first, next.count)) {
+            /* One by hand is refused, one by plan waits. */
+            status = compaction ? err_set(e, ERR_NO_SPACE, -1,
+                                      "merging: too little of the disk is free (%llu bytes)",
+                                      (unsigned long long)db->disk.free_bytes)
+                                : 0;
+        } else if (next.count > 1) {
             *did_work = true;
             status = db_merge(db, sorted.parts + next.first, next.count, next.level, e);
         }
@@ -178,17 +197,25 @@ static int merge_next(struct tsdb *db, bool compaction, bool *did_work, struct e
 
 static int maintain_locked(struct tsdb *db, bool *did_work, struct err *e)
 {
+    db_disk_check(db);
     int status = seal_due(db, did_work, e);
+    if (status == 0 && db->disk.level != DISK_GOOD) {
+        status = tidy(db, e);
+    }
     if (status == 0) {
+        status = db_disk_make_room(db, did_work, e);
+    }
+    bool roomy = db->disk.level == DISK_GOOD;
+    if (status == 0 && roomy) {
         status = db_tiers_step(db, did_work, e);
     }
     if (status == 0) {
-        status = db_expire(db, true, did_work, e);
+        status = db_expire(db, roomy, did_work, e);
     }
     if (status == 0) {
         status = merge_next(db, false, did_work, e);
     }
-    if (status == 0) {
+    if (status == 0 && roomy) {
         status = db_purge(db, false, did_work, e);
     }
     if (status == 0) {
@@ -232,6 +259,7 @@ int tsdb_compact(struct tsdb *db, struct err *e)
     }
     int status = db_seal_all(db, &local);
     lock_take(&db->maintenance_lock);
+    db_disk_check(db);
     bool more = true;
     while (status == 0 && more) {
         more = false;

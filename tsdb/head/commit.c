@@ -229,8 +229,17 @@ static void take_group(struct head *h, struct group *g)
     }
 }
 
+void head_refuse_writes(struct head *h, bool refuse)
+{
+    atomic_store_explicit(&h->refuses_writes, refuse, memory_order_relaxed);
+}
+
 int head_commit(struct head *h, struct commit *c)
 {
+    if (atomic_load_explicit(&h->refuses_writes, memory_order_relaxed)) {
+        return err_set(c->e, ERR_NO_SPACE, -1,
+            "the disk of the store is full: nothing is written until some of it is free");
+    }
     lock_take(&h->commit_lock);
     enqueue(h, c);
     while (!c->done) {

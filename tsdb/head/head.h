@@ -126,6 +126,8 @@ void freeze_publish(struct freeze *f, uint64_t version);
 void head_freeze_drop(struct head *h, struct freeze *f);
 /* Lets go of what served senders and targets that are gone. Now and then. */
 void head_tidy(struct head *h);
+/* Commits are ERR_NO_SPACE until told otherwise. From any thread. */
+void head_refuse_writes(struct head *h, bool refuse);
 /* Between the two no commit is under way: for what only the WAL's writer may do. */
 void head_hold_writes(struct head *h);
 void head_release_writes(struct head *h);

@@ -7,8 +7,8 @@
 #include "base/lock.h"
 #include "head/head.h"
 #include "head/key_cache.h"
-#include "head/schema_pool.h"
 #include "head/overflow.h"
+#include "head/schema_pool.h"
 #include "head/series_limits.h"
 #include "head/series_map.h"
 #include "index/stable_array.h"
@@ -54,6 +54,7 @@ struct head {
     struct lock view_lock;
     struct head_view *views_first, *views_last;
 
+    _Atomic bool refuses_writes; /* the disk is full */
     _Atomic uint64_t samples_appended, samples_repeated, samples_refused;
 };
 
