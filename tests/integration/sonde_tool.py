@@ -32,7 +32,7 @@ class Tool(unittest.TestCase):
     def test_help(self):
         status, text, _ = sonde("help")
         self.assertEqual(status, 0)
-        for command in ("query", "check config", "tsdb verify", "tsdb dump", "tsdb import", "tsdb export",
+        for command in ("query", "check config", "backup", "restore", "tsdb verify", "tsdb dump", "tsdb import", "tsdb export",
                         "version"):
             self.assertIn(f"  {command}", text)
         self.assertEqual(sonde("--help"), (status, text, ""))
@@ -69,6 +69,28 @@ class Tool(unittest.TestCase):
                 status, _, error = sonde(*words, "--data", server.data)
                 self.assertEqual(status, 1)
                 self.assertIn("in use by", error)
+
+    def test_backup_mistakes(self):
+        to = os.path.join(self.folder, "backup")
+        with Server() as server:
+            url = f"http://{server.address}"
+            self.assertEqual(remote_write.write(server.address, load())[0], 204)
+            self.assertIn("in use by a server", sonde("backup", to, "--data", server.data)[2])
+            status, _, error = sonde("backup", to, "--data", server.data, "--server", url)
+            self.assertEqual(status, 1)
+            self.assertIn("--web.enable-admin-api", error)
+            self.assertFalse(os.path.exists(to))
+        with Server("--web.enable-admin-api") as server:
+            url = f"http://{server.address}"
+            self.assertEqual(remote_write.write(server.address, load())[0], 204)
+            status, _, error = sonde("backup", to, "--data", "/nowhere", "--server", url)
+            self.assertEqual(status, 1)
+            self.assertIn("the server's snapshot is not in /nowhere: name its data folder with --data", error)
+            self.assertEqual(sonde("backup", to, "--data", server.data, "--server", url)[0], 0)
+            self.assertIn("is not empty", sonde("restore", to, "--data", server.data)[2])
+            self.assertIn("is not empty", sonde("backup", to, "--data", server.data, "--server", url)[2])
+        status, _, error = sonde("backup", to + "2", "--data", self.folder)
+        self.assertIn("is not the folder of a store", error)
 
     def test_query(self):
         with Server() as server:
