@@ -117,6 +117,12 @@ int tsdb_delete_series(struct tsdb *db, const struct matcher *const *matchers, s
     int64_t min_t, int64_t max_t, struct err *e);
 /* Takes what is deleted out of the files now. */
 int tsdb_clean_tombstones(struct tsdb *db, struct err *e);
+/* For caches of answers. Whatever changes what queriers read (a commit, a delete, an expiry) has a
+ * number; this is the last one, and a querier opened after the call sees all of them. */
+uint64_t tsdb_data_version(struct tsdb *db);
+/* The smallest time of a sample that came, changed or went after that number, INT64_MAX when none
+ * did. May be smaller than the truth, never larger. From any thread. */
+int64_t tsdb_changed_since(struct tsdb *db, uint64_t version);
 /* Waits until all that is committed is synced. */
 int tsdb_sync(struct tsdb *db, struct err *e);
 

@@ -248,6 +248,19 @@ int db_change_tombstones(struct tsdb *db, struct tombstone_list *tombstones)
     return 0;
 }
 
+/* Parts went and nothing came in their place: answers about their time have changed. */
+static void note_loss(struct tsdb *db, const struct parts_change *change)
+{
+    int64_t min_t = INT64_MAX;
+    for (size_t i = 0; i < change->gone_count; i++) {
+        int64_t part_min_t = part_info(change->gone[i]->part)->min_t;
+        min_t = part_min_t < min_t ? part_min_t : min_t;
+    }
+    if (change->gone_count > 0) {
+        change_log_note(head_changes(db->head), min_t);
+    }
+}
+
 int db_change_parts(
     struct tsdb *db, const struct parts_change *change, uint64_t *version_out, struct err *e)
 {
@@ -274,6 +287,9 @@ int db_change_parts(
     manifest_release(&db->manifest);
     db->manifest = manifest;
     struct store_view *old = publish(db, view, version_out);
+    if (change->added_count == 0) {
+        note_loss(db, change);
+    }
     remove_files(db, change);
     store_view_unref(old);
     for (size_t i = 0; i < change->added_count; i++) {
@@ -703,6 +719,16 @@ int tsdb_close(struct tsdb *db, struct err *e)
 struct querier_source *tsdb_querier_source(struct tsdb *db)
 {
     return &db->querier_source;
+}
+
+uint64_t tsdb_data_version(struct tsdb *db)
+{
+    return change_log_version(head_changes(db->head));
+}
+
+int64_t tsdb_changed_since(struct tsdb *db, uint64_t version)
+{
+    return change_log_since(head_changes(db->head), version);
 }
 
 struct appender_source *tsdb_appender_source(struct tsdb *db)

@@ -111,7 +111,11 @@ static int delete_locked(struct tsdb *db, struct tombstone *t, struct err *e)
         t->created_ms = clock_now_ms(db->clock);
         status = tombstone_resolve(t, db->index, e);
     }
-    return status == 0 ? change_list(db, t, NULL, e) : status;
+    status = status == 0 ? change_list(db, t, NULL, e) : status;
+    if (status == 0) {
+        change_log_note(head_changes(db->head), t->range.min_t);
+    }
+    return status;
 }
 
 int tsdb_delete_series(struct tsdb *db, const struct matcher *const *matchers, size_t count,

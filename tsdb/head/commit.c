@@ -161,6 +161,23 @@ static void publish_commit(struct head *h, struct commit *c)
     }
 }
 
+/* The smallest time at which the group changed anything; INT64_MAX when nothing. */
+static int64_t first_change(const struct group *g)
+{
+    int64_t first = INT64_MAX;
+    for (size_t i = 0; i < g->count; i++) {
+        const struct commit *c = g->commits[i];
+        for (size_t k = 0; c->status == 0 && k < c->run_count; k++) {
+            bool earlier = c->runs[k].kept > 0 && c->runs[k].t_ms < first;
+            first = earlier ? c->runs[k].t_ms : first;
+        }
+        for (size_t k = 0; c->status == 0 && k < c->histogram_count; k++) {
+            first = c->histograms[k].t_ms < first ? c->histograms[k].t_ms : first;
+        }
+    }
+    return first;
+}
+
 static void lead(struct group *g)
 {
     struct head *h = g->h;
@@ -185,7 +202,11 @@ static void lead(struct group *g)
             publish_commit(h, g->commits[i]);
         }
     }
+    int64_t first = first_change(g);
     atomic_store_explicit(&h->visible_lsn, g->lsn, memory_order_release);
+    if (first != INT64_MAX) {
+        change_log_note(&h->changes, first);
+    }
 }
 
 /* ---- The queue ---- */

@@ -68,6 +68,7 @@ int head_new(const struct head_options *options, struct head **head_out)
     lock_init(&h->registry_lock, LOCK_RANK_INDEX);
     lock_init(&h->commit_lock, LOCK_RANK_COMMIT);
     lock_init(&h->view_lock, LOCK_RANK_LEAF);
+    change_log_init(&h->changes);
     lock_condition_init(&h->commit_done);
     stable_array_init(&h->tables, sizeof(struct table *));
     stable_array_init(&h->targets, sizeof(struct target_tables));
@@ -96,6 +97,7 @@ void head_free(struct head *h)
     overflow_release(&h->overflow);
     lock_condition_release(&h->commit_done);
     lock_release(&h->view_lock);
+    change_log_release(&h->changes);
     lock_release(&h->commit_lock);
     lock_release(&h->registry_lock);
     mem_free(h);
@@ -145,6 +147,11 @@ void head_start(struct head *h, struct wal *wal, uint64_t lsn)
 struct appender_source *head_appender_source(struct head *h)
 {
     return &h->source;
+}
+
+struct change_log *head_changes(struct head *h)
+{
+    return &h->changes;
 }
 
 struct metadata *head_metadata(struct head *h)

@@ -17,6 +17,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "head/change_log.h"
 #include "head/freeze.h"
 #include "head/metadata.h"
 #include "head/table.h"
@@ -55,6 +56,8 @@ void head_start(struct head *h, struct wal *wal, uint64_t lsn);
 /* Where appenders are opened. */
 struct appender_source *head_appender_source(struct head *h);
 struct metadata *head_metadata(struct head *h);
+/* Commits note themselves there; so does the store what else changes answers. */
+struct change_log *head_changes(struct head *h);
 
 /* ---- Replay: one thread, before head_start ---- */
 

@@ -55,6 +55,8 @@ struct head {
     struct head_view *views_first, *views_last;
 
     _Atomic bool refuses_writes; /* the disk is full */
+    struct change_log changes;
+
     _Atomic uint64_t samples_appended, samples_repeated, samples_refused;
 };
 

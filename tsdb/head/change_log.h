@@ -1,0 +1,36 @@
+/* Which times were touched lately: what caches of answers ask before they give one.
+ *
+ * Every change of what queriers read has a number, one higher than that of the change before, and the
+ * smallest time it touched. The log answers which is the smallest time touched after some number; it keeps
+ * a few hundred lines and may answer with a smaller time than the true one, never with a larger. Any
+ * thread.
+ */
+#ifndef SONDE_HEAD_CHANGE_LOG_H
+#define SONDE_HEAD_CHANGE_LOG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/lock.h"
+
+enum { CHANGE_LOG_LINES = 512 };
+
+struct change_log {
+    struct lock lock; /* guards all below */
+    uint64_t version; /* of the last change */
+    struct change_line {
+        uint64_t version;
+        int64_t min_t;
+    } lines[CHANGE_LOG_LINES]; /* both ascending */
+    size_t count;
+};
+
+void change_log_init(struct change_log *log);
+void change_log_release(struct change_log *log);
+/* To be called when the change is visible to queriers that open from now on. */
+void change_log_note(struct change_log *log, int64_t min_t);
+uint64_t change_log_version(struct change_log *log);
+/* INT64_MAX when nothing was touched after `version`. */
+int64_t change_log_since(struct change_log *log, uint64_t version);
+
+#endif
