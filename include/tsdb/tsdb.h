@@ -121,7 +121,8 @@ int tsdb_clean_tombstones(struct tsdb *db, struct err *e);
  * number; this is the last one, and a querier opened after the call sees all of them. */
 uint64_t tsdb_data_version(struct tsdb *db);
 /* The smallest time of a sample that came, changed or went after that number, INT64_MAX when none
- * did. May be smaller than the truth, never larger. From any thread. */
+ * did, INT64_MIN when that was too long ago to know. May be smaller than the truth, never larger.
+ * From any thread. */
 int64_t tsdb_changed_since(struct tsdb *db, uint64_t version);
 /* Waits until all that is committed is synced. */
 int tsdb_sync(struct tsdb *db, struct err *e);
