@@ -58,8 +58,6 @@ int remote_write_take_plain_samples(
 int remote_write_series_status(
     const struct remote_write_item *item, int status, bool cut_short, struct err *e);
 int remote_write_malformed(struct err *e, const struct remote_write_item *item, const char *what);
-/* The rules of labels; sorts, leaves empty values out. */
-int remote_write_check_labels(struct label *labels, size_t *count, struct err *e);
 /* An empty item at this offset. */
 void remote_write_begin_item(struct remote_write_item *item, size_t offset);
 /* Of 2.0, in remote_write2_decode.c. */

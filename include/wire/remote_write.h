@@ -79,6 +79,9 @@ int remote_write_next(
 int remote_write_labels(
     struct remote_write_decoder *d, struct remote_write_item *item, struct err *e);
 
+/* The same rules for labels that came another way: sorts, leaves empty values out. ERR_INVALID. */
+int remote_write_check_labels(struct label *labels, size_t *count, struct err *e);
+
 /* ---- Encoding ---- */
 
 /* The encoded label fields of a series (field 1 of TimeSeries, repeated), to be kept and reused. */

@@ -1,0 +1,190 @@
+/* Lines of JSON, both ways. */
+#include <jansson.h>
+
+#include <math.h>
+
+#include "base/fpconv.h"
+#include "base/json.h"
+#include "model/sample.h"
+#include "wire/json_lines.h"
+#include "wire/remote_write.h"
+
+/* Numbers are read as doubles, which "-0" and integers beyond 64 bits are too; whole ones are exact up to
+ * here, 285 000 years of milliseconds. */
+#define WHOLE_NUMBERS_MAX 9007199254740992.0
+
+/* The document that is read, and the first complaint about it. */
+struct reader {
+    struct arena *arena;
+    struct err *err;
+};
+
+static int refuse(struct reader *r, const char *what)
+{
+    return err_set(r->err, ERR_INVALID, -1, "%s", what);
+}
+
+static int out_of_memory(struct reader *r)
+{
+    int status = arena_error(r->arena);
+    return err_set(r->err, status, -1, "%s", err_text(status));
+}
+
+static int read_labels(
+    struct reader *r, const json_t *metric, size_t label_room, struct json_line *line)
+{
+    if (!json_is_object(metric)) {
+        return refuse(r, "\"metric\" must be an object of labels");
+    }
+    size_t cap = json_object_size(metric) + label_room;
+    line->labels = arena_calloc(r->arena, cap, sizeof(*line->labels));
+    if (line->labels == NULL) {
+        return out_of_memory(r);
+    }
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)metric, name, value)
+    {
+        if (!json_is_string(value)) {
+            return refuse(r, "the value of a label must be text");
+        }
+        size_t name_size = strlen(name), size = json_string_length(value);
+        char *name_copy = arena_strndup(r->arena, name, name_size);
+        char *copy = arena_strndup(r->arena, json_string_value(value), size);
+        if (name_copy == NULL || copy == NULL) {
+            return out_of_memory(r);
+        }
+        line->labels[line->label_count++] =
+            (struct label){str_make(name_copy, name_size), str_make(copy, size)};
+    }
+    return 0;
+}
+
+static int read_value(struct reader *r, const json_t *value, double *value_out)
+{
+    if (json_is_number(value)) {
+        *value_out = json_number_value(value);
+        return 0;
+    }
+    if (json_is_null(value)) {
+        *value_out = value_stale_marker();
+        return 0;
+    }
+    struct str text = str_of(json_string_value(value));
+    if (str_eq_c(text, "Infinity")) {
+        text = STR("+Inf");
+    } else if (str_eq_c(text, "-Infinity")) {
+        text = STR("-Inf");
+    }
+    return text.ptr != NULL && str_to_double(text, value_out) == 0
+               ? 0
+               : refuse(
+                     r, "a value must be a number, null, \"NaN\", \"Infinity\" or \"-Infinity\"");
+}
+
+static int read_samples(struct reader *r, const json_t *root, struct json_line *line)
+{
+    const json_t *values = json_object_get(root, "values");
+    const json_t *timestamps = json_object_get(root, "timestamps");
+    if (!json_is_array(values) || !json_is_array(timestamps)) {
+        return refuse(r, "\"values\" and \"timestamps\" must be lists");
+    }
+    size_t count = json_array_size(values);
+    if (count != json_array_size(timestamps)) {
+        return refuse(r, "\"values\" and \"timestamps\" must be of the same length");
+    }
+    double *value_list = arena_calloc(r->arena, count, sizeof(*value_list));
+    int64_t *time_list = arena_calloc(r->arena, count, sizeof(*time_list));
+    if (value_list == NULL || time_list == NULL) {
+        return out_of_memory(r);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const json_t *time = json_array_get(timestamps, i);
+        int status = read_value(r, json_array_get(values, i), &value_list[i]);
+        if (status != 0) {
+            return status;
+        }
+        double number = json_number_value(time);
+        if (!json_is_number(time) || !(fabs(number) <= WHOLE_NUMBERS_MAX) ||
+            number != (double)(int64_t)number) {
+            return refuse(r, "a timestamp must be a whole number of milliseconds");
+        }
+        time_list[i] = (int64_t)number;
+    }
+    line->values = value_list;
+    line->times = time_list;
+    line->count = count;
+    return 0;
+}
+
+int json_line_decode(struct str text, size_t label_room, struct arena *arena,
+    struct json_line *line_out, struct err *e)
+{
+    struct reader r = {arena, e};
+    struct json_line line = {0};
+    json_error_t problem;
+    if (text.len > JSON_LINE_BYTES_MAX) {
+        return err_set(e, ERR_LIMIT, -1, "the line is longer than %zu bytes", JSON_LINE_BYTES_MAX);
+    }
+    json_t *root =
+        json_loadb(text.ptr != NULL ? text.ptr : "", text.len, JSON_DECODE_INT_AS_REAL, &problem);
+    if (root == NULL) {
+        return err_set(
+            e, ERR_INVALID, problem.position, "column %d: %s", problem.column, problem.text);
+    }
+    int status = json_is_object(root)
+                     ? read_labels(&r, json_object_get(root, "metric"), label_room, &line)
+                     : refuse(&r, "a line must be an object");
+    if (status == 0) {
+        status = remote_write_check_labels(line.labels, &line.label_count, e);
+    }
+    if (status == 0) {
+        status = read_samples(&r, root, &line);
+    }
+    json_decref(root);
+    if (status == 0) {
+        *line_out = line;
+    }
+    return status;
+}
+
+/* ---- Encoding ---- */
+
+static void write_value(struct strbuf *out, double value)
+{
+    if (value_is_stale(value)) {
+        strbuf_add_c(out, "null");
+    } else if (value != value) {
+        strbuf_add_c(out, "\"NaN\"");
+    } else if (value - value != 0) {
+        strbuf_add_c(out, value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
+    } else {
+        strbuf_add_double(out, value);
+    }
+}
+
+void json_line_encode(const struct label *labels, size_t label_count, const int64_t *times,
+    const double *values, size_t count, struct strbuf *out)
+{
+    struct json_writer json;
+    json_init(&json, out);
+    json_begin_object(&json);
+    json_key(&json, "metric");
+    json_begin_object(&json);
+    for (size_t i = 0; i < label_count; i++) {
+        json_key_str(&json, labels[i].name);
+        json_string(&json, labels[i].value);
+    }
+    json_end(&json);
+    strbuf_add_c(out, ",\"values\":[");
+    for (size_t i = 0; i < count; i++) {
+        strbuf_add_c(out, i > 0 ? "," : "");
+        write_value(out, values[i]);
+    }
+    strbuf_add_c(out, "],\"timestamps\":[");
+    for (size_t i = 0; i < count; i++) {
+        strbuf_add_c(out, i > 0 ? "," : "");
+        strbuf_add_i64(out, times[i]);
+    }
+    strbuf_add_c(out, "]}\n");
+}

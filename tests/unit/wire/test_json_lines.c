@@ -1,0 +1,98 @@
+/* Series as lines of JSON: examples of VictoriaMetrics' documentation, the round trip, and refusals. */
+#include <math.h>
+
+#include "base/bytes.h"
+#include "model/sample.h"
+#include "support/support.h"
+#include "wire/json_lines.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    static const struct label labels[] = {
+        {STR("__name__"), STR("m")}, {STR("a.b"), STR("quote \" and \xc3\xa9\n")}};
+    const double values[] = {0.1, -0.0, 1e300, 5e-324, INFINITY, -INFINITY, value_nan(),
+        value_stale_marker(), 12345678901234567890.0};
+    const int64_t times[] = {-5, 0, 1, 1700000000000, 1700000000001, 3, 4, 5, INT64_C(1) << 53};
+    struct strbuf out = STRBUF_INIT;
+    struct arena arena;
+    struct json_line line;
+    struct err e = ERR_INIT;
+    json_line_encode(labels, 2, times, values, COUNT(values), &out);
+    assert_int_equal(out.data[out.size - 1], '\n');
+    arena_init(&arena, 0);
+    if (json_line_decode(str_trim(strbuf_str(&out)), 0, &arena, &line, &e) != 0) {
+        fail_msg("%s in %s", e.message, out.data);
+    }
+    assert_int_equal(line.label_count, 2);
+    assert_true(str_eq(line.labels[1].name, labels[1].name));
+    assert_true(str_eq(line.labels[1].value, labels[1].value));
+    assert_int_equal(line.count, COUNT(values));
+    for (size_t i = 0; i < COUNT(values); i++) {
+        assert_int_equal(line.times[i], times[i]);
+        if (double_bits(line.values[i]) != double_bits(values[i])) {
+            fail_msg("%zu: %g instead of %g", i, line.values[i], values[i]);
+        }
+    }
+    arena_release(&arena);
+    strbuf_release(&out);
+}
+
+static void test_text(void **state)
+{
+    (void)state;
+    static const struct label labels[] = {{STR("__name__"), STR("up")}, {STR("job"), STR("node")}};
+    static const double values[] = {1, 0.5};
+    static const int64_t times[] = {1700000000000, 1700000015000};
+    struct strbuf out = STRBUF_INIT;
+    json_line_encode(labels, 2, times, values, 2, &out);
+    assert_string_equal(out.data,
+        "{\"metric\":{\"__name__\":\"up\",\"job\":\"node\"},\"values\":[1,0.5],"
+        "\"timestamps\":[1700000000000,1700000015000]}\n");
+    strbuf_release(&out);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {"", "column 0: '[' or '{' expected near end of file"},
+        {"[]", "a line must be an object"},
+        {"{\"values\":[1],\"timestamps\":[1]}", "\"metric\" must be an object of labels"},
+        {"{\"metric\":{\"__name__\":5},\"values\":[1],\"timestamps\":[1]}",
+            "the value of a label must be text"},
+        {"{\"metric\":{\"a\":\"b\"},\"values\":[1],\"timestamps\":[1]}",
+            "the series has no metric name (label __name__)"},
+        {"{\"metric\":{\"__name__\":\"m\"},\"values\":[1,2],\"timestamps\":[1]}",
+            "\"values\" and \"timestamps\" must be of the same length"},
+        {"{\"metric\":{\"__name__\":\"m\"},\"values\":[\"x\"],\"timestamps\":[1]}",
+            "a value must be a number, null, \"NaN\", \"Infinity\" or \"-Infinity\""},
+        {"{\"metric\":{\"__name__\":\"m\"},\"values\":[1],\"timestamps\":[1.5]}",
+            "a timestamp must be a whole number of milliseconds"},
+        {"{\"metric\":{\"__name__\":\"m\"}}", "\"values\" and \"timestamps\" must be lists"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct arena arena;
+        struct json_line line;
+        struct err e = ERR_INIT;
+        arena_init(&arena, 0);
+        assert_int_equal(
+            json_line_decode(str_of(cases[i].text), 0, &arena, &line, &e), ERR_INVALID);
+        assert_string_equal(e.message, cases[i].says);
+        arena_release(&arena);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_refusals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
