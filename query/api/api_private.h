@@ -81,6 +81,11 @@ void api_remote_write(struct api_request *r);
 void api_otlp_metrics(struct api_request *r);
 /* api_read.c */
 void api_remote_read(struct api_request *r);
+/* api_import.c */
+void api_import_json(struct api_request *r);
+void api_import_prometheus(struct api_request *r);
+/* api_export.c */
+void api_export(struct api_request *r);
 /* api_federate.c */
 void api_federate(struct api_request *r);
 /* api_query.c */

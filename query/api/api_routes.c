@@ -34,12 +34,22 @@ const struct api_route api_routes[] = {
     {"GET POST", "/federate", api_federate, QUERY, false, API_TIMING_QUERY, "match[]",
         "The newest sample of each series that matches, as a page to be scraped."},
 
+    {"GET POST", "/api/v1/export", api_export, QUERY, false, API_TIMING_QUERY,
+        "match[], start, end, max_rows_per_line",
+        "All samples of the series that match, as lines of JSON."},
+
     /* Writing */
     {"POST", "/api/v1/write", api_remote_write, INGEST, false, API_TIMING_INGEST, "ack",
         "Takes remote write 1.0 and 2.0; with ack=durable the answer waits until it is synced."},
 
     {"POST", "/api/v1/otlp/v1/metrics", api_otlp_metrics, INGEST, false, API_TIMING_INGEST, "ack",
         "Takes OTLP metrics as protobuf or JSON; partial success in the answer."},
+
+    {"POST", "/api/v1/import", api_import_json, INGEST, false, API_TIMING_INGEST,
+        "extra_label, ack", "Takes series as lines of JSON, as /api/v1/export gives them."},
+    {"POST", "/api/v1/import/prometheus", api_import_prometheus, INGEST, false, API_TIMING_INGEST,
+        "timestamp, extra_label, ack",
+        "Takes the text format or OpenMetrics, with or without times."},
 
     /* The server itself */
     {"GET", "/api/v1/status/buildinfo", api_status_buildinfo, DIRECT, true, UNTIMED, "",
