@@ -54,7 +54,8 @@ struct run_summary {
     double min, max;
     double first, last;
     int64_t first_t, last_t;
-    double increase; /* of the run alone, corrected for counter resets inside it */
+    double increase;    /* of the run alone, corrected for counter resets inside it */
+    bool increase_only; /* sum, min and max are not known */
 };
 
 /* Aggregates of a bucket that are no more than a guess, since its tier does not keep them; or-ed. */

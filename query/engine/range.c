@@ -177,8 +177,25 @@ static int load_subquery_series(struct range_operator *op, const struct step_ser
     return 0;
 }
 
-/* Reads the next series into op->samples. 1, 0 at the end, or an error. */
-static int next_samples(struct range_operator *op)
+/* Evaluates a series of the store into op->out; *any_out false = it has no samples. */
+static int evaluate_stored(struct range_operator *op, struct series *series, bool *any_out)
+{
+    bool known = false;
+    int status = 0;
+    op->labels = series_labels(series);
+    if (op->long_window) {
+        status = range_evaluate_long(op, series, &known, any_out);
+    }
+    if (status != 0 || known) {
+        return status;
+    }
+    status = samples_load(&op->samples, series, false);
+    *any_out = op->samples.float_count + op->samples.histogram_count > 0;
+    return status == 0 && *any_out ? evaluate_series(op) : status;
+}
+
+/* Evaluates the next series into op->out. 1, 0 at the end, or an error. */
+static int evaluate_next(struct range_operator *op, bool *any_out)
 {
     int status;
     op->drop_name = !op->row->keeps_name;
@@ -191,13 +208,13 @@ static int next_samples(struct range_operator *op)
         op->labels = s->labels;
         op->drop_name = op->drop_name || s->drop_name;
         status = load_subquery_series(op, s);
+        *any_out = op->samples.float_count + op->samples.histogram_count > 0;
+        status = status == 0 && *any_out ? evaluate_series(op) : status;
     } else {
         if (op->set == NULL || op->next == op->set->count) {
             return 0;
         }
-        struct series *series = op->set->series[op->next++];
-        op->labels = series_labels(series);
-        status = samples_load(&op->samples, series, false);
+        status = evaluate_stored(op, op->set->series[op->next++], any_out);
     }
     return status != 0 ? status : 1;
 }
@@ -246,18 +263,16 @@ static int range_next(struct operator_node *node, struct step_series **series_ou
 {
     struct range_operator *op = (struct range_operator *)node;
     for (;;) {
+        bool any = false;
         int status = query_check(node->query);
-        int more = status == 0 ? next_samples(op) : status;
+        int more = status == 0 ? evaluate_next(op, &any) : status;
         if (more <= 0) {
             return more;
         }
-        if (op->samples.float_count + op->samples.histogram_count == 0) {
+        if (!any) {
             continue;
         }
-        status = evaluate_series(op);
-        if (status == 0) {
-            status = judge_counter(op);
-        }
+        status = judge_counter(op);
         op->out->labels = op->labels;
         if (status == 0 && op->drop_name) {
             status = step_series_drop_name(node->query, op->out);
@@ -364,6 +379,7 @@ int plan_range_function(struct query *q, const struct expr *expr, const struct g
         status = plan_source(q, op, grid);
     }
     if (status == 0) {
+        op->long_window = range_is_long(op);
         status = plan_scalars(q, op, call, grid);
     }
     if (status != 0) {

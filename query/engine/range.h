@@ -73,6 +73,7 @@ struct range_operator {
     size_t *positions; /* a queue of sample positions */
     size_t positions_cap, queue_begin, queue_end, queue_next;
     bool absent_mode; /* absent_over_time: all series were consumed */
+    bool long_window; /* range_is_long */
 };
 
 /* The line of histogram arithmetic of the series at hand. */
@@ -100,6 +101,25 @@ static inline void span_move(
     size_t end = times_advance(times, count, span->end, span->end_stride, until);
     *span = (struct span){begin, end, begin - span->begin, end - span->end};
 }
+
+/* What is known of the samples of a window, whatever their kind. */
+struct range_extent {
+    int64_t first_t, last_t;
+    size_t count;
+    double first, increase; /* of the value, or of the histogram's count */
+};
+
+/* The increase between samples made to stand for the whole window, a second or not. */
+double range_extrapolate(const struct range_operator *op, const struct range_extent *x,
+    const struct window *w, bool counter, bool per_second);
+
+/* One long window of a rate, an increase or a delta, from what the store knows of its runs without
+ * decoding them (range_long.c). Is that worth a try for this operator? */
+bool range_is_long(const struct range_operator *op);
+/* Evaluates the only step of a series into op->out. False in *known_out: it has what summaries cannot
+ * tell, and is to be loaded. False in *any_out: it has no samples. 0 or an error. */
+int range_evaluate_long(
+    struct range_operator *op, struct series *series, bool *known_out, bool *any_out);
 
 /* The functions. */
 int range_rate_floats(struct range_operator *op);

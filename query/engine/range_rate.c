@@ -54,16 +54,9 @@ static int float_increase(
     return 0;
 }
 
-/* What is known of the samples of a window, whatever their kind. */
-struct extent_of_samples {
-    int64_t first_t, last_t;
-    size_t count;
-    double first, increase; /* of the value, or of the histogram's count */
-};
-
 /* By how much an increase between samples grows to stand for the whole window. */
 static inline double extrapolation(
-    const struct extent_of_samples *x, const struct window *w, bool counter)
+    const struct range_extent *x, const struct window *w, bool counter)
 {
     double to_start = (double)(x->first_t - w->start) / 1000;
     double to_end = (double)(w->end - x->last_t) / 1000;
@@ -81,6 +74,16 @@ static inline double extrapolation(
         to_end = spacing / 2;
     }
     return sampled != 0 ? (sampled + to_start + to_end) / sampled : 1;
+}
+
+double range_extrapolate(const struct range_operator *op, const struct range_extent *x,
+    const struct window *w, bool counter, bool per_second)
+{
+    if (x->increase == 0) {
+        return 0; // by whatever it would be multiplied; most counters stand still
+    }
+    double factor = extrapolation(x, w, counter);
+    return x->increase * (per_second ? factor / ((double)op->range_ms / 1000) : factor);
 }
 
 /* All resets of the series into op->positions. */
@@ -107,7 +110,6 @@ static int rate_floats(struct range_operator *op, bool counter, bool per_second)
     const int64_t *times = op->samples.float_times;
     const double *floats = op->samples.floats;
     size_t count = op->samples.float_count, reset = 0;
-    double range_seconds = (double)op->range_ms / 1000;
     struct span span = {0};
     struct window w = {0};
     int status = counter ? find_all_resets(op) : 0;
@@ -126,18 +128,13 @@ static int rate_floats(struct range_operator *op, bool counter, bool per_second)
         for (size_t i = reset; i < op->queue_end && op->positions[i] <= last; i++) {
             increase += floats[op->positions[i] - 1];
         }
-        op->out->kinds[step] = SAMPLE_FLOAT;
-        op->out->values[step] = 0;
-        if (increase == 0) {
-            continue; // by whatever it would be multiplied; most counters stand still
-        }
-        const struct extent_of_samples x = {.first_t = times[span.begin],
+        const struct range_extent x = {.first_t = times[span.begin],
             .last_t = times[last],
             .count = span.end - span.begin,
             .first = floats[span.begin],
             .increase = increase};
-        double factor = extrapolation(&x, &w, counter);
-        op->out->values[step] = increase * (per_second ? factor / range_seconds : factor);
+        op->out->kinds[step] = SAMPLE_FLOAT;
+        op->out->values[step] = range_extrapolate(op, &x, &w, counter, per_second);
     }
     return status;
 }
@@ -168,7 +165,7 @@ static int float_rate(struct range_operator *op, const struct window *w, bool co
     if (status != 0) {
         return status;
     }
-    const struct extent_of_samples x = {
+    const struct range_extent x = {
         .first_t = w->float_times[0],
         .last_t = w->float_times[w->float_count - 1],
         .count = w->float_count,
@@ -194,7 +191,7 @@ static int histogram_rate(struct range_operator *op, const struct window *w, boo
     if (status != 0 || increase == NULL) {
         return status;
     }
-    const struct extent_of_samples x = {
+    const struct range_extent x = {
         .first_t = w->histogram_times[0],
         .last_t = w->histogram_times[w->histogram_count - 1],
         .count = w->histogram_count,

@@ -34,9 +34,10 @@ struct series_iter {
     const struct series_source **sources; /* by min_t */
     size_t source_at, source_count;
     struct series_cursor *active;
-    /* The run that peek found and next has not taken. */
-    bool held;
+    /* The run that peek found and next has not taken; or a source that it described unread. */
+    bool held, described;
     struct column_run run;
+    struct run_summary summary;
     /* Merged samples, and decoded histograms of the run handed out last. */
     int64_t *times;
     double *values;
@@ -341,6 +342,7 @@ static int produce(struct series_iter *it, struct err *e)
 static int op_next(struct column_iter *iter, struct column_run *run_out, struct err *e)
 {
     struct series_iter *it = self_of(iter);
+    it->described = false;
     if (!it->held) {
         int status = produce(it, e);
         if (status != 1) {
@@ -352,10 +354,70 @@ static int op_next(struct column_iter *iter, struct column_run *run_out, struct 
     return 1;
 }
 
+/* ---- Runs that need not be read ---- */
+
+/* Does a source that is not open begin after `t`? */
+static int begins_after(
+    const struct series_source *s, int64_t t_ms, struct part_buffer *buffer, struct err *e)
+{
+    int64_t first = s->min_t, last = s->max_t;
+    if (first > t_ms) {
+        return 1;
+    }
+    /* Bounds of a part's group are those of all its tables. */
+    int status = s->part != NULL ? part_read_extent(s->part->part, s->group, s->group_table, buffer,
+                                       &first, &last, e)
+                                 : 0;
+    return status != 0 ? status : first > t_ms;
+}
+
+/* 1 when the next source alone covers its time and the part knows its summary; else 0. A part that
+ * cannot be read is left for the reading to find. */
+static int describe(struct series_iter *it, struct part_buffer *buffer)
+{
+    const struct series_source *s = it->sources[it->source_at];
+    struct err unheard = ERR_INIT;
+    if (s->part == NULL || s->kind != COLUMN_FLOAT || s->hidden_count > 0 ||
+        store_part_is_damaged(s->part, s->group, s->column)) {
+        return 0;
+    }
+    int known = part_read_summary(s->part->part, s->group, s->group_table, s->column,
+        it->request.min_t, it->request.max_t, buffer, &it->summary, &unheard);
+    for (size_t i = it->source_at + 1; known > 0 && i < it->source_count; i++) {
+        if (it->sources[i]->min_t > it->summary.last_t) {
+            break;
+        }
+        known = begins_after(it->sources[i], it->summary.last_t, buffer, &unheard);
+    }
+    return known > 0;
+}
+
+static void describe_next(struct series_iter *it)
+{
+    retire(it);
+    if (it->active != NULL || it->source_at == it->source_count) {
+        return;
+    }
+    struct series_cursor *c = take_cursor(it->request.pool);
+    if (c != NULL) {
+        it->described = describe(it, &c->buffer) > 0;
+        give_cursor(it->request.pool, c);
+    }
+}
+
 static int op_peek(struct column_iter *iter, int64_t *min_t_out, int64_t *max_t_out,
     const struct run_summary **summary_out, struct err *e)
 {
     struct series_iter *it = self_of(iter);
+    if (!it->held && !it->described) {
+        describe_next(it);
+    }
+    if (it->described) {
+        *min_t_out = it->summary.first_t;
+        *max_t_out = it->summary.last_t;
+        *summary_out = &it->summary;
+        return 1;
+    }
     if (!it->held) {
         int status = produce(it, e);
         if (status != 1) {
@@ -371,7 +433,10 @@ static int op_peek(struct column_iter *iter, int64_t *min_t_out, int64_t *max_t_
 
 static void op_skip(struct column_iter *iter)
 {
-    self_of(iter)->held = false;
+    struct series_iter *it = self_of(iter);
+    it->source_at += it->described;
+    it->described = false;
+    it->held = false;
 }
 
 /* The part of the held run before `t` is dropped. */
@@ -392,6 +457,7 @@ static int op_seek(struct column_iter *iter, int64_t t_ms, struct err *e)
 {
     struct series_iter *it = self_of(iter);
     (void)e;
+    it->described = false;
     if (it->held) {
         trim_held(it, t_ms);
     }

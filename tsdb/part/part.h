@@ -170,10 +170,15 @@ int part_read_times(struct part *p, uint32_t group, uint32_t table, struct part_
     size_t *count_out, struct err *e);
 
 /* As much as is known without decoding: 1 and the extent and aggregates of that column of that table,
- * when all of it lies in [min_t, max_t] and the file knows them; 0 when only part_read can tell. */
+ * when all of it lies in [min_t, max_t] and the file knows them (of changing numbers only the increase);
+ * 0 when only part_read can tell. */
 int part_read_summary(struct part *p, uint32_t group, uint32_t table, uint32_t column,
     int64_t min_t, int64_t max_t, struct part_buffer *buffer, struct run_summary *summary_out,
     struct err *e);
+
+/* The times of the first and the last row of a table. Errors as part_read. */
+int part_read_extent(struct part *p, uint32_t group, uint32_t table, struct part_buffer *buffer,
+    int64_t *first_out, int64_t *last_out, struct err *e);
 
 /* ---- Tools ---- */
 

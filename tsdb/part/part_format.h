@@ -16,16 +16,23 @@
  *
  *   times page (the first)
  *     uvarint number of streams; for each: uvarint rows (1..4096), uvarint size, row_times bytes;
- *     then for each table of the group: uvarint index of its stream
+ *     then for each table of the group: uvarint index of its stream;
+ *     then for each stream: svarint first time, uvarint last time - first. Files of before end here
+ *     without these.
  *
  *   value pages: whole runs in the order of columns, as many as reach PAGE_BYTES_TARGET
  *     uvarint number of runs; for each: uvarint size; then the runs
  *
  *   run: one column over all tables of the group
- *     u8: bits 0-5 width, bits 6-7 number of references (0..2, none for histograms)
+ *     u8: bits 0-4 width, bit 5 there are checkpoints, bits 6-7 number of references (0..2, none for
+ *       histograms)
  *     references: uvarint (column of the run - column referred to) << 1 | subtract
- *     table lengths bit-packed at that width (row/bitpack.h), blocks
+ *     table lengths bit-packed at that width (row/bitpack.h), checkpoints, blocks
  *     A length of 0 says: the same bytes as the table before. The first is never 0.
+ *     Checkpoints: a bit for each table that has one, in whole bytes; a bit for each whose increase is
+ *       not last - first, likewise; then for each that has one: f64 first value, f64 last value, f64
+ *       increase if it has that bit. Long blocks of changing numbers without gaps have one, so that an
+ *       increase over them needs no decoding.
  *     Block of a float column: column_block (row/column_block.h) of the table's rows. A block that
  *       needs a reference is coded against the references' values in the same table: in the order
  *       given, added to or subtracted from zeros, absent rows as stale markers. The columns referred
@@ -78,6 +85,10 @@
  * hardly smaller and a query that reads one column decode others. */
 #define PART_REFERENCES_MAX 2
 #define PART_REFERENCE_DEPTH_MAX 4
+
+/* Blocks of so many rows and more get a checkpoint, when every row has a finite number: 16 or 24 bytes
+ * beside a kilobyte. */
+#define PART_CHECKPOINT_ROWS_MIN 1024
 
 /* Limits a reader holds against the file's numbers. */
 #define PART_SECTION_PLAIN_MAX ((size_t)1 << 30)

@@ -196,6 +196,10 @@ int part_memory_rows(struct part_memory *m, struct group_memory *g, uint32_t tab
         }
         struct str packed = g->times.streams[stream];
         int status = row_times_decode(packed.ptr, packed.len, count, rows);
+        if (status == 0 && g->times.has_extents &&
+            (rows[0] != g->times.first[stream] || rows[count - 1] != g->times.last[stream])) {
+            status = ERR_CORRUPT;
+        }
         if (status != 0) {
             mem_free(rows);
             return status;

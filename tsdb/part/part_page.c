@@ -1,6 +1,7 @@
 /* Pages and runs. The format is in part_format.h. */
 #include "part/part_page.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -68,6 +69,11 @@ int part_times_encode(
     for (uint32_t t = 0; t < table_count; t++) {
         strbuf_add_uvarint(out, stream_of[t]);
     }
+    for (uint32_t s = 0; s < streams; s++) {
+        int64_t first = times[leader[s]][0], last = times[leader[s]][rows[leader[s]] - 1];
+        strbuf_add_svarint(out, first);
+        strbuf_add_uvarint(out, (uint64_t)last - (uint64_t)first);
+    }
     strbuf_release(&encoded);
     return status != 0 ? status : strbuf_error(out);
 }
@@ -94,8 +100,13 @@ int part_times_parse(struct str page, uint32_t table_count, struct part_times *t
         }
         times_out->stream_of[t] = (uint8_t)stream;
     }
+    times_out->has_extents = decbuf_left(&in) > 0;
+    for (uint32_t s = 0; times_out->has_extents && s < count; s++) {
+        times_out->first[s] = decbuf_svarint(&in);
+        times_out->last[s] = (int64_t)((uint64_t)times_out->first[s] + decbuf_uvarint(&in));
+    }
     times_out->stream_count = (uint32_t)count;
-    return 0;
+    return in.failed || decbuf_left(&in) > 0 ? ERR_CORRUPT : 0;
 }
 
 /* ---- Runs ---- */
@@ -108,8 +119,34 @@ void part_run_begin(struct part_run_writer *w)
     w->last_size = 0;
 }
 
-void part_run_end_block(struct part_run_writer *w)
+bool part_checkpoint_make(const double *values, const uint64_t *presence, uint32_t rows,
+    struct part_checkpoint *checkpoint_out)
 {
+    if (rows < PART_CHECKPOINT_ROWS_MIN) {
+        return false;
+    }
+    for (uint32_t i = 0; i < rows; i++) {
+        bool present = presence == NULL || (presence[i / 64] >> (i % 64) & 1) != 0;
+        if (!present || !isfinite(values[i])) {
+            return false;
+        }
+    }
+    bool varies = false;
+    double increase = values[rows - 1] - values[0];
+    for (uint32_t i = 1; i < rows; i++) {
+        varies = varies || values[i] != values[0];
+        increase += values[i] < values[i - 1] ? values[i - 1] : 0;
+    }
+    *checkpoint_out = (struct part_checkpoint){values[0], values[rows - 1], increase};
+    return varies && isfinite(increase); // of constants the block itself tells all
+}
+
+void part_run_end_block(struct part_run_writer *w, const struct part_checkpoint *checkpoint)
+{
+    w->has_checkpoint[w->count] = checkpoint != NULL;
+    if (checkpoint != NULL) {
+        w->checkpoints[w->count] = *checkpoint;
+    }
     if (strbuf_error(&w->blocks) != 0) {
         return;
     }
@@ -127,18 +164,49 @@ void part_run_end_block(struct part_run_writer *w)
     w->lengths[w->count++] = size;
 }
 
-enum { RUN_WIDTH_MASK = 0x3f, RUN_REFERENCES_SHIFT = 6 };
+enum { RUN_WIDTH_MASK = 0x1f, RUN_CHECKPOINTS = 0x20, RUN_REFERENCES_SHIFT = 6 };
+
+static bool increase_differs(const struct part_checkpoint *c)
+{
+    return double_bits(c->increase) != double_bits(c->last - c->first);
+}
+
+static void put_checkpoints(const struct part_run_writer *w, struct strbuf *out)
+{
+    uint8_t bits[2][PART_GROUP_TARGETS_MAX / 8] = {{0}};
+    size_t size = (w->count + 7) / 8;
+    for (uint32_t t = 0; t < w->count; t++) {
+        uint8_t bit = (uint8_t)(1u << (t % 8));
+        bits[0][t / 8] |= w->has_checkpoint[t] ? bit : 0;
+        bits[1][t / 8] |= w->has_checkpoint[t] && increase_differs(&w->checkpoints[t]) ? bit : 0;
+    }
+    strbuf_add(out, bits[0], size);
+    strbuf_add(out, bits[1], size);
+    for (uint32_t t = 0; t < w->count; t++) {
+        const struct part_checkpoint *c = &w->checkpoints[t];
+        if (w->has_checkpoint[t]) {
+            strbuf_add_le64(out, double_bits(c->first));
+            strbuf_add_le64(out, double_bits(c->last));
+        }
+        if (w->has_checkpoint[t] && increase_differs(c)) {
+            strbuf_add_le64(out, double_bits(c->increase));
+        }
+    }
+}
 
 void part_run_finish(struct part_run_writer *w, uint32_t column,
     const struct part_references *references, struct strbuf *out)
 {
     uint64_t widest = 0;
+    bool has_checkpoints = false;
     for (uint32_t i = 0; i < w->count; i++) {
         widest |= w->lengths[i];
+        has_checkpoints = has_checkpoints || w->has_checkpoint[i];
     }
     unsigned width = bit_width(widest);
     size_t size = bitpack_size(w->count, width);
-    strbuf_add_char(out, (char)(width | references->count << RUN_REFERENCES_SHIFT));
+    strbuf_add_char(out, (char)(width | (has_checkpoints ? RUN_CHECKPOINTS : 0) |
+                                references->count << RUN_REFERENCES_SHIFT));
     for (uint32_t i = 0; i < references->count; i++) {
         const struct part_reference *r = &references->items[i];
         strbuf_add_uvarint(out, (uint64_t)(column - r->column) << 1 | r->subtract);
@@ -148,6 +216,9 @@ void part_run_finish(struct part_run_writer *w, uint32_t column,
         bitpack_put(w->lengths, w->count, width, room);
         strbuf_commit(out, size);
     }
+    if (has_checkpoints) {
+        put_checkpoints(w, out);
+    }
     strbuf_add_str(out, strbuf_str(&w->blocks));
     if (w->blocks.error != 0 && out->error == 0) {
         out->error = w->blocks.error;
@@ -155,8 +226,8 @@ void part_run_finish(struct part_run_writer *w, uint32_t column,
 }
 
 /* The beginning of a run: the width, or 0 for what cannot be. */
-static unsigned read_run_head(
-    struct decbuf *in, uint32_t column, struct part_references *references_out)
+static unsigned read_run_head(struct decbuf *in, uint32_t column,
+    struct part_references *references_out, bool *has_checkpoints_out)
 {
     uint8_t head = decbuf_u8(in);
     unsigned width = head & RUN_WIDTH_MASK;
@@ -173,21 +244,71 @@ static unsigned read_run_head(
             (struct part_reference){column - (uint32_t)(code >> 1), (code & 1) != 0};
     }
     *references_out = references;
-    return in->failed || width > 32 ? 0 : width;
+    *has_checkpoints_out = (head & RUN_CHECKPOINTS) != 0;
+    return in->failed ? 0 : width;
+}
+
+/* Set bits of the first `count`. */
+static uint32_t count_bits(const uint8_t *bits, uint32_t count)
+{
+    uint32_t set = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        set += bits[i / 8] >> (i % 8) & 1;
+    }
+    return set;
+}
+
+/* Bytes of the checkpoints at the cursor; more than are left when they are cut off. */
+static size_t checkpoints_size(const struct decbuf *in, uint32_t table_count)
+{
+    size_t bits = (table_count + 7) / 8;
+    if (decbuf_left(in) < 2 * bits) {
+        return SIZE_MAX;
+    }
+    return 2 * bits + 16 * (size_t)count_bits(in->p, table_count) +
+           8 * (size_t)count_bits(in->p + bits, table_count);
+}
+
+bool part_run_checkpoint(
+    const struct part_run *run, uint32_t table, struct part_checkpoint *checkpoint_out)
+{
+    const uint8_t *has = run->checkpoints;
+    if (has == NULL || (has[table / 8] >> (table % 8) & 1) == 0) {
+        return false;
+    }
+    size_t size = (run->table_count + 7) / 8;
+    const uint8_t *differs = has + size;
+    const uint8_t *p = has + 2 * size + 16 * (size_t)count_bits(has, table) +
+                       8 * (size_t)count_bits(differs, table);
+    struct part_checkpoint c = {
+        .first = double_from_bits(get_le64(p)), .last = double_from_bits(get_le64(p + 8))};
+    bool own = (differs[table / 8] >> (table % 8) & 1) != 0;
+    c.increase = own ? double_from_bits(get_le64(p + 16)) : c.last - c.first;
+    *checkpoint_out = c;
+    return true;
 }
 
 int part_run_parse(struct str run, uint32_t column, uint32_t table_count, struct part_run *run_out)
 {
     uint64_t lengths[PART_GROUP_TARGETS_MAX];
     struct decbuf in = decbuf_of(run.ptr, run.len);
-    unsigned width = read_run_head(&in, column, &run_out->references);
+    bool has_checkpoints = false;
+    unsigned width = read_run_head(&in, column, &run_out->references, &has_checkpoints);
     if (width == 0 || table_count > PART_GROUP_TARGETS_MAX ||
         bitpack_size(table_count, width) > decbuf_left(&in)) {
         return ERR_CORRUPT;
     }
     bitpack_get(in.p, decbuf_left(&in), table_count, width, lengths);
-    struct str blocks =
-        str_skip(str_make((const char *)in.p, decbuf_left(&in)), bitpack_size(table_count, width));
+    (void)decbuf_bytes(&in, bitpack_size(table_count, width)); /* failure sticks */
+    run_out->table_count = table_count;
+    run_out->checkpoints = has_checkpoints ? in.p : NULL;
+    if (has_checkpoints) {
+        (void)decbuf_bytes(&in, checkpoints_size(&in, table_count));
+    }
+    if (in.failed) {
+        return ERR_CORRUPT;
+    }
+    struct str blocks = str_make((const char *)in.p, decbuf_left(&in));
     uint64_t offset = 0, size = 0;
     for (uint32_t t = 0; t < table_count; t++) {
         if (lengths[t] > 0) {

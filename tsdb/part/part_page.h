@@ -22,6 +22,8 @@ struct part_times {
     uint32_t rows[PART_GROUP_TARGETS_MAX]; /* of each stream */
     struct str streams[PART_GROUP_TARGETS_MAX];
     uint8_t stream_of[PART_GROUP_TARGETS_MAX]; /* by table */
+    bool has_extents;
+    int64_t first[PART_GROUP_TARGETS_MAX], last[PART_GROUP_TARGETS_MAX]; /* of each stream */
 };
 
 /* ERR_CORRUPT when the page does not hold together. */
@@ -29,18 +31,30 @@ int part_times_parse(struct str page, uint32_t table_count, struct part_times *t
 
 /* ---- Runs ---- */
 
+/* What is known of a long block without decoding it. */
+struct part_checkpoint {
+    double first, last;
+    double increase; /* corrected for resets */
+};
+
+/* Makes the checkpoint of a block; false when it gets none. `presence` NULL = all present. */
+bool part_checkpoint_make(const double *values, const uint64_t *presence, uint32_t rows,
+    struct part_checkpoint *checkpoint_out);
+
 /* Collects the blocks of one run. */
 struct part_run_writer {
     struct strbuf blocks;
     uint64_t lengths[PART_GROUP_TARGETS_MAX];
     uint32_t count;
     size_t last_offset, last_size; /* of the last block that was stored */
+    bool has_checkpoint[PART_GROUP_TARGETS_MAX];
+    struct part_checkpoint checkpoints[PART_GROUP_TARGETS_MAX];
 };
 
 void part_run_begin(struct part_run_writer *w);
 /* Ends the block that was appended to w->blocks since the last call; folds it into the one before
- * when the bytes are equal. */
-void part_run_end_block(struct part_run_writer *w);
+ * when the bytes are equal. `checkpoint` may be NULL. */
+void part_run_end_block(struct part_run_writer *w, const struct part_checkpoint *checkpoint);
 /* The run of `column`, onto `out`. */
 void part_run_finish(struct part_run_writer *w, uint32_t column,
     const struct part_references *references, struct strbuf *out);
@@ -49,9 +63,15 @@ struct part_run {
     struct part_references references;
     const char *blocks;
     uint32_t offsets[PART_GROUP_TARGETS_MAX], sizes[PART_GROUP_TARGETS_MAX];
+    uint32_t table_count;
+    const uint8_t *checkpoints; /* their bits; NULL: there are none */
 };
 
 int part_run_parse(struct str run, uint32_t column, uint32_t table_count, struct part_run *run_out);
+
+/* The checkpoint of a table; false when it has none. */
+bool part_run_checkpoint(
+    const struct part_run *run, uint32_t table, struct part_checkpoint *checkpoint_out);
 
 /* Run `index` of a value page. */
 int part_page_run(struct str page, uint32_t index, uint32_t *run_count_out, struct str *run_out);

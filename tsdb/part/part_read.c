@@ -285,50 +285,103 @@ int part_read(struct part *p, uint32_t group, uint32_t table, uint32_t column, i
     return 0;
 }
 
+/* The extent of a table: from the times page where it says so, else from the decoded times. */
+static int find_extent(struct part_memory *m, struct group_memory *g, uint32_t table,
+    uint32_t *rows_out, int64_t *first_out, int64_t *last_out)
+{
+    uint32_t stream = g->times.stream_of[table];
+    *rows_out = g->times.rows[stream];
+    if (g->times.has_extents) {
+        *first_out = g->times.first[stream];
+        *last_out = g->times.last[stream];
+        return 0;
+    }
+    const int64_t *rows;
+    int status = part_memory_rows(m, g, table, &rows, rows_out);
+    if (status == 0) {
+        *first_out = rows[0];
+        *last_out = rows[*rows_out - 1];
+    }
+    return status;
+}
+
+/* What is known of a column with neither gaps nor stale markers: 1, 0 when nothing is. */
+static int summarize(struct place at, struct run_summary *summary)
+{
+    const struct part_run *run;
+    struct part_checkpoint checkpoint;
+    struct column_summary known;
+    int status = part_memory_run(at.group, at.column, &run);
+    if (status != 0) {
+        return status;
+    }
+    if (part_run_checkpoint(run, at.table, &checkpoint)) {
+        summary->first = checkpoint.first;
+        summary->last = checkpoint.last;
+        summary->increase = checkpoint.increase;
+        summary->increase_only = true;
+        return 1;
+    }
+    status = column_block_summary(
+        run->blocks + run->offsets[at.table], run->sizes[at.table], at.rows, &known);
+    if (status != 0 || (known.known & COLUMN_KNOWS_AGGREGATES) == 0 || known.count != at.rows) {
+        return status;
+    }
+    summary->sum = known.sum;
+    summary->min = known.min;
+    summary->max = known.max;
+    summary->first = known.first;
+    summary->last = known.last;
+    summary->increase = known.increase;
+    return 1;
+}
+
 int part_read_summary(struct part *p, uint32_t group, uint32_t table, uint32_t column,
     int64_t min_t, int64_t max_t, struct part_buffer *b, struct run_summary *summary_out,
     struct err *e)
 {
     struct buffer_state *s = NULL;
-    struct place at;
-    const int64_t *rows = NULL;
-    struct part_references references;
-    struct str block;
-    const struct part_group *g = &p->groups[group];
-    if (p->schemas[g->schema].columns[column].kind != COLUMN_FLOAT) {
+    struct place at = {.table = table, .column = column};
+    struct run_summary summary = {.count = 0};
+    if (p->schemas[p->groups[group].schema].columns[column].kind != COLUMN_FLOAT) {
         return 0;
     }
-    int status = begin_read(b, p, group, table, &s, &at, &rows);
-    if (status == 0 && (rows[0] < min_t || rows[at.rows - 1] > max_t)) {
+    int status = prepare(b, &s);
+    if (status == 0) {
+        status = part_memory_group(&s->memory, p, group, &at.group);
+    }
+    if (status == 0) {
+        status =
+            find_extent(&s->memory, at.group, table, &at.rows, &summary.first_t, &summary.last_t);
+    }
+    if (status == 0 && (summary.first_t < min_t || summary.last_t > max_t)) {
         return 0;
     }
-    at.column = column;
-    if (status == 0) {
-        status = find_block(at, &references, &block);
-    }
-    struct column_summary known;
-    if (status == 0) {
-        status = column_block_summary(block.ptr, block.len, at.rows, &known);
-    }
-    if (status != 0) {
+    summary.count = at.rows;
+    status = status == 0 ? summarize(at, &summary) : status;
+    if (status < 0) {
         return name_error(p, status, group, table, column, e);
     }
-    /* First and last time are those of the rows only when no row is absent or stale. */
-    if ((known.known & COLUMN_KNOWS_AGGREGATES) == 0 || known.count != at.rows) {
-        return 0;
+    if (status > 0) {
+        *summary_out = summary;
     }
-    *summary_out = (struct run_summary){
-        .count = known.count,
-        .sum = known.sum,
-        .min = known.min,
-        .max = known.max,
-        .first = known.first,
-        .last = known.last,
-        .first_t = rows[0],
-        .last_t = rows[at.rows - 1],
-        .increase = known.increase,
-    };
-    return 1;
+    return status;
+}
+
+int part_read_extent(struct part *p, uint32_t group, uint32_t table, struct part_buffer *b,
+    int64_t *first_out, int64_t *last_out, struct err *e)
+{
+    struct buffer_state *s = NULL;
+    struct group_memory *g;
+    uint32_t rows;
+    int status = prepare(b, &s);
+    if (status == 0) {
+        status = part_memory_group(&s->memory, p, group, &g);
+    }
+    if (status == 0) {
+        status = find_extent(&s->memory, g, table, &rows, first_out, last_out);
+    }
+    return status == 0 ? 0 : name_error(p, status, group, table, 0, e);
 }
 
 int part_read_times(struct part *p, uint32_t group, uint32_t table, struct part_buffer *b,

@@ -159,7 +159,10 @@ static int put_block(struct writer *w, const struct part_piece *piece, uint32_t 
             piece->rows, reference, hint, &w->run.blocks);
     }
     if (status == 0) {
-        part_run_end_block(&w->run);
+        struct part_checkpoint checkpoint;
+        bool has = kind == COLUMN_FLOAT && part_checkpoint_make(cells->values + piece->first_row,
+                                               presence, piece->rows, &checkpoint);
+        part_run_end_block(&w->run, has ? &checkpoint : NULL);
         status = strbuf_error(&w->run.blocks);
     }
     return status;

@@ -1,5 +1,6 @@
 /* Parts against a plain model: what is written is what is read, on a disk that fails, loses power
  * and rots. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include "base/mem.h"
 #include "model/sample.h"
 #include "part/part.h"
+#include "part/part_format.h"
 #include "row/column_block.h"
 #include "support/sim_vfs.h"
 #include "support/support.h"
@@ -411,6 +413,46 @@ static void test_summary_of_constants(void **state)
     model_free(m);
 }
 
+/* What a summary tells of long blocks is what a walk over the decoded samples tells. */
+static void test_summary_of_long_blocks(void **state)
+{
+    struct model *m = model_new(3, PART_CHECKPOINT_ROWS_MIN + 100, test_seed());
+    struct sim_vfs *disk = sim_vfs_new(1);
+    struct part_info info;
+    struct part *p = write_and_open(m, disk, NULL, &info);
+    struct part_buffer buffer;
+    part_buffer_init(&buffer);
+    size_t changing = 0;
+    for (uint32_t g = 0; g < info.group_count; g++) {
+        const struct part_group *group = &part_groups(p)[g];
+        uint32_t columns = part_schema(p, group->schema).column_count;
+        for (uint32_t i = 0; i < columns * group->target_count; i++) {
+            uint32_t c = i % columns, t = i / columns;
+            struct run_summary s;
+            size_t count = 0;
+            if (part_read_summary(p, g, t, c, INT64_MIN, INT64_MAX, &buffer, &s, NULL) == 0) {
+                continue;
+            }
+            assert_int_equal(part_read(p, g, t, c, INT64_MIN, INT64_MAX, &buffer, &count, NULL), 0);
+            long double increase = 0;
+            for (size_t k = 1; k < count; k++) {
+                double before = buffer.values[k - 1], now = buffer.values[k];
+                increase += now < before ? now : (long double)now - before;
+            }
+            assert_int_equal(count, s.count);
+            assert_true(buffer.times[0] == s.first_t && buffer.times[count - 1] == s.last_t);
+            assert_true(buffer.values[0] == s.first && buffer.values[count - 1] == s.last);
+            assert_true(fabs((double)increase - s.increase) <= 1e-9 * fabs(s.increase));
+            changing += s.increase_only;
+        }
+    }
+    assert_true(changing > 0);
+    part_buffer_release(&buffer);
+    part_unref(p);
+    sim_vfs_free(disk);
+    model_free(m);
+}
+
 /* Under the final name there is a whole part or none, whichever call fails and when power goes. */
 static void test_each_failing_call(void **state)
 {
@@ -564,6 +606,7 @@ int main(void)
         cmocka_unit_test(test_round_trips),
         cmocka_unit_test(test_same_source_same_bytes),
         cmocka_unit_test(test_summary_of_constants),
+        cmocka_unit_test(test_summary_of_long_blocks),
         cmocka_unit_test(test_each_failing_call),
         cmocka_unit_test(test_failing_allocations),
         cmocka_unit_test(test_every_flipped_bit_is_found),

@@ -296,6 +296,22 @@ static void test_run_heads(void **state)
         {"itself", STR("\x41\x01\x01x"), 5, ERR_CORRUPT, 0, 0, 0},
         {"three", STR("\xc1\x02\x02\x02\x01x"), 5, ERR_CORRUPT, 0, 0, 0},
         {"cut off", STR("\x81\x02"), 5, ERR_CORRUPT, 0, 0, 0},
+        {"a checkpoint",
+            STR("\x21\x01\x01"
+                "\x00"
+                "\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\0\x40"
+                "x"),
+            0, 0, 0, 0, 0},
+        {"a checkpoint with its increase",
+            STR("\x21\x01\x01\x01"
+                "\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\0\x40\0\0\0\0\0\0\x08\x40"
+                "x"),
+            0, 0, 0, 0, 0},
+        {"half a checkpoint",
+            STR("\x21\x01\x01\x01"
+                "\0\0\0\0\0\0\xf0\x3f\0\0\0\0\0\0\0\x40x"),
+            0, ERR_CORRUPT, 0, 0, 0},
+        {"no bits of checkpoints", STR("\x21\x01\x01"), 0, ERR_CORRUPT, 0, 0, 0},
         {"a distance beyond 32 bits", STR("\x41\x80\x80\x80\x80\x80\x01\x01x"), 5, ERR_CORRUPT, 0,
             0, 0},
     };
