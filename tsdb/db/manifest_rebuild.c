@@ -53,7 +53,9 @@ static bool are_neighbours(const struct manifest_part *a, const struct manifest_
 
 size_t part_claims_settle(struct part_claim *claims, size_t count)
 {
-    qsort(claims, count, sizeof(*claims), compare_claims);
+    if (count > 1) {
+        qsort(claims, count, sizeof(*claims), compare_claims);
+    }
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
         bool merged = false;
