@@ -124,8 +124,10 @@ static int find_column(struct replay *r, const struct replay_target *t,
     int status = find_resplit(r, t->target, shape->shape, ref);
     if (status == 0 && kind != COLUMN_FLOAT) {
         uint32_t target = 0, own_shape = 0;
-        head_describe(r->db->head, *ref, &target, &own_shape);
-        status = head_column(r->db->head, target, own_shape, kind, ref);
+        /* Nothing is let go while the log is read. */
+        status = head_describe(r->db->head, *ref, &target, &own_shape)
+                     ? head_column(r->db->head, target, own_shape, kind, ref)
+                     : ERR_INTERNAL;
     }
     return status;
 }

@@ -47,31 +47,57 @@ static void undo_commit(struct head *h, struct commit *c)
     }
 }
 
+static int place_run(struct group *g, struct commit *c, struct commit_run *run)
+{
+    struct table *t = head_table(g->h, run->table);
+    run->kept = run->count;
+    if (run->count == 0) {
+        return 0; // its first sample found no memory
+    }
+    if (t == NULL) {
+        return ERR_BUSY;
+    }
+    int status = table_place(t, g->lsn, g->horizon, run->t_ms, c->columns + run->first,
+        c->values + run->first, &run->kept, &run->undo);
+    run->placed = status == 0;
+    c->repeated += run->count - run->kept;
+    return status;
+}
+
+static int place_histogram(struct group *g, struct commit_histogram *cell)
+{
+    struct table *t = head_table(g->h, cell->table);
+    if (t == NULL) {
+        return ERR_BUSY;
+    }
+    int status = table_place_histogram(
+        t, g->lsn, g->horizon, cell->t_ms, cell->column, cell->bytes, &cell->undo);
+    cell->placed = status == 0;
+    return status;
+}
+
 static int place_commit(struct group *g, struct commit *c)
 {
     int status = 0;
     for (size_t i = 0; status == 0 && i < c->run_count; i++) {
-        struct commit_run *run = &c->runs[i];
-        run->kept = run->count;
-        if (run->count == 0) {
-            continue; // its first sample found no memory
-        }
-        status = table_place(head_table(g->h, run->table), g->lsn, g->horizon, run->t_ms,
-            c->columns + run->first, c->values + run->first, &run->kept, &run->undo);
-        run->placed = status == 0;
-        c->repeated += run->count - run->kept;
+        status = place_run(g, c, &c->runs[i]);
     }
     for (size_t i = 0; status == 0 && i < c->histogram_count; i++) {
-        struct commit_histogram *cell = &c->histograms[i];
-        status = table_place_histogram(head_table(g->h, cell->table), g->lsn, g->horizon,
-            cell->t_ms, cell->column, cell->bytes, &cell->undo);
-        cell->placed = status == 0;
+        status = place_histogram(g, &c->histograms[i]);
     }
-    if (status != 0) {
-        undo_commit(g->h, c);
-        return err_set(c->e, status, -1, "the commit does not fit in memory: %s", err_text(status));
+    for (size_t i = 0; status == 0 && i < c->exemplar_count; i++) {
+        status = head_table(g->h, c->exemplars[i].ref.target) != NULL ? 0 : ERR_BUSY;
     }
-    return 0;
+    if (status == 0) {
+        return 0;
+    }
+    undo_commit(g->h, c);
+    return status == ERR_BUSY
+               ? err_set(c->e, status, -1,
+                     "a series that was silent for long was let go while the transaction was open: "
+                     "send it again")
+               : err_set(
+                     c->e, status, -1, "the commit does not fit in memory: %s", err_text(status));
 }
 
 /* ---- Logging ---- */

@@ -18,7 +18,7 @@ static int collect_tables(struct head *h, uint32_t slice, struct freeze *f)
     size_t cap = 0;
     for (uint32_t i = 0; i < table_count; i++) {
         struct table *t = head_table(h, i);
-        if (t->active.cell_count == 0 || !in_slice(h, t, slice)) {
+        if (t == NULL || t->active.cell_count == 0 || !in_slice(h, t, slice)) {
             continue;
         }
         int status = mem_array_grow(

@@ -70,7 +70,7 @@ int head_new(const struct head_options *options, struct head **head_out)
     lock_init(&h->view_lock, LOCK_RANK_LEAF);
     change_log_init(&h->changes);
     lock_condition_init(&h->commit_done);
-    stable_array_init(&h->tables, sizeof(struct table *));
+    stable_array_init(&h->tables, sizeof(struct table * _Atomic));
     stable_array_init(&h->targets, sizeof(struct target_tables));
     *head_out = h;
     return 0;
@@ -86,6 +86,7 @@ void head_free(struct head *h)
     for (uint32_t i = 0; i < count; i++) {
         table_free(head_table(h, i));
     }
+    head_free_leaving(h, UINT64_MAX);
     stable_array_release(&h->tables);
     stable_array_release(&h->targets);
     series_map_release(&h->spread);
@@ -109,30 +110,6 @@ struct key_cache *head_cache(struct head *h)
     struct key_cache *cache = key_cache_ref(h->cache);
     lock_give(&h->cache_lock);
     return cache;
-}
-
-/* Renewing happens on one thread, so the pointer may be read without the lock here. */
-static void renew_cache(struct head *h)
-{
-    struct key_cache *fresh = key_cache_renew(h->cache);
-    if (fresh == NULL) {
-        return;
-    }
-    lock_take(&h->cache_lock);
-    struct key_cache *old = h->cache;
-    h->cache = fresh;
-    lock_give(&h->cache_lock);
-    key_cache_unref(old);
-}
-
-void head_tidy(struct head *h)
-{
-    renew_cache(h);
-    uint32_t count = atomic_load_explicit(&h->table_count, memory_order_acquire);
-    for (uint32_t i = 0; i < count; i++) {
-        table_share_schema(head_table(h, i), &h->schemas);
-    }
-    schema_pool_sweep(&h->schemas);
 }
 
 void head_start(struct head *h, struct wal *wal, uint64_t lsn)
@@ -192,8 +169,7 @@ static int add_table(struct head *h, uint32_t target, struct table **table_out)
     if (status != 0) {
         return status;
     }
-    struct table **slot = stable_array_at(&h->tables, id);
-    *slot = t;
+    head_set_table(h, id, t);
     atomic_store_explicit(&h->table_count, id + 1, memory_order_release);
     struct target_tables *tables = stable_array_at(&h->targets, target);
     if (tables->count > 0) {
@@ -317,13 +293,18 @@ bool head_find_column(struct head *h, uint32_t target, uint32_t shape, enum colu
 
 /* ---- Describing ---- */
 
-void head_describe(struct head *h, struct series_ref ref, uint32_t *target_out, uint32_t *shape_out)
+bool head_describe(struct head *h, struct series_ref ref, uint32_t *target_out, uint32_t *shape_out)
 {
+    lock_take(&h->registry_lock);
     struct table *t = head_table(h, ref.target);
-    lock_take(&t->lock);
-    *shape_out = t->columns[ref.column].shape;
-    lock_give(&t->lock);
-    *target_out = t->target;
+    if (t != NULL) {
+        lock_take(&t->lock);
+        *shape_out = t->columns[ref.column].shape;
+        lock_give(&t->lock);
+        *target_out = t->target;
+    }
+    lock_give(&h->registry_lock);
+    return t != NULL;
 }
 
 /* ---- Replay ---- */
@@ -354,8 +335,9 @@ uint64_t head_visible_lsn(struct head *h)
 void head_view_open(struct head *h, uint64_t version, struct head_view *view_out)
 {
     lock_take(&h->view_lock);
-    *view_out = (struct head_view){
-        .point = {.lsn = head_visible_lsn(h), .version = version}, .previous = h->views_last};
+    *view_out = (struct head_view){.point = {.lsn = head_visible_lsn(h), .version = version},
+        .number = h->views_opened++,
+        .previous = h->views_last};
     if (h->views_last != NULL) {
         h->views_last->next = view_out;
     } else {
@@ -400,31 +382,48 @@ uint64_t head_oldest_version(struct head *h)
 
 /* ---- Statistics ---- */
 
+static void count_state(const struct table_state *s, struct head_statistics *out)
+{
+    out->cell_memory += s->memory;
+    out->min_t = s->min_t < out->min_t ? s->min_t : out->min_t;
+    out->max_t = s->max_t > out->max_t ? s->max_t : out->max_t;
+}
+
+static void count_table(struct table *t, struct head_statistics *out)
+{
+    lock_take(&t->lock);
+    out->tables++;
+    out->columns += t->column_count;
+    out->rows += t->active.row_count;
+    out->cells += t->active.cell_count;
+    out->memory += sizeof(*t) + t->hint_count;
+    if (t->schema == NULL) {
+        out->memory +=
+            t->column_cap * sizeof(struct column) + ((size_t)t->slot_mask + 1) * sizeof(uint16_t);
+    }
+    count_state(&t->active, out);
+    for (const struct frozen_state *f = t->frozen; f != NULL; f = f->older) {
+        count_state(&f->state, out);
+    }
+    lock_give(&t->lock);
+}
+
+/* Tables that are counted before the registry is given back for a moment. */
+enum { TABLES_AT_ONCE = 256 };
+
 void head_statistics(struct head *h, struct head_statistics *out)
 {
     uint32_t count = atomic_load_explicit(&h->table_count, memory_order_acquire);
-    *out = (struct head_statistics){.tables = count, .min_t = INT64_MAX, .max_t = INT64_MIN};
-    for (uint32_t i = 0; i < count; i++) {
-        struct table *t = head_table(h, i);
-        lock_take(&t->lock);
-        const struct table_state *s = &t->active;
-        out->columns += t->column_count;
-        out->rows += s->row_count;
-        out->cells += s->cell_count;
-        out->cell_memory += s->memory;
-        out->memory += sizeof(*t) + t->hint_count;
-        if (t->schema == NULL) {
-            out->memory += t->column_cap * sizeof(struct column) +
-                           ((size_t)t->slot_mask + 1) * sizeof(uint16_t);
+    *out = (struct head_statistics){.min_t = INT64_MAX, .max_t = INT64_MIN};
+    for (uint32_t first = 0; first < count; first += TABLES_AT_ONCE) {
+        lock_take(&h->registry_lock);
+        for (uint32_t i = first; i < count && i - first < TABLES_AT_ONCE; i++) {
+            struct table *t = head_table(h, i);
+            if (t != NULL) {
+                count_table(t, out);
+            }
         }
-        out->min_t = s->min_t < out->min_t ? s->min_t : out->min_t;
-        out->max_t = s->max_t > out->max_t ? s->max_t : out->max_t;
-        for (const struct frozen_state *f = t->frozen; f != NULL; f = f->older) {
-            out->cell_memory += f->state.memory;
-            out->min_t = f->state.min_t < out->min_t ? f->state.min_t : out->min_t;
-            out->max_t = f->state.max_t > out->max_t ? f->state.max_t : out->max_t;
-        }
-        lock_give(&t->lock);
+        lock_give(&h->registry_lock);
     }
     struct key_cache *cache = head_cache(h);
     out->memory += out->cell_memory + key_cache_memory(cache);

@@ -70,8 +70,9 @@ int head_series(struct head *h, const struct label *labels, size_t count,
     struct series_ref *ref_out, struct err *e);
 /* Does this label belong to targets? */
 bool head_is_identity(const struct head *h, struct str name);
-/* The target of a table, and the shape of one of its columns: ids of the index. */
-void head_describe(
+/* The target of a table, and the shape of one of its columns: ids of the index. False when the table
+ * was let go. */
+bool head_describe(
     struct head *h, struct series_ref ref, uint32_t *target_out, uint32_t *shape_out);
 /* Arrays may be changed; columns strictly ascend. */
 int head_replay_row(struct head *h, uint64_t lsn, uint32_t table, int64_t t_ms, uint32_t *columns,
@@ -86,6 +87,7 @@ uint32_t head_slice(const struct labels *target_labels);
 /* A point of view that stays. Registered until closed: what it sees is kept for it. */
 struct head_view {
     struct read_point point;
+    uint64_t number; /* how many were opened before it */
     struct head_view *previous, *next;
 };
 
@@ -127,7 +129,9 @@ int head_freeze(struct head *h, uint32_t slice, struct freeze **freeze_out, uint
 void freeze_publish(struct freeze *f, uint64_t version);
 /* Frees the states; nobody may need them any more. */
 void head_freeze_drop(struct head *h, struct freeze *f);
-/* Lets go of what served senders and targets that are gone. Now and then. */
+/* Lets go of what served senders and targets that are gone. Now and then: what had no samples for
+ * HEAD_IDLE_ROUNDS calls is gone. */
+#define HEAD_IDLE_ROUNDS 3
 void head_tidy(struct head *h);
 /* Commits are ERR_NO_SPACE until told otherwise. From any thread. */
 void head_refuse_writes(struct head *h, bool refuse);

@@ -36,7 +36,8 @@ struct head_appender {
     struct head *h;
     int64_t min_t, max_t; /* accepted times */
     struct key_cache *cache;
-    uint32_t cursor; /* of the cache */
+    uint32_t cursor;      /* of the cache */
+    uint32_t known_table; /* + 1: that was there when it was last looked at */
     struct pending *samples;
     size_t sample_count, sample_cap;
     struct commit_run *runs;
@@ -78,7 +79,16 @@ static void appender_release(struct head_appender *self)
 static int op_lookup(struct appender *a, struct hash128 key, struct series_ref *ref_out)
 {
     struct head_appender *self = self_of(a);
-    return key_cache_find(self->cache, key, &self->cursor, ref_out);
+    if (key_cache_find(self->cache, key, &self->cursor, ref_out) == 0) {
+        return 0;
+    }
+    if (ref_out->target + 1 != self->known_table) {
+        if (head_table(self->h, ref_out->target) == NULL) {
+            return 0; // it was let go: the series gets a new one
+        }
+        self->known_table = ref_out->target + 1;
+    }
+    return 1;
 }
 
 static int op_series(struct appender *a, const struct label *labels, size_t count,
@@ -169,7 +179,9 @@ static int op_append(struct appender *a, struct series_ref ref, int64_t t_ms, do
 static int histogram_column(struct head *h, struct series_ref ref, struct series_ref *out)
 {
     uint32_t target = 0, shape = 0;
-    head_describe(h, ref, &target, &shape);
+    if (!head_describe(h, ref, &target, &shape)) {
+        return ERR_BUSY;
+    }
     return head_column(h, target, shape, COLUMN_HISTOGRAM, out);
 }
 

@@ -34,7 +34,8 @@ struct head {
 
     /* Rank INDEX: making tables, and which target has which. */
     struct lock registry_lock;
-    struct stable_array tables; /* struct table *, read without the lock below `table_count` */
+    /* struct table *_Atomic, read without the lock below `table_count`; NULL once it was let go. */
+    struct stable_array tables;
     _Atomic uint32_t table_count;
     struct stable_array targets; /* struct target_tables, by target id */
     uint32_t target_count;       /* elements that exist */
@@ -53,6 +54,9 @@ struct head {
     /* Rank LEAF: open views, oldest first. */
     struct lock view_lock;
     struct head_view *views_first, *views_last;
+    uint64_t views_opened;
+
+    struct table *leaving; /* let go, but older views may look at them; the maintenance thread's */
 
     _Atomic bool refuses_writes; /* the disk is full */
     struct change_log changes;
@@ -60,12 +64,22 @@ struct head {
     _Atomic uint64_t samples_appended, samples_repeated, samples_refused;
 };
 
+/* NULL when it was let go. What keeps a table from being freed is an open view, the registry lock, or
+ * being the leader of a commit. */
 static inline struct table *head_table(struct head *h, uint32_t id)
 {
-    struct table **slot = stable_array_at(&h->tables, id);
-    return *slot;
+    struct table *_Atomic *slot = stable_array_at(&h->tables, id);
+    return atomic_load_explicit(slot, memory_order_acquire);
 }
 
+static inline void head_set_table(struct head *h, uint32_t id, struct table *t)
+{
+    struct table *_Atomic *slot = stable_array_at(&h->tables, id);
+    atomic_store_explicit(slot, t, memory_order_release);
+}
+
+/* Frees the tables that no view from `oldest_view` on can look at. */
+void head_free_leaving(struct head *h, uint64_t oldest_view);
 /* The cache of the moment, referenced. */
 struct key_cache *head_cache(struct head *h);
 /* The column, when it is there. */

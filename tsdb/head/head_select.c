@@ -114,32 +114,27 @@ static int select_by_table(const struct selecting *s)
     int status = 0;
     for (uint32_t i = 0; status == 0 && i < count; i++) {
         struct table *t = head_table(s->h, i);
-        if (id_set_has(s->asked->rectangle->targets, t->target)) {
+        if (t != NULL && id_set_has(s->asked->rectangle->targets, t->target)) {
             status = select_table(s, t);
         }
     }
     return status;
 }
 
-/* The first table of a target, + 1; 0 = it has none. */
-static uint32_t first_table(struct head *h, uint32_t target)
+/* The table after `t` of a target, or the first one; NULL at the end. */
+static struct table *next_table(struct head *h, uint32_t target, const struct table *t)
 {
-    uint32_t first = 0;
+    uint32_t next = 0;
     lock_take(&h->registry_lock);
-    if (target < h->target_count) {
+    if (t != NULL) {
+        next = t->next_of_target;
+    } else if (target < h->target_count) {
         const struct target_tables *tables = stable_array_at(&h->targets, target);
-        first = tables->first;
+        next = tables->first;
     }
+    struct table *found = next != 0 ? head_table(h, next - 1) : NULL;
     lock_give(&h->registry_lock);
-    return first;
-}
-
-static uint32_t next_table(struct head *h, const struct table *t)
-{
-    lock_take(&h->registry_lock);
-    uint32_t next = t->next_of_target;
-    lock_give(&h->registry_lock);
-    return next;
+    return found;
 }
 
 /* Few targets: look at the tables of each. */
@@ -147,11 +142,9 @@ static int select_by_target(const struct selecting *s, const uint32_t *targets, 
 {
     int status = 0;
     for (size_t i = 0; status == 0 && i < count; i++) {
-        uint32_t id = first_table(s->h, targets[i]);
-        while (status == 0 && id != 0) {
-            struct table *t = head_table(s->h, id - 1);
+        struct table *t = NULL;
+        while (status == 0 && (t = next_table(s->h, targets[i], t)) != NULL) {
             status = select_table(s, t);
-            id = next_table(s->h, t);
         }
     }
     return status;

@@ -64,6 +64,17 @@ static struct key_cache_entry *entry_at(const struct key_cache *c, uint32_t posi
     return stable_array_at(&c->entries, position);
 }
 
+static uint64_t pack_ref(struct series_ref ref)
+{
+    return (uint64_t)ref.target << 32 | ref.column;
+}
+
+static struct series_ref ref_of(const struct key_cache_entry *entry)
+{
+    uint64_t ref = atomic_load_explicit(&entry->ref, memory_order_relaxed);
+    return (struct series_ref){(uint32_t)(ref >> 32), (uint32_t)ref};
+}
+
 /* The position of a key, or KEY_CACHE_START. */
 static uint32_t find_slot(
     const struct key_cache *c, const struct key_cache_table *table, struct hash128 key)
@@ -96,7 +107,7 @@ int key_cache_find(
         uint32_t next = atomic_load_explicit(&entry_at(c, before)->next, memory_order_acquire);
         if (next != KEY_CACHE_START && hash128_eq(entry_at(c, next)->key, key)) {
             note_use(c, entry_at(c, next));
-            *ref_out = entry_at(c, next)->ref;
+            *ref_out = ref_of(entry_at(c, next));
             *cursor_inout = next;
             return 1;
         }
@@ -109,7 +120,7 @@ int key_cache_find(
         atomic_store_explicit(&entry_at(c, before)->next, found, memory_order_release);
     }
     note_use(c, entry_at(c, found));
-    *ref_out = entry_at(c, found)->ref;
+    *ref_out = ref_of(entry_at(c, found));
     *cursor_inout = found;
     return 1;
 }
@@ -142,6 +153,22 @@ static struct key_cache_table *reserve_slot(struct key_cache *c)
     return grown;
 }
 
+/* Under the lock, with room for it. */
+static void add_entry(struct key_cache *c, struct key_cache_table *table, struct hash128 key,
+    struct series_ref ref, uint32_t *cursor_inout)
+{
+    struct key_cache_entry *entry = entry_at(c, c->count);
+    entry->key = key;
+    atomic_init(&entry->ref, pack_ref(ref));
+    atomic_init(&entry->next, KEY_CACHE_START);
+    atomic_init(&entry->seen, atomic_load_explicit(&c->round, memory_order_relaxed));
+    put_slot(table, key, c->count);
+    if (*cursor_inout != KEY_CACHE_START) {
+        atomic_store_explicit(&entry_at(c, *cursor_inout)->next, c->count, memory_order_release);
+    }
+    *cursor_inout = c->count++;
+}
+
 void key_cache_add(
     struct key_cache *c, struct hash128 key, struct series_ref ref, uint32_t *cursor_inout)
 {
@@ -149,18 +176,12 @@ void key_cache_add(
     struct key_cache_table *table = reserve_slot(c);
     bool room = table != NULL && c->count < KEY_CACHE_ENTRIES_MAX &&
                 stable_array_reserve(&c->entries, c->count) == 0;
-    if (room && find_slot(c, table, key) == KEY_CACHE_START) {
-        struct key_cache_entry *entry = entry_at(c, c->count);
-        entry->key = key;
-        entry->ref = ref;
-        atomic_init(&entry->next, KEY_CACHE_START);
-        atomic_init(&entry->seen, atomic_load_explicit(&c->round, memory_order_relaxed));
-        put_slot(table, key, c->count);
-        if (*cursor_inout != KEY_CACHE_START) {
-            atomic_store_explicit(
-                &entry_at(c, *cursor_inout)->next, c->count, memory_order_release);
-        }
-        *cursor_inout = c->count++;
+    uint32_t known = table != NULL ? find_slot(c, table, key) : KEY_CACHE_START;
+    if (known != KEY_CACHE_START) {
+        atomic_store_explicit(&entry_at(c, known)->ref, pack_ref(ref), memory_order_relaxed);
+        *cursor_inout = known;
+    } else if (room) {
+        add_entry(c, table, key, ref, cursor_inout);
     }
     lock_give(&c->lock);
 }
@@ -191,7 +212,7 @@ struct key_cache *key_cache_renew(struct key_cache *c)
     for (uint32_t i = 0; fresh != NULL && i < count; i++) {
         const struct key_cache_entry *entry = entry_at(c, i);
         if (round - atomic_load_explicit(&entry->seen, memory_order_relaxed) + 1 <= 2) {
-            key_cache_add(fresh, entry->key, entry->ref, &cursor);
+            key_cache_add(fresh, entry->key, ref_of(entry), &cursor);
         }
     }
     return fresh;

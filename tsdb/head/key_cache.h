@@ -4,8 +4,8 @@
  * of arrival, and each remembers which entry followed it last time: a sender in step costs one compare
  * of 16 bytes that are next in memory, no hash table. The table behind it is for everything else.
  *
- * Lookups take no lock: entries never move or change but for the hints; a grown table is published by
- * its pointer, and the old one stays until the end (all of them together are no larger than the newest).
+ * Lookups take no lock: entries never move, and but for the hints only the series of a key changes, in
+ * one store, when its table was let go and made anew; a grown table is published by its pointer, and the old one stays until the end (all of them together are no larger than the newest).
  *
  * Senders come and go, and so do their keys. A cache is not weeded but replaced: key_cache_renew makes
  * one of the entries that were used lately. Whoever works with the old one holds a reference.
@@ -28,7 +28,7 @@
 
 struct key_cache_entry {
     struct hash128 key;
-    struct series_ref ref;
+    _Atomic uint64_t ref;  /* table << 32 | column */
     _Atomic uint32_t next; /* position of the entry that followed this one */
     _Atomic uint32_t seen; /* round in which it was used last */
 };
@@ -60,7 +60,7 @@ struct key_cache *key_cache_renew(struct key_cache *c);
 /* *cursor_inout is where the last lookup of this sender ended; 1 and the series, or 0. */
 int key_cache_find(
     struct key_cache *c, struct hash128 key, uint32_t *cursor_inout, struct series_ref *ref_out);
-/* Adds a key, unless it is there. A cache that is full or out of memory stays as it is: the key will
+/* Adds a key, or gives one that is there another series. A cache that is full or out of memory stays as it is: the key will
  * be found through its labels. */
 void key_cache_add(
     struct key_cache *c, struct hash128 key, struct series_ref ref, uint32_t *cursor_inout);

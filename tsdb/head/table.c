@@ -153,6 +153,14 @@ void table_share_schema(struct table *t, struct schema_pool *pool)
     lock_give(&t->lock);
 }
 
+bool table_is_empty(struct table *t)
+{
+    lock_take(&t->lock);
+    bool empty = t->active.cell_count == 0 && t->frozen == NULL;
+    lock_give(&t->lock);
+    return empty;
+}
+
 int table_add_column(
     struct table *t, uint32_t shape, enum column_kind kind, uint32_t limit, uint32_t *column_out)
 {

@@ -75,6 +75,11 @@ struct table {
     int64_t closed_max_t; /* no new row up to here: such cells are late. INT64_MIN = none */
     struct table_state active;
     struct frozen_state *frozen; /* newest first */
+
+    /* The maintenance thread's (head_tidy.c). */
+    uint32_t idle_rounds; /* in which it had no cells */
+    struct table *next_leaving;
+    uint64_t left_at; /* views opened before it was let go */
 };
 
 int table_new(uint32_t id, uint32_t target, struct table **table_out);
@@ -86,6 +91,8 @@ uint32_t table_find_column(const struct table *t, uint32_t shape, enum column_ki
 int table_add_column(
     struct table *t, uint32_t shape, enum column_kind kind, uint32_t limit, uint32_t *column_out);
 
+/* Has it any cells, active or frozen? Takes the lock. */
+bool table_is_empty(struct table *t);
 /* Shares the column list with tables of equal columns. The maintenance thread only. */
 void table_share_schema(struct table *t, struct schema_pool *pool);
 

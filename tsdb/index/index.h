@@ -93,8 +93,9 @@ void index_strings_release(struct index_strings *s);
  * series in the head's tables now is told to it here, and counted at the ids: a value is *active* while
  * an id that has it has series. */
 
-/* A series was made; each once. */
+/* A series was made, or let go; each once. */
 void index_count_series(struct index *ix, uint32_t target, uint32_t shape);
+void index_uncount_series(struct index *ix, uint32_t target, uint32_t shape);
 uint64_t index_series_count(struct index *ix);
 uint32_t index_series_of(struct index *ix, enum index_side side, uint32_t id);
 uint32_t index_series_of_metric(struct index *ix, struct str metric);

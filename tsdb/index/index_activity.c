@@ -19,41 +19,65 @@ static struct index_value *find_value(struct index *ix, struct side *side, struc
     return name != NULL ? index_value_find(ix, name, pair.value) : NULL;
 }
 
-/* The first series of an id. A label set that was added while memory was short may miss postings. */
-static void activate(struct index *ix, struct side *side, const struct labels *labels)
+static void change_active(struct index_name *name, struct index_value *value, bool more)
+{
+    if (more) {
+        name->active_values += value->active++ == 0;
+    } else {
+        assert(value->active > 0);
+        name->active_values -= --value->active == 0;
+    }
+}
+
+/* The first series of an id, or the end of its last. A label set that was added while memory was short
+ * may miss postings. */
+static void change_values(
+    struct index *ix, struct side *side, const struct labels *labels, bool more)
 {
     for (size_t i = 0; i < labels_count(labels); i++) {
         struct label pair = labels_at(labels, i);
         struct index_name *name = index_name_find(ix, side, pair.name);
         struct index_value *value = name != NULL ? index_value_find(ix, name, pair.value) : NULL;
-        if (value != NULL && value->active++ == 0) {
-            name->active_values++;
+        if (value != NULL) {
+            change_active(name, value, more);
         }
     }
 }
 
-static void count_at(struct index *ix, struct side *side, uint32_t id)
+static void count_at(struct index *ix, struct side *side, uint32_t id, bool more)
 {
     struct index_entry *entry = stable_array_at(&side->entries, id);
-    if (entry->series++ == 0) {
-        activate(ix, side, entry->labels);
+    assert(more || entry->series > 0);
+    entry->series += more ? 1 : UINT32_MAX; // plus or minus one
+    if (entry->series == (more ? 1 : 0)) {
+        change_values(ix, side, entry->labels, more);
     }
 }
 
-void index_count_series(struct index *ix, uint32_t target, uint32_t shape)
+static void change_count(struct index *ix, uint32_t target, uint32_t shape, bool more)
 {
     struct side *shapes = &ix->sides[INDEX_SHAPES];
     const struct labels *labels = index_labels(ix, INDEX_SHAPES, shape);
     struct label metric = {STR(LABEL_METRIC_NAME), labels_get(labels, STR(LABEL_METRIC_NAME))};
     lock_take(&ix->lock);
-    count_at(ix, &ix->sides[INDEX_TARGETS], target);
-    count_at(ix, shapes, shape);
-    ix->series++;
+    count_at(ix, &ix->sides[INDEX_TARGETS], target, more);
+    count_at(ix, shapes, shape, more);
+    ix->series += more ? 1 : UINT64_MAX;
     struct index_value *value = metric.value.len > 0 ? find_value(ix, shapes, metric) : NULL;
     if (value != NULL) {
-        value->series++;
+        value->series += more ? 1 : UINT32_MAX;
     }
     lock_give(&ix->lock);
+}
+
+void index_count_series(struct index *ix, uint32_t target, uint32_t shape)
+{
+    change_count(ix, target, shape, true);
+}
+
+void index_uncount_series(struct index *ix, uint32_t target, uint32_t shape)
+{
+    change_count(ix, target, shape, false);
 }
 
 uint64_t index_series_count(struct index *ix)

@@ -37,6 +37,14 @@ static void test_any_order(void **state)
     add_keys(c, KEYS);
     add_keys(c, 10); // known already
     assert_int_equal(c->count, KEYS);
+    /* A key whose series was let go and made anew. */
+    struct series_ref ref = {0, 0};
+    key_cache_add(c, key_of(5), (struct series_ref){KEYS, 7}, &cursor);
+    assert_int_equal(c->count, KEYS);
+    assert_int_equal(key_cache_find(c, key_of(5), &cursor, &ref), 1);
+    assert_int_equal(ref.target, KEYS);
+    assert_int_equal(ref.column, 7);
+    add_keys(c, 10);
     for (int round = 0; round < 3; round++) {
         for (uint32_t i = 0; i < KEYS; i++) {
             expect(c, i, &cursor, 1);

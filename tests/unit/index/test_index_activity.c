@@ -59,6 +59,14 @@ static void make(struct store *s, uint32_t target, uint32_t shape)
     }
 }
 
+static void let_go(struct store *s, uint32_t target, uint32_t shape)
+{
+    if (s->there[target][shape]) {
+        s->there[target][shape] = false;
+        index_uncount_series(s->index, target, shape);
+    }
+}
+
 /* Has the series this label? */
 static bool has_label(uint32_t target, uint32_t shape, struct str name, struct str value)
 {
@@ -141,6 +149,18 @@ static void test_counts(void **state)
         make(&s, at / SHAPES, at % SHAPES);
     }
     check(&s);
+    /* Whole targets go, then all that is left. */
+    for (uint32_t target = 0; target < TARGETS; target += 3) {
+        for (uint32_t shape = 0; shape < SHAPES; shape++) {
+            let_go(&s, target, shape);
+        }
+    }
+    check(&s);
+    for (uint32_t at = 0; at < TARGETS * SHAPES; at++) {
+        let_go(&s, at / SHAPES, at % SHAPES);
+    }
+    check(&s);
+    assert_int_equal(index_active_values(s.index, STR("instance")), 0);
     index_free(s.index);
 }
 
