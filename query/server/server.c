@@ -31,6 +31,7 @@
 #include "server/host_memory.h"
 #include "server/maintenance.h"
 #include "server/memory_guard.h"
+#include "server/retention_rules.h"
 #include "server/server_metrics.h"
 #include "server/slow_query.h"
 
@@ -287,8 +288,21 @@ static int open_http(struct server *s, struct err *e)
 static int open_store(struct server *s, struct err *e)
 {
     const struct server_storage_config *storage = &s->initial->config.storage;
+    struct tsdb_retention_rule *rules = NULL;
+    size_t rule_count = 0;
+    int status = retention_rules_parse(
+        &s->initial->arena, &storage->retention_rules, &rules, &rule_count, e);
+    if (status != 0) {
+        return status;
+    }
     struct tsdb_options options = {.path = s->initial->config.data,
         .retention_ms = storage->retention_ms,
+        .retention_bytes = (uint64_t)storage->retention_bytes,
+        .retention_rules = rules,
+        .retention_rule_count = rule_count,
+        .disk_low_bytes = (uint64_t)storage->disk_low_bytes,
+        .disk_refuse_bytes = (uint64_t)storage->disk_refuse_bytes,
+        .ballast_bytes = (uint64_t)storage->ballast_bytes,
         .seal_interval_ms = storage->seal_interval_ms,
         .future_limit_ms = storage->future_limit_ms,
         .sync_policy = storage->wal_sync,

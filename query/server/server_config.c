@@ -7,6 +7,7 @@
 #include "base/vfs.h"
 #include "base/yaml.h"
 #include "model/duration.h"
+#include "server/retention_rules.h"
 #include "wire/otlp_translate.h"
 
 #define DAY_MS ((int64_t)24 * 3600 * 1000)
@@ -62,6 +63,41 @@ static const struct config_field storage_fields[] = {
         .min = 0,
         .max = 1000 * YEAR_MS,
         .help = "Samples older than this are dropped; 0 keeps them for ever."},
+    {.key = "retention_size",
+        .kind = CONFIG_BYTES,
+        .offset = STORAGE(retention_bytes),
+        .default_text = "0",
+        .min = 0,
+        .max = INT64_C(1) << 60,
+        .help = "Bytes of parts and log; the oldest days go first, never the newest. 0: any."},
+    {.key = "retention_rules",
+        .kind = CONFIG_STRING_LIST,
+        .offset = STORAGE(retention_rules),
+        .help = "How long the series that match are kept instead, as in \"{job='debug'}: 2d\"; the "
+                "first rule that matches counts, 0 is for ever."},
+    {.key = "disk_low",
+        .kind = CONFIG_BYTES,
+        .offset = STORAGE(disk_low_bytes),
+        .default_text = "512MiB",
+        .min = 0,
+        .max = INT64_C(1) << 50,
+        .help =
+            "With less of the disk free, large merges wait, the ballast is released and, with a "
+            "retention_size, the oldest days go. 0: never."},
+    {.key = "disk_refuse",
+        .kind = CONFIG_BYTES,
+        .offset = STORAGE(disk_refuse_bytes),
+        .default_text = "128MiB",
+        .min = 0,
+        .max = INT64_C(1) << 50,
+        .help = "With less of the disk free, writes are answered 503; queries go on. 0: never."},
+    {.key = "ballast",
+        .kind = CONFIG_BYTES,
+        .offset = STORAGE(ballast_bytes),
+        .default_text = "64MiB",
+        .min = 0,
+        .max = INT64_C(1) << 40,
+        .help = "Space reserved while there is room, for the work that a full disk asks for."},
     {.key = "seal_interval",
         .kind = CONFIG_DURATION,
         .offset = STORAGE(seal_interval_ms),
@@ -435,6 +471,7 @@ void server_flags_init(struct server_flags *flags, struct flag table[SERVER_FLAG
 {
     *flags = (struct server_flags){.memory_limit = -1,
         .retention_ms = -1,
+        .retention_bytes = -1,
         .query_timeout_ms = -1,
         .lookback_ms = -1,
         .concurrency_max = -1,
@@ -448,6 +485,9 @@ void server_flags_init(struct server_flags *flags, struct flag table[SERVER_FLAG
             "Where to listen (default 127.0.0.1:9095).", 0, 0},
         {"retention", FLAG_DURATION, &flags->retention_ms, "DURATION",
             "How long samples are kept (default 30d; 0: for ever).", 0, 1000 * YEAR_MS},
+        {"retention-size", FLAG_BYTES, &flags->retention_bytes, "SIZE",
+            "Bytes to keep on disk; the oldest days go first (default 0: any).", 0,
+            INT64_C(1) << 60},
         {"memory-limit", FLAG_BYTES, &flags->memory_limit, "SIZE",
             "Memory the process may take (default: four fifths of what there is).", 0,
             INT64_C(1) << 50},
@@ -530,6 +570,7 @@ static int take_flags(struct arena *arena, const struct server_flags *flags,
     config->web.admin_api = config->web.admin_api || flags->admin_api;
     take_number(&config->memory_limit, flags->memory_limit);
     take_number(&config->storage.retention_ms, flags->retention_ms);
+    take_number(&config->storage.retention_bytes, flags->retention_bytes);
     take_number(&config->query.timeout_ms, flags->query_timeout_ms);
     take_number(&config->query.lookback_ms, flags->lookback_ms);
     take_number(&config->query.concurrency_max, flags->concurrency_max);
@@ -555,6 +596,19 @@ static int check_prefix(const char *prefix, struct err *e)
             prefix);
     }
     return 0;
+}
+
+static int check_storage(
+    struct arena *arena, const struct server_storage_config *storage, struct err *e)
+{
+    struct tsdb_retention_rule *rules = NULL;
+    size_t count = 0;
+    if (storage->disk_low_bytes < storage->disk_refuse_bytes) {
+        return err_set(e, ERR_INVALID, -1,
+            "storage.disk_low: expected at least disk_refuse (%lld bytes)",
+            (long long)storage->disk_refuse_bytes);
+    }
+    return retention_rules_parse(arena, &storage->retention_rules, &rules, &count, e);
 }
 
 static int check_strategy(const char *strategy, struct err *e)
@@ -594,6 +648,9 @@ int server_config_load(struct arena *arena, const char *path, const struct serve
     }
     if (status == 0) {
         status = check_prefix(config.web.route_prefix, e);
+    }
+    if (status == 0) {
+        status = check_storage(arena, &config.storage, e);
     }
     if (status == 0) {
         status = check_features(&config.features, e);

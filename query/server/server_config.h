@@ -19,7 +19,10 @@
 #include "tsdb/tsdb.h"
 
 struct server_storage_config {
-    int64_t retention_ms; /* 0 = for ever */
+    int64_t retention_ms;                  /* 0 = for ever */
+    int64_t retention_bytes;               /* 0 = as many as there is room for */
+    struct config_strings retention_rules; /* see retention_rules.h */
+    int64_t disk_low_bytes, disk_refuse_bytes, ballast_bytes;
     int64_t seal_interval_ms;
     int64_t future_limit_ms;
     enum wal_sync_policy wal_sync;
@@ -67,7 +70,8 @@ struct server_config {
 struct server_flags {
     const char *config, *data, *listen, *log_level, *route_prefix;
     const char *print_reference;
-    int64_t memory_limit, retention_ms, query_timeout_ms, lookback_ms, concurrency_max, samples_max;
+    int64_t memory_limit, retention_ms, retention_bytes, query_timeout_ms, lookback_ms,
+        concurrency_max, samples_max;
     int64_t slow_ms;
     struct flag_strings features;
     bool version, help, check_config, admin_api;

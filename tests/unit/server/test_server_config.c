@@ -64,7 +64,8 @@ static void test_flags_win(void **state)
     struct flag table[SERVER_FLAGS_MAX];
     struct err e = ERR_INIT;
     const char *argv[] = {"sonde-server", "--listen=:1", "--retention", "0", "--query.timeout=3s",
-        "--log-level", "warn", "--memory-limit=3MiB", "--enable-feature=promql-delayed-name-removal, all"};
+        "--log-level", "warn", "--memory-limit=3MiB",
+        "--enable-feature=promql-delayed-name-removal, all"};
     arena_init(&arena, 0);
     server_flags_init(&flags, table);
     assert_int_equal(flags_parse(table, 9, (char **)(uintptr_t)argv, NULL, 0, NULL, &e), 0);
@@ -147,7 +148,8 @@ static void test_mistakes(void **state)
         const char *sentence; /* after the file's name */
     } cases[] = {
         {"storage:\n  retentoin: 3d\n",
-            ":2:3: unknown key \"retentoin\"; accepted here: retention, seal_interval, "
+            ":2:3: unknown key \"retentoin\"; accepted here: retention, "
+            "retention_size, retention_rules, disk_low, disk_refuse, ballast, seal_interval, "
             "future_limit, wal_sync, identity_labels"},
         {"listen: [a]\n", ":1:9: listen: expected text, found a list"},
         {"query: {timeout: soon}\n",
