@@ -104,6 +104,10 @@ static inline int appender_append_histogram(
     return a->ops->append_histogram(a, ref, t_ms, histogram);
 }
 
+/* Prometheus' rules: for each series in order of time, of one time in order of value and labels; the
+ * newest once more changes nothing. 0; ERR_RANGE: older than the newest, or than what is accepted of
+ * samples; ERR_INVALID: labels that repeat a name, or of more than 128 characters together; ERR_LIMIT:
+ * too many of the series in a minute; ERR_UNSUPPORTED; ERR_NOMEM. Labels in any order. */
 static inline int appender_append_exemplar(struct appender *a, struct series_ref ref,
     const struct label *labels, size_t count, double value, int64_t t_ms)
 {

@@ -88,6 +88,9 @@ struct tsdb_options {
     struct tsdb_tier_options tiers[TSDB_TIERS];
     const struct tsdb_tier_rule *tier_rules;
     size_t tier_rule_count;
+    /* Exemplars are kept for themselves. 0 = for ever; how many of one series in a minute, 0 = any. */
+    int64_t exemplar_retention_ms;
+    uint32_t exemplars_per_minute;
 };
 
 /* Replays what is there. On failure a sentence that says what to do: locked by another server, not

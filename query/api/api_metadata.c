@@ -1,6 +1,6 @@
-/* Metadata of metrics, and the endpoints whose subjects this server does not have yet: exemplars are
- * not stored, targets are the agents' affair, and no rules are evaluated here. They answer in
- * Prometheus' shapes with nothing in them, since clients ask for all of them when they start.
+/* Metadata of metrics, and the endpoints whose subjects this server does not have yet: targets are the
+ * agents' affair, and no rules are evaluated here. They answer in Prometheus' shapes with nothing in
+ * them, since clients ask for all of them when they start.
  */
 #include <assert.h>
 
@@ -88,30 +88,6 @@ static void answer_constant(struct api_request *r, struct str data)
     api_answer_begin(&a);
     json_raw(&a.json, data);
     api_answer_send(r, &a, NULL);
-}
-
-/* Grafana asks with times in milliseconds, which as seconds lie far beyond any calendar, and keeps
- * exemplars off for good when it gets an error. */
-void api_exemplars(struct api_request *r)
-{
-    int64_t start_ms, end_ms;
-    if (!param_time(r, "start", API_TIME_MIN, &start_ms) ||
-        !param_time(r, "end", API_TIME_MAX, &end_ms)) {
-        return;
-    }
-    if (end_ms < start_ms) {
-        api_fail(r, API_ERROR_BAD_DATA,
-            "invalid parameter \"end\": end timestamp must not be before start time");
-        return;
-    }
-    struct expr *expr;
-    struct err e = ERR_INIT;
-    if (promql_parse(http_exchange_param(r->exchange, "query"), r->api->backend.features,
-            http_exchange_arena(r->exchange), &expr, &e) != 0) {
-        api_fail(r, API_ERROR_BAD_DATA, "invalid parameter \"query\": %s", e.message);
-        return;
-    }
-    answer_constant(r, STR("[]"));
 }
 
 void api_targets(struct api_request *r)

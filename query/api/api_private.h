@@ -102,11 +102,12 @@ void api_label_names(struct api_request *r);
 void api_label_values(struct api_request *r);
 /* api_metadata.c */
 void api_metadata(struct api_request *r);
-void api_exemplars(struct api_request *r);
 void api_targets(struct api_request *r);
 void api_rules(struct api_request *r);
 void api_alerts(struct api_request *r);
 void api_alertmanagers(struct api_request *r);
+/* api_exemplars.c */
+void api_exemplars(struct api_request *r);
 /* api_status.c */
 void api_status_buildinfo(struct api_request *r);
 void api_status_runtimeinfo(struct api_request *r);

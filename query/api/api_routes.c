@@ -27,7 +27,7 @@ const struct api_route api_routes[] = {
     {"GET", "/api/v1/metadata", api_metadata, QUERY, false, UNTIMED,
         "metric, limit, limit_per_metric", "Type, help and unit of metrics, as senders gave them."},
     {"GET POST", "/api/v1/query_exemplars", api_exemplars, QUERY, false, UNTIMED,
-        "query, start, end", "Always an empty list: exemplars are accepted and not yet kept."},
+        "query, start, end", "Exemplars of the series that the expression's selectors name."},
 
     {"POST", "/api/v1/read", api_remote_read, QUERY, false, API_TIMING_QUERY, "",
         "Remote read: samples, or a stream of chunks, of Prometheus' ReadRequest."},

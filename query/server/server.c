@@ -306,7 +306,9 @@ static int open_store(struct server *s, struct err *e)
         .seal_interval_ms = storage->seal_interval_ms,
         .future_limit_ms = storage->future_limit_ms,
         .sync_policy = storage->wal_sync,
-        .limits = s->initial->config.limits};
+        .limits = s->initial->config.limits,
+        .exemplar_retention_ms = storage->exemplar_retention_ms,
+        .exemplars_per_minute = (uint32_t)storage->exemplars_per_minute};
     if (storage->identity_labels.count > 0) {
         options.identity_labels = storage->identity_labels.items;
         options.identity_label_count = storage->identity_labels.count;

@@ -25,6 +25,7 @@ struct server_storage_config {
     int64_t disk_low_bytes, disk_refuse_bytes, ballast_bytes;
     int64_t seal_interval_ms;
     int64_t future_limit_ms;
+    int64_t exemplar_retention_ms, exemplars_per_minute; /* 0 = for ever, any */
     enum wal_sync_policy wal_sync;
     struct config_strings identity_labels; /* none = the store's own list */
 };

@@ -217,6 +217,36 @@ class Lifecycle(unittest.TestCase):
             server.start()
             self.assertEqual(server.query("count_over_time({job=~'.+'}[1h])", NOW), before)
 
+    def test_exemplars(self):
+        """Sent with unsorted labels, read after a kill, a seal and a restart."""
+        at = int(NOW * 1000)
+        own = {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "span_id": "7"}
+        message = remote_write.series_with_exemplars(
+            {"__name__": "requests_bucket", "job": "api", "le": "1"}, [(at, 3)], [(own, 0.25, at)])
+        wanted = [{"seriesLabels": {"__name__": "requests_bucket", "job": "api", "le": "1"},
+                   "exemplars": [{"labels": own, "value": "0.25", "timestamp": at / 1000}]}]
+        with Server("--retention", "0") as server:
+            status, text, headers = remote_write.post(
+                server.address, remote_write.snappy(message), "/api/v1/write?ack=durable")
+            self.assertEqual(status, 204, text)
+            self.assertEqual(headers["X-Prometheus-Remote-Write-Exemplars-Written"], "1")
+
+            def read():
+                status, text, _ = server.get(
+                    f"/api/v1/query_exemplars?query=rate(requests_bucket[5m])&start={NOW - 60}&end={NOW + 60}")
+                self.assertEqual(status, 200, text)
+                return json.loads(text)["data"]
+
+            self.assertEqual(read(), wanted)
+            server.kill()
+            server.start()
+            self.assertEqual(read(), wanted)
+            self.assertEqual(server.request("POST", "/api/v1/admin/tsdb/compact")[0], 204)
+            self.assertEqual(read(), wanted)
+            self.assertEqual(server.stop(), 0)
+            server.start()
+            self.assertEqual(read(), wanted)
+
     def test_route_prefix(self):
         with Server("--web.route-prefix", "/sonde", prefix="/sonde") as server:
             self.assertEqual(server.get("/sonde/api/v1/query?query=1&time=1")[0], 200)

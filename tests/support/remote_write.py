@@ -93,6 +93,19 @@ def series(labels, samples):
     return field(1, body)
 
 
+def exemplar(labels, value, time_ms):
+    """Goes behind the samples of a series."""
+    body = b"".join(label(name, labels[name]) for name in labels)
+    return field(3, body + b"\x11" + struct.pack("<d", value) + b"\x18" + varint(time_ms))
+
+
+def series_with_exemplars(labels, samples, exemplars):
+    """`exemplars` are (labels, value, milliseconds)."""
+    body = b"".join(label(name, labels[name]) for name in sorted(labels))
+    body += b"".join(sample(time_ms, value) for time_ms, value in samples)
+    return field(1, body + b"".join(exemplar(*each) for each in exemplars))
+
+
 def metadata(kind, metric, help_text, unit=""):
     """`kind` is the number of MetricMetadata.MetricType."""
     body = b"\x08" + varint(kind) + field(2, metric.encode())

@@ -539,13 +539,18 @@ static void sweep_unlisted(struct tsdb *db)
 
 static int start_head(struct tsdb *db, struct err *e)
 {
+    int status = db_exemplars_open(db, e);
+    if (status != 0) {
+        return status;
+    }
     const struct head_options options = {.index = db->index,
+        .exemplars = db->exemplars,
         .clock = db->clock,
         .identity_labels = db->identity_labels,
         .identity_label_count = db->identity_label_count,
         .retention_ms = retention_longest(&db->retention),
         .future_limit_ms = db->options.future_limit_ms};
-    int status = head_new(&options, &db->head);
+    status = head_new(&options, &db->head);
     if (status != 0) {
         return err_set(e, status, -1, "out of memory for the head");
     }
@@ -679,6 +684,7 @@ void tsdb_abandon(struct tsdb *db)
     }
     mem_free(db->published);
     head_free(db->head);
+    exemplar_store_free(db->exemplars);
     store_view_unref(db->view);
     tombstone_list_unref(db->loaded);
     index_free(db->index);

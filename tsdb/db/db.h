@@ -12,6 +12,7 @@
 #include "db/retention.h"
 #include "db/store_part.h"
 #include "db/tombstone.h"
+#include "exemplar/exemplar_store.h"
 #include "head/head.h"
 #include "index/index.h"
 #include "part/part.h"
@@ -46,6 +47,7 @@ struct tsdb {
     struct index *index;
     struct index *tier_shapes; /* shapes of tiers' columns (tier/tier_columns.h); no targets */
     struct head *head;
+    struct exemplar_store *exemplars;
     struct wal *wal;
     struct part_cache *cache;
     struct querier_source querier_source;
@@ -57,10 +59,11 @@ struct tsdb {
     struct freeze **published;            /* sealed, waiting for older queriers to close */
     size_t published_count, published_cap;
     int64_t sealed_ms[HEAD_SLICES]; /* monotonic: when a slice was last sealed */
-    int64_t tidied_ms;
+    int64_t tidied_ms, exemplars_tidied_ms;
     struct retention retention;
     int64_t tier_rebuilt_ms; /* monotonic: when a tier was last built again */
     struct disk_guard disk;
+    uint64_t exemplar_sequence;    /* of the next file */
     uint64_t metadata_saved;       /* changes that the metadata file has */
     struct tombstone_list *loaded; /* at open, until the view has it */
     bool tombstones_unsure;        /* the file may differ from the view's list */
@@ -190,6 +193,21 @@ int db_querier_open(struct querier_source *source, int64_t min_t, int64_t max_t,
 int db_metadata_decode(struct metadata *m, struct str bytes);
 int db_metadata_load(struct tsdb *db, struct err *e);
 int db_metadata_save(struct tsdb *db, struct err *e);
+
+/* ---- Exemplars: exemplar_files.c ----
+ *
+ * <data>/exemplars/<day>/e-<sequence>, blocks of tsdb/exemplar. No manifest lists them: a file is complete
+ * when it has its name, and what two of them hold twice is read once. */
+
+/* Makes the store of exemplars in memory; finds out which sequence comes next. */
+int db_exemplars_open(struct tsdb *db, struct err *e);
+/* Before log up to `floor` is deleted: writes what only that log has. The maintenance lock is held. */
+int db_exemplars_flush(struct tsdb *db, uint64_t floor, struct err *e);
+/* Removes days beyond their retention, merges a day of many files. The maintenance lock is held. */
+int db_exemplars_tidy(struct tsdb *db, bool *did_work, struct err *e);
+/* Calls back with the path of each file of the days of [min_t, max_t]. */
+int db_exemplars_each_file(const struct tsdb *db, int64_t min_t, int64_t max_t,
+    int (*callback)(void *context, const char *path), void *context);
 
 /* ---- Replay ---- */
 

@@ -29,7 +29,7 @@ static void drop_published(struct tsdb *db)
     db->published_count = kept;
 }
 
-/* The log up to the lowest floor is in parts; what it says of metadata goes to the file first. */
+/* The log up to the lowest floor is in parts; what it says of metadata and exemplars goes to files first. */
 static int delete_log(struct tsdb *db, struct err *e)
 {
     uint64_t floor = UINT64_MAX;
@@ -37,6 +37,7 @@ static int delete_log(struct tsdb *db, struct err *e)
         floor = db->manifest.floors[i] < floor ? db->manifest.floors[i] : floor;
     }
     int status = db_metadata_save(db, e);
+    status = status == 0 ? db_exemplars_flush(db, floor, e) : status;
     return status == 0 ? wal_delete_through(db->wal, floor, e) : status;
 }
 
@@ -220,6 +221,9 @@ static int maintain_locked(struct tsdb *db, bool *did_work, struct err *e)
     }
     if (status == 0) {
         status = db_tombstones_tidy(db, e);
+    }
+    if (status == 0) {
+        status = db_exemplars_tidy(db, did_work, e);
     }
     return status == 0 ? tidy(db, e) : status;
 }

@@ -7,6 +7,7 @@
  */
 #include "base/mem.h"
 #include "db/db.h"
+#include "exemplar/exemplar_block.h"
 
 struct replay_column {
     struct series_ref ref;
@@ -224,6 +225,23 @@ static int on_metadata(void *context, uint64_t lsn, struct str metric, enum metr
     return status < 0 ? status : 0;
 }
 
+static int on_exemplar(void *context, uint64_t lsn, uint32_t id, uint32_t column, int64_t t_ms,
+    double value, const struct label *labels, size_t count)
+{
+    struct replay *r = context;
+    struct strbuf blob = STRBUF_INIT;
+    uint32_t target = 0, shape = 0;
+    head_describe(r->db->head, r->targets[id].columns[column].ref, &target, &shape);
+    exemplar_labels_encode(labels, count, &blob);
+    struct exemplar_item item = {t_ms, value, strbuf_str(&blob)};
+    int status = strbuf_error(&blob);
+    if (status == 0) {
+        status = exemplar_store_add(r->db->exemplars, lsn, exemplar_key(target, shape), &item);
+    }
+    strbuf_release(&blob);
+    return status == ERR_NOMEM ? status : 0; // refused then as it would be now
+}
+
 int db_replay(struct tsdb *db, struct err *e)
 {
     char path[DB_PATH_MAX];
@@ -238,7 +256,8 @@ int db_replay(struct tsdb *db, struct err *e)
         .columns = on_columns,
         .row = on_row,
         .histogram = on_histogram,
-        .metadata = on_metadata};
+        .metadata = on_metadata,
+        .exemplar = on_exemplar};
     int64_t started = clock_monotonic_ms(db->clock);
     int status = wal_replay(db->fs, path, !db->options.read_only, &handler, &db->replay, e);
     status = status == ERR_NOT_FOUND ? 0 : status;

@@ -42,6 +42,26 @@ static int each_small_file(
     return status;
 }
 
+struct exemplar_walk {
+    const struct tsdb *db;
+    store_file_callback callback;
+    void *context;
+    struct err *e;
+};
+
+static int on_exemplar_file(void *context, const char *path)
+{
+    const struct exemplar_walk *w = context;
+    return w->callback(w->context, path + strlen(w->db->path) + 1, w->e);
+}
+
+static int each_exemplar_file(
+    const struct tsdb *db, store_file_callback callback, void *context, struct err *e)
+{
+    struct exemplar_walk w = {db, callback, context, e};
+    return db_exemplars_each_file(db, INT64_MIN, INT64_MAX, on_exemplar_file, &w);
+}
+
 int store_files_each(const struct tsdb *db, const uint64_t *segments, size_t segment_count,
     store_file_callback callback, void *context, struct err *e)
 {
@@ -55,6 +75,9 @@ int store_files_each(const struct tsdb *db, const uint64_t *segments, size_t seg
     for (size_t i = 0; status == 0 && i < segment_count; i++) {
         status = wal_segment_path(path, "wal", segments[i]);
         status = status == 0 ? callback(context, path, e) : status;
+    }
+    if (status == 0) {
+        status = each_exemplar_file(db, callback, context, e);
     }
     return status == 0 ? each_small_file(db, callback, context, e) : status;
 }

@@ -1,6 +1,6 @@
 /* The files a store is made of, one by one: what snapshot, backup and restore put elsewhere.
  *
- * The list is: every part of the manifest, the segments of the log that are named, and the small
+ * The list is: every part of the manifest, blocks of exemplars, the segments of the log that are named, and the small
  * files that are only ever replaced as a whole (METADATA). None of them is written to any more, so a
  * hard link is as good as a copy. MANIFEST is no part of the list: whoever makes a store of the files
  * writes it last, since without it there is none (INV-2).

@@ -613,6 +613,7 @@ static void op_close(struct querier *q)
 static const struct querier_ops querier_ops = {.select = db_querier_select,
     .label_names = db_querier_label_names,
     .label_values = db_querier_label_values,
+    .exemplars = db_querier_exemplars,
     .close = op_close};
 
 int db_querier_open(struct querier_source *source, int64_t min_t, int64_t max_t,

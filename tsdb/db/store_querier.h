@@ -28,6 +28,9 @@ int db_querier_label_values(struct querier *q, struct str name,
     const struct select_request *request, size_t limit, struct arena *arena,
     struct string_list *values_out, struct err *e);
 
+int db_querier_exemplars(struct querier *q, const struct select_request *request,
+    struct arena *arena, struct exemplar_list *list_out, struct err *e);
+
 /* The status with a sentence, unless `e` has one for it already. */
 int db_querier_fail(struct err *e, int status, const char *what);
 

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "db/db.h"
 #include "db/manifest_rebuild.h"
+#include "exemplar/exemplar_block.h"
 
 /* ---- A store that is only looked at ---- */
 
@@ -93,6 +94,15 @@ static int verify_segment(void *context, const char *name, bool is_directory)
     return status == ERR_CORRUPT ? 0 : status;
 }
 
+static int verify_exemplars(void *context, const char *path)
+{
+    struct tool *tool = context;
+    int status = exemplar_block_verify(tool->db.fs, path, tool->report);
+    bool damaged = status == ERR_CORRUPT || status == ERR_UNSUPPORTED;
+    tool->problems += damaged;
+    return damaged ? 0 : status;
+}
+
 static int verify_all(struct tool *tool)
 {
     char path[DB_PATH_MAX];
@@ -126,6 +136,9 @@ static int verify_all(struct tool *tool)
     if (status == 0) {
         status = vfs_list(tool->db.fs, path, verify_segment, tool);
         status = status == ERR_NOT_FOUND ? 0 : status;
+    }
+    if (status == 0) {
+        status = db_exemplars_each_file(&tool->db, INT64_MIN, INT64_MAX, verify_exemplars, tool);
     }
     return status;
 }
@@ -236,9 +249,13 @@ int tsdb_dump(const struct tsdb_options *options, const char *path, bool with_sa
         status = wal_segment_dump(tool.db.fs, path, with_samples, out, e);
     } else if (str_starts_with(name, STR("p-"))) {
         status = part_dump(tool.db.fs, path, with_samples, out, e);
+    } else if (str_starts_with(name, STR("e-"))) {
+        status = exemplar_block_dump(tool.db.fs, path, with_samples, out, e);
     } else {
         status = err_set(e, ERR_INVALID, -1,
-            "%s is neither a data directory, nor MANIFEST, nor wal/*.wal, nor a part (p-*)", path);
+            "%s is neither a data directory, nor MANIFEST, nor wal/*.wal, nor a part (p-*), nor "
+            "exemplars (e-*)",
+            path);
     }
     tool_release(&tool);
     return status == 0 ? strbuf_error(out) : status;

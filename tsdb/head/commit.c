@@ -204,6 +204,16 @@ static int64_t first_change(const struct group *g)
     return first;
 }
 
+/* In the log already; what is refused now was overtaken by a commit of the same group. */
+static void publish_exemplars(struct head *h, const struct commit *c, uint64_t lsn)
+{
+    for (size_t i = 0; i < c->exemplar_count; i++) {
+        const struct commit_exemplar *x = &c->exemplars[i];
+        struct exemplar_item item = {x->t_ms, x->value, x->encoded};
+        (void)exemplar_store_add(h->options.exemplars, lsn, x->key, &item);
+    }
+}
+
 static void lead(struct group *g)
 {
     struct head *h = g->h;
@@ -226,6 +236,7 @@ static void lead(struct group *g)
     for (size_t i = 0; i < g->count; i++) {
         if (g->commits[i]->status == 0) {
             publish_commit(h, g->commits[i]);
+            publish_exemplars(h, g->commits[i], g->lsn);
         }
     }
     int64_t first = first_change(g);

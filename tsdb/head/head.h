@@ -17,6 +17,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "exemplar/exemplar_store.h"
 #include "head/change_log.h"
 #include "head/freeze.h"
 #include "head/metadata.h"
@@ -35,6 +36,8 @@
 
 struct head_options {
     struct index *index; /* borrowed */
+    /* Borrowed; NULL: exemplars are refused. */
+    struct exemplar_store *exemplars;
     struct clock *clock;
     /* Sorted; which labels belong to targets. Borrowed. */
     const struct str *identity_labels;

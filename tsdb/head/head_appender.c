@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "exemplar/exemplar_block.h"
 #include "head/head_private.h"
 
 /* Samples, histograms, exemplars and metadata of one transaction. */
@@ -231,32 +232,59 @@ static int copy_str(struct arena *arena, struct str text, struct str *out)
     return copy != NULL ? 0 : arena_error(arena);
 }
 
+/* Labels in order and encoded, both in the transaction's memory. */
+static int copy_exemplar_labels(
+    struct head_appender *self, const struct label *labels, size_t count, struct commit_exemplar *x)
+{
+    struct label *copies = arena_calloc(&self->arena, count + 1, sizeof(*copies));
+    int status = copies != NULL ? 0 : arena_error(&self->arena);
+    for (size_t i = 0; status == 0 && i < count; i++) {
+        status = copy_str(&self->arena, labels[i].name, &copies[i].name);
+        status = status == 0 ? copy_str(&self->arena, labels[i].value, &copies[i].value) : status;
+    }
+    status = status == 0 ? exemplar_labels_check(copies, &count) : status;
+    struct strbuf encoded = STRBUF_INIT;
+    if (status == 0) {
+        exemplar_labels_encode(copies, count, &encoded);
+        status = strbuf_error(&encoded);
+    }
+    if (status == 0) {
+        status = copy_str(&self->arena, strbuf_str(&encoded), &x->encoded);
+    }
+    strbuf_release(&encoded);
+    x->labels = copies;
+    x->label_count = count;
+    return status;
+}
+
 static int op_append_exemplar(struct appender *a, struct series_ref ref, const struct label *labels,
     size_t count, double value, int64_t t_ms)
 {
     struct head_appender *self = self_of(a);
-    int status = check_time(self, t_ms);
+    struct exemplar_store *store = self->h->options.exemplars;
+    struct commit_exemplar x = {.ref = ref, .t_ms = t_ms, .value = value};
+    if (store == NULL || count > EXEMPLAR_LABEL_RUNES_MAX) {
+        return store == NULL ? ERR_UNSUPPORTED : ERR_INVALID;
+    }
+    int status = t_ms < self->min_t || t_ms > self->max_t ? ERR_RANGE : 0;
     if (status == 0) {
-        status = count <= LABELS_COUNT_MAX ? 0 : ERR_LIMIT;
+        status = copy_exemplar_labels(self, labels, count, &x);
+    }
+    if (status == 0) {
+        uint32_t target = 0, shape = 0;
+        head_describe(self->h, ref, &target, &shape);
+        x.key = exemplar_key(target, shape);
+        struct exemplar_item item = {t_ms, value, x.encoded};
+        status = exemplar_store_check(store, x.key, &item);
     }
     if (status == 0) {
         status = mem_array_grow((void **)&self->exemplars, &self->exemplar_cap,
             self->exemplar_count + 1, sizeof(*self->exemplars), APPENDER_ITEMS_MAX);
     }
-    struct label *copies =
-        status == 0 ? arena_calloc(&self->arena, count + 1, sizeof(*copies)) : NULL;
-    if (status == 0 && copies == NULL) {
-        status = arena_error(&self->arena);
-    }
-    for (size_t i = 0; status == 0 && i < count; i++) {
-        status = copy_str(&self->arena, labels[i].name, &copies[i].name);
-        status = status == 0 ? copy_str(&self->arena, labels[i].value, &copies[i].value) : status;
-    }
     if (status != 0) {
-        return status;
+        return status < 0 ? status : 0; // positive: there already
     }
-    self->exemplars[self->exemplar_count++] = (struct commit_exemplar){
-        .ref = ref, .t_ms = t_ms, .value = value, .labels = copies, .label_count = count};
+    self->exemplars[self->exemplar_count++] = x;
     self->counts.exemplars++;
     return 0;
 }

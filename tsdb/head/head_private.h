@@ -121,6 +121,8 @@ struct commit_exemplar {
     double value;
     const struct label *labels;
     size_t label_count;
+    uint64_t key; /* of its series, and the labels, as the store of exemplars wants them */
+    struct str encoded;
 };
 
 /* What a transaction hands to the leader. */

@@ -104,14 +104,35 @@ static int op_names(struct querier *q, const struct select_request *request, siz
     return list(q, STR(""), request, limit, arena, names_out, e);
 }
 
+static int op_exemplars(struct querier *q, const struct select_request *request,
+    struct arena *arena, struct exemplar_list *list_out, struct err *e)
+{
+    const struct exemplar_list *all = source_of(q)->exemplars;
+    (void)e;
+    struct exemplar_series *found =
+        arena_calloc(arena, all != NULL ? all->count + 1 : 1, sizeof(*found));
+    *list_out = (struct exemplar_list){found, 0};
+    for (size_t i = 0; all != NULL && i < all->count; i++) {
+        const struct exemplar_series *s = &all->series[i];
+        if (s->items[0].t_ms >= request->min_t && s->items[0].t_ms <= request->max_t &&
+            matchers_match(request->matchers, request->matcher_count, s->labels)) {
+            found[list_out->count++] = *s;
+        }
+    }
+    return 0;
+}
+
 static void op_close(struct querier *q)
 {
     querier_close(inner_of(q));
     mem_free(q);
 }
 
-static const struct querier_ops ops = {
-    .select = op_select, .label_names = op_names, .label_values = list, .close = op_close};
+static const struct querier_ops ops = {.select = op_select,
+    .label_names = op_names,
+    .label_values = list,
+    .exemplars = op_exemplars,
+    .close = op_close};
 
 static int open_querier(struct querier_source *source, int64_t min_t, int64_t max_t,
     struct querier **querier_out, struct err *e)
@@ -137,4 +158,5 @@ void lookup_source_init(struct lookup_source *lookup, struct querier_source *inn
     lookup->source.open = open_querier;
     lookup->inner = inner;
     lookup->warning = NULL;
+    lookup->exemplars = NULL;
 }

@@ -9,6 +9,8 @@ struct lookup_source {
     struct querier_source source; /* hand out &lookup.source */
     struct querier_source *inner;
     const char *warning; /* said by every selection; NULL: none */
+    /* What there is of exemplars; times must be in the asked range to be found. */
+    const struct exemplar_list *exemplars;
 };
 
 void lookup_source_init(struct lookup_source *lookup, struct querier_source *inner);

@@ -247,8 +247,7 @@ static void test_what_clients_ask_at_start(void **state)
         {"POST", "/api/v1/query_exemplars", "query=test&start=1700000000000&end=1700001800000", 200,
             DATA("[]")},
         {"GET", "/api/v1/query_exemplars?query=sum(", NULL, 400,
-            ERROR("bad_data", "invalid parameter \\\"query\\\": 1:5: parse error: unclosed left "
-                              "parenthesis")},
+            ERROR("bad_data", "1:5: parse error: unclosed left parenthesis")},
         {"GET", "/api/v1/rules?type=alert", NULL, 200, DATA("{\"groups\":[]}")},
         {"GET", "/api/v1/alerts", NULL, 200, DATA("{\"alerts\":[]}")},
         {"GET", "/api/v1/targets", NULL, 200,
@@ -266,6 +265,65 @@ static void test_what_clients_ask_at_start(void **state)
             DATA("\"sum by (job) (up)\"")},
     };
     CHECK(exchanges);
+}
+
+/* The answer of the documentation of Prometheus' API, with a second series. */
+static void test_exemplars(void **state)
+{
+    (void)state;
+    struct label labels[][2] = {{{STR("__name__"), STR("a_bucket")}, {STR("le"), STR("1")}},
+        {{STR("__name__"), STR("b_total")}, {STR("job"), STR("x")}},
+        {{STR("trace_id"), STR("EpTx")}}};
+    const struct labels *sets[3];
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(labels_new(labels[i], i < 2 ? 2 : 1, &sets[i], NULL), 0);
+    }
+    const struct exemplar items[] = {
+        {sets[2], 6, 1600096945479}, {labels_empty(), 0.25, 1600096946000}};
+    const struct exemplar_series series[] = {{sets[0], items, 2}, {sets[1], items, 1}};
+    const struct exemplar_list all = {series, 2};
+#define SERIES_A                                                                                   \
+    "{\"seriesLabels\":{\"__name__\":\"a_bucket\",\"le\":\"1\"},\"exemplars\":[{\"labels\":{"      \
+    "\"trace_id\":"                                                                                \
+    "\"EpTx\"},\"value\":\"6\",\"timestamp\":1600096945.479},{\"labels\":{},\"value\":\"0.25\","   \
+    "\"timestamp\":1600096946}]}"
+#define SERIES_B                                                                                   \
+    "{\"seriesLabels\":{\"__name__\":\"b_total\",\"job\":\"x\"},\"exemplars\":[{\"labels\":{"      \
+    "\"trace_id\":"                                                                                \
+    "\"EpTx\"},\"value\":\"6\",\"timestamp\":1600096945.479}]}"
+#define PATH "/api/v1/query_exemplars?query="
+    static const struct {
+        const char *target, *answer;
+        unsigned status;
+    } cases[] = {
+        {PATH "a_bucket&start=1600096945&end=1600096946", DATA("[" SERIES_A "]"), 200},
+        {PATH "histogram_quantile(0.9,sum(rate(a_bucket[5m]))by(le))", DATA("[" SERIES_A "]"), 200},
+        {PATH "b_total%2Ba_bucket%2Brate(b_total{job=%22x%22}[1m])",
+            DATA("[" SERIES_A "," SERIES_B "]"), 200},
+        {PATH "b_total{job=%22y%22}", DATA("[]"), 200},
+        {PATH "a_bucket&start=1600096946&end=1600096947", DATA("[]"), 200},
+        {PATH "1%2B1", DATA("[]"), 200},
+        {PATH "up&start=2&end=1",
+            ERROR("bad_data", "end timestamp must not be before start timestamp"), 400},
+        {PATH "up&start=x",
+            ERROR("bad_data", "invalid parameter \\\"start\\\": invalid time value for 'start': "
+                              "cannot parse \\\"x\\\" to a valid timestamp"),
+            400},
+    };
+    struct api_fixture f;
+    api_fixture_start(&f, true);
+    f.lookup.exemplars = &all;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_string_equal(api_fixture_get(&f, cases[i].target), cases[i].answer);
+        assert_int_equal(f.status, cases[i].status);
+    }
+    api_fixture_stop(&f);
+    for (size_t i = 0; i < 3; i++) {
+        labels_unref(sets[i]);
+    }
+#undef SERIES_A
+#undef SERIES_B
+#undef PATH
 }
 
 static void test_cardinality(void **state)
@@ -517,6 +575,7 @@ int main(void)
         cmocka_unit_test(test_series_warnings),
         cmocka_unit_test(test_metadata),
         cmocka_unit_test(test_what_clients_ask_at_start),
+        cmocka_unit_test(test_exemplars),
         cmocka_unit_test(test_cardinality),
         cmocka_unit_test(test_methods_and_paths),
         cmocka_unit_test(test_lifecycle),
