@@ -3,7 +3,6 @@
 
 #include <assert.h>
 
-#include "base/http_client.h"
 #include "base/loop.h"
 
 /* Answers of large range queries. */
@@ -75,12 +74,13 @@ static int exchange(struct exchange *x, const struct api_client_request *request
     struct http_client_options options = {0};
     struct http_client *client = NULL;
     struct http_client_call *call;
-    struct http_client_header header = {"Content-Type", "application/x-www-form-urlencoded"};
+    const struct http_client_header header = {"Content-Type", "application/x-www-form-urlencoded"};
+    bool own = request->header_count > 0;
     struct http_client_request http = {.method = "POST",
         .url = url->data,
-        .headers = &header,
-        .header_count = 1,
-        .body = strbuf_str(form),
+        .headers = own ? request->headers : &header,
+        .header_count = own ? request->header_count : 1,
+        .body = own ? request->body : strbuf_str(form),
         .timeout_ms = request->timeout_ms,
         .body_max = BODY_MAX,
         .accept_gzip = true};

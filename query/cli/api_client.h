@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/http_client.h"
 #include "base/str.h"
 #include "base/strbuf.h"
 
@@ -23,9 +24,13 @@ struct api_client_request {
     const struct api_client_param *params;
     size_t param_count;
     int64_t timeout_ms;
+    /* Sent instead of a form when there are headers: they say what it is. */
+    struct str body;
+    const struct http_client_header *headers;
+    size_t header_count;
 };
 
-/* POSTs the parameters as a form and waits. The body is appended to `body`. 0 when there was an
+/* POSTs the parameters as a form, or the body, and waits. The body is appended to `body`. 0 when there was an
  * answer, whatever its status; else a sentence that names the server. */
 int api_client_ask(const struct api_client_request *request, unsigned *status_out,
     struct strbuf *body, struct err *e);

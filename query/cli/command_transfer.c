@@ -1,5 +1,5 @@
 /* sonde tsdb import, sonde tsdb export: from Prometheus, and to it. Both work on a store that no server
- * holds. */
+ * holds; import also speaks to one. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "cli/command.h"
+#include "cli/remote_sink.h"
 #include "cli/store_lock.h"
 #include "query/promql.h"
 #include "server/server_config.h"
@@ -64,8 +65,23 @@ static int print_import(const struct block_import_counts *c)
     return command_print(&text);
 }
 
-static int import(const char *directory, const char *data, const struct server_config *config,
-    struct block_import_counts *counts, struct err *e)
+static int import_to_server(
+    const char *directory, const char *server, struct block_import_counts *counts, struct err *e)
+{
+    struct remote_sink *sink = NULL;
+    int status = remote_sink_new(server, &sink);
+    if (status != 0) {
+        return err_set(e, status, -1, "%s", err_text(status));
+    }
+    const struct block_import_options options = {
+        .directory = directory, .sink = remote_sink_source(sink)};
+    status = block_import(&options, counts, e);
+    remote_sink_free(sink);
+    return status;
+}
+
+static int import_to_folder(const char *directory, const char *data,
+    const struct server_config *config, struct block_import_counts *counts, struct err *e)
 {
     struct tsdb *db = NULL;
     int status = open_for_import(data, config, &db, e);
@@ -91,12 +107,14 @@ static int import(const char *directory, const char *data, const struct server_c
 
 int command_tsdb_import(const struct command *self, int argc, char **argv)
 {
-    const char *data = "data", *config_path = NULL;
+    const char *data = "data", *server = NULL, *config_path = NULL;
     const struct flag flags[] = {
         {"data", FLAG_STRING, &data, "DIR",
             "The store's folder, made when missing (default data). No server may hold it.", 0, 0},
-        {"config", FLAG_STRING, &config_path, "FILE", "The server's file, for its identity_labels.",
-            0, 0},
+        {"server", FLAG_STRING, &server, "URL",
+            "A running server instead: samples go by remote write, exemplars do not.", 0, 0},
+        {"config", FLAG_STRING, &config_path, "FILE",
+            "With --data: the server's file, for its identity_labels.", 0, 0},
         {.name = NULL},
     };
     const char *directory;
@@ -111,7 +129,8 @@ int command_tsdb_import(const struct command *self, int argc, char **argv)
     arena_init(&arena, 0);
     int status = server_config_load(&arena, config_path, NULL, &config, &e);
     if (status == 0) {
-        status = import(directory, data, &config, &counts, &e);
+        status = server != NULL ? import_to_server(directory, server, &counts, &e)
+                                : import_to_folder(directory, data, &config, &counts, &e);
     }
     arena_release(&arena);
     if (status != 0) {

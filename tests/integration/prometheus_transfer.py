@@ -191,6 +191,10 @@ def import_of(place, name, end_ms, flags, prepare, gauges=True, kill=False):
     print(tool("tsdb", "verify", data).strip())
     with server(place, name=name + "-sonde", flags=["--retention", "10000d"]) as s:
         compare(name, everything(s, end_ms), theirs, () if gauges else QUERIES[-2:])
+    if kill:
+        with server(place, name=name + "-remote") as s:
+            print(tool("tsdb", "import", directory, "--server", s.url).strip())
+            compare(name + ", to a running server", everything(s, end_ms), theirs, QUERIES[-2:])
 
 
 def delete_some(p):
