@@ -108,6 +108,9 @@ int api_new(const struct api_options *options, struct api **api_out)
     size_t series_max = options->otlp_delta_series_max;
     int status =
         otlp_delta_new(series_max != 0 ? series_max : OTLP_DELTA_SERIES_DEFAULT, &api->otlp_delta);
+    if (status == 0 && options->cache_bytes > 0) {
+        status = result_cache_new(options->cache_bytes, &api->cache);
+    }
     if (status == 0) {
         status = build_routes(api);
     }
@@ -128,6 +131,7 @@ void api_free(struct api *api)
     active_queries_release(&api->active);
     top_queries_release(&api->top);
     otlp_delta_free(api->otlp_delta);
+    result_cache_free(api->cache);
     lock_release(&api->lock);
     mem_free(api->route_contexts);
     mem_free(api->http_routes);

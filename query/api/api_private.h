@@ -11,6 +11,7 @@
 #include "api/api.h"
 #include "api/api_metrics.h"
 #include "api/api_request.h"
+#include "api/result_cache.h"
 #include "api/top_queries.h"
 #include "base/lock.h"
 
@@ -39,6 +40,7 @@ struct api {
 
     struct active_queries active;
     struct top_queries top;
+    struct result_cache *cache; /* NULL: answers are not kept */
 
     _Atomic int64_t reloaded_ms;
     atomic_bool reload_succeeded;

@@ -106,6 +106,29 @@ static void note_query(struct api_request *r, const struct query_params *p,
     }
 }
 
+/* Through the cache, unless the client wants it evaluated, or wants to know what that took. */
+static int evaluate_range(struct api_request *r, const struct query_params *p,
+    const struct query_times *t, struct engine_result *result_out, struct err *e)
+{
+    const struct api *api = r->api;
+    const struct api_backend *backend = &api->backend;
+    struct str no_cache = http_exchange_param(r->exchange, "nocache");
+    if (api->cache == NULL || p->with_statistics || str_eq_c(no_cache, "1")) {
+        return engine_range(backend->engine, backend->reads, p->query, t->start_ms, t->end_ms,
+            t->step_ms, &p->options, result_out, e);
+    }
+    const struct result_cache_query query = {.engine = backend->engine,
+        .features = backend->features,
+        .reads = backend->reads,
+        .db = backend->db,
+        .text = p->query,
+        .start_ms = t->start_ms,
+        .end_ms = t->end_ms,
+        .step_ms = t->step_ms,
+        .options = &p->options};
+    return result_cache_range(api->cache, &query, result_out, e);
+}
+
 /* Evaluates and answers, in the list of running queries meanwhile. */
 static void run_query(struct api_request *r, struct query_params *p, const struct query_times *t)
 {
@@ -120,8 +143,7 @@ static void run_query(struct api_request *r, struct query_params *p, const struc
     struct engine_result result = {0};
     struct err e = ERR_INIT;
     active_queries_begin(&r->api->active, &active);
-    int status = t->step_ms > 0 ? engine_range(backend->engine, backend->reads, p->query,
-                                      t->start_ms, t->end_ms, t->step_ms, &p->options, &result, &e)
+    int status = t->step_ms > 0 ? evaluate_range(r, p, t, &result, &e)
                                 : engine_instant(backend->engine, backend->reads, p->query,
                                       t->end_ms, &p->options, &result, &e);
     active_queries_end(&r->api->active, &active);

@@ -254,15 +254,16 @@ static int open_lanes(struct server *s, struct err *e)
 static int open_http(struct server *s, struct err *e)
 {
     const struct server_config *config = &s->initial->config;
-    struct api_options api = {.program = {.context = s,
-                                  .write_flags = write_flags,
-                                  .write_config = write_config,
-                                  .reload = reload,
-                                  .slow_query = slow_query_log,
-                                  .admit = admit,
-                                  .data_path = config->data,
-                                  .admin_api = config->web.admin_api,
-                                  .retention_ms = config->storage.retention_ms}};
+    struct api_options api = {.cache_bytes = (size_t)config->query.cache_bytes,
+        .program = {.context = s,
+            .write_flags = write_flags,
+            .write_config = write_config,
+            .reload = reload,
+            .slow_query = slow_query_log,
+            .admit = admit,
+            .data_path = config->data,
+            .admin_api = config->web.admin_api,
+            .retention_ms = config->storage.retention_ms}};
     const struct server_otlp_config *otlp = &config->otlp;
     api.otlp.promoted = otlp->promoted.items;
     api.otlp.promoted_count = otlp->promoted.count;

@@ -203,6 +203,15 @@ static const struct config_field query_fields[] = {
         .max = INT64_C(1) << 60,
         .help = "Samples to read and points to compute, estimated from the index before a query "
                 "begins; one that would need more gets 422."},
+    {.key = "cache",
+        .kind = CONFIG_BYTES,
+        .offset = QUERY(cache_bytes),
+        .default_text = "64MiB",
+        .min = 0,
+        .max = INT64_C(1) << 40,
+        .help =
+            "Answers of range queries that are kept, to evaluate only their new steps when they "
+            "are asked again; 0 keeps none."},
     {.key = "log_slow",
         .kind = CONFIG_DURATION,
         .offset = QUERY(slow_ms),
@@ -490,7 +499,8 @@ void server_flags_init(struct server_flags *flags, struct flag table[SERVER_FLAG
         .lookback_ms = -1,
         .concurrency_max = -1,
         .samples_max = -1,
-        .slow_ms = -1};
+        .slow_ms = -1,
+        .cache_bytes = -1};
     const struct flag rows[] = {
         {"config", FLAG_STRING, &flags->config, "FILE", "Settings in YAML; none are needed.", 0, 0},
         {"data", FLAG_STRING, &flags->data, "DIR", "Directory of the store (default ./data).", 0,
@@ -515,6 +525,9 @@ void server_flags_init(struct server_flags *flags, struct flag table[SERVER_FLAG
             "Samples one query may hold in memory (default 50000000).", 1, INT64_C(1) << 40},
         {"query.lookback-delta", FLAG_DURATION, &flags->lookback_ms, "DURATION",
             "How long a sample stands for the present (default 5m).", 1, YEAR_MS},
+        {"query.cache", FLAG_BYTES, &flags->cache_bytes, "SIZE",
+            "Answers of range queries that are kept (default 64MiB; 0: none).", 0,
+            INT64_C(1) << 40},
         {"query-log-slow", FLAG_DURATION, &flags->slow_ms, "DURATION",
             "Queries that take so long are logged (default 10s; 0: none).", 0, DAY_MS},
         {"web.route-prefix", FLAG_STRING, &flags->route_prefix, "PATH", "Stands before every path.",
@@ -590,6 +603,7 @@ static int take_flags(struct arena *arena, const struct server_flags *flags,
     take_number(&config->query.concurrency_max, flags->concurrency_max);
     take_number(&config->query.samples_max, flags->samples_max);
     take_number(&config->query.slow_ms, flags->slow_ms);
+    take_number(&config->query.cache_bytes, flags->cache_bytes);
     if (flags->log_level != NULL &&
         log_level_parse(str_of(flags->log_level), &config->log_level) != 0) {
         return err_set(e, ERR_INVALID, -1,

@@ -38,7 +38,8 @@ struct server_query_config {
     int64_t memory_bytes;
     int64_t memory_total_bytes; /* 0 = by the machine's memory */
     int64_t cost_max;
-    int64_t slow_ms; /* 0 = none are logged */
+    int64_t slow_ms;     /* 0 = none are logged */
+    int64_t cache_bytes; /* 0 = no answers are kept */
 };
 
 struct server_web_config {
@@ -73,7 +74,7 @@ struct server_flags {
     const char *print_reference;
     int64_t memory_limit, retention_ms, retention_bytes, query_timeout_ms, lookback_ms,
         concurrency_max, samples_max;
-    int64_t slow_ms;
+    int64_t slow_ms, cache_bytes;
     struct flag_strings features;
     bool version, help, check_config, admin_api;
 };

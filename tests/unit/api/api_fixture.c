@@ -26,6 +26,18 @@ void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *statistics_out)
     *statistics_out = fake_statistics;
 }
 
+uint64_t tsdb_data_version(struct tsdb *db)
+{
+    (void)db;
+    return 0;
+}
+
+int64_t tsdb_changed_since(struct tsdb *db, uint64_t version)
+{
+    (void)db, (void)version;
+    return INT64_MAX;
+}
+
 int tsdb_metadata(struct tsdb *db, struct str metric,
     int (*callback)(void *context, const struct metric_metadata *metadata), void *context)
 {
