@@ -13,11 +13,11 @@
 
 #include "base/strbuf.h"
 
-#define JSON_DEPTH_MAX 64
+#define JSON_DEPTH_MAX 1024
 
 struct json_writer {
     struct strbuf *out;
-    uint8_t depth;
+    uint16_t depth;
     bool after_key;
     bool first[JSON_DEPTH_MAX]; /* nothing written at this level yet */
     char closers[JSON_DEPTH_MAX];

@@ -94,6 +94,7 @@ void api_federate(struct api_request *r);
 void api_query_instant(struct api_request *r);
 void api_query_range(struct api_request *r);
 void api_format_query(struct api_request *r);
+void api_parse_query(struct api_request *r);
 /* api_queries.c */
 void api_active_queries(struct api_request *r);
 void api_kill_query(struct api_request *r);

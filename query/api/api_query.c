@@ -1,8 +1,9 @@
-/* /api/v1/query, /api/v1/query_range, /api/v1/format_query. */
+/* /api/v1/query, /api/v1/query_range, /api/v1/format_query, /api/v1/parse_query. */
 #include <assert.h>
 
 #include "api/api_params.h"
 #include "api/api_private.h"
+#include "api/expr_json.h"
 #include "api/result_json.h"
 
 /* Points of one series in one answer, as Prometheus has it. */
@@ -229,4 +230,25 @@ void api_format_query(struct api_request *r)
         api_answer_send(r, &a, NULL);
     }
     strbuf_release(&text);
+}
+
+void api_parse_query(struct api_request *r)
+{
+    enum { ENVELOPE_LEVELS = 1 };
+    struct str query = http_exchange_param(r->exchange, "query");
+    struct expr *expr;
+    struct err e = ERR_INIT;
+    if (promql_parse(
+            query, r->api->backend.features, http_exchange_arena(r->exchange), &expr, &e) != 0) {
+        fail_query(r, &e);
+        return;
+    }
+    if (!expr_json_fits(expr, ENVELOPE_LEVELS)) {
+        api_fail(r, API_ERROR_EXECUTION, "the expression is nested too deep to be shown as a tree");
+        return;
+    }
+    struct api_answer a;
+    api_answer_begin(&a);
+    expr_json_write(&a.json, expr);
+    api_answer_send(r, &a, NULL);
 }

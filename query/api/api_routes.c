@@ -18,6 +18,8 @@ const struct api_route api_routes[] = {
         "Evaluates an expression at each step from start to end; at most 11 000 steps."},
     {"GET POST", "/api/v1/format_query", api_format_query, QUERY, false, UNTIMED, "query",
         "The expression in its canonical layout."},
+    {"GET POST", "/api/v1/parse_query", api_parse_query, QUERY, false, UNTIMED, "query",
+        "The expression as a tree."},
     {"GET POST", "/api/v1/series", api_series, QUERY, false, API_TIMING_QUERY, "match[], " RANGE,
         "The label sets of the series that match any of the selectors."},
     {"GET POST", "/api/v1/labels", api_label_names, QUERY, false, API_TIMING_QUERY,

@@ -326,6 +326,81 @@ static void test_exemplars(void **state)
 #undef PATH
 }
 
+/* Trees as translate_ast.go of Prometheus 3 makes them. */
+#define UP_MATCHER "{\"name\":\"__name__\",\"type\":\"=\",\"value\":\"up\"}"
+#define UP_NODE                                                                                    \
+    "{\"anchored\":false,\"matchers\":[" UP_MATCHER "],\"name\":\"up\",\"offset\":0,"              \
+    "\"smoothed\":false,\"startOrEnd\":null,\"timestamp\":null,\"type\":\"vectorSelector\"}"
+#define ONE "{\"type\":\"numberLiteral\",\"val\":\"1\"}"
+
+static void test_parse_query(void **state)
+{
+    (void)state;
+    static const struct exchange exchanges[] = {
+        {"GET", "/api/v1/parse_query?query=up", NULL, 200, DATA(UP_NODE)},
+        {"POST", "/api/v1/parse_query", "query=-(1)", 200,
+            DATA("{\"expr\":{\"expr\":" ONE
+                 ",\"type\":\"parenExpr\"},\"op\":\"-\",\"type\":\"unaryExpr\"}")},
+        {"POST", "/api/v1/parse_query", "query=\"a\"", 200,
+            DATA("{\"type\":\"stringLiteral\",\"val\":\"a\"}")},
+        {"POST", "/api/v1/parse_query",
+            "query=rate({a!~\"b\",__name__=\"x\"}[5m] offset -1m @ end())", 200,
+            DATA("{\"args\":[{\"anchored\":false,\"matchers\":[{\"name\":\"a\",\"type\":\"!~\","
+                 "\"value\":\"b\"},"
+                 "{\"name\":\"__name__\",\"type\":\"=\",\"value\":\"x\"}],\"name\":\"\",\"offset\":"
+                 "-60000,"
+                 "\"range\":300000,\"smoothed\":false,\"startOrEnd\":\"end\",\"timestamp\":null,"
+                 "\"type\":\"matrixSelector\"}],\"func\":{\"argTypes\":[\"matrix\"],\"name\":"
+                 "\"rate\","
+                 "\"returnType\":\"vector\",\"variadic\":0},\"type\":\"call\"}")},
+        {"POST", "/api/v1/parse_query", "query=topk without(a,b) (1,up @ 5)", 200,
+            DATA("{\"expr\":{\"anchored\":false,\"matchers\":[" UP_MATCHER
+                 "],\"name\":\"up\",\"offset\":0,"
+                 "\"smoothed\":false,\"startOrEnd\":null,\"timestamp\":5000,\"type\":"
+                 "\"vectorSelector\"},"
+                 "\"grouping\":[\"a\",\"b\"],\"op\":\"topk\",\"param\":" ONE
+                 ",\"type\":\"aggregation\","
+                 "\"without\":true}")},
+        {"POST", "/api/v1/parse_query", "query=up > bool on(a) group_left(c) up", 200,
+            DATA("{\"bool\":true,\"lhs\":" UP_NODE ",\"matching\":{\"card\":\"many-to-one\","
+                 "\"fillValues\":{\"lhs\":null,\"rhs\":null},\"include\":[\"c\"],\"labels\":[\"a\"]"
+                 ",\"on\":true},"
+                 "\"op\":\">\",\"rhs\":" UP_NODE ",\"type\":\"binaryExpr\"}")},
+        {"POST", "/api/v1/parse_query", "query=1 atan2 1", 200,
+            DATA("{\"bool\":false,\"lhs\":" ONE ",\"matching\":null,\"op\":\"atan2\",\"rhs\":" ONE
+                 ",\"type\":\"binaryExpr\"}")},
+        {"POST", "/api/v1/parse_query", "query=up[1h:5m] offset 1s", 200,
+            DATA("{\"expr\":" UP_NODE
+                 ",\"offset\":1000,\"range\":3600000,\"startOrEnd\":null,\"step\":300000,"
+                 "\"timestamp\":null,\"type\":\"subquery\"}")},
+        {"GET", "/api/v1/parse_query?query=sum(", NULL, 400,
+            ERROR("bad_data",
+                "invalid parameter \\\"query\\\": 1:5: parse error: unclosed left parenthesis")},
+    };
+    CHECK(exchanges);
+}
+
+/* As deep as the parser goes. */
+static void test_parse_deep_query(void **state)
+{
+    (void)state;
+    struct api_fixture f;
+    struct strbuf form = STRBUF_INIT;
+    start(&f);
+    strbuf_add_c(&form, "query=");
+    for (int i = 0; i < 240; i++) {
+        strbuf_add_c(&form, "abs(");
+    }
+    strbuf_add_c(&form, "up");
+    for (int i = 0; i < 240; i++) {
+        strbuf_add_c(&form, ")");
+    }
+    api_fixture_post(&f, "/api/v1/parse_query", form.data);
+    assert_int_equal(f.status, 200);
+    strbuf_release(&form);
+    api_fixture_stop(&f);
+}
+
 static void test_cardinality(void **state)
 {
     (void)state;
@@ -576,6 +651,8 @@ int main(void)
         cmocka_unit_test(test_metadata),
         cmocka_unit_test(test_what_clients_ask_at_start),
         cmocka_unit_test(test_exemplars),
+        cmocka_unit_test(test_parse_query),
+        cmocka_unit_test(test_parse_deep_query),
         cmocka_unit_test(test_cardinality),
         cmocka_unit_test(test_methods_and_paths),
         cmocka_unit_test(test_lifecycle),
