@@ -36,12 +36,15 @@ bool http_reply_compress(struct strbuf *body)
     return true;
 }
 
-bool http_reply_allows_origin(const char *origin, struct str method)
+struct str http_reply_allowed_origin(
+    const struct regex *pattern, struct str origin, struct str method)
 {
-    if (strcmp(origin, "*") == 0) {
-        return str_eq_c(method, "GET") || str_eq_c(method, "HEAD") || str_eq_c(method, "OPTIONS");
+    if (pattern == NULL) {
+        bool reads =
+            str_eq_c(method, "GET") || str_eq_c(method, "HEAD") || str_eq_c(method, "OPTIONS");
+        return reads ? STR("*") : STR("");
     }
-    return origin[0] != '\0';
+    return origin.len > 0 && regex_matches(pattern, origin) ? origin : STR("");
 }
 
 void http_reply_refusal(

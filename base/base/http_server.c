@@ -66,7 +66,9 @@ struct reply_header {
 
 struct http_server {
     struct http_server_options options;
-    char *cors_origin, *route_prefix;
+    struct regex *cors_pattern; /* NULL: everybody may read, or nobody when `no_origin` */
+    bool no_origin;
+    char *route_prefix;
     struct http_daemon *daemon;
     uint16_t port;
     _Atomic size_t body_bytes; /* of all requests */
@@ -125,10 +127,34 @@ static void count_down(struct http_server *server, size_t *counter)
 
 /* ---- Replies ---- */
 
+/* The longest origin that is answered by name; longer ones are nobody's. */
+enum { ORIGIN_BYTES_MAX = 512 };
+
+static struct str allowed_origin(struct http_exchange *x)
+{
+    struct str origin = http_connection_header(x->connection, "Origin");
+    return http_reply_allowed_origin(x->server->cors_pattern,
+        origin.len < ORIGIN_BYTES_MAX ? origin : str_make(NULL, 0), x->method);
+}
+
+static void add_origin(struct http_exchange *x, struct http_response *response)
+{
+    char text[ORIGIN_BYTES_MAX];
+    struct str origin = allowed_origin(x);
+    if (x->server->cors_pattern != NULL) {
+        http_response_add_header(response, "Vary", "Origin");
+    }
+    if (origin.len > 0) {
+        memcpy(text, origin.ptr, origin.len);
+        text[origin.len] = '\0';
+        http_response_add_header(response, "Access-Control-Allow-Origin", text);
+        http_response_add_header(response, "Access-Control-Expose-Headers", "Date");
+    }
+}
+
 static void add_headers(struct http_exchange *x, struct http_response *response,
     const char *content_type, bool gzipped, bool varies)
 {
-    const char *origin = x->server->cors_origin;
     if (content_type != NULL && content_type[0] != '\0') {
         http_response_add_header(response, "Content-Type", content_type);
         http_response_add_header(response, "X-Content-Type-Options", "nosniff");
@@ -139,9 +165,8 @@ static void add_headers(struct http_exchange *x, struct http_response *response,
     if (varies) {
         http_response_add_header(response, "Vary", "Accept-Encoding");
     }
-    if (http_reply_allows_origin(origin, x->method)) {
-        http_response_add_header(response, "Access-Control-Allow-Origin", origin);
-        http_response_add_header(response, "Access-Control-Expose-Headers", "Date");
+    if (!x->server->no_origin) {
+        add_origin(x, response);
     }
     for (const struct reply_header *h = x->headers; h != NULL; h = h->next) {
         http_response_add_header(response, h->name, h->value);
@@ -364,8 +389,8 @@ static int choose_route(struct http_exchange *x)
 static struct http_response *preflight_response(struct http_exchange *x)
 {
     http_exchange_set_header(x, "Allow", x->allowed);
-    if (x->server->cors_origin[0] != '\0') {
-        bool everybody = strcmp(x->server->cors_origin, "*") == 0;
+    if (!x->server->no_origin && allowed_origin(x).len > 0) {
+        bool everybody = x->server->cors_pattern == NULL;
         http_exchange_set_header(
             x, "Access-Control-Allow-Methods", everybody ? "GET, HEAD, OPTIONS" : x->allowed);
         http_exchange_set_header(
@@ -619,7 +644,7 @@ static void set_defaults(struct http_server_options *o)
 static void server_free(struct http_server *server)
 {
     http_daemon_free(server->daemon);
-    mem_free(server->cors_origin);
+    regex_free(server->cors_pattern);
     mem_free(server->route_prefix);
     lock_condition_release(&server->changed);
     lock_release(&server->lock);
@@ -641,6 +666,16 @@ static int listen_and_serve(struct http_server *server, struct err *e)
                        : http_daemon_start(&options, &callbacks, server, &server->daemon, e);
 }
 
+static int set_origin(struct http_server *server, const char *origin, struct err *e)
+{
+    if (origin == NULL || strcmp(origin, "*") == 0 || strcmp(origin, ".*") == 0) {
+        return 0;
+    }
+    server->no_origin = origin[0] == '\0';
+    int status = server->no_origin ? 0 : regex_new(str_of(origin), &server->cors_pattern, e);
+    return status != 0 ? err_prefix(e, "origin \"%s\"", origin) : 0;
+}
+
 int http_server_start(
     const struct http_server_options *options, struct http_server **server_out, struct err *e)
 {
@@ -653,11 +688,13 @@ int http_server_start(
     http_metrics_register();
     lock_init(&server->lock, LOCK_RANK_LEAF);
     lock_condition_init(&server->changed);
-    server->cors_origin = mem_strdup(options->cors_origin != NULL ? options->cors_origin : "*");
     server->route_prefix = mem_strdup(options->route_prefix != NULL ? options->route_prefix : "");
-    int status = server->cors_origin != NULL && server->route_prefix != NULL
-                     ? listen_and_serve(server, e)
+    int status = server->route_prefix != NULL
+                     ? set_origin(server, options->cors_origin, e)
                      : err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
+    if (status == 0) {
+        status = listen_and_serve(server, e);
+    }
     if (status != 0) {
         server_free(server);
         return status;

@@ -31,12 +31,14 @@ struct http_server_options {
     size_t route_count;
     struct workpool *lanes[HTTP_LANE_COUNT]; /* NULL: run on the server's thread, or the loop's */
     bool fair[HTTP_LANE_COUNT];              /* requests are submitted for their client */
-    struct loop *loop;        /* non-NULL: no threads of its own, driven by this loop */
-    unsigned threads;         /* without a loop: I/O threads, default 2 */
-    size_t connections_max;   /* default 512 */
-    size_t body_max;          /* wire bytes of a request body, default 64 MiB: 413 beyond */
-    unsigned idle_timeout_s;  /* default 60 */
-    const char *cors_origin;  /* Access-Control-Allow-Origin for a GET; default "*"; "" = none */
+    struct loop *loop;       /* non-NULL: no threads of its own, driven by this loop */
+    unsigned threads;        /* without a loop: I/O threads, default 2 */
+    size_t connections_max;  /* default 512 */
+    size_t body_max;         /* wire bytes of a request body, default 64 MiB: 413 beyond */
+    unsigned idle_timeout_s; /* default 60 */
+    /* Whose pages may use the server: a regular expression, anchored, for the Origin of a request; those
+     * it matches may use every method. "*" (the default) and ".*": everybody, for GET; "": nobody. */
+    const char *cors_origin;
     const char *route_prefix; /* stripped from paths, e.g. "/sonde"; default "" */
 };
 

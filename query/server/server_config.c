@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/mem.h"
+#include "base/regex.h"
 #include "base/vfs.h"
 #include "base/yaml.h"
 #include "model/duration.h"
@@ -291,13 +292,19 @@ static const struct config_field web_fields[] = {
         .kind = CONFIG_STRING,
         .offset = WEB(route_prefix),
         .default_text = "",
-        .help = "Stands before every path, e.g. /sonde behind a proxy."},
+        .help = "Stands before every path, e.g. /sonde behind a proxy; default: the path of "
+                "external_url."},
+    {.key = "external_url",
+        .kind = CONFIG_STRING,
+        .offset = WEB(external_url),
+        .default_text = "",
+        .help = "Under which URL people reach the server, e.g. behind a proxy."},
     {.key = "cors_origin",
         .kind = CONFIG_STRING,
         .offset = WEB(cors_origin),
         .default_text = "*",
-        .help = "Whose pages may read answers; empty: nobody's. Pages may write only from a named "
-                "origin."},
+        .help = "Whose pages may use the server: a regular expression for their origin. *: all may "
+                "read, none may write; empty: nobody's."},
     {.key = "admin_api",
         .kind = CONFIG_BOOL,
         .offset = WEB(admin_api),
@@ -534,6 +541,10 @@ void server_flags_init(struct server_flags *flags, struct flag table[SERVER_FLAG
             0, 0},
         {"web.enable-admin-api", FLAG_BOOL, &flags->admin_api, NULL,
             "Allow deleting series and snapshots over HTTP.", 0, 0},
+        {"web.external-url", FLAG_STRING, &flags->external_url, "URL",
+            "Under which URL people reach the server.", 0, 0},
+        {"web.cors.origin", FLAG_STRING, &flags->cors_origin, "REGEX",
+            "Whose pages may use the server (default *: all may read).", 0, 0},
         {"log-level", FLAG_STRING, &flags->log_level, "LEVEL",
             "debug, info (the default), warn or error.", 0, 0},
         {"check-config", FLAG_BOOL, &flags->check_config, NULL,
@@ -594,6 +605,8 @@ static int take_flags(struct arena *arena, const struct server_flags *flags,
     take_text(&config->data, flags->data);
     take_text(&config->listen, flags->listen);
     take_text(&config->web.route_prefix, flags->route_prefix);
+    take_text(&config->web.external_url, flags->external_url);
+    take_text(&config->web.cors_origin, flags->cors_origin);
     config->web.admin_api = config->web.admin_api || flags->admin_api;
     take_number(&config->memory_limit, flags->memory_limit);
     take_number(&config->storage.retention_ms, flags->retention_ms);
@@ -639,6 +652,46 @@ static int check_storage(
     return retention_rules_parse(arena, &storage->retention_rules, &rules, &count, e);
 }
 
+/* A prefix of "/" is none; one that is not given is the path of the external URL. */
+static int settle_prefix(struct arena *arena, struct server_web_config *web, struct err *e)
+{
+    struct str rest = str_of(web->external_url);
+    if (rest.len > 0 && !str_starts_with(rest, STR("http://")) &&
+        !str_starts_with(rest, STR("https://"))) {
+        return err_set(e, ERR_INVALID, -1,
+            "external URL \"%s\": expected one that begins with http:// or https://",
+            web->external_url);
+    }
+    if (strcmp(web->route_prefix, "/") == 0) {
+        web->route_prefix = "";
+        return 0;
+    }
+    if (web->route_prefix[0] == '\0' && rest.len > 0) {
+        rest = str_skip(rest, str_starts_with(rest, STR("https://")) ? 8 : 7);
+        ptrdiff_t slash = str_find(rest, '/');
+        struct str path = slash >= 0 ? str_skip(rest, (size_t)slash) : STR("");
+        while (path.len > 0 && path.ptr[path.len - 1] == '/') {
+            path.len--;
+        }
+        web->route_prefix = arena_strndup(arena, path.ptr, path.len);
+        if (web->route_prefix == NULL) {
+            return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
+        }
+    }
+    return check_prefix(web->route_prefix, e);
+}
+
+static int check_origin(const char *origin, struct err *e)
+{
+    struct regex *pattern = NULL;
+    if (origin[0] == '\0' || strcmp(origin, "*") == 0) {
+        return 0;
+    }
+    int status = regex_new(str_of(origin), &pattern, e);
+    regex_free(pattern);
+    return status != 0 ? err_prefix(e, "origin \"%s\"", origin) : 0;
+}
+
 static int check_strategy(const char *strategy, struct err *e)
 {
     enum otlp_naming naming;
@@ -675,7 +728,10 @@ int server_config_load(struct arena *arena, const char *path, const struct serve
         status = take_flags(arena, flags, &config, e);
     }
     if (status == 0) {
-        status = check_prefix(config.web.route_prefix, e);
+        status = settle_prefix(arena, &config.web, e);
+    }
+    if (status == 0) {
+        status = check_origin(config.web.cors_origin, e);
     }
     if (status == 0) {
         status = check_storage(arena, &config.storage, e);

@@ -375,21 +375,33 @@ static void test_exchanges(void **state)
     }
 }
 
+#define ORIGIN(line, origin) line " HTTP/1.1\r\nHost: h\r\nOrigin: " origin "\r\n\r\n"
+
 static void test_prefix_and_origin(void **state)
 {
     static const struct exchange_case cases[] = {
-        {GET("/sonde/echo"), 200,
-            "GET /echo value= body= b=absent custom=", "Access-Control-Allow-Origin", "https://a"},
+        {ORIGIN("GET /sonde/echo", "https://b.example"), 200,
+            "GET /echo value= body= b=absent custom=", "Access-Control-Allow-Origin",
+            "https://b.example"},
+        {ORIGIN("GET /sonde/echo", "https://b.example"), 200, NULL, "Vary", "Origin"},
+        {ORIGIN("GET /sonde/echo", "https://b.example.evil"), 200, NULL,
+            "Access-Control-Allow-Origin", NULL},
+        {GET("/sonde/echo"), 200, NULL, "Access-Control-Allow-Origin", NULL},
         {GET("/sondeecho"), 404, NULL, NULL, NULL},
         {GET("/sonde"), 404, NULL, NULL, NULL},
         {GET("/echo"), 404, NULL, NULL, NULL},
-        {FORM("/sonde/echo", "3", "a=1"), 200, NULL, "Access-Control-Allow-Origin", "https://a"},
-        {"OPTIONS /sonde/echo HTTP/1.1\r\nHost: h\r\n\r\n", 204, "", "Access-Control-Allow-Methods",
-            "GET, HEAD, POST, OPTIONS"},
+        {"POST /sonde/echo HTTP/1.1\r\nHost: h\r\nOrigin: https://a.example\r\nContent-Length: "
+         "0\r\n\r\n",
+            200, NULL, "Access-Control-Allow-Origin", "https://a.example"},
+        {ORIGIN("OPTIONS /sonde/echo", "https://a.example"), 204, "",
+            "Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS"},
+        {ORIGIN("OPTIONS /sonde/echo", "https://c.example"), 204, "",
+            "Access-Control-Allow-Methods", NULL},
     };
     struct fixture f;
     start(&f, WAY_THREADS,
-        (struct http_server_options){.route_prefix = "/sonde", .cors_origin = "https://a"});
+        (struct http_server_options){
+            .route_prefix = "/sonde", .cors_origin = "https://[ab]\\.example"});
     run_cases(&f, cases, sizeof(cases) / sizeof(cases[0]));
     stop(&f);
     static const struct exchange_case without[] = {

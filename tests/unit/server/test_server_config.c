@@ -109,6 +109,38 @@ static void test_features(void **state)
     assert_false(engine.features.experimental_functions || engine.delayed_name_removal);
 }
 
+/* A prefix that is not given is the path of the external URL; "/" is none. */
+static void test_prefix(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *prefix; /* NULL: refused */
+    } cases[] = {
+        {"", ""},
+        {"web: {external_url: 'https://a.example/sonde/'}", "/sonde"},
+        {"web: {external_url: 'http://a.example'}", ""},
+        {"web: {external_url: 'https://a.example/x', route_prefix: /}", ""},
+        {"web: {external_url: 'https://a.example/x', route_prefix: /y}", "/y"},
+        {"web: {external_url: a.example}", NULL},
+        {"web: {route_prefix: y}", NULL},
+        {"web: {cors_origin: 'https://(a|b)'}", ""},
+        {"web: {cors_origin: '('}", NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct arena arena;
+        struct server_config config;
+        struct err e = ERR_INIT;
+        arena_init(&arena, 0);
+        int status = load(&arena, cases[i].text, NULL, &config, &e);
+        assert_int_equal(status, cases[i].prefix != NULL ? 0 : ERR_INVALID);
+        if (status == 0) {
+            assert_string_equal(config.web.route_prefix, cases[i].prefix);
+        }
+        arena_release(&arena);
+    }
+}
+
 static void test_otlp(void **state)
 {
     (void)state;
@@ -278,6 +310,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_flags_win),
         cmocka_unit_test(test_features),
+        cmocka_unit_test(test_prefix),
         cmocka_unit_test(test_otlp),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_other_mistakes),
