@@ -96,6 +96,16 @@ void api_targets(struct api_request *r)
         r, STR("{\"activeTargets\":[],\"droppedTargets\":[],\"droppedTargetCounts\":{}}"));
 }
 
+void api_targets_metadata(struct api_request *r)
+{
+    answer_constant(r, STR("[]"));
+}
+
+void api_scrape_pools(struct api_request *r)
+{
+    answer_constant(r, STR("{\"scrapePools\":[]}"));
+}
+
 void api_rules(struct api_request *r)
 {
     answer_constant(r, STR("{\"groups\":[]}"));

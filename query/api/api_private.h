@@ -106,6 +106,8 @@ void api_label_values(struct api_request *r);
 /* api_metadata.c */
 void api_metadata(struct api_request *r);
 void api_targets(struct api_request *r);
+void api_targets_metadata(struct api_request *r);
+void api_scrape_pools(struct api_request *r);
 void api_rules(struct api_request *r);
 void api_alerts(struct api_request *r);
 void api_alertmanagers(struct api_request *r);

@@ -88,6 +88,10 @@ const struct api_route api_routes[] = {
     /* What clients ask for at their start */
     {"GET", "/api/v1/targets", api_targets, DIRECT, true, UNTIMED, "",
         "Always empty: agents scrape, not the server."},
+    {"GET", "/api/v1/targets/metadata", api_targets_metadata, DIRECT, true, UNTIMED, "",
+        "Always empty, for the same reason."},
+    {"GET", "/api/v1/scrape_pools", api_scrape_pools, DIRECT, true, UNTIMED, "",
+        "Always empty, for the same reason."},
     {"GET", "/api/v1/rules", api_rules, DIRECT, true, UNTIMED, "",
         "Always empty: no rules are evaluated yet."},
     {"GET", "/api/v1/alerts", api_alerts, DIRECT, true, UNTIMED, "",

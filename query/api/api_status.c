@@ -65,8 +65,13 @@ void api_status_runtimeinfo(struct api_request *r)
     write_time(&a.json, "lastConfigTime", atomic_load(&api->reloaded_ms));
     json_key(&a.json, "corruptionCount");
     json_integer(&a.json, (int64_t)(statistics.wal_corrupt_records + statistics.parts_quarantined));
+    /* What only Go has: clients of Prometheus expect the keys. */
     json_key(&a.json, "goroutineCount");
     json_integer(&a.json, 0);
+    json_key(&a.json, "GOMAXPROCS");
+    json_integer(&a.json, sysconf(_SC_NPROCESSORS_ONLN));
+    write_text(&a.json, "GOGC", "");
+    write_text(&a.json, "GODEBUG", "");
     write_retention(&a.json, api->program.retention_ms);
     json_end(&a.json);
     api_answer_send(r, &a, NULL);

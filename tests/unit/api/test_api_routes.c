@@ -252,6 +252,8 @@ static void test_what_clients_ask_at_start(void **state)
         {"GET", "/api/v1/alerts", NULL, 200, DATA("{\"alerts\":[]}")},
         {"GET", "/api/v1/targets", NULL, 200,
             DATA("{\"activeTargets\":[],\"droppedTargets\":[],\"droppedTargetCounts\":{}}")},
+        {"GET", "/api/v1/targets/metadata", NULL, 200, DATA("[]")},
+        {"GET", "/api/v1/scrape_pools", NULL, 200, DATA("{\"scrapePools\":[]}")},
         {"GET", "/api/v1/alertmanagers", NULL, 200,
             DATA("{\"activeAlertmanagers\":[],\"droppedAlertmanagers\":[]}")},
         {"GET", "/api/v1/status/buildinfo", NULL, 200,
