@@ -238,11 +238,14 @@ static int judge_counter(struct range_operator *op)
     for (size_t i = 0; i < op->node.grid->steps && !any; i++) {
         any = op->out->kinds[i] == SAMPLE_FLOAT;
     }
-    if (!any) {
-        return 0;
+    struct str type =
+        q->options->type_and_unit_labels ? labels_get(op->labels, STR("__type__")) : STR("");
+    if (!any || (str_eq(name, op->judged_name) && str_eq(type, op->judged_type))) {
+        return 0; // what is told is told once, and series of a metric come one after the other
     }
+    op->judged_name = name;
+    op->judged_type = type;
     if (q->options->type_and_unit_labels) {
-        struct str type = labels_get(op->labels, STR("__type__"));
         if (!str_eq_c(type, "counter") && !str_eq_c(type, "histogram")) {
             return query_annotate(q, ANNOTATION_INFO, op->annotated,
                 "metric might not be a counter, __type__ label is not set to \"counter\" or "

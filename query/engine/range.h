@@ -63,6 +63,7 @@ struct range_operator {
     struct grid inner;
     const struct labels *labels; /* of the series at hand, with its name */
     bool drop_name;
+    struct str judged_name, judged_type; /* of the series judged last; see range.c */
     struct samples samples;
     struct arena *scratch; /* of histograms of the series handed out */
     struct arena_mark mark;

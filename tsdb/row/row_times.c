@@ -218,17 +218,48 @@ static bool get_slots(struct decbuf *d, uint32_t count, uint64_t *slots)
     return !d->failed;
 }
 
+/* A grid without skipped slots, all of whose numbers are far from overflow: nearly every grid. */
+static void apply_plain_grid(const struct grid *grid, uint32_t count, int64_t *times_out)
+{
+    uint64_t distance = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        times_out[i] = grid->origin + (int64_t)((distance >> FRACTION_BITS) + grid->offsets[i]);
+        distance += grid->step;
+    }
+}
+
+static bool is_far_from_overflow(const struct grid *grid, uint32_t count)
+{
+    uint64_t offsets = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        offsets |= grid->offsets[i];
+    }
+    return offsets < (uint64_t)SPAN_MAX && grid->step < (uint64_t)SPAN_MAX / ROW_TIMES_MAX &&
+           grid->origin >= -TIME_MAX && grid->origin <= TIME_MAX;
+}
+
 static bool get_grid(struct decbuf *d, uint32_t count, int64_t *times_out)
 {
     struct grid grid;
     grid.origin = decbuf_svarint(d);
     grid.step = decbuf_uvarint(d);
-    if (d->failed || grid.step == 0 || !get_slots(d, count, grid.slots)) {
+    bool plain = decbuf_left(d) > 0 && *d->p == 0; // no place where slots are skipped
+    if (plain) {
+        (void)decbuf_u8(d);
+    }
+    if (d->failed || grid.step == 0 || (!plain && !get_slots(d, count, grid.slots))) {
         return false;
     }
     patched_get(d, count, grid.offsets);
     if (d->failed) {
         return false;
+    }
+    if (plain && is_far_from_overflow(&grid, count)) {
+        apply_plain_grid(&grid, count, times_out);
+        return true;
+    }
+    for (uint32_t i = 0; plain && i < count; i++) {
+        grid.slots[i] = i;
     }
     for (uint32_t i = 0; i < count; i++) {
         uint64_t distance;
