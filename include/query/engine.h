@@ -85,6 +85,7 @@ struct engine_query_options {
     uint64_t samples_max;
     const atomic_bool *canceled; /* looked at between series; may be NULL */
     struct engine_watch *watch;  /* may be NULL; lives as long as the query */
+    bool explain;                /* the result tells where time went */
 };
 
 /* Samples of one series of a result. Floats and histograms are each in ascending time; a series that
@@ -106,6 +107,16 @@ struct engine_statistics {
     uint64_t memory_bytes; /* most that was seen taken at once */
     int64_t prepare_ns;    /* parsing and finding series */
     int64_t evaluate_ns;
+    struct querier_statistics reads; /* of the store, where it counts them */
+};
+
+/* A step of evaluation, with all below it. */
+struct engine_explain {
+    uint32_t depth; /* 0 = the whole expression */
+    struct str text;
+    int64_t plan_ns, evaluate_ns;
+    uint64_t series;  /* handed out */
+    uint64_t samples; /* read for it */
 };
 
 /* All of it lives in `arena`, until engine_result_release. */
@@ -128,6 +139,9 @@ struct engine_result {
     const char *const *infos;
     size_t info_count;
     struct engine_statistics statistics;
+    /* When asked for: each step before those it is made of. */
+    const struct engine_explain *explain;
+    size_t explain_count;
 };
 
 /* Evaluates `query` at `time_ms`, which is within 2^61 ms of 1970. `options` may be NULL. On success

@@ -165,6 +165,12 @@ struct exemplar_list {
     size_t count;
 };
 
+/* What a querier has read since it was opened, from blocks that have to be decoded. */
+struct querier_statistics {
+    uint64_t blocks, samples, bytes; /* decoded */
+    uint64_t summaries;              /* runs that were described instead */
+};
+
 struct querier_ops {
     int (*select)(struct querier *q, const struct select_request *request, struct arena *arena,
         struct series_set **set_out, struct err *e);
@@ -178,6 +184,8 @@ struct querier_ops {
     /* Exemplars of the series that match. NULL where a source keeps none. */
     int (*exemplars)(struct querier *q, const struct select_request *request, struct arena *arena,
         struct exemplar_list *list_out, struct err *e);
+    /* Of iterators that were closed. NULL where a source counts nothing. */
+    void (*statistics)(struct querier *q, struct querier_statistics *statistics_out);
     void (*close)(struct querier *q);
 };
 
@@ -203,6 +211,14 @@ static inline void querier_close(struct querier *q)
 {
     if (q != NULL) {
         q->ops->close(q);
+    }
+}
+
+static inline void querier_statistics(struct querier *q, struct querier_statistics *out)
+{
+    *out = (struct querier_statistics){0};
+    if (q->ops->statistics != NULL) {
+        q->ops->statistics(q, out);
     }
 }
 

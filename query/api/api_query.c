@@ -13,7 +13,7 @@ enum { RANGE_POINTS_MAX = 11000 };
 struct query_params {
     struct str query;
     size_t limit;
-    bool with_statistics;
+    bool with_statistics, with_reads;
     struct engine_query_options options;
 };
 
@@ -28,12 +28,15 @@ static bool read_params(struct api_request *r, struct query_params *p)
     int64_t own_timeout_ms = atomic_load(&api->timeout_ms);
     bool shorter = timeout_ms > 0 && (own_timeout_ms == 0 || timeout_ms < own_timeout_ms);
     p->query = http_exchange_param(r->exchange, "query");
-    p->with_statistics = http_exchange_param(r->exchange, "stats").len > 0;
+    struct str statistics = http_exchange_param(r->exchange, "stats");
+    p->with_statistics = statistics.len > 0;
+    p->with_reads = str_eq_c(statistics, "all");
     p->options = (struct engine_query_options){
         .lookback_ms = lookback_ms > 0 ? lookback_ms : atomic_load(&api->lookback_ms),
         .timeout_ms = shorter ? timeout_ms : own_timeout_ms,
         .samples_max = atomic_load(&api->samples_max),
         .canceled = &api->canceled,
+        .explain = str_eq_c(http_exchange_param(r->exchange, "explain"), "true"),
     };
     return true;
 }
@@ -59,6 +62,7 @@ static void answer_result(
     size_t charged = 0;
     struct result_json_options options = {.series_max = p->limit,
         .with_statistics = p->with_statistics,
+        .with_reads = p->with_reads,
         .execution_ns = clock_monotonic_ns(r->clock) - r->begun_ns,
         .memory = engine_memory(r->api->backend.engine),
         .charged = &charged};

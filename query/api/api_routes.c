@@ -11,10 +11,10 @@
 const struct api_route api_routes[] = {
     /* Reading */
     {"GET POST", "/api/v1/query", api_query_instant, QUERY, false, API_TIMING_QUERY,
-        "query, time, timeout, limit, lookback_delta, stats",
+        "query, time, timeout, limit, lookback_delta, stats, explain",
         "Evaluates an expression at one time (now, when none is given)."},
     {"GET POST", "/api/v1/query_range", api_query_range, QUERY, false, API_TIMING_QUERY,
-        "query, start, end, step, timeout, limit, lookback_delta, stats, nocache",
+        "query, start, end, step, timeout, limit, lookback_delta, stats, nocache, explain",
         "Evaluates an expression at each step from start to end; at most 11 000 steps."},
     {"GET POST", "/api/v1/format_query", api_format_query, QUERY, false, UNTIMED, "query",
         "The expression in its canonical layout."},

@@ -235,9 +235,50 @@ static void write_duration(struct json_writer *json, const char *key, int64_t ns
     json_double(json, (double)ns * 1e-9);
 }
 
-static void write_statistics(
-    struct json_writer *json, const struct engine_statistics *statistics, int64_t execution_ns)
+static void write_count(struct json_writer *json, const char *key, uint64_t count)
 {
+    json_key(json, key);
+    json_integer(json, (int64_t)count);
+}
+
+/* What Prometheus does not have: what the store did for the query. */
+static void write_reads(struct json_writer *json, const struct engine_statistics *statistics)
+{
+    json_key(json, "reads");
+    json_begin_object(json);
+    write_count(json, "series", statistics->series);
+    write_count(json, "memoryBytes", statistics->memory_bytes);
+    write_count(json, "blocksDecoded", statistics->reads.blocks);
+    write_count(json, "samplesDecoded", statistics->reads.samples);
+    write_count(json, "bytesDecoded", statistics->reads.bytes);
+    write_count(json, "runsSummarized", statistics->reads.summaries);
+    json_end(json);
+}
+
+/* Steps of evaluation, each before those it is made of; times hold those below. */
+static void write_plan(struct json_writer *json, const struct engine_result *result)
+{
+    json_key(json, "plan");
+    json_begin_array(json);
+    for (size_t i = 0; i < result->explain_count; i++) {
+        const struct engine_explain *x = &result->explain[i];
+        json_begin_object(json);
+        write_count(json, "depth", x->depth);
+        json_key(json, "expr");
+        json_string(json, x->text);
+        write_duration(json, "planTime", x->plan_ns);
+        write_duration(json, "evalTime", x->evaluate_ns);
+        write_count(json, "series", x->series);
+        write_count(json, "samples", x->samples);
+        json_end(json);
+    }
+    json_end(json);
+}
+
+static void write_statistics(struct json_writer *json, const struct engine_result *result,
+    const struct result_json_options *options)
+{
+    const struct engine_statistics *statistics = &result->statistics;
     json_key(json, "stats");
     json_begin_object(json);
     json_key(json, "timings");
@@ -247,15 +288,19 @@ static void write_statistics(
     write_duration(json, "queryPreparationTime", statistics->prepare_ns);
     write_duration(json, "innerEvalTime", statistics->evaluate_ns);
     write_duration(json, "execQueueTime", 0);
-    write_duration(json, "execTotalTime", execution_ns);
+    write_duration(json, "execTotalTime", options->execution_ns);
     json_end(json);
     json_key(json, "samples");
     json_begin_object(json);
-    json_key(json, "totalQueryableSamples");
-    json_integer(json, (int64_t)statistics->samples);
-    json_key(json, "peakSamples");
-    json_integer(json, (int64_t)statistics->samples_peak);
+    write_count(json, "totalQueryableSamples", statistics->samples);
+    write_count(json, "peakSamples", statistics->samples_peak);
     json_end(json);
+    if (options->with_reads) {
+        write_reads(json, statistics);
+    }
+    if (result->explain != NULL) {
+        write_plan(json, result);
+    }
     json_end(json);
 }
 
@@ -272,8 +317,8 @@ bool result_json_write(struct json_writer *json, const struct engine_result *res
     } else {
         write_scalar(json, result);
     }
-    if (options->with_statistics) {
-        write_statistics(json, &result->statistics, options->execution_ns);
+    if (options->with_statistics || result->explain != NULL) {
+        write_statistics(json, result, options);
     }
     json_end(json);
     return written < result->series_count;

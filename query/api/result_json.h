@@ -20,6 +20,7 @@
 struct result_json_options {
     size_t series_max; /* of vectors and matrices; 0 = all */
     bool with_statistics;
+    bool with_reads;      /* among them what the store decoded (stats=all) */
     int64_t execution_ns; /* the whole query, for the statistics */
     /* What the text takes is charged here, as it grows, and added to *charged for whoever frees the text
      * to discharge. NULL: not charged. */

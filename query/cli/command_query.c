@@ -16,6 +16,7 @@
 struct query_flags {
     const char *server, *time, *start, *end, *step, *output;
     int64_t timeout_ms;
+    bool explain;
 };
 
 /* ---- Text ---- */
@@ -111,12 +112,54 @@ static void tell_notes(const json_t *answer, const char *key, const char *word)
     }
 }
 
+/* ---- Where time went ---- */
+
+static double milliseconds_of(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key)) * 1e3;
+}
+
+static long long count_of(const json_t *object, const char *key)
+{
+    return (long long)json_integer_value(json_object_get(object, key));
+}
+
+/* A line a step, indented below what it is a part of; times hold those below. */
+static void add_plan(struct strbuf *out, const json_t *statistics)
+{
+    const json_t *plan = json_object_get(statistics, "plan");
+    const json_t *reads = json_object_get(statistics, "reads");
+    const json_t *timings = json_object_get(statistics, "timings");
+    strbuf_add_c(out, "    plan ms     eval ms    series     samples  expression\n");
+    for (size_t i = 0; i < json_array_size(plan); i++) {
+        const json_t *step = json_array_get(plan, i);
+        strbuf_addf(out, "%11.3f %11.3f %9lld %11lld  %*s%s\n", milliseconds_of(step, "planTime"),
+            milliseconds_of(step, "evalTime"), count_of(step, "series"), count_of(step, "samples"),
+            (int)(2 * count_of(step, "depth")), "", text_of(json_object_get(step, "expr")).ptr);
+    }
+    strbuf_addf(out, "prepared in %.3f ms, evaluated in %.3f ms, all in %.3f ms\n",
+        milliseconds_of(timings, "queryPreparationTime"), milliseconds_of(timings, "innerEvalTime"),
+        milliseconds_of(timings, "execTotalTime"));
+    strbuf_addf(out,
+        "%lld series, %lld blocks of %lld samples decoded from %lld bytes, %lld runs summarized, "
+        "%lld bytes of memory\n",
+        count_of(reads, "series"), count_of(reads, "blocksDecoded"),
+        count_of(reads, "samplesDecoded"), count_of(reads, "bytesDecoded"),
+        count_of(reads, "runsSummarized"), count_of(reads, "memoryBytes"));
+}
+
 /* ---- The answer ---- */
 
-static int print_as_text(const json_t *answer)
+static int print_as_text(const json_t *answer, bool explain)
 {
     struct strbuf text = STRBUF_INIT;
-    int status = add_result(&text, json_object_get(answer, "data"));
+    const json_t *data = json_object_get(answer, "data");
+    int status = 0;
+    if (explain) {
+        add_plan(&text, json_object_get(data, "stats"));
+    } else {
+        status = add_result(&text, data);
+    }
     if (status != 0) {
         struct err e = ERR_INIT;
         strbuf_release(&text);
@@ -148,7 +191,7 @@ static int show(const struct query_flags *flags, unsigned status, struct strbuf 
     } else {
         tell_notes(answer, "warnings", "warning");
         tell_notes(answer, "infos", "info");
-        exit_status = print_as_text(answer);
+        exit_status = print_as_text(answer, flags->explain);
     }
     json_decref(answer);
     return exit_status;
@@ -181,6 +224,8 @@ int command_query(const struct command *self, int argc, char **argv)
         {"step", FLAG_STRING, &flags.step, "DURATION", "Between times of a range (default 1m).", 0,
             0},
         {"output", FLAG_STRING, &flags.output, "FORM", "text (default) or json.", 0, 0},
+        {"explain", FLAG_BOOL, &flags.explain, NULL,
+            "Show the plan and where time went instead of the answer.", 0, 0},
         {"timeout", FLAG_DURATION, &flags.timeout_ms, "DURATION",
             "How long to wait (default 2m10s).", 1, INT64_C(86400000)},
         {.name = NULL},
@@ -202,7 +247,8 @@ int command_query(const struct command *self, int argc, char **argv)
         flags.step = flags.step != NULL ? flags.step : "1m";
     }
     const struct api_client_param params[] = {{"query", expression}, {"time", flags.time},
-        {"start", flags.start}, {"end", flags.end}, {"step", flags.step}};
+        {"start", flags.start}, {"end", flags.end}, {"step", flags.step},
+        {"explain", flags.explain ? "true" : NULL}, {"stats", flags.explain ? "all" : NULL}};
     struct api_client_request request = {.server = flags.server,
         .path = flags.start != NULL ? "/api/v1/query_range" : "/api/v1/query",
         .params = params,

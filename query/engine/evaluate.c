@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "base/mem.h"
+#include "explain.h"
 #include "prepare.h"
 #include "query.h"
 #include "result.h"
@@ -109,12 +110,14 @@ static int query_prepare(struct query *q, struct querier_source *source, struct 
     return status;
 }
 
-static int query_run(struct query *q, struct querier_source *source, struct engine_result *result)
+static int query_run(
+    struct query *q, struct querier_source *source, bool explained, struct engine_result *result)
 {
     struct clock *clock = q->options->clock;
     int64_t begin = clock_monotonic_ns(clock);
     struct expr *expr;
-    int status = query_prepare(q, source, &expr);
+    int status = explained ? explain_init(q) : 0;
+    status = status == 0 ? query_prepare(q, source, &expr) : status;
     int64_t prepared = clock_monotonic_ns(clock);
     if (status == 0) {
         status = query_check(q);
@@ -126,10 +129,11 @@ static int query_run(struct query *q, struct querier_source *source, struct engi
     q->statistics.prepare_ns = prepared - begin;
     q->statistics.evaluate_ns = clock_monotonic_ns(clock) - prepared;
     if (status == 0) {
+        querier_statistics(q->querier, &q->statistics.reads);
         result->statistics = q->statistics;
         status = result_annotations(q, result);
     }
-    return status;
+    return status == 0 && q->explain != NULL ? explain_result(q, result) : status;
 }
 
 static int check_time(int64_t t, struct err *e)
@@ -141,11 +145,12 @@ static int check_time(int64_t t, struct err *e)
 }
 
 static int query_finish(struct query *q, struct engine *engine, struct querier_source *source,
-    struct engine_result *result_out)
+    const struct engine_query_options *options, struct engine_result *result_out)
 {
+    bool explained = options != NULL && options->explain;
     struct engine_result result = {0};
     arena_init_charged(&result.arena, &q->memory);
-    int status = query_run(q, source, &result);
+    int status = query_run(q, source, explained, &result);
     if (status == 0) {
         arena_move_charge(&result.arena, &engine->memory); // it outlives the query
         *result_out = result;
@@ -170,7 +175,7 @@ int engine_instant(struct engine *engine, struct querier_source *source, struct 
     struct err unheard = ERR_INIT;
     query_init(&q, engine, query, options, e != NULL ? e : &unheard);
     q.grid = (struct grid){.start = time_ms, .interval = 1, .steps = 1};
-    return query_finish(&q, engine, source, result_out);
+    return query_finish(&q, engine, source, options, result_out);
 }
 
 int engine_range(struct engine *engine, struct querier_source *source, struct str query,
@@ -201,7 +206,7 @@ int engine_range(struct engine *engine, struct querier_source *source, struct st
     query_init(&q, engine, query, options, e != NULL ? e : &unheard);
     q.grid = (struct grid){.start = start_ms, .interval = step_ms, .steps = (size_t)intervals + 1};
     q.range_query = true;
-    return query_finish(&q, engine, source, result_out);
+    return query_finish(&q, engine, source, options, result_out);
 }
 
 void engine_result_release(struct engine_result *result)

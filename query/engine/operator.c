@@ -14,7 +14,7 @@ void *operator_new(struct query *q, size_t size, const struct operator_ops *ops,
         (void)query_fail_memory(q, &q->arena);
         return NULL;
     }
-    *op = (struct operator_node){ops, q, expr, grid};
+    *op = (struct operator_node){.ops = ops, .query = q, .expr = expr, .grid = grid};
     return op;
 }
 

@@ -39,11 +39,15 @@ struct operator_node {
     struct query *query;
     const struct expr *expr;
     const struct grid *grid;
+    struct explain_node *explained; /* where its time is added up, or NULL */
 };
+
+/* The next series, its time taken. */
+int explain_next(struct operator_node *op, struct step_series **series_out);
 
 static inline int operator_next(struct operator_node *op, struct step_series **series_out)
 {
-    return op->ops->next(op, series_out);
+    return op->explained != NULL ? explain_next(op, series_out) : op->ops->next(op, series_out);
 }
 
 /* A zeroed operator of `size` bytes, NULL when the budget is used up (the error is raised). */

@@ -1,4 +1,5 @@
 /* From the checked tree to operators. */
+#include "explain.h"
 #include "operator.h"
 
 typedef int (*planner)(struct query *q, const struct expr *expr, const struct grid *grid,
@@ -64,7 +65,7 @@ static planner planner_of_aggregate(const struct expr *expr)
     }
 }
 
-int plan_build(struct query *q, const struct expr *expr, const struct grid *grid,
+static int build(struct query *q, const struct expr *expr, const struct grid *grid,
     struct operator_node **op_out)
 {
     if (expr->type == PROMQL_SCALAR) {
@@ -87,6 +88,26 @@ int plan_build(struct query *q, const struct expr *expr, const struct grid *grid
     default:
         return query_fail(q, ERR_INTERNAL, "expression has no instant value");
     }
+}
+
+int plan_build(struct query *q, const struct expr *expr, const struct grid *grid,
+    struct operator_node **op_out)
+{
+    if (q->explain == NULL || expr->kind == EXPR_PAREN) {
+        return build(q, expr, grid, op_out);
+    }
+    struct explain_node *node;
+    struct explain_mark mark;
+    int status = explain_begin(q, expr, &node, &mark);
+    if (status != 0) {
+        return status;
+    }
+    status = build(q, expr, grid, op_out);
+    explain_planned(q, node, &mark);
+    if (status == 0 && (*op_out)->explained == NULL) {
+        (*op_out)->explained = node;
+    }
+    return status;
 }
 
 /* May this expression hand out a series in parts? Joins and what works on labels may. */

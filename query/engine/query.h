@@ -32,6 +32,7 @@ struct query {
     uint64_t samples_live; /* in memory now */
     struct grid grid;      /* of the whole query */
     bool range_query;
+    struct explain *explain; /* or NULL (explain.h) */
     struct err *e;
 };
 

@@ -109,6 +109,11 @@ class Tool(unittest.TestCase):
             self.assertIn(f"20.5 @[{NOW}]", text)
             status, text, _ = sonde("query", "1", "--output", "json", "--server", url)
             self.assertEqual(json.loads(text)["data"]["resultType"], "scalar")
+            status, text, _ = sonde("query", "sum(temperature) + 1", "--time", str(NOW), "--explain",
+                                    "--server", url)
+            steps = [line[47:] for line in text.splitlines()[1:4]]
+            self.assertEqual(steps, ["sum(temperature) + 1", "  sum(temperature)", "    temperature"])
+            self.assertIn("samples decoded from", text)
             self.assertEqual(sonde("query", "nothing", "--server", url), (0, "", ""))
             status, text, error = sonde("query", "sum(", "--server", url)
             self.assertEqual((status, text), (1, ""))

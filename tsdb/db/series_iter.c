@@ -97,7 +97,13 @@ static struct series_cursor *take_cursor(struct cursor_pool *pool)
 static void give_cursor(struct cursor_pool *pool, struct series_cursor *c)
 {
     arena_release(&c->arena);
+    struct querier_statistics *reads = &c->buffer.reads;
     lock_take(&pool->lock);
+    pool->reads.blocks += reads->blocks;
+    pool->reads.samples += reads->samples;
+    pool->reads.bytes += reads->bytes;
+    pool->reads.summaries += reads->summaries;
+    *reads = (struct querier_statistics){0};
     bool keep = pool->count < CURSOR_POOL_MAX;
     if (keep) {
         c->next = pool->idle;
@@ -401,6 +407,7 @@ static void describe_next(struct series_iter *it)
     struct series_cursor *c = take_cursor(it->request.pool);
     if (c != NULL) {
         it->described = describe(it, &c->buffer) > 0;
+        c->buffer.reads.summaries += it->described;
         give_cursor(it->request.pool, c);
     }
 }

@@ -35,6 +35,7 @@ struct cursor_pool {
     struct lock lock; /* rank LEAF */
     struct series_cursor *idle;
     size_t count;
+    struct querier_statistics reads; /* of cursors that were given back */
 };
 
 /* Cursors a pool keeps; each holds some 100 KB once it was used. */

@@ -601,6 +601,14 @@ int db_querier_select(struct querier *q, const struct select_request *request, s
 
 /* ---- Opening ---- */
 
+static void op_statistics(struct querier *q, struct querier_statistics *statistics_out)
+{
+    struct cursor_pool *pool = &db_querier_of(q)->pool;
+    lock_take(&pool->lock);
+    *statistics_out = pool->reads;
+    lock_give(&pool->lock);
+}
+
 static void op_close(struct querier *q)
 {
     struct db_querier *self = db_querier_of(q);
@@ -614,6 +622,7 @@ static const struct querier_ops querier_ops = {.select = db_querier_select,
     .label_names = db_querier_label_names,
     .label_values = db_querier_label_values,
     .exemplars = db_querier_exemplars,
+    .statistics = op_statistics,
     .close = op_close};
 
 int db_querier_open(struct querier_source *source, int64_t min_t, int64_t max_t,

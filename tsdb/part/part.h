@@ -152,6 +152,7 @@ struct part_buffer {
     const int64_t *times;
     const double *values;
     const struct str *histograms;
+    struct querier_statistics reads; /* counted; the caller may begin anew */
     void *private_state;
 };
 void part_buffer_init(struct part_buffer *b);

@@ -27,6 +27,7 @@ struct link {
 
 struct buffer_state {
     struct part_memory memory;
+    struct querier_statistics reads; /* since the call began */
     /* Of the last read. */
     uint64_t presence[PRESENCE_WORDS(PART_GROUP_ROWS_MAX)];
     double values[PART_GROUP_ROWS_MAX];
@@ -106,6 +107,19 @@ static int find_block(
     return status;
 }
 
+/* The block that is about to be decoded. */
+static int take_block(struct buffer_state *s, struct place at,
+    struct part_references *references_out, struct str *block_out)
+{
+    int status = find_block(at, references_out, block_out);
+    if (status == 0) {
+        s->reads.blocks++;
+        s->reads.samples += at.rows;
+        s->reads.bytes += block_out->len;
+    }
+    return status;
+}
+
 /* ---- Columns that lean on others ---- */
 
 static int read_floats(struct buffer_state *s, struct place at, uint32_t depth, double *values_out,
@@ -139,7 +153,7 @@ static int read_floats(struct buffer_state *s, struct place at, uint32_t depth, 
 {
     struct part_references references;
     struct str block;
-    int status = find_block(at, &references, &block);
+    int status = take_block(s, at, &references, &block);
     if (status != 0 || !column_block_needs_reference(block.ptr, block.len)) {
         return status != 0
                    ? status
@@ -182,7 +196,7 @@ static int read_histograms(struct buffer_state *s, struct place at)
     if (status == 0 && s->zstd == NULL) {
         status = zstd_codec_new(&s->zstd);
     }
-    status = status == 0 ? find_block(at, &references, &block) : status;
+    status = status == 0 ? take_block(s, at, &references, &block) : status;
     return status != 0 ? status
                        : part_histograms_decode(s->zstd, block, at.rows, &s->histogram_bytes,
                              s->histograms, s->presence);
@@ -277,7 +291,11 @@ int part_read(struct part *p, uint32_t group, uint32_t table, uint32_t column, i
         return 0;
     }
     at.column = column;
+    s->reads = (struct querier_statistics){0};
     status = histograms ? read_histograms(s, at) : read_floats(s, at, 0, s->values, s->presence);
+    b->reads.blocks += s->reads.blocks;
+    b->reads.samples += s->reads.samples;
+    b->reads.bytes += s->reads.bytes;
     if (status != 0) {
         return name_error(p, status, group, table, column, e);
     }

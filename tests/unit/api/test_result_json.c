@@ -144,6 +144,26 @@ static void test_statistics(void **state)
         "\"evalTotalTime\":1.5,\"resultSortTime\":0,\"queryPreparationTime\":0.5,"
         "\"innerEvalTime\":1,\"execQueueTime\":0,\"execTotalTime\":2},"
         "\"samples\":{\"totalQueryableSamples\":7,\"peakSamples\":3}}}");
+    /* All of them, and the plan. */
+    const struct engine_explain plan[] = {
+        {0, STR("a + 1"), 1000000, 2000000, 3, 7}, {1, STR("a"), 500000, 1000000, 3, 7}};
+    r.explain = plan;
+    r.explain_count = 2;
+    r.statistics.series = 3;
+    r.statistics.memory_bytes = 4096;
+    r.statistics.reads =
+        (struct querier_statistics){.blocks = 4, .samples = 100, .bytes = 50, .summaries = 2};
+    options.with_reads = true;
+    check(&r, &options, false,
+        "{\"resultType\":\"scalar\",\"result\":[4,\"2\"],\"stats\":{\"timings\":{"
+        "\"evalTotalTime\":1.5,\"resultSortTime\":0,\"queryPreparationTime\":0.5,"
+        "\"innerEvalTime\":1,\"execQueueTime\":0,\"execTotalTime\":2},"
+        "\"samples\":{\"totalQueryableSamples\":7,\"peakSamples\":3},"
+        "\"reads\":{\"series\":3,\"memoryBytes\":4096,\"blocksDecoded\":4,"
+        "\"samplesDecoded\":100,\"bytesDecoded\":50,\"runsSummarized\":2},"
+        "\"plan\":[{\"depth\":0,\"expr\":\"a + 1\",\"planTime\":0.001,\"evalTime\":0.002,"
+        "\"series\":3,\"samples\":7},{\"depth\":1,\"expr\":\"a\",\"planTime\":0.0005,"
+        "\"evalTime\":0.001,\"series\":3,\"samples\":7}]}}");
 }
 
 int main(void)

@@ -166,6 +166,48 @@ static void test_steps_are_instants(void **state)
     engine_fixture_end(&f);
 }
 
+/* An explanation has a step for each part of the expression, outer before inner, with its text. */
+static void test_explanation(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t depth;
+        const char *text;
+        uint64_t series, samples;
+    } expected[] = {
+        {0, "sum by (job) (rate(a[1m])) / 2", 2, 15},
+        {1, "sum by (job) (rate(a[1m]))", 2, 15},
+        {2, "rate(a[1m])", 3, 15},
+    };
+    struct engine_fixture f;
+    struct engine_result r;
+    struct err e = ERR_INIT;
+    engine_fixture_begin(&f, NULL);
+    engine_fixture_counters(&f, "a", 3, 10 * MINUTE);
+    struct engine_query_options options = {.explain = true};
+    assert_int_equal(engine_range(f.engine, memory_store_source(f.store), str_of(expected[0].text),
+                         MINUTE, MINUTE + 15000, 15000, &options, &r, &e),
+        0);
+    assert_int_equal(r.explain_count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        const struct engine_explain *x = &r.explain[i];
+        if (x->depth != expected[i].depth || !str_eq_c(x->text, expected[i].text) ||
+            x->series != expected[i].series || x->samples != expected[i].samples) {
+            fail_msg("step %zu: depth %u, %.*s, %llu series, %llu samples", i, x->depth,
+                STR_ARG(x->text), (unsigned long long)x->series, (unsigned long long)x->samples);
+        }
+        assert_true(i == 0 || x->evaluate_ns <= r.explain[i - 1].evaluate_ns);
+    }
+    engine_result_release(&r);
+    options.explain = false;
+    assert_int_equal(engine_range(f.engine, memory_store_source(f.store), str_of(expected[0].text),
+                         MINUTE, MINUTE + 15000, 15000, &options, &r, &e),
+        0);
+    assert_null(r.explain);
+    engine_result_release(&r);
+    engine_fixture_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +215,7 @@ int main(void)
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_annotations),
         cmocka_unit_test(test_statistics),
+        cmocka_unit_test(test_explanation),
         cmocka_unit_test(test_borders_of_runs),
         cmocka_unit_test(test_steps_are_instants),
     };
