@@ -267,6 +267,9 @@ struct expr_selector {
     bool anchored, smoothed;
     bool may_match_all; /* second argument of info(): needs no non-empty matcher */
     bool counts_only;   /* set by the engine: of histograms only count and sum are wanted */
+    /* Set by the engine: buckets of a downsampled tier answer as well as samples, and what of them. */
+    bool takes_buckets;
+    unsigned bucket_needs;
 };
 
 struct expr_matrix {

@@ -38,7 +38,12 @@ struct select_request {
      * samples around them. 0 = raw samples only. Where raw data are gone a tier answers whatever is said
      * here, and `resolution_ms` of its runs shows it. */
     int64_t resolution_max_ms;
-    bool sketches;     /* of tiers are wanted: they cost most of what a tier costs to read */
+    /* What of buckets is used, enum bucket_need or-ed: a series whose tier only has an estimate of it is
+     * answered from samples where they are; sketches are read only when they are needed. */
+    unsigned bucket_needs;
+    /* The newest sample before each step is wanted, an instant selector: where raw data are gone a tier
+     * begins one bucket before min_t, since its buckets stand for that long. */
+    bool instant;
     size_t series_max; /* more matching series are ERR_LIMIT; 0 = no limit */
     /* With labels_only: so many series are enough, whichever they are, and a source may stop there. It
      * may hand out more. 0 = all are wanted. */
@@ -57,6 +62,8 @@ struct run_summary {
     double increase;    /* of the run alone, corrected for counter resets inside it */
     bool increase_only; /* sum, min and max are not known */
 };
+
+enum bucket_need { BUCKET_NEEDS_SUM = 1, BUCKET_NEEDS_INCREASE = 2, BUCKET_NEEDS_SKETCH = 4 };
 
 /* Aggregates of a bucket that are no more than a guess, since its tier does not keep them; or-ed. */
 enum run_estimate {

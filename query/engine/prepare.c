@@ -337,6 +337,44 @@ static int extend(
     }
 }
 
+/* Which functions have the same answer from whole buckets as from their samples. */
+static int mark_buckets(struct expr *expr, struct expr *parent, void *context)
+{
+    static const struct {
+        enum function_id id;
+        bool exact;
+        unsigned needs;
+    } rows[] = {
+        {FUNCTION_RATE, true, BUCKET_NEEDS_INCREASE},
+        {FUNCTION_INCREASE, true, BUCKET_NEEDS_INCREASE},
+        {FUNCTION_DELTA, true, 0},
+        {FUNCTION_SUM_OVER_TIME, true, BUCKET_NEEDS_SUM},
+        {FUNCTION_AVG_OVER_TIME, true, BUCKET_NEEDS_SUM},
+        {FUNCTION_MIN_OVER_TIME, true, 0},
+        {FUNCTION_MAX_OVER_TIME, true, 0},
+        {FUNCTION_COUNT_OVER_TIME, true, 0},
+        {FUNCTION_PRESENT_OVER_TIME, true, 0},
+        {FUNCTION_ABSENT_OVER_TIME, true, 0},
+        {FUNCTION_FIRST_OVER_TIME, true, 0},
+        {FUNCTION_LAST_OVER_TIME, true, 0},
+        {FUNCTION_TS_OF_FIRST_OVER_TIME, true, 0},
+        {FUNCTION_TS_OF_LAST_OVER_TIME, true, 0},
+        {FUNCTION_QUANTILE_OVER_TIME, false, BUCKET_NEEDS_SKETCH},
+    };
+    (void)context;
+    if (expr->kind != EXPR_MATRIX || parent == NULL || parent->kind != EXPR_CALL) {
+        return 0;
+    }
+    struct expr_selector *s = &expr->matrix.selector->selector;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (parent->call.function->id == rows[i].id) {
+            s->takes_buckets = rows[i].exact && !s->anchored && !s->smoothed;
+            s->bucket_needs = rows[i].needs;
+        }
+    }
+    return 0;
+}
+
 int prepare(struct query *q, struct expr **expr, struct time_extent *extent_out)
 {
     int status = promql_walk(*expr, prepare_node, q);
@@ -346,6 +384,7 @@ int prepare(struct query *q, struct expr **expr, struct time_extent *extent_out)
     unwrap(expr);
     struct expr_path path = {.count = 0};
     (void)promql_walk(*expr, mark_counts_only, &path);
+    (void)promql_walk(*expr, mark_buckets, NULL);
     struct time_extent extent = {INT64_MAX, INT64_MIN};
     status = extend(q, *expr, &q->grid, &extent);
     if (status != 0) {

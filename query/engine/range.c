@@ -130,6 +130,12 @@ static int evaluate_series(struct range_operator *op)
     step_series_clear(op->out, op->node.grid);
     op->queue_begin = op->queue_end = op->queue_next = 0;
     bool extended = op->selector != NULL && (op->selector->anchored || op->selector->smoothed);
+    if (op->samples.tier_ms > 0) {
+        int done = range_tier(op);
+        if (done != 0) {
+            return done < 0 ? done : 0;
+        }
+    }
     if (op->row->floats != NULL && op->samples.histogram_count == 0 && !extended) {
         return op->row->floats(op);
     }

@@ -122,6 +122,12 @@ bool range_is_long(const struct range_operator *op);
 int range_evaluate_long(
     struct range_operator *op, struct series *series, bool *known_out, bool *any_out);
 
+/* A warning for a quantile outside [0, 1]. */
+int range_judge_quantile(struct range_operator *op, double q);
+/* Series of a tier (range_tier.c): the same functions over buckets, all steps. 1 when it is done; 0 when
+ * the function wants samples, and the last ones of buckets have to do; or an error. */
+int range_tier(struct range_operator *op);
+
 /* The functions. */
 int range_rate_floats(struct range_operator *op);
 int range_increase_floats(struct range_operator *op);

@@ -469,19 +469,24 @@ static void slide_sorted(
     }
 }
 
+int range_judge_quantile(struct range_operator *op, double q)
+{
+    if (q >= 0 && q <= 1) {
+        return 0;
+    }
+    char text[FP_TEXT_MAX];
+    text[fp_format_short(q, text)] = '\0';
+    return query_annotate(op->node.query, ANNOTATION_WARNING, op->annotated,
+        "quantile value should be between 0 and 1, got %s", text);
+}
+
 int range_quantile(struct range_operator *op, const struct window *w, struct range_value *out)
 {
     if (w->float_count == 0) {
         return 0;
     }
     double q = op->scalars[0][w->step];
-    int status = 0;
-    if (isnan(q) || q < 0 || q > 1) {
-        char text[FP_TEXT_MAX];
-        text[fp_format_short(q, text)] = '\0';
-        status = query_annotate(op->node.query, ANNOTATION_WARNING, op->annotated,
-            "quantile value should be between 0 and 1, got %s", text);
-    }
+    int status = range_judge_quantile(op, q);
     if (status == 0) {
         status = ignore_histograms(op, w);
     }

@@ -15,6 +15,7 @@ static void release_arrays(void *samples)
     struct samples *s = samples;
     mem_free(s->float_times);
     mem_free(s->floats);
+    mem_free(s->buckets);
     mem_free(s->histogram_times);
     mem_free(s->histograms);
 }
@@ -39,6 +40,8 @@ void samples_reset(struct samples *s)
     s->held = 0;
     s->float_count = 0;
     s->histogram_count = 0;
+    s->bucket_count = 0;
+    s->tier_ms = 0;
     arena_rewind(s->scratch, s->mark);
 }
 
@@ -128,6 +131,52 @@ int samples_add_histogram(struct samples *s, int64_t t, const struct histogram *
     return hold(s, histogram_sample_size(h));
 }
 
+/* ---- Buckets ---- */
+
+static struct sample_bucket bucket_of_one(int64_t t, double value)
+{
+    return (struct sample_bucket){.summary = {.count = 1,
+                                      .sum = value,
+                                      .min = value,
+                                      .max = value,
+                                      .first = value,
+                                      .last = value,
+                                      .first_t = t,
+                                      .last_t = t,
+                                      .increase = value - value}};
+}
+
+/* Buckets for the floats from `first` on, which were added just now: those of the run, or of one. */
+static int add_buckets(struct samples *s, const struct column_run *run, size_t first)
+{
+    if (s->bucket_count == 0 && run->resolution_ms == 0) {
+        return 0;
+    }
+    size_t cap = s->buckets_cap;
+    int status =
+        cap < s->float_count ? charge_growth(s, cap, s->float_count, sizeof(*s->buckets)) : 0;
+    if (status == 0 && mem_array_grow((void **)&s->buckets, &s->buckets_cap, s->float_count,
+                           sizeof(*s->buckets), SERIES_SAMPLES_MAX) != 0) {
+        status = query_fail(s->query, ERR_NOMEM, "%s", err_text(ERR_NOMEM));
+    }
+    for (size_t i = s->bucket_count; status == 0 && i < s->float_count; i++) {
+        s->buckets[i] = bucket_of_one(s->float_times[i], s->floats[i]);
+        s->bucket_count = i + 1;
+    }
+    for (size_t i = 0; status == 0 && run->buckets != NULL && i < run->count; i++) {
+        struct sample_bucket *b = &s->buckets[first + i];
+        b->summary = run->buckets[i];
+        b->resolution_ms = run->resolution_ms;
+        b->estimates = run->estimates != NULL ? run->estimates[i] : 0;
+        if (run->sketches != NULL && run->sketches[i] != NULL) {
+            b->sketch = histogram_dup(run->sketches[i], s->scratch);
+            status = b->sketch != NULL ? 0 : query_fail_memory(s->query, s->scratch);
+        }
+    }
+    s->tier_ms = run->resolution_ms > s->tier_ms ? run->resolution_ms : s->tier_ms;
+    return status;
+}
+
 static int add_float_run(struct samples *s, const struct column_run *run, bool keep_stale)
 {
     int status = grow_floats(s, run->count);
@@ -151,7 +200,8 @@ static int add_float_run(struct samples *s, const struct column_run *run, bool k
         }
     }
     s->float_count = to;
-    return hold(s, to - first);
+    status = add_buckets(s, run, first);
+    return status == 0 ? hold(s, to - first) : status;
 }
 
 static int add_histogram_run(struct samples *s, const struct column_run *run, bool keep_stale)
@@ -166,6 +216,7 @@ static int add_histogram_run(struct samples *s, const struct column_run *run, bo
             return status;
         }
     }
+    s->tier_ms = run->resolution_ms > s->tier_ms ? run->resolution_ms : s->tier_ms;
     return 0;
 }
 

@@ -5,6 +5,15 @@
 #include "prepare.h"
 #include "query.h"
 
+/* What stands for a float that comes from a tier: all samples of its bucket. A true sample is a bucket
+ * of one, of resolution 0. */
+struct sample_bucket {
+    struct run_summary summary;
+    const struct histogram *sketch; /* or NULL */
+    int64_t resolution_ms;
+    unsigned estimates; /* enum run_estimate */
+};
+
 /* Samples of one series, in time order, floats and histograms apart. The arrays are reused from
  * series to series; histograms live until the next load. */
 struct samples {
@@ -14,6 +23,11 @@ struct samples {
     int64_t *float_times;
     double *floats;
     size_t float_count, float_times_cap, floats_cap;
+    /* One for each float, when any float of the series comes from a tier, else none. `tier_ms` is the
+     * coarsest resolution of what was loaded, 0 for true samples. */
+    struct sample_bucket *buckets;
+    size_t bucket_count, buckets_cap;
+    int64_t tier_ms;
     int64_t *histogram_times;
     const struct histogram **histograms;
     size_t histogram_count, histogram_times_cap, histograms_cap;

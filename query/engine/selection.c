@@ -59,6 +59,39 @@ static int look_up(
     return 0;
 }
 
+static int64_t greatest_divisor(int64_t a, int64_t b)
+{
+    while (b != 0) {
+        int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a < 0 ? -a : a;
+}
+
+/* The resolution that buckets may have to answer for samples, 0 for none. With many steps all windows must
+ * begin and end on bucket borders; a single window takes whole buckets from its inside and samples for the
+ * rest, which is worth it when there are many inside. */
+static int64_t bucket_resolution(
+    const struct expr_selector *s, int64_t range_ms, const struct grid *grid)
+{
+    enum { BUCKETS_MIN = 5 };
+    static const int64_t coarsest = 60 * 60 * 1000, finest = 5 * 60 * 1000;
+    if (!s->takes_buckets) {
+        return 0;
+    }
+    if (grid->steps == 1 || s->when.at == AT_TIME) {
+        if ((s->bucket_needs & BUCKET_NEEDS_INCREASE) != 0) {
+            return 0; // range_long.c is faster from samples
+        }
+        return range_ms >= BUCKETS_MIN * coarsest ? coarsest
+               : range_ms >= BUCKETS_MIN * finest ? finest
+                                                  : 0;
+    }
+    int64_t common = greatest_divisor(range_ms, grid->interval);
+    return greatest_divisor(common, when_at(&s->when, grid->start));
+}
+
 int select_series(struct query *q, const struct matcher *const *matchers, size_t matcher_count,
     struct time_extent extent, const struct grid *grid, int64_t range_ms,
     struct series_set **set_out)
@@ -77,6 +110,7 @@ int select_series(struct query *q, const struct matcher *const *matchers, size_t
         .matcher_count = matcher_count,
         .step_ms = grid->steps > 1 ? grid->interval : 0,
         .range_ms = range_ms,
+        .instant = range_ms == 0,
     };
     return look_up(q, &request, set_out);
 }
@@ -100,8 +134,18 @@ static int select_one(
     };
     int status = query_check(q);
     if (status == 0) {
-        status = select_series(
-            q, s->matchers, s->matcher_count, found->extent, grid, range_ms, &found->set);
+        const struct select_request request = {
+            .min_t = found->extent.min_t,
+            .max_t = found->extent.max_t,
+            .matchers = s->matchers,
+            .matcher_count = s->matcher_count,
+            .step_ms = grid->steps > 1 ? grid->interval : 0,
+            .range_ms = range_ms,
+            .instant = range_ms == 0,
+            .resolution_max_ms = bucket_resolution(s, range_ms, grid),
+            .bucket_needs = s->bucket_needs,
+        };
+        status = look_up(q, &request, &found->set);
     }
     if (status == 0) {
         q->selections = found;

@@ -27,9 +27,17 @@ static size_t advance(const int64_t *times, size_t count, size_t at, int64_t t)
     return at;
 }
 
+/* How long the float before position `f` stands for the present: the last sample of a bucket as much
+ * longer as the bucket is. */
+static int64_t float_lookback(const struct selector_operator *self, size_t f)
+{
+    const struct samples *s = &self->samples;
+    int64_t lookback = self->node.query->lookback_ms;
+    return f > 0 && f <= s->bucket_count ? lookback + s->buckets[f - 1].resolution_ms : lookback;
+}
+
 /* One step of a series with floats and perhaps histograms. `f` and `h` count those at or before. */
-static void pick_sample(
-    struct selector_operator *self, size_t step, size_t f, size_t h, int64_t oldest)
+static void pick_sample(struct selector_operator *self, size_t step, size_t f, size_t h, int64_t t)
 {
     const struct samples *s = &self->samples;
     int64_t float_t = f > 0 ? s->float_times[f - 1] : INT64_MIN;
@@ -37,6 +45,7 @@ static void pick_sample(
     struct step_series *out = self->out;
     if (histogram_t > float_t) {
         const struct histogram *found = s->histograms[h - 1];
+        int64_t oldest = t - self->node.query->lookback_ms - s->tier_ms;
         if (histogram_t <= oldest || value_is_stale(found->sum)) {
             return;
         }
@@ -45,7 +54,8 @@ static void pick_sample(
         if (!self->times) {
             out->histograms[step] = found;
         }
-    } else if (f > 0 && float_t > oldest && !value_is_stale(s->floats[f - 1])) {
+    } else if (f > 0 && float_t > t - float_lookback(self, f) &&
+               !value_is_stale(s->floats[f - 1])) {
         out->kinds[step] = SAMPLE_FLOAT;
         out->values[step] = self->times ? (double)float_t / 1000 : s->floats[f - 1];
     }
@@ -56,7 +66,6 @@ static void fill_floats(struct selector_operator *self)
 {
     const struct samples *s = &self->samples;
     const struct grid *grid = self->node.grid;
-    int64_t lookback = self->node.query->lookback_ms;
     uint8_t *kinds = self->out->kinds;
     double *values = self->out->values;
     size_t f = 0, stride = 0;
@@ -65,7 +74,8 @@ static void fill_floats(struct selector_operator *self)
         size_t before = f;
         f = times_advance(s->float_times, s->float_count, f, stride, t);
         stride = f - before;
-        if (f > 0 && s->float_times[f - 1] > t - lookback && !value_is_stale(s->floats[f - 1])) {
+        if (f > 0 && s->float_times[f - 1] > t - float_lookback(self, f) &&
+            !value_is_stale(s->floats[f - 1])) {
             kinds[step] = SAMPLE_FLOAT;
             values[step] = s->floats[f - 1];
         }
@@ -76,13 +86,12 @@ static void fill_plain(struct selector_operator *self)
 {
     const struct samples *s = &self->samples;
     const struct grid *grid = self->node.grid;
-    int64_t lookback = self->node.query->lookback_ms;
     size_t f = 0, h = 0;
     for (size_t step = 0; step < grid->steps; step++) {
         int64_t t = when_at(&self->selector->when, grid_at(grid, step));
         f = advance(s->float_times, s->float_count, f, t);
         h = advance(s->histogram_times, s->histogram_count, h, t);
-        pick_sample(self, step, f, h, t - lookback);
+        pick_sample(self, step, f, h, t);
     }
 }
 
@@ -193,6 +202,13 @@ static int fill_smoothed(struct selector_operator *self)
 
 /* ---- The operator ---- */
 
+static int annotate_tier(struct selector_operator *self)
+{
+    return query_annotate(self->node.query, ANNOTATION_INFO, self->node.expr,
+        "samples are downsampled to %s: the last of each bucket stands for all",
+        self->samples.tier_ms >= 60 * 60 * 1000 ? "1h" : "5m");
+}
+
 static int selector_next(struct operator_node *op, struct step_series **series_out)
 {
     struct selector_operator *self = (struct selector_operator *)op;
@@ -212,7 +228,10 @@ static int selector_next(struct operator_node *op, struct step_series **series_o
         }
         step_series_clear(self->out, op->grid);
         self->out->labels = series_labels(series);
-        if (self->samples.histogram_count > 0 && !self->times) {
+        if (self->samples.tier_ms > 0) {
+            status = annotate_tier(self);
+        }
+        if (status == 0 && self->samples.histogram_count > 0 && !self->times) {
             status = step_series_use_histograms(q, self->out, op->grid);
         }
         if (status == 0 && smoothed) {

@@ -553,7 +553,8 @@ static int build_set(struct collection *c, struct series_set **set_out)
     set->request =
         (struct tier_request){.samples = {&set->point, &c->querier->pool, c->min_t, c->max_t},
             .resolution_max_ms = c->request->resolution_max_ms,
-            .sketches = c->request->sketches};
+            .bucket_needs = c->request->bucket_needs,
+            .instant = c->request->instant};
     for (size_t i = 0; i < c->count; i++) {
         c->items[i]->series.ops = &series_ops;
         c->items[i]->set = set;

@@ -34,6 +34,7 @@ struct tier_iter {
     struct column_iter *raw;       /* the open one is raw */
     bool in_tier;
     int64_t resolution_ms;
+    int64_t earliest_t;        /* buckets with an earlier last sample are not asked for */
     struct iter_request inner; /* of the iterators of the stretch: they borrow it */
     struct walk walks[TIER_AGGREGATES];
     bool held;
@@ -116,6 +117,34 @@ static int64_t day_start(int64_t t_ms)
     return db_day_of(t_ms) * DAY_MS;
 }
 
+/* Has the part of `s` another column of the series? */
+static bool part_has(
+    const struct tier_iter *it, const struct series_source *s, enum tier_aggregate aggregate)
+{
+    for (const struct series_source *o = it->sources.tiers; o != NULL; o = o->next) {
+        if (o->part == s->part && o->aggregate == aggregate) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Is something needed that a tier only has an estimate of (tier_columns.h)? */
+static bool lacks_needs(const struct tier_iter *it)
+{
+    unsigned needs = it->request.bucket_needs;
+    for (const struct series_source *s = it->sources.tiers; s != NULL; s = s->next) {
+        bool lacks_sum = (needs & BUCKET_NEEDS_SUM) != 0 && s->aggregate == TIER_FIRST &&
+                         !part_has(it, s, TIER_SUM);
+        bool lacks_increase = (needs & BUCKET_NEEDS_INCREASE) != 0 && s->aggregate == TIER_MIN &&
+                              !part_has(it, s, TIER_INCREASE);
+        if (lacks_sum || lacks_increase) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What the sources say of where the series is to be found. */
 static struct tier_extents extents_of(const struct tier_iter *it)
 {
@@ -133,7 +162,9 @@ static struct tier_extents extents_of(const struct tier_iter *it)
         /* A group's first bucket ends at min_t; the day that it is of begins before. */
         int64_t from = day_start(s->min_t - 1);
         x.from[s->tier] = from < x.from[s->tier] ? from : x.from[s->tier];
-        x.resolution_max_ms = s->hidden_count > 0 ? 0 : x.resolution_max_ms;
+        if (s->hidden_count > 0 || s->aggregate == TIER_SAMPLE) {
+            x.resolution_max_ms = 0; // the tier has not all that samples have
+        }
         last = s->max_t > last ? s->max_t : last;
     }
     for (const struct series_source *s = it->sources.raw; s != NULL; s = s->next) {
@@ -147,6 +178,16 @@ static struct tier_extents extents_of(const struct tier_iter *it)
                 x.through[tier] = from;
             }
         }
+    }
+    bool sketches[STORE_TIERS] = {false};
+    for (const struct series_source *s = it->sources.tiers; s != NULL; s = s->next) {
+        sketches[s->tier] = sketches[s->tier] || s->aggregate == TIER_SKETCH;
+    }
+    if ((r->bucket_needs & BUCKET_NEEDS_SKETCH) != 0 && sketches[STORE_1H] && !sketches[STORE_5M]) {
+        x.from[STORE_5M] = INT64_MAX; // fewer buckets that know their distribution serve better
+    }
+    if (x.resolution_max_ms > 0 && lacks_needs(it)) {
+        x.resolution_max_ms = 0;
     }
     /* A sample at the very start of the first day that is there is the tier's, if that goes so far. */
     x.raw_from -= x.raw_from != INT64_MAX && last < x.raw_from;
@@ -213,11 +254,17 @@ static int open_segment(struct tier_iter *it, struct err *e)
     }
     it->in_tier = true;
     it->resolution_ms = store_tier_resolution(s->tier);
+    it->earliest_t = it->request.samples.min_t;
+    if (it->request.instant && it->segment == 1) {
+        it->earliest_t = s->from + 1 - it->resolution_ms;
+        it->inner.min_t = it->earliest_t;
+    }
     int status = open_walk(it, s->tier, TIER_SAMPLE, e);
     /* Buckets that end later than what is asked for may have their last sample in it. */
     it->inner.max_t = rollup_bucket_end(s->to, it->resolution_ms);
     for (int a = 0; status == 0 && a < TIER_AGGREGATES; a++) {
-        if (a != TIER_SAMPLE && (a != TIER_SKETCH || it->request.sketches)) {
+        if (a != TIER_SAMPLE &&
+            (a != TIER_SKETCH || (it->request.bucket_needs & BUCKET_NEEDS_SKETCH) != 0)) {
             status = open_walk(it, s->tier, (enum tier_aggregate)a, e);
         }
     }
@@ -334,7 +381,7 @@ static int bucket_run(struct tier_iter *it, int64_t limit, struct err *e)
             break;
         }
         last->at++;
-        if (s->last_t < it->request.samples.min_t || s->last_t > it->request.samples.max_t) {
+        if (s->last_t < it->earliest_t || s->last_t > it->request.samples.max_t) {
             continue;
         }
         status = status == 0 && sketches ? read_sketch(it, b.end, count, e) : status;

@@ -12,7 +12,8 @@ struct tier_sources {
 struct tier_request {
     struct iter_request samples;
     int64_t resolution_max_ms;
-    bool sketches; /* are to be read */
+    unsigned bucket_needs; /* enum bucket_need */
+    bool instant;          /* begins one bucket early */
 };
 
 /* As series_iter_open. */

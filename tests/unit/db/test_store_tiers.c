@@ -253,8 +253,10 @@ static struct seen check(
     struct querier *q = NULL;
     struct arena arena;
     struct series_set *set = NULL;
-    const struct select_request request = {
-        .min_t = min_t, .max_t = max_t, .resolution_max_ms = resolution, .sketches = true};
+    const struct select_request request = {.min_t = min_t,
+        .max_t = max_t,
+        .resolution_max_ms = resolution,
+        .bucket_needs = resolution >= HOUR ? BUCKET_NEEDS_SKETCH : 0};
     arena_init(&arena, 0);
     assert_int_equal(querier_open(tsdb_querier_source(f->db), min_t, max_t, &q, NULL), 0);
     assert_int_equal(querier_select(q, &request, &arena, &set, NULL), 0);
