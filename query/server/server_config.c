@@ -140,6 +140,11 @@ static const struct config_field storage_fields[] = {
         .offset = STORAGE(identity_labels),
         .help = "Labels that tell targets apart; only speed and size depend on it. Default: job, "
                 "instance and what else names a target."},
+    {.key = "tiers",
+        .kind = CONFIG_OBJECT,
+        .offset = STORAGE(tiers),
+        .fields = tiers_config_fields,
+        .help = "Downsampled buckets that outlive the samples. See below."},
     {0},
 };
 
@@ -740,6 +745,10 @@ int server_config_load(struct arena *arena, const char *path, const struct serve
         status = check_features(&config.features, e);
     }
     if (status == 0) {
+        struct tsdb_options unused = {0};
+        status = tiers_config_apply(&config.storage.tiers, arena, &unused, e);
+    }
+    if (status == 0) {
         status = check_strategy(config.otlp.translation_strategy, e);
     }
     if (status == 0) {
@@ -775,7 +784,21 @@ static bool same_member(const struct config_field *f, const void *a, const void 
     }
 }
 
-/* One level of objects is all there is. */
+static const char *first_difference(
+    const struct config_field *fields, const void *before, const void *after);
+
+/* Items of a list are compared in order. */
+static bool same_objects(
+    const struct config_field *f, const struct config_list *a, const struct config_list *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++) {
+        same = first_difference(f->fields, (const char *)a->items + i * f->item_size,
+                   (const char *)b->items + i * f->item_size) == NULL;
+    }
+    return same;
+}
+
 static const char *first_difference(
     const struct config_field *fields, const void *before, const void *after)
 {
@@ -788,6 +811,10 @@ static const char *first_difference(
             const char *inner = first_difference(f->fields, a, b);
             if (inner != NULL) {
                 return inner;
+            }
+        } else if (f->kind == CONFIG_LIST) {
+            if (!same_objects(f, a, b)) {
+                return f->key;
             }
         } else if (!is_live(f) && !same_member(f, a, b)) {
             return f->key;
@@ -852,15 +879,31 @@ static void write_member(struct strbuf *out, const struct config_field *f, const
     strbuf_add_char(out, '\n');
 }
 
+/* Tables in tables are as deep as the program's own. */
 static void write_fields(
-    struct strbuf *out, const struct config_field *fields, const void *config, const char *indent)
+    struct strbuf *out, const struct config_field *fields, const void *config, int depth);
+
+static void write_objects(
+    struct strbuf *out, const struct config_field *f, const struct config_list *list, int depth)
+{
+    strbuf_add_c(out, list->count == 0 ? " []\n" : "\n");
+    for (size_t i = 0; i < list->count; i++) {
+        strbuf_addf(out, "%*s-\n", 2 * depth + 2, "");
+        write_fields(out, f->fields, (const char *)list->items + i * f->item_size, depth + 2);
+    }
+}
+
+static void write_fields(
+    struct strbuf *out, const struct config_field *fields, const void *config, int depth)
 {
     for (const struct config_field *f = fields; f->key != NULL; f++) {
         const void *member = (const char *)config + f->offset;
-        strbuf_addf(out, "%s%s:", indent, f->key);
+        strbuf_addf(out, "%*s%s:", 2 * depth, "", f->key);
         if (f->kind == CONFIG_OBJECT) {
             strbuf_add_char(out, '\n');
-            write_fields(out, f->fields, member, "  ");
+            write_fields(out, f->fields, member, depth + 1);
+        } else if (f->kind == CONFIG_LIST) {
+            write_objects(out, f, member, depth);
         } else {
             strbuf_add_char(out, ' ');
             write_member(out, f, member);
@@ -870,5 +913,5 @@ static void write_fields(
 
 void server_config_write(const struct server_config *config, struct strbuf *out)
 {
-    write_fields(out, server_config_fields, config, "");
+    write_fields(out, server_config_fields, config, 0);
 }

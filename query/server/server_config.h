@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "query/engine.h"
+#include "server/tier_config.h"
 #include "tsdb/tsdb.h"
 
 struct server_storage_config {
@@ -28,6 +29,7 @@ struct server_storage_config {
     int64_t exemplar_retention_ms, exemplars_per_minute; /* 0 = for ever, any */
     enum wal_sync_policy wal_sync;
     struct config_strings identity_labels; /* none = the store's own list */
+    struct tiers_config tiers;
 };
 
 struct server_query_config {

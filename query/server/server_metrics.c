@@ -57,6 +57,9 @@ static const struct {
     {"sonde_tsdb_tombstones_lost", "gauge",
         "1 when the list of deletes was damaged at the start: deleted samples may be seen again.",
         AT(tombstones_lost)},
+    {"sonde_tsdb_tier_parts", "gauge", "Files of downsampled tiers.", AT(tier_parts)},
+    {"sonde_tsdb_tier_bytes", "gauge", "Size of downsampled tiers.", AT(tier_bytes)},
+    {"sonde_tsdb_tier_builds_total", "counter", "Days rolled up into a tier.", AT(tier_builds)},
     {"sonde_tsdb_expired_parts_total", "counter", "Parts dropped by retention.", AT(expired_parts)},
 };
 

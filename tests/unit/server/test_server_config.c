@@ -304,6 +304,45 @@ static void test_reference(void **state)
     strbuf_release(&help);
 }
 
+/* Rules of tiers: selectors are read when the file is, and come back when it is written. */
+static void test_tiers(void **state)
+{
+    struct arena arena;
+    struct server_config config, again;
+    struct tsdb_options options = {0};
+    struct err e = ERR_INIT;
+    struct strbuf text = STRBUF_INIT;
+    arena_init(&arena, 0);
+    assert_int_equal(load(&arena, NULL, NULL, &config, &e), 0);
+    assert_int_equal(tiers_config_apply(&config.storage.tiers, &arena, &options, &e), 0);
+    assert_true(options.tiers[TSDB_TIER_5M].enabled && !options.tiers[TSDB_TIER_5M].sketches);
+    assert_true(options.tiers[TSDB_TIER_1H].enabled && options.tiers[TSDB_TIER_1H].sketches);
+    assert_int_equal(options.tiers[TSDB_TIER_5M].retention_ms / 86400000, 180);
+    assert_int_equal(options.tiers[TSDB_TIER_1H].retention_ms / 86400000, 5 * 365);
+    assert_int_equal(load(&arena,
+                         "storage:\n  tiers:\n    five_minutes: {enabled: false}\n    rules:\n"
+                         "      - match: 'up{job=~\"a|b\"}'\n        one_hour: {retention: 1y}\n"
+                         "      - match: '{job=\"c\"}'\n",
+                         NULL, &config, &e),
+        0);
+    assert_int_equal(tiers_config_apply(&config.storage.tiers, &arena, &options, &e), 0);
+    assert_false(options.tiers[TSDB_TIER_5M].enabled);
+    assert_int_equal(options.tier_rule_count, 2);
+    assert_int_equal(options.tier_rules[0].matcher_count, 2);
+    assert_int_equal(options.tier_rules[0].tiers[TSDB_TIER_1H].retention_ms / 86400000, 365);
+    server_config_write(&config, &text);
+    assert_int_equal(load(&arena, text.data, NULL, &again, &e), 0);
+    assert_null(server_config_needs_restart(&config, &again));
+    ((struct tier_rule_config *)again.storage.tiers.rules.items)[1].one_hour.sketches = false;
+    assert_string_equal(server_config_needs_restart(&config, &again), "rules");
+    assert_int_equal(
+        load(&arena, "storage:\n  tiers:\n    rules:\n      - match: 'up{'\n", NULL, &config, &e),
+        ERR_INVALID);
+    assert_non_null(strstr(e.message, "storage.tiers.rules: match"));
+    strbuf_release(&text);
+    arena_release(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +353,7 @@ int main(void)
         cmocka_unit_test(test_otlp),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_other_mistakes),
+        cmocka_unit_test(test_tiers),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_needs_restart),
         cmocka_unit_test(test_reference),
