@@ -177,7 +177,8 @@ void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *statistics_out);
 
 /* ---- Tools ---- */
 
-/* Checks every file: checksums, bounds, order, that every listed part is there. Findings are lines
+/* Checks every file: checksums, bounds, order, that every listed part is there, and where samples and
+ * tiers are both there, that these are what those say. Findings are lines
  * appended to `report`; *problem_count_out counts them. Works on a directory not in use. */
 int tsdb_verify(const struct tsdb_options *options, struct strbuf *report,
     uint64_t *problem_count_out, struct err *e);

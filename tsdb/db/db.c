@@ -455,7 +455,7 @@ static int open_parts(struct tsdb *db, struct err *e)
         if (status == ERR_CORRUPT || status == ERR_NOT_FOUND) {
             atomic_fetch_add_explicit(&db->parts_quarantined, 1, memory_order_relaxed);
             LOG_ERROR("tsdb: part set aside", LOG_S("path", path), LOG_S("error", local.message));
-            status = 0;
+            status = db_tiers_forget(&db->manifest, &db->manifest.parts[i]);
         } else if (status == 0) {
             db->view->parts[db->view->count++] = part;
         } else if (e != NULL) {

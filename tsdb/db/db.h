@@ -173,6 +173,9 @@ int db_tiers_step(struct tsdb *db, bool *did_work, struct err *e);
 /* Writes a part of a tier anew without what was deleted: from raw samples, or where they are gone by
  * leaving out the buckets that a deleted range touches. */
 int db_tiers_purge(struct tsdb *db, struct store_part *part, struct err *e);
+/* A part cannot be read: if it is of a tier, and samples of its day may still be there, the tier has to be
+ * built again before they may be deleted. 0 or ERR_NOMEM. */
+int db_tiers_forget(struct manifest *m, const struct manifest_part *part);
 /* Is any tier to be made? */
 bool db_tiers_enabled(const struct tsdb *db);
 /* Fills in what tiers cover of a new view, by its manifest. */

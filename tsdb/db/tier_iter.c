@@ -162,7 +162,8 @@ static struct tier_extents extents_of(const struct tier_iter *it)
         /* A group's first bucket ends at min_t; the day that it is of begins before. */
         int64_t from = day_start(s->min_t - 1);
         x.from[s->tier] = from < x.from[s->tier] ? from : x.from[s->tier];
-        if (s->hidden_count > 0 || s->aggregate == TIER_SAMPLE) {
+        bool damaged = atomic_load_explicit(&s->part->damaged_count, memory_order_relaxed) > 0;
+        if (s->hidden_count > 0 || damaged || s->aggregate == TIER_SAMPLE) {
             x.resolution_max_ms = 0; // the tier has not all that samples have
         }
         last = s->max_t > last ? s->max_t : last;

@@ -61,6 +61,16 @@ void db_tiers_note_coverage(const struct manifest *m, struct store_view *view)
     }
 }
 
+int db_tiers_forget(struct manifest *m, const struct manifest_part *part)
+{
+    if (part->tier == STORE_RAW || part->level > 0 ||
+        manifest_mark(m, part->tier, part->day) == MANIFEST_MARK_CLOSED) {
+        return 0;
+    }
+    const struct manifest_mark none = {part->tier, part->day, 0};
+    return manifest_set_mark(m, &none);
+}
+
 int db_tiers_close_day(const struct tsdb *db, int64_t day, struct manifest_mark *marks_out)
 {
     int count = 0;

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "db/db.h"
 #include "db/manifest_rebuild.h"
+#include "db/tier_verify.h"
 #include "exemplar/exemplar_block.h"
 
 /* ---- A store that is only looked at ---- */
@@ -143,6 +144,18 @@ static int verify_all(struct tool *tool)
     return status;
 }
 
+/* Only a store without damage can be compared with itself. */
+static int verify_tiers(struct tool *tool, const struct tsdb_options *options)
+{
+    uint64_t problems = 0;
+    if (tool->problems > 0) {
+        return 0;
+    }
+    int status = tiers_verify(options, &tool->db.manifest, tool->report, &problems);
+    tool->problems += problems;
+    return status;
+}
+
 int tsdb_verify(const struct tsdb_options *options, struct strbuf *report,
     uint64_t *problem_count_out, struct err *e)
 {
@@ -150,6 +163,9 @@ int tsdb_verify(const struct tsdb_options *options, struct strbuf *report,
     int status = tool_init(&tool, options, report);
     if (status == 0) {
         status = verify_all(&tool);
+    }
+    if (status == 0) {
+        status = verify_tiers(&tool, options);
     }
     if (status == 0) {
         *problem_count_out = tool.problems;

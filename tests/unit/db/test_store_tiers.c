@@ -436,6 +436,99 @@ static void test_deletes(void **state)
     teardown(&f);
 }
 
+/* The files of the tiers of one store. */
+struct tier_files {
+    struct vfs *fs;
+    char paths[8][128];
+    size_t count;
+    char directory[64];
+};
+
+static int note_file(void *context, const char *name, bool is_directory)
+{
+    struct tier_files *files = context;
+    assert_false(is_directory);
+    assert_true(files->count < 8);
+    (void)snprintf(
+        files->paths[files->count++], sizeof(files->paths[0]), "%s/%s", files->directory, name);
+    return 0;
+}
+
+static uint64_t verify(struct fixture *f, struct strbuf *report)
+{
+    uint64_t problems = 0;
+    strbuf_reset(report);
+    assert_int_equal(tsdb_verify(&f->options, report, &problems, NULL), 0);
+    return problems;
+}
+
+/* A tier that is damaged is named; so is one that is whole, but not of these samples: it comes from a
+ * store in which one of them had another value. */
+static void test_verify(void **state)
+{
+    struct fixture f, other;
+    struct strbuf report = STRBUF_INIT;
+    setup(&f, 10 * DAY);
+    setup(&other, 10 * DAY);
+    run(&f, DAY + 3 * HOUR, 10 * MINUTE);
+    run(&other, 5 * HOUR, 10 * MINUTE);
+    other.random = f.random;
+    struct appender *a = NULL;
+    assert_int_equal(appender_open(tsdb_appender_source(other.db), &a, NULL), 0);
+    append(&other, a, 2, clock_now_ms(&other.clock.clock), 1);
+    assert_int_equal(appender_commit(a, COMMIT_AS_CONFIGURED, NULL, NULL), 0);
+    run(&other, DAY - 2 * HOUR, 10 * MINUTE);
+    assert_int_equal(tsdb_close(f.db, NULL), 0);
+    assert_int_equal(tsdb_close(other.db, NULL), 0);
+    f.db = other.db = NULL;
+    assert_int_equal(verify(&f, &report), 0);
+    assert_int_equal(verify(&other, &report), 0);
+
+    struct tier_files files = {.fs = f.options.vfs}, theirs = {.fs = other.options.vfs};
+    (void)snprintf(files.directory, sizeof(files.directory), "data/t1h/2023");
+    (void)snprintf(theirs.directory, sizeof(theirs.directory), "data/t1h/2023");
+    assert_int_equal(vfs_list(files.fs, files.directory, note_file, &files), 0);
+    assert_int_equal(vfs_list(theirs.fs, theirs.directory, note_file, &theirs), 0);
+    assert_int_equal(files.count, 1);
+    assert_int_equal(theirs.count, 1);
+    char *ours = NULL, *bytes = NULL;
+    size_t our_size = 0, size = 0;
+    assert_int_equal(vfs_read_file(files.fs, files.paths[0], 1 << 24, &ours, &our_size), 0);
+    assert_int_equal(vfs_read_file(theirs.fs, theirs.paths[0], 1 << 24, &bytes, &size), 0);
+    assert_int_equal(vfs_write_file_atomic(files.fs, files.paths[0], bytes, size), 0);
+    assert_true(verify(&f, &report) > 0);
+    assert_non_null(strstr(report.data, "t1h of day 19700, limit{instance=\"a\", job=\"j\"}"));
+    assert_non_null(strstr(report.data, "another first or last sample"));
+
+    assert_int_equal(vfs_write_file_atomic(files.fs, files.paths[0], ours, our_size), 0);
+    assert_int_equal(verify(&f, &report), 0);
+    assert_int_equal(sim_vfs_flip_bit(f.sim, files.paths[0], 8 * (our_size / 3)), 0);
+    assert_true(verify(&f, &report) > 0);
+    assert_non_null(strstr(report.data, "t1h/2023/p-"));
+    /* The samples are there: nothing is lost, and what the tier cannot say is said by them. */
+    assert_int_equal(tsdb_open(&f.options, &f.db, NULL), 0);
+    (void)check(&f, START + 1, START + DAY, 0, true);
+    tsdb_abandon(f.db);
+    assert_int_equal(sim_vfs_flip_bit(f.sim, files.paths[0], 8 * (our_size / 3)), 0);
+    /* A tier that cannot even be opened is built again. */
+    assert_int_equal(sim_vfs_flip_bit(f.sim, files.paths[0], 3), 0);
+    assert_int_equal(tsdb_open(&f.options, &f.db, NULL), 0);
+    struct tsdb_statistics stats;
+    maintain(&f);
+    tsdb_statistics(f.db, &stats);
+    assert_int_equal(stats.tier_builds, 1);
+    check_all(&f);
+    struct seen seen = check(&f, START + 1, START + DAY, HOUR, true);
+    assert_int_equal(seen.first_raw_t, INT64_MAX);
+    assert_int_equal(vfs_write_file_atomic(files.fs, files.paths[0], ours, our_size), 0);
+    assert_int_equal(tsdb_open(&other.options, &other.db, NULL), 0);
+    mem_free(ours);
+    mem_free(bytes);
+    strbuf_release(&report);
+    teardown(&f);
+    teardown(&other);
+}
+
 /* Months pass: files are merged, the finer tier goes, the coarser stays. */
 static void test_months(void **state)
 {
@@ -470,6 +563,7 @@ int main(void)
         cmocka_unit_test(test_life),
         cmocka_unit_test(test_late_samples),
         cmocka_unit_test(test_deletes),
+        cmocka_unit_test(test_verify),
         cmocka_unit_test(test_months),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
