@@ -2,7 +2,8 @@
  *
  * A random walk: scrapes, stray and late samples, repeats, histograms, conflicts; time that passes,
  * maintenance, compaction; readers that stay open; restarts in good order, kills, power cuts; another
- * list of identity labels now and then. After every restart, and every few steps, all of the store must
+ * list of identity labels now and then; deletes, retention, a disk that is full for a while, a list of
+ * parts that is lost. After every restart, and every few steps, all of the store must
  * be what the model says. The seed of a failure is printed; SONDE_SIM_FIRST, SONDE_SIM_WALKS
  * and SONDE_SIM_STEPS choose other and longer walks.
  */
@@ -31,6 +32,7 @@ struct walk {
     struct store_model model;
     struct reader readers[READERS];
     enum wal_sync_policy policy;
+    int64_t retention_ms;
 };
 
 static const char *const FEW_LABELS[] = {"job"};
@@ -45,6 +47,14 @@ static int64_t now(struct walk *w)
     return clock_now_ms(&w->clock.clock);
 }
 
+/* What may be gone by now. Checks come after. */
+static void note_time(struct walk *w)
+{
+    if (w->retention_ms > 0) {
+        w->model.expired_before = now(w) - w->retention_ms;
+    }
+}
+
 static void open_store(struct walk *w)
 {
     struct err e = ERR_INIT;
@@ -52,6 +62,7 @@ static void open_store(struct walk *w)
         .vfs = sim_vfs_get(w->sim),
         .clock = &w->clock.clock,
         .seal_interval_ms = 30 * 60 * 1000,
+        .retention_ms = w->retention_ms,
         .purge_after_ms = (int64_t)(1 + dice(w, 24)) * 3600000,
         .sync_policy = w->policy,
         .wal_segment_bytes = dice(w, 2) == 0 ? 4096 : 0};
@@ -156,7 +167,10 @@ static void step_maintain(struct walk *w)
 {
     struct err e = ERR_INIT;
     bool more = false;
-    fake_clock_advance_ms(&w->clock, (int64_t)dice(w, 12) * 60000);
+    bool long_pause = w->retention_ms > 0 && dice(w, 20) == 0;
+    fake_clock_advance_ms(
+        &w->clock, (int64_t)dice(w, 12) * 60000 + (long_pause ? 15 * INT64_C(3600000) : 0));
+    note_time(w);
     if (tsdb_maintain(w->db, &more, &e) != 0) {
         fail_msg("maintain: %s", e.message);
     }
@@ -169,6 +183,29 @@ static void step_compact(struct walk *w)
         fail_msg("compact: %s", e.message);
     }
     w->model.durable = w->model.commit;
+}
+
+/* The disk has no byte to give for a while. What fails has failed, what is there stays there; with a
+ * failed write of metadata or log even housekeeping may say so. */
+static void step_full_disk(struct walk *w)
+{
+    sim_vfs_set_capacity(w->sim, sim_vfs_used_bytes(w->sim) + dice(w, 20000));
+    for (int i = 0; i < 6; i++) {
+        struct model_txn t;
+        bool more = false;
+        if (model_begin(&t, &w->model, tsdb_appender_source(w->db), NULL) == 0) {
+            fake_clock_advance_ms(&w->clock, 15000);
+            write_scrape(w, &t, now(w) - now(w) % 15000);
+            bool written = model_commit(&t, COMMIT_AS_CONFIGURED, NULL) == 0;
+            if (written && w->policy == WAL_SYNC_ALWAYS) {
+                w->model.durable = w->model.commit;
+            }
+        }
+        (void)tsdb_maintain(w->db, &more, NULL);
+    }
+    note_time(w);
+    store_model_check_now(&w->model, w->db);
+    sim_vfs_set_capacity(w->sim, SIM_CAPACITY_DEFAULT);
 }
 
 static void step_reader(struct walk *w)
@@ -259,6 +296,7 @@ static void step_restart(struct walk *w)
     }
     open_store(w);
     store_model_recover(&w->model, w->db, power_cut);
+    note_time(w);
     /* What was found may still be in nobody's sync: only a compaction is sure to have it. */
     step_compact(w);
 }
@@ -275,7 +313,8 @@ static void step_verify(struct walk *w)
     strbuf_release(&report);
 }
 
-static void walk(uint64_t seed, int steps)
+/* How many samples were written and compared. */
+static uint64_t walk(uint64_t seed, int steps)
 {
     struct walk w = {.random = seed, .sim = sim_vfs_new(seed)};
     printf("walk %llu\n", (unsigned long long)seed);
@@ -284,6 +323,8 @@ static void walk(uint64_t seed, int steps)
     static const enum wal_sync_policy policies[] = {
         WAL_SYNC_ALWAYS, WAL_SYNC_EVERY_SECOND, WAL_SYNC_NEVER};
     w.policy = policies[dice(&w, 3)];
+    static const int64_t retentions[] = {0, 26 * INT64_C(3600000), 3 * INT64_C(86400000)};
+    w.retention_ms = retentions[dice(&w, 3)];
     open_store(&w);
     for (int i = 0; i < steps; i++) {
         uint64_t what = dice(&w, 200);
@@ -302,7 +343,10 @@ static void walk(uint64_t seed, int steps)
         } else if (what < 70) {
             step_clean(&w);
         } else if (what < 74) {
+            note_time(&w);
             store_model_check_now(&w.model, w.db);
+        } else if (what < 76) {
+            step_full_disk(&w);
         } else {
             step_write(&w);
         }
@@ -313,8 +357,10 @@ static void walk(uint64_t seed, int steps)
     store_model_check_now(&w.model, w.db);
     step_verify(&w);
     assert_int_equal(tsdb_close(w.db, NULL), 0);
+    uint64_t operations = w.model.operations;
     store_model_release(&w.model);
     sim_vfs_free(w.sim);
+    return operations;
 }
 
 static uint64_t from_environment(const char *name, uint64_t otherwise)
@@ -328,9 +374,11 @@ static void test_walks(void **state)
     uint64_t first = from_environment("SONDE_SIM_FIRST", 0);
     uint64_t walks = from_environment("SONDE_SIM_WALKS", 12);
     uint64_t steps = from_environment("SONDE_SIM_STEPS", 300);
+    uint64_t operations = 0;
     for (uint64_t i = first; i < first + walks; i++) {
-        walk(test_seed() * 1000000 + i, (int)steps);
+        operations += walk(test_seed() * 1000000 + i, (int)steps);
     }
+    printf("%llu samples written and compared\n", (unsigned long long)operations);
 }
 
 int main(void)

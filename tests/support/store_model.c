@@ -15,7 +15,7 @@
 
 void store_model_init(struct store_model *m, uint32_t series_count)
 {
-    *m = (struct store_model){.series_count = series_count};
+    *m = (struct store_model){.series_count = series_count, .expired_before = INT64_MIN};
     m->series = mem_calloc(series_count, sizeof(*m->series));
     assert_non_null(m->series);
 }
@@ -131,6 +131,7 @@ void model_append(struct model_txn *t, uint32_t series, int64_t t_ms, double val
     if (series_ref_of(t, series, &ref) != 0) {
         return;
     }
+    t->model->operations++;
     bool histogram = is_histogram(series, t_ms);
     value = histogram ? (double)(double_bits(value) % 7) : value;
     histogram_of(value, &h);
@@ -283,7 +284,7 @@ static void show_series(struct series *series, struct shown *shown)
 }
 
 static struct shown *show_all(
-    const struct store_model *m, struct querier *q, int64_t min_t, int64_t max_t)
+    struct store_model *m, struct querier *q, int64_t min_t, int64_t max_t)
 {
     struct shown *all = mem_calloc(m->series_count, sizeof(*all));
     struct arena arena;
@@ -302,6 +303,7 @@ static struct shown *show_all(
         }
         all[series].there = true;
         show_series(set->series[i], &all[series]);
+        m->operations += all[series].count;
     }
     series_set_free(set);
     arena_release(&arena);
@@ -365,10 +367,12 @@ static void check_series(const struct store_model *m, uint32_t series, const str
             }
         }
         bool gone = expected == NULL || (expected->deleted > 0 && expected->deleted <= commit);
-        if (gone || t_ms < min_t || t_ms > max_t) {
+        bool there = at < shown->count && shown->writes[at].t_ms == t_ms;
+        bool expired = t_ms < m->expired_before && !there;
+        if (gone || expired || t_ms < min_t || t_ms > max_t) {
             continue;
         }
-        if (at == shown->count || shown->writes[at].t_ms != t_ms) {
+        if (!there) {
             fail_msg("series %u: the sample at %lld (commit %u) is missing; the store shows %lld",
                 series, (long long)t_ms, expected->commit,
                 at < shown->count ? (long long)shown->writes[at].t_ms : -1);
@@ -388,7 +392,7 @@ static void check_series(const struct store_model *m, uint32_t series, const str
 }
 
 void store_model_check(
-    const struct store_model *m, struct querier *q, uint32_t commit, int64_t min_t, int64_t max_t)
+    struct store_model *m, struct querier *q, uint32_t commit, int64_t min_t, int64_t max_t)
 {
     struct shown *all = show_all(m, q, min_t, max_t);
     for (uint32_t i = 0; i < m->series_count; i++) {
@@ -397,7 +401,7 @@ void store_model_check(
     free_shown(m, all);
 }
 
-void store_model_check_now(const struct store_model *m, struct tsdb *db)
+void store_model_check_now(struct store_model *m, struct tsdb *db)
 {
     struct querier *q = NULL;
     struct err e = ERR_INIT;
@@ -409,8 +413,9 @@ void store_model_check_now(const struct store_model *m, struct tsdb *db)
 /* ---- After a crash ---- */
 
 /* Is what the store shows at one time among what it may show? `writes` are those of that time. */
-static void check_recovered(uint32_t series, const struct model_write *writes, size_t count,
-    const struct model_write *shown, uint32_t durable)
+static void check_recovered(const struct store_model *m, uint32_t series,
+    const struct model_write *writes, size_t count, const struct model_write *shown,
+    uint32_t durable)
 {
     size_t last_durable = count;
     for (size_t i = 0; i < count; i++) {
@@ -419,7 +424,8 @@ static void check_recovered(uint32_t series, const struct model_write *writes, s
         }
     }
     if (shown == NULL) {
-        if (last_durable < count && !writes[last_durable].perhaps_deleted) {
+        if (last_durable < count && !writes[last_durable].perhaps_deleted &&
+            writes[last_durable].t_ms >= m->expired_before) {
             fail_msg("series %u: the durable sample at %lld (commit %u) is lost", series,
                 (long long)writes[0].t_ms, writes[last_durable].commit);
         }
@@ -455,7 +461,7 @@ static void recover_series(
             break;
         }
         bool there = at < shown->count && shown->writes[at].t_ms == writes[i].t_ms;
-        check_recovered(series, writes + i, end - i, there ? &shown->writes[at] : NULL, durable);
+        check_recovered(m, series, writes + i, end - i, there ? &shown->writes[at] : NULL, durable);
         at += there;
         i = end;
     }

@@ -35,8 +35,10 @@ struct model_series {
 struct store_model {
     struct model_series *series;
     uint32_t series_count;
-    uint32_t commit;  /* the last one that ended */
-    uint32_t durable; /* commits up to here survive a power cut */
+    uint32_t commit;        /* the last one that ended */
+    uint32_t durable;       /* commits up to here survive a power cut */
+    int64_t expired_before; /* older samples may be gone by retention; INT64_MIN = none */
+    uint64_t operations;    /* samples written, and samples compared */
 };
 
 void store_model_init(struct store_model *m, uint32_t series_count);
@@ -73,9 +75,9 @@ bool store_model_value(
 /* Everything the querier shows of [min_t, max_t] must be what a reader after `commit` sees; fails the
  * test with a sentence otherwise. */
 void store_model_check(
-    const struct store_model *m, struct querier *q, uint32_t commit, int64_t min_t, int64_t max_t);
+    struct store_model *m, struct querier *q, uint32_t commit, int64_t min_t, int64_t max_t);
 /* All of the store, now. */
-void store_model_check_now(const struct store_model *m, struct tsdb *db);
+void store_model_check_now(struct store_model *m, struct tsdb *db);
 /* After a crash: checks as said above; then what is there becomes what was written. */
 void store_model_recover(struct store_model *m, struct tsdb *db, bool power_cut);
 
