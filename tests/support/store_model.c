@@ -445,6 +445,30 @@ static void check_recovered(const struct store_model *m, uint32_t series,
         series, (long long)shown->t_ms, shown->value, shown->histogram, durable);
 }
 
+/* What is there becomes what was written. Writes that may be gone for their age stay in mind: the log
+ * may bring them back for a while. */
+static void adopt(struct store_model *m, uint32_t series, const struct shown *shown,
+    const struct model_write *writes, size_t count)
+{
+    struct model_series *s = &m->series[series];
+    size_t at = 0;
+    s->count = 0;
+    for (size_t i = 0; i < count; i++) {
+        while (at < shown->count && shown->writes[at].t_ms < writes[i].t_ms) {
+            at++;
+        }
+        bool there = at < shown->count && shown->writes[at].t_ms == writes[i].t_ms;
+        if (!there && writes[i].t_ms < m->expired_before) {
+            s->writes[s->count++] = writes[i];
+        }
+    }
+    for (size_t i = 0; i < shown->count; i++) {
+        remember(
+            m, series, shown->writes[i].t_ms, shown->writes[i].value, shown->writes[i].histogram);
+        s->writes[s->count - 1].commit = m->commit;
+    }
+}
+
 static void recover_series(
     struct store_model *m, uint32_t series, const struct shown *shown, uint32_t durable)
 {
@@ -469,13 +493,8 @@ static void recover_series(
         fail_msg("series %u: the store shows %lld after the crash, which nobody wrote", series,
             (long long)shown->writes[at].t_ms);
     }
+    adopt(m, series, shown, writes, s->count);
     mem_free(writes);
-    s->count = 0;
-    for (size_t i = 0; i < shown->count; i++) {
-        remember(
-            m, series, shown->writes[i].t_ms, shown->writes[i].value, shown->writes[i].histogram);
-        s->writes[s->count - 1].commit = m->commit;
-    }
 }
 
 void store_model_recover(struct store_model *m, struct tsdb *db, bool power_cut)

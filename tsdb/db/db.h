@@ -121,7 +121,9 @@ int db_change_tombstones(struct tsdb *db, struct tombstone_list *tombstones);
 /* Freezes slices (a bit each) and writes them to parts, listed together: all or none. */
 #define SLICES_ALL ((1u << HEAD_SLICES) - 1)
 int db_seal(struct tsdb *db, unsigned slices, struct err *e);
-/* All slices, and the log they cover; takes the lock itself. */
+/* All that was committed before the call, also where an earlier sealing failed half way. */
+int db_seal_head(struct tsdb *db, struct err *e);
+/* The same, and the log it covers; takes the lock itself. */
 int db_seal_all(struct tsdb *db, struct err *e);
 /* Merges parts of one day, neighbours in precedence, into one, without what is deleted; a single part
  * is written anew. When nothing is left there is no new part. */

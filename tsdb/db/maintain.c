@@ -93,7 +93,7 @@ static int seal_due(struct tsdb *db, bool *did_work, struct err *e)
 int db_seal_all(struct tsdb *db, struct err *e)
 {
     lock_take(&db->maintenance_lock);
-    int status = db_seal(db, SLICES_ALL, e);
+    int status = db_seal_head(db, e);
     if (status == 0) {
         head_hold_writes(db->head);
         status = wal_rotate(db->wal, e);

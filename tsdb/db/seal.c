@@ -233,3 +233,14 @@ int db_seal(struct tsdb *db, unsigned slices, struct err *e)
     db->resplit = db->resplit && status != 0;
     return status;
 }
+
+int db_seal_head(struct tsdb *db, struct err *e)
+{
+    bool pending = false;
+    for (uint32_t i = 0; i < HEAD_SLICES; i++) {
+        pending = pending || db->unsealed[i] != NULL;
+    }
+    int status = db_seal(db, SLICES_ALL, e);
+    /* A slice whose sealing had failed was frozen then: what came later is sealed now. */
+    return status == 0 && pending ? db_seal(db, SLICES_ALL, e) : status;
+}

@@ -105,7 +105,7 @@ int db_tombstones_settle(struct tsdb *db, struct err *e)
 
 static int delete_locked(struct tsdb *db, struct tombstone *t, struct err *e)
 {
-    int status = db_seal(db, SLICES_ALL, e);
+    int status = db_seal_head(db, e);
     if (status == 0) {
         t->bound = db->manifest.next_sequence;
         t->created_ms = clock_now_ms(db->clock);
