@@ -186,6 +186,10 @@ static int seal_slices(struct tsdb *db, unsigned slices, const uint64_t *floors,
     if (status != 0) {
         return err_set(e, status, -1, "sealing: %s", err_text(status));
     }
+    /* The parts must not know of more than the log does: should the manifest be lost, all of the log is
+     * replayed over them, and what it has of a sample must be the last word. When the log cannot be
+     * synced the parts are all the more needed. */
+    (void)wal_sync(db->wal, NULL);
     for (uint32_t i = 0; status == 0 && i < HEAD_SLICES; i++) {
         if ((slices >> i & 1) != 0 && db->unsealed[i] != NULL) {
             status = write_parts(db, db->unsealed[i], parts, e);
