@@ -73,6 +73,7 @@ static int find_candidates(struct tsdb *db, struct candidates *c)
             .bytes = info->file_bytes,
             .rules = due ? p->retention_rules : UINT64_MAX};
     }
+    plan_whole_days(c->plans, c->count);
     return 0;
 }
 

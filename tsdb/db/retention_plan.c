@@ -6,6 +6,17 @@
 
 #define DAY_MS ((int64_t)86400000)
 
+void plan_whole_days(struct retention_part *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < count; k++) {
+            if (parts[k].day == parts[i].day && parts[k].max_t > parts[i].max_t) {
+                parts[i].max_t = parts[k].max_t;
+            }
+        }
+    }
+}
+
 uint64_t plan_expired_rules(
     const int64_t *keep_ms, size_t rule_count, int64_t max_t, int64_t now_ms)
 {

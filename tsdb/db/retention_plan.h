@@ -23,6 +23,9 @@ struct retention_part {
     uint64_t rules; /* a bit for each rule that keeps any series of it */
 };
 
+/* A part goes with its day: gives all parts of a day the latest max_t of them, so that a value which a
+ * later part has replaced does not come back when that part goes first. */
+void plan_whole_days(struct retention_part *parts, size_t count);
 /* The rules that are over for samples up to `max_t`, a bit each; `keep_ms` has an entry for each, 0 = for
  * ever. */
 uint64_t plan_expired_rules(

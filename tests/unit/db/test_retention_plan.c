@@ -45,6 +45,17 @@ static void test_rules(void **state)
     }
 }
 
+static void test_whole_days(void **state)
+{
+    struct retention_part parts[] = {{.day = 5, .max_t = 10}, {.day = 4, .max_t = 99},
+        {.day = 5, .max_t = 30}, {.day = 5, .max_t = 20}, {.day = -1, .max_t = -7}};
+    static const int64_t expected[] = {30, 99, 30, 30, -7};
+    plan_whole_days(parts, 5);
+    for (size_t i = 0; i < 5; i++) {
+        assert_true(parts[i].max_t == expected[i]);
+    }
+}
+
 static const struct {
     const char *what;
     struct {
@@ -88,6 +99,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_whole_days),
         cmocka_unit_test(test_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
