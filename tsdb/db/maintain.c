@@ -65,7 +65,7 @@ static bool must_seal(struct tsdb *db)
     }
     struct head_statistics head;
     head_statistics(db->head, &head);
-    return head.cell_memory > HEAD_SEAL_BYTES;
+    return head.cell_memory > HEAD_SEAL_BYTES || plan_seal_early(head.cells, head.columns);
 }
 
 static int seal_due(struct tsdb *db, bool *did_work, struct err *e)

@@ -31,6 +31,11 @@ static struct plan_merge level0_run(const struct plan_part *parts, size_t first,
     return (struct plan_merge){0};
 }
 
+bool plan_seal_early(uint64_t cells, uint64_t columns)
+{
+    return cells > PLAN_SEAL_CELLS && cells / PLAN_SEAL_ROWS > columns;
+}
+
 static bool day_closed(int64_t day, int64_t now_ms)
 {
     return (day + 1) * DAY_MS + PLAN_DAY_CLOSED_MS <= now_ms;

@@ -37,6 +37,13 @@ struct plan_merge {
     uint32_t level; /* of the result */
 };
 
+/* Is so much of the head not sealed that reading the log back would take long? The bound is a second of
+ * one core for a million series. Of each series PLAN_SEAL_ROWS samples stay in any case: parts of a few
+ * rows would be merged without end. */
+#define PLAN_SEAL_CELLS ((uint64_t)20000000)
+#define PLAN_SEAL_ROWS 20
+bool plan_seal_early(uint64_t cells, uint64_t columns);
+
 struct plan_merge plan_next_merge(const struct plan_part *parts, size_t count, int64_t now_ms);
 /* The next merge on the way to one part a day, whatever the time. */
 struct plan_merge plan_next_compaction(const struct plan_part *parts, size_t count);

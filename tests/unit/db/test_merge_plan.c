@@ -94,6 +94,29 @@ static void test_compaction_leaves_one_part_a_day(void **state)
     assert_int_equal(plan_next_compaction(c.parts, 2).count, 0);
 }
 
+/* Early is: more than a second of replay, and of each series enough for a part. */
+static void test_when_to_seal_early(void **state)
+{
+    static const struct {
+        uint64_t cells, columns;
+        bool early;
+    } cases[] = {
+        {0, 0, false},
+        {19000000, 1000, false},
+        {20000001, 1000, true},
+        {20000001, 1000000, false},
+        {22000000, 1000000, true},
+        {200000000, 10000000, false},
+        {210000001, 10000000, true},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (plan_seal_early(cases[i].cells, cases[i].columns) != cases[i].early) {
+            fail_msg("%llu cells of %llu columns: expected %d", (unsigned long long)cases[i].cells,
+                (unsigned long long)cases[i].columns, cases[i].early);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +124,7 @@ int main(void)
         cmocka_unit_test(test_closed_day_is_merged_once),
         cmocka_unit_test(test_days_splits_and_damage_are_borders),
         cmocka_unit_test(test_compaction_leaves_one_part_a_day),
+        cmocka_unit_test(test_when_to_seal_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
