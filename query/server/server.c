@@ -314,7 +314,7 @@ static int open_store(struct server *s, struct err *e)
         options.identity_labels = storage->identity_labels.items;
         options.identity_label_count = storage->identity_labels.count;
     }
-    int status = tiers_config_apply(&storage->tiers, &s->initial->arena, &options, e);
+    status = tiers_config_apply(&storage->tiers, &s->initial->arena, &options, e);
     return status == 0 ? tsdb_open(&options, &s->db, e) : status;
 }
 
