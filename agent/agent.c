@@ -55,7 +55,7 @@ static int open_shipper(struct agent *a, struct err *e)
             headers[k] = (struct http_client_header){map->items[k].key, map->items[k].value};
         }
         destinations[i] = (struct shipper_destination){
-            all[i].name, all[i].url, headers, map->count, all[i].timeout_ms};
+            all[i].name, all[i].url, headers, map->count, all[i].timeout_ms, &all[i].profile};
     }
     snprintf(a->queue_path, sizeof(a->queue_path), "%s/queue", a->options->data_path);
     struct shipper_options options = {

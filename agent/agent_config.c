@@ -178,6 +178,7 @@ static const struct config_field scrape_fields[] = {
         .min = 1024,
         .max = (int64_t)1 << 30,
         .help = "A larger body fails the scrape"},
+    HTTP_PROFILE_FIELDS(struct agent_scrape),
     {.key = "static_configs",
         .kind = CONFIG_LIST,
         .offset = offsetof(struct agent_scrape, static_configs),
@@ -226,6 +227,7 @@ static const struct config_field remote_write_fields[] = {
         .kind = CONFIG_STRING_MAP,
         .offset = offsetof(struct agent_remote_write, headers),
         .help = "Headers added to each request, e.g. X-Scope-OrgID"},
+    HTTP_PROFILE_FIELDS(struct agent_remote_write),
     {.key = NULL},
 };
 
@@ -308,6 +310,10 @@ static int finish_scrape(
         return err_set(e, ERR_INVALID, -1, "%s: job \"%s\": scheme \"%s\"; accepted: http, https",
             file, s->job_name, s->scheme);
     }
+    struct err why = ERR_INIT;
+    if (http_profile_check(&s->profile, &why) != 0) {
+        return err_set(e, ERR_INVALID, -1, "%s: job \"%s\": %s", file, s->job_name, why.message);
+    }
     if (s->metrics_path[0] != '/') {
         return err_set(e, ERR_INVALID, -1, "%s: job \"%s\": metrics_path must begin with /", file,
             s->job_name);
@@ -343,6 +349,11 @@ static int finish_destinations(
             return err_set(e, ERR_INVALID, -1,
                 "%s: \"%s\" is no address to send to; accepted: http://HOST:PORT or https://…",
                 file, all[i].url);
+        }
+        struct err why = ERR_INIT;
+        if (http_profile_check(&all[i].profile, &why) != 0) {
+            return err_set(
+                e, ERR_INVALID, -1, "%s: remote_write %s: %s", file, all[i].url, why.message);
         }
         if (name_destination(arena, &all[i]) != 0) {
             return err_set(e, ERR_NOMEM, -1, "out of memory for the configuration");

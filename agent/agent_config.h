@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/config.h"
 #include "base/err.h"
+#include "base/http_profile.h"
 #include "base/strbuf.h"
 #include "model/labels.h"
 #include "model/relabel.h"
@@ -58,6 +59,7 @@ struct agent_scrape {
     bool honor_labels, honor_timestamps;
     int64_t sample_limit, body_size_limit;
     struct agent_parameters params;
+    struct http_profile profile;
     struct config_list static_configs;         /* struct agent_static */
     struct config_list relabel_configs;        /* struct relabel_rule: of targets */
     struct config_list metric_relabel_configs; /* struct relabel_rule: of series */
@@ -68,6 +70,7 @@ struct agent_remote_write {
     const char *name; /* "" = made from the address */
     int64_t timeout_ms;
     struct config_map headers;
+    struct http_profile profile;
 };
 
 struct agent_queue {

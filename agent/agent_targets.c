@@ -291,6 +291,7 @@ static int finish_target(struct job *j, struct labels_builder *b, struct target_
     o->sample_limit = (size_t)s->sample_limit;
     o->body_max = (size_t)s->body_size_limit;
     o->seed = j->m->seed;
+    o->profile = http_profile_is_plain(&s->profile) ? NULL : &s->profile;
     o->external = labels_ref(j->m->external);
     o->metric_relabel = relabel_ref(j->metric_relabel);
     return add_target(j->m, o);

@@ -13,7 +13,8 @@ struct slot {
     const struct labels *labels, *discovered, *external;
     struct relabel *metric_relabel;
     char *url;
-    bool kept; /* while a new set is put together */
+    struct arena arena; /* of the profile, where there is one */
+    bool kept;          /* while a new set is put together */
 };
 
 struct scraper {
@@ -51,6 +52,7 @@ static void slot_release(struct slot *slot, bool gone)
     labels_unref(slot->external);
     relabel_unref(slot->metric_relabel);
     mem_free(slot->url);
+    arena_release(&slot->arena);
     *slot = (struct slot){0};
 }
 
@@ -78,6 +80,11 @@ static bool same_labels(const struct labels *a, const struct labels *b)
     return a == NULL || b == NULL ? a == b : labels_eq(a, b);
 }
 
+static bool same_profile(const struct http_profile *a, const struct http_profile *b)
+{
+    return a == NULL || b == NULL ? a == b : http_profile_eq(a, b);
+}
+
 /* Both are effective options: defaults are filled in. */
 static bool same_target(const struct target_options *a, const struct target_options *b)
 {
@@ -87,7 +94,7 @@ static bool same_target(const struct target_options *a, const struct target_opti
            a->honor_timestamps == b->honor_timestamps && a->body_max == b->body_max &&
            a->sample_limit == b->sample_limit && a->seed == b->seed &&
            same_labels(a->discovered, b->discovered) && same_labels(a->external, b->external) &&
-           relabel_eq(a->metric_relabel, b->metric_relabel);
+           relabel_eq(a->metric_relabel, b->metric_relabel) && same_profile(a->profile, b->profile);
 }
 
 /* A slot of the present set that may go on as this target. Sets keep their order mostly, so the
@@ -118,6 +125,13 @@ static int make_slot(struct scraper *s, const struct target_options *wanted, str
         slot.url = mem_strdup(wanted->url);
         status = slot.url == NULL ? ERR_NOMEM : 0;
         options.url = slot.url;
+    }
+    arena_init(&slot.arena, 0);
+    if (status == 0 && wanted->profile != NULL) {
+        struct http_profile *profile = arena_alloc(&slot.arena, sizeof(*profile));
+        status = profile != NULL ? http_profile_copy(wanted->profile, &slot.arena, profile)
+                                 : arena_error(&slot.arena);
+        options.profile = profile;
     }
     if (status == 0) {
         status = target_new(&options, s->clock, s->client, s->samples, &s->metadata, &slot.target);

@@ -466,8 +466,9 @@ static void begin_http(struct target *t)
         .header_count = sizeof(headers) / sizeof(headers[0]),
         .timeout_ms = t->options.timeout_ms,
         .body_max = t->options.body_max,
-        .follow_redirects = true,
+        .follow_redirects = t->options.profile == NULL || t->options.profile->follow_redirects,
         .accept_gzip = true,
+        .profile = t->options.profile,
     };
     int status = t->client->send(t->client, &request, on_answer, t, &t->call);
     if (status != 0) {

@@ -32,13 +32,14 @@ struct sample_sink {
 #define TARGET_LABELS_MAX 64
 
 struct target_options {
-    /* The target's own labels: job, instance, and what the configuration adds. This and the next three
+    /* The target's own labels: job, instance, and what the configuration adds. This and the next four
      * are owned by the caller for the target's life. */
     const struct labels *labels;
     const struct labels *discovered; /* before relabelling, for people; NULL: as `labels` */
     const struct labels *external;   /* added to series that have none of that name; NULL: none */
     struct relabel *metric_relabel;  /* of each series, before external labels; NULL: none */
-    const char *url;                 /* NULL: `expose` gives the body */
+    const struct http_profile *profile; /* NULL: of nobody in particular */
+    const char *url;                    /* NULL: `expose` gives the body */
     /* Local targets: writes an exposition of this process. */
     void (*expose)(void *context, struct strbuf *out);
     void *expose_context;

@@ -235,6 +235,8 @@ static void post(struct sender *s)
         .body = strbuf_str(&s->body),
         .timeout_ms = s->options.timeout_ms,
         .body_max = ANSWER_BYTES_MAX,
+        .follow_redirects = false, /* remote write's rule: a redirect is an error */
+        .profile = s->options.profile,
     };
     s->state = SENDER_SENDING;
     int status = s->client->send(s->client, &request, on_done, s, &s->call);

@@ -30,8 +30,9 @@ struct sender_options {
     const char *url;                          /* whole: http://host:port/api/v1/write */
     const struct http_client_header *headers; /* added to each request; borrowed */
     size_t header_count;
-    int64_t timeout_ms; /* 0 = default */
-    uint64_t seed;      /* of the jitter */
+    const struct http_profile *profile; /* borrowed; NULL: of nobody in particular */
+    int64_t timeout_ms;                 /* 0 = default */
+    uint64_t seed;                      /* of the jitter */
 };
 
 struct sender_statistics {

@@ -43,6 +43,7 @@ static int open_senders(struct shipper *s, const struct shipper_options *options
             .url = d->url,
             .headers = d->headers,
             .header_count = d->header_count,
+            .profile = d->profile,
             .timeout_ms = d->timeout_ms,
             .seed = options->seed + i,
         };

@@ -32,6 +32,7 @@ struct shipper_destination {
     const struct http_client_header *headers;
     size_t header_count;
     int64_t timeout_ms;
+    const struct http_profile *profile; /* borrowed; may be NULL */
 };
 
 struct shipper_options {

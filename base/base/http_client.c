@@ -47,6 +47,7 @@ struct http_client_call {
     struct http_client_call *next, *previous;
     CURL *easy;
     struct curl_slist *headers;
+    struct curl_slist *connect_to; /* where to go instead of the URL's host */
     struct strbuf body;
     size_t body_max;
     int body_error; /* why a body was refused: ERR_LIMIT, ERR_NOMEM */
@@ -91,6 +92,7 @@ static void call_free(struct http_client_call *call)
 {
     curl_easy_cleanup(call->easy);
     curl_slist_free_all(call->headers);
+    curl_slist_free_all(call->connect_to);
     strbuf_release(&call->body);
     mem_free(call);
 }
@@ -383,6 +385,19 @@ static int add_header(struct http_client_call *call, const struct http_client_he
     return status;
 }
 
+/* libcurl does not send it to another host after a redirect. */
+static int add_authorization(struct http_client_call *call, const struct http_profile *profile)
+{
+    struct strbuf value;
+    strbuf_init(&value, HEADER_BYTES_MAX);
+    int status = http_profile_authorization(profile, &value);
+    if (status == 0 && value.size > 0) {
+        status = add_header(call, &(struct http_client_header){"Authorization", value.data});
+    }
+    http_secret_release(&value);
+    return status;
+}
+
 static int add_headers(struct http_client_call *call, const struct http_client_request *request)
 {
     if (request->header_count > HTTP_CLIENT_HEADERS_MAX) {
@@ -396,6 +411,9 @@ static int add_headers(struct http_client_call *call, const struct http_client_r
     }
     if (status == 0 && !has_type) {
         status = add_header_line(call, "Content-Type:");
+    }
+    if (status == 0 && request->profile != NULL) {
+        status = add_authorization(call, request->profile);
     }
     return status;
 }
@@ -419,6 +437,68 @@ static int set_method(struct http_client_call *call, const struct http_client_re
     return failed ? ERR_NOMEM : 0;
 }
 
+/* The server must prove another name than the URL's host: the URL gets that name, the connection goes
+ * to the old one, and so does the header Host. */
+static int set_server_name(struct http_client_call *call, const char *url, const char *name)
+{
+    char *host = NULL, *port = NULL, *renamed = NULL;
+    struct strbuf text = STRBUF_INIT;
+    CURLU *parts = curl_url();
+    bool failed = parts == NULL || curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK ||
+                  curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+                  curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK ||
+                  curl_url_set(parts, CURLUPART_HOST, name, 0) != CURLUE_OK ||
+                  curl_url_get(parts, CURLUPART_URL, &renamed, 0) != CURLUE_OK;
+    if (!failed) {
+        strbuf_addf(&text, "Host: %s:%s", host, port);
+        failed = strbuf_error(&text) != 0 || add_header_line(call, text.data) != 0;
+        strbuf_reset(&text);
+        strbuf_addf(&text, "%s:%s:%s:%s", name, port, host, port);
+        call->connect_to = strbuf_error(&text) == 0 ? curl_slist_append(NULL, text.data) : NULL;
+        failed = failed || call->connect_to == NULL;
+    }
+    if (!failed) {
+        SET(CURLOPT_URL, renamed);
+        SET(CURLOPT_CONNECT_TO, call->connect_to);
+    }
+    strbuf_release(&text);
+    curl_free(host);
+    curl_free(port);
+    curl_free(renamed);
+    curl_url_cleanup(parts);
+    return failed ? ERR_NOMEM : 0;
+}
+
+static bool is_given(const char *text)
+{
+    return text != NULL && text[0] != '\0';
+}
+
+static int set_profile(struct http_client_call *call, const struct http_client_request *request)
+{
+    const struct http_profile *p = request->profile;
+    bool failed = false;
+    int status = 0;
+    if (is_given(p->tls.ca_file)) {
+        SET(CURLOPT_CAINFO, p->tls.ca_file);
+    }
+    if (is_given(p->tls.cert_file)) {
+        SET(CURLOPT_SSLCERT, p->tls.cert_file);
+        SET(CURLOPT_SSLKEY, p->tls.key_file);
+    }
+    if (p->tls.insecure_skip_verify) {
+        SET(CURLOPT_SSL_VERIFYPEER, 0L);
+        SET(CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+    if (is_given(p->proxy_url)) {
+        SET(CURLOPT_PROXY, p->proxy_url);
+    }
+    if (is_given(p->tls.server_name)) {
+        status = set_server_name(call, request->url, p->tls.server_name);
+    }
+    return failed ? ERR_NOMEM : status;
+}
+
 static int set_options(struct http_client_call *call, const struct http_client_request *request)
 {
     bool failed = false;
@@ -436,7 +516,6 @@ static int set_options(struct http_client_call *call, const struct http_client_r
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_PROXY, "");
     SET(CURLOPT_USERAGENT, call->client->user_agent);
-    SET(CURLOPT_HTTPHEADER, call->headers);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, call);
     SET(CURLOPT_ERRORBUFFER, call->error_text);
@@ -471,6 +550,13 @@ static int client_send(struct http_client *face, const struct http_client_reques
     status = call->easy != NULL ? add_headers(call, request) : ERR_NOMEM;
     if (status == 0) {
         status = set_options(call, request);
+    }
+    if (status == 0 && request->profile != NULL) {
+        status = set_profile(call, request);
+    }
+    if (status == 0 &&
+        curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers) != CURLE_OK) {
+        status = ERR_NOMEM;
     }
     if (status == 0) {
         status = set_method(call, request);

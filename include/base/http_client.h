@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "base/http_profile.h"
 #include "base/loop.h"
 #include "base/str.h"
 
@@ -35,8 +36,9 @@ struct http_client_request {
     struct str body;    /* borrowed until done */
     int64_t timeout_ms; /* whole exchange; 0 = the default */
     size_t body_max; /* of the answer after decompression; more fails with ERR_LIMIT; 0 = default */
-    bool follow_redirects; /* at most 10 */
-    bool accept_gzip;      /* asks for and undoes gzip */
+    bool follow_redirects;              /* at most 10 */
+    bool accept_gzip;                   /* asks for and undoes gzip */
+    const struct http_profile *profile; /* borrowed until done; NULL: nobody in particular */
 };
 
 struct http_client_response {
@@ -58,7 +60,8 @@ typedef void (*http_client_done)(void *context, const struct http_client_respons
 struct http_client {
     /* Copies the request except for the body. `done` is called exactly once, later, never from
      * inside send; it may send, cancel other calls and close. 0, ERR_NOMEM, ERR_LIMIT (too many in
-     * flight or too many headers), ERR_INVALID (URL not http or https, header with a line end). */
+     * flight or too many headers), ERR_INVALID (URL not http or https, header with a line end);
+     * ERR_NOT_FOUND, ERR_IO …: a secret's file cannot be read. */
     int (*send)(struct http_client *self, const struct http_client_request *request,
         http_client_done done, void *context, struct http_client_call **call_out);
     /* `done` comes with ERR_CANCELED, before cancel returns. */

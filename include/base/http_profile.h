@@ -1,0 +1,99 @@
+/* How to present oneself to an HTTP server: who one is, whom one trusts, which way one goes. Prometheus'
+ * http_client_config, as scrapes, remote write and webhooks have it.
+ *
+ * Secrets may lie in files, which are read for each request: a rotated token works at once. A secret
+ * never appears in a log or an answer.
+ */
+#ifndef SONDE_BASE_HTTP_PROFILE_H
+#define SONDE_BASE_HTTP_PROFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/config.h"
+#include "base/err.h"
+#include "base/strbuf.h"
+
+#define HTTP_SECRET_BYTES_MAX ((size_t)64 << 10)
+
+struct http_basic_auth {
+    const char *username, *username_file, *password, *password_file;
+};
+
+struct http_authorization {
+    const char *type, *credentials, *credentials_file;
+};
+
+struct http_tls {
+    const char *ca_file, *cert_file, *key_file, *server_name;
+    bool insecure_skip_verify;
+};
+
+/* Strings may be NULL or empty: not set. Read with HTTP_PROFILE_FIELDS. */
+struct http_profile {
+    struct http_basic_auth basic_auth;
+    struct http_authorization authorization;
+    const char *bearer_token, *bearer_token_file;
+    struct http_tls tls;
+    const char *proxy_url;
+    bool follow_redirects;
+};
+
+extern const struct config_field http_basic_auth_fields[];
+extern const struct config_field http_authorization_fields[];
+extern const struct config_field http_tls_fields[];
+
+/* Rows of the table of a struct that has `struct http_profile profile`. */
+#define HTTP_PROFILE_FIELDS(type)                                                                  \
+    {.key = "basic_auth",                                                                          \
+        .kind = CONFIG_OBJECT,                                                                     \
+        .offset = offsetof(type, profile.basic_auth),                                              \
+        .fields = http_basic_auth_fields,                                                          \
+        .help = "Name and password"},                                                              \
+        {.key = "authorization",                                                                   \
+            .kind = CONFIG_OBJECT,                                                                 \
+            .offset = offsetof(type, profile.authorization),                                       \
+            .fields = http_authorization_fields,                                                   \
+            .help = "The header Authorization"},                                                   \
+        {.key = "bearer_token",                                                                    \
+            .kind = CONFIG_STRING,                                                                 \
+            .offset = offsetof(type, profile.bearer_token),                                        \
+            .default_text = "",                                                                    \
+            .help = "Short for authorization.credentials"},                                        \
+        {.key = "bearer_token_file",                                                               \
+            .kind = CONFIG_STRING,                                                                 \
+            .offset = offsetof(type, profile.bearer_token_file),                                   \
+            .default_text = "",                                                                    \
+            .help = "Short for authorization.credentials_file"},                                   \
+        {.key = "tls_config",                                                                      \
+            .kind = CONFIG_OBJECT,                                                                 \
+            .offset = offsetof(type, profile.tls),                                                 \
+            .fields = http_tls_fields,                                                             \
+            .help = "Certificates, for https"},                                                    \
+        {.key = "proxy_url",                                                                       \
+            .kind = CONFIG_STRING,                                                                 \
+            .offset = offsetof(type, profile.proxy_url),                                           \
+            .default_text = "",                                                                    \
+            .help = "Proxy to go through; none is taken from the environment"},                    \
+    {                                                                                              \
+        .key = "follow_redirects", .kind = CONFIG_BOOL,                                            \
+        .offset = offsetof(type, profile.follow_redirects), .default_text = "true",                \
+        .help = "Go where a redirect points"                                                       \
+    }
+
+/* Nothing is set but what is by default. */
+bool http_profile_is_plain(const struct http_profile *p);
+bool http_profile_eq(const struct http_profile *a, const struct http_profile *b);
+/* A copy whose strings live in `arena`. 0 or the arena's error. */
+int http_profile_copy(const struct http_profile *p, struct arena *arena, struct http_profile *out);
+/* Rules over several settings: ERR_INVALID with a sentence. Files are not looked at. */
+int http_profile_check(const struct http_profile *p, struct err *e);
+
+/* The value of the header Authorization, as files say now; empty when there is none (the secret's
+ * buffer belongs to the caller, who wipes it with http_secret_release). ERR_IO, ERR_NOT_FOUND …: a
+ * file cannot be read. */
+int http_profile_authorization(const struct http_profile *p, struct strbuf *out);
+void http_secret_release(struct strbuf *secret);
+
+#endif

@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""How the agent presents itself to targets and receivers: passwords and tokens, from the configuration and
+from files that change; certificates of its own and of others; and that no page of the agent shows a secret."""
+import base64
+import http.server
+import os
+import shutil
+import ssl
+import subprocess
+import sys
+import threading
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from programs import Skip, agent, find_program, get, scratch, start, wait_until, write_file  # noqa: E402
+
+BASIC = "Basic " + base64.b64encode(b"jo:open sesame").decode()
+CONFIG = """
+global: {scrape_interval: 3s}
+host: {enabled: false}
+remote_write:
+  - url: https://127.0.0.1:PORT/write
+    bearer_token_file: FOLDER/token
+    tls_config: {ca_file: FOLDER/ca.pem, server_name: store.test}
+scrape_configs:
+  - job_name: basic
+    scheme: https
+    metrics_path: /basic
+    basic_auth: {username: jo, password_file: FOLDER/password}
+    tls_config: {ca_file: FOLDER/ca.pem, server_name: store.test, cert_file: FOLDER/ca.pem, key_file: FOLDER/key.pem}
+    static_configs: [{targets: ["127.0.0.1:PORT"]}]
+  - job_name: bearer
+    scheme: https
+    metrics_path: /bearer
+    authorization: {credentials: s3cret}
+    tls_config: {insecure_skip_verify: true}
+    static_configs: [{targets: ["127.0.0.1:PORT"]}]
+  - job_name: wrong_name
+    scheme: https
+    metrics_path: /any
+    tls_config: {ca_file: FOLDER/ca.pem}
+    static_configs: [{targets: ["127.0.0.1:PORT"]}]
+  - job_name: nobody
+    scheme: https
+    metrics_path: /basic
+    tls_config: {insecure_skip_verify: true}
+    static_configs: [{targets: ["127.0.0.1:PORT"]}]
+"""
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    accepted = {"/basic": BASIC, "/bearer": "Bearer s3cret", "/any": None}
+    seen = set()
+    tokens = []
+
+    def reply(self, status, body=b""):
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        Handler.seen.add((self.path, self.headers.get("Host")))
+        good = self.headers.get("Authorization") == Handler.accepted[self.path]
+        self.reply(200 if good else 401, b"x 1\n" if good else b"")
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        Handler.tokens.append(self.headers.get("Authorization"))
+        self.reply(204)
+
+    def log_message(self, *arguments):
+        pass
+
+
+def make_certificate(folder):
+    if shutil.which("openssl") is None:
+        raise Skip("openssl is not installed")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-days", "2", "-subj", "/CN=store.test", "-addext", "subjectAltName=DNS:store.test",
+                    "-keyout", os.path.join(folder, "key.pem"), "-out", os.path.join(folder, "ca.pem")],
+                   check=True, capture_output=True)
+
+
+class Auth(unittest.TestCase):
+    def test_all(self):
+        place = scratch()
+        self.addCleanup(place.cleanup)
+        folder = place.name
+        make_certificate(folder)
+        write_file(os.path.join(folder, "password"), "open sesame\n")
+        write_file(os.path.join(folder, "token"), "first\n")
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(os.path.join(folder, "ca.pem"), os.path.join(folder, "key.pem"))
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.shutdown)
+        port = str(server.server_address[1])
+        data = scratch()
+        self.addCleanup(data.cleanup)
+        with agent(data.name,
+                   config=CONFIG.replace("PORT", port).replace("FOLDER", folder)) as running:
+
+            def targets():
+                found = get(running.url + "/api/v1/targets").json()["data"]["activeTargets"]
+                mine = {t["scrapePool"]: t for t in found if t["scrapeUrl"]}
+                return mine if all(t["health"] != "unknown" for t in mine.values()) else None
+
+            mine = wait_until(targets, 30, "all targets to be scraped")
+            self.assertEqual({job: t["health"] for job, t in mine.items()},
+                             {"basic": "up", "bearer": "up", "wrong_name": "down", "nobody": "down"}, mine)
+            self.assertIn("401", mine["nobody"]["lastError"])
+            self.assertIn(("/basic", "127.0.0.1:" + port), Handler.seen)
+            self.assertNotIn("/any", {path for path, _ in Handler.seen})
+            wait_until(lambda: "Bearer first" in Handler.tokens, 30, "a request with the token")
+            write_file(os.path.join(folder, "token"), "t0ken-two\n")
+            wait_until(lambda: "Bearer t0ken-two" in Handler.tokens, 30, "a request with the new token")
+            for path in ("/metrics", "/api/v1/targets"):
+                text = get(running.url + path).text
+                for secret in ("sesame", "s3cret", "t0ken"):
+                    self.assertNotIn(secret, text, path)
+
+
+def main():
+    find_program("sonde-agent")
+    return 0 if unittest.main(verbosity=1, exit=False).result.wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    start(main)
