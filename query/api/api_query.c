@@ -118,7 +118,7 @@ static int evaluate_range(struct api_request *r, const struct query_params *p,
     const struct api *api = r->api;
     const struct api_backend *backend = &api->backend;
     struct str no_cache = http_exchange_param(r->exchange, "nocache");
-    if (api->cache == NULL || p->with_statistics || str_eq_c(no_cache, "1")) {
+    if (api->cache == NULL || p->with_statistics || p->options.explain || str_eq_c(no_cache, "1")) {
         return engine_range(backend->engine, backend->reads, p->query, t->start_ms, t->end_ms,
             t->step_ms, &p->options, result_out, e);
     }
