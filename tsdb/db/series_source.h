@@ -38,7 +38,8 @@ struct cursor_pool {
     struct querier_statistics reads; /* of cursors that were given back */
 };
 
-/* Cursors a pool keeps; each holds some 100 KB once it was used. */
+/* Cursors a pool keeps; each holds some 100 KB once it was used, and remembers up to 8 MB (part_memory.h)
+ * where many tables of long groups were read. */
 #define CURSOR_POOL_MAX 64
 
 void cursor_pool_init(struct cursor_pool *pool);

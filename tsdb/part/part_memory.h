@@ -16,10 +16,10 @@
 #define PART_MEMORY_PAGES 8
 #define PART_MEMORY_RUNS 8
 /* Decoded times of all groups, in bytes; beyond it all of them are forgotten. */
-#define PART_MEMORY_TIMES_BYTES_MAX ((size_t)32 << 20)
+#define PART_MEMORY_TIMES_BYTES_MAX ((size_t)4 << 20)
 /* Columns that others lean on, and their bytes; beyond these all of them are forgotten. */
 #define PART_MEMORY_COLUMNS 1024
-#define PART_MEMORY_COLUMNS_BYTES_MAX ((size_t)8 << 20)
+#define PART_MEMORY_COLUMNS_BYTES_MAX ((size_t)4 << 20)
 
 /* A verified page: a reference into the cache, or bytes of its own. */
 struct held_page {
