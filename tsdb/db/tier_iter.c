@@ -208,7 +208,9 @@ static int sources_of(const struct tier_iter *it, uint16_t tier, enum tier_aggre
         aggregate >= TIER_ALL_COUNT ? it->sources.shared : it->sources.tiers;
     struct series_source *list = NULL;
     for (const struct series_source *s = from; s != NULL; s = s->next) {
-        if (belongs(s, tier, aggregate)) {
+        /* What a target shares counts for the series of that part alone. */
+        if (belongs(s, tier, aggregate) &&
+            (from != it->sources.shared || part_has(it, s, TIER_LAST))) {
             struct series_source *copy = arena_dup(it->arena, s, sizeof(*s));
             if (copy == NULL) {
                 return arena_error(it->arena);

@@ -436,6 +436,122 @@ static void test_deletes(void **state)
     teardown(&f);
 }
 
+/* A series that a rule takes out of the finer tier, and one that it keeps longer in a file of its own. */
+static void test_rules(void **state)
+{
+    struct fixture f;
+    struct matcher *m[2] = {NULL};
+    setup(&f, 2 * DAY);
+    tsdb_abandon(f.db);
+    assert_int_equal(
+        matcher_new(MATCHER_EQUAL, STR("__name__"), STR("temperature"), &m[0], NULL), 0);
+    assert_int_equal(matcher_new(MATCHER_EQUAL, STR("__name__"), STR("queue"), &m[1], NULL), 0);
+    const struct matcher *lists[2][1] = {{m[0]}, {m[1]}};
+    const struct tsdb_tier_rule rules[] = {
+        {lists[0], 1, {{.enabled = false}, {.enabled = true, .sketches = true}}},
+        {lists[1], 1, {{.enabled = true, .retention_ms = 400 * DAY}, {.enabled = true}}}};
+    f.options.tier_rules = rules;
+    f.options.tier_rule_count = 2;
+    assert_int_equal(tsdb_open(&f.options, &f.db, NULL), 0);
+    run(&f, DAY + 3 * HOUR, 5 * MINUTE);
+    struct tsdb_statistics stats;
+    tsdb_statistics(f.db, &stats);
+    assert_int_equal(stats.tier_parts, 4); // queue's five minutes; the default's; twice an hour
+    run(&f, 2 * DAY + 2 * HOUR, 5 * MINUTE);
+    check_all(&f);
+    /* Of day 0 all series but one answer by the five minutes. */
+    struct seen seen = check(&f, START + 1, START + DAY, 0, true);
+    assert_int_equal(seen.first_raw_t, INT64_MAX);
+    assert_int_equal(seen.buckets[STORE_1H], 24);
+    assert_true(seen.buckets[STORE_5M] > 4 * 288);
+    teardown(&f);
+    matcher_free(m[0]);
+    matcher_free(m[1]);
+}
+
+/* A native histogram that counts up and starts anew each 317 minutes. */
+static void histogram_at(int64_t t_ms, struct histogram *h, double counts[2])
+{
+    static const struct histogram_span span = {0, 2};
+    double n = (double)((t_ms - START) / MINUTE % 317 + 1);
+    counts[0] = n;
+    counts[1] = 2 * n;
+    *h = (struct histogram){.schema = 0,
+        .integer = true,
+        .count = 3 * n,
+        .sum = 4 * n,
+        .positive = {&span, 1, counts, 2}};
+}
+
+static void append_histogram(struct fixture *f, int64_t t_ms)
+{
+    const struct label labels[] = {{STR("__name__"), STR("latency")}, {STR("job"), STR("j")}};
+    struct appender *a = NULL;
+    struct series_ref ref;
+    struct histogram h;
+    double counts[2];
+    histogram_at(t_ms, &h, counts);
+    assert_int_equal(appender_open(tsdb_appender_source(f->db), &a, NULL), 0);
+    assert_int_equal(appender_series(a, labels, 2, NULL, &ref, NULL), 0);
+    assert_int_equal(appender_append_histogram(a, ref, t_ms, &h), 0);
+    assert_int_equal(appender_commit(a, COMMIT_AS_CONFIGURED, NULL, NULL), 0);
+}
+
+/* What is kept of histograms are true samples, enough of them that no increase is lost. */
+static void test_histograms(void **state)
+{
+    struct fixture f;
+    setup(&f, DAY);
+    for (int64_t t = 0; t < 3 * DAY; t += MINUTE) {
+        fake_clock_advance_ms(&f.clock, MINUTE);
+        append_histogram(&f, clock_now_ms(&f.clock.clock));
+        if (t % HOUR == 0) {
+            maintain(&f);
+        }
+    }
+    struct querier *q = NULL;
+    struct arena arena;
+    struct series_set *set = NULL;
+    struct column_iter *iter = NULL;
+    struct column_run run;
+    const struct select_request request = {.min_t = INT64_MIN, .max_t = INT64_MAX};
+    arena_init(&arena, 0);
+    assert_int_equal(querier_open(tsdb_querier_source(f.db), INT64_MIN, INT64_MAX, &q, NULL), 0);
+    assert_int_equal(querier_select(q, &request, &arena, &set, NULL), 0);
+    assert_int_equal(set->count, 1);
+    assert_int_equal(series_open(set->series[0], &arena, &iter, NULL), 0);
+    double increase = 0, before = 0, expected = 0;
+    size_t kept = 0;
+    int64_t last_t = START;
+    while (column_iter_next(iter, &run, NULL) == 1) {
+        for (size_t i = 0; i < run.count; i++) {
+            struct histogram h;
+            double counts[2];
+            histogram_at(run.times[i], &h, counts);
+            assert_true(run.times[i] > last_t && histogram_eq(run.histograms[i], &h));
+            increase += h.count < before ? h.count : h.count - before;
+            before = h.count;
+            last_t = run.times[i];
+            kept += run.resolution_ms > 0;
+        }
+    }
+    double was = 0;
+    for (int64_t t = START + MINUTE; t <= START + 3 * DAY; t += MINUTE) {
+        struct histogram h;
+        double counts[2];
+        histogram_at(t, &h, counts);
+        expected += h.count < was ? h.count : h.count - was;
+        was = h.count;
+    }
+    assert_true(increase == expected && last_t == START + 3 * DAY);
+    assert_true(kept >= 288 && kept < 2 * 288 * 2 + 20);
+    column_iter_close(iter);
+    series_set_free(set);
+    querier_close(q);
+    arena_release(&arena);
+    teardown(&f);
+}
+
 /* The files of the tiers of one store. */
 struct tier_files {
     struct vfs *fs;
@@ -563,6 +679,8 @@ int main(void)
         cmocka_unit_test(test_life),
         cmocka_unit_test(test_late_samples),
         cmocka_unit_test(test_deletes),
+        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_histograms),
         cmocka_unit_test(test_verify),
         cmocka_unit_test(test_months),
     };
