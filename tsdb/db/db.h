@@ -194,6 +194,7 @@ int db_querier_open(struct querier_source *source, int64_t min_t, int64_t max_t,
 
 /* ---- Metadata file ---- */
 
+#define METADATA_FILE_MAX ((size_t)2 << 30)
 /* The content of the file into `m`. ERR_CORRUPT, ERR_UNSUPPORTED, ERR_NOMEM. */
 int db_metadata_decode(struct metadata *m, struct str bytes);
 int db_metadata_load(struct tsdb *db, struct err *e);

@@ -19,8 +19,6 @@ static const char MAGIC[8] = {'S', 'O', 'N', 'D', 'E', 'M', 'E', 'T'};
 
 enum { FORMAT_VERSION = 1 };
 
-#define METADATA_FILE_MAX ((size_t)2 << 30)
-
 int db_metadata_decode(struct metadata *m, struct str bytes)
 {
     size_t size = bytes.len - 4;

@@ -80,6 +80,30 @@ static int verify_tombstones(struct tool *tool)
     return status == ERR_NOT_FOUND ? 0 : status;
 }
 
+static int verify_metadata(struct tool *tool)
+{
+    char path[DB_PATH_MAX];
+    char *data = NULL;
+    size_t size = 0;
+    struct metadata metadata;
+    int status = db_path(&tool->db, "METADATA", path);
+    if (status == 0) {
+        status = vfs_read_file(tool->db.fs, path, METADATA_FILE_MAX, &data, &size);
+    }
+    if (status != 0) {
+        return status == ERR_NOT_FOUND ? 0 : status;
+    }
+    metadata_init(&metadata);
+    status = db_metadata_decode(&metadata, str_make(data, size));
+    metadata_release(&metadata);
+    mem_free(data);
+    if (status == ERR_CORRUPT || status == ERR_UNSUPPORTED) {
+        problem(tool, path, status == ERR_CORRUPT ? "is damaged" : "has a newer format");
+        status = 0;
+    }
+    return status;
+}
+
 static int verify_segment(void *context, const char *name, bool is_directory)
 {
     struct tool *tool = context;
@@ -127,6 +151,9 @@ static int verify_all(struct tool *tool)
     }
     if (status == 0) {
         status = verify_tombstones(tool);
+    }
+    if (status == 0) {
+        status = verify_metadata(tool);
     }
     if (status == 0) {
         status = verify_parts(tool);

@@ -68,7 +68,7 @@ static int replay_bytes(
     int status = wal_scan_begin(&scan, bytes, size);
     if (status == ERR_CORRUPT) {
         /* A crash right after the segment was made leaves it empty or short; that is no loss. */
-        if (!newest) {
+        if (!newest || size > WAL_SEGMENT_HEADER_SIZE) {
             r->statistics.corrupt_frames++;
         }
         return 0;
