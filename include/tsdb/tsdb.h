@@ -68,6 +68,7 @@ struct tsdb_options {
     /* Free bytes of the disk below which merges stop and, with retention_bytes, the oldest days go; and
      * below which writes are ERR_NO_SPACE. 0 = not watched. */
     uint64_t disk_low_bytes, disk_refuse_bytes;
+    int64_t scrub_bytes_per_second; /* files are read again and again for damage; 0 = never */
     uint64_t ballast_bytes; /* reserved while there is room, released at low water; 0 = none */
     /* The first that matches says how long, instead of retention_ms; copied. At most 63. */
     const struct tsdb_retention_rule *retention_rules;
@@ -165,6 +166,7 @@ struct tsdb_statistics {
     int64_t replay_ms;
     int64_t min_t, max_t; /* of everything stored; min_t > max_t when empty */
     uint64_t seals, merges, expired_parts;
+    uint64_t scrubbed_bytes;
     uint64_t disk_level, disk_free_bytes; /* enum disk_level; 0 when not watched */
     uint64_t manifest_rebuilds;           /* 1: the list of parts was lost, and made anew at open */
     uint64_t tombstones;                  /* deletes that are not purged yet */

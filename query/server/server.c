@@ -303,6 +303,7 @@ static int open_store(struct server *s, struct err *e)
         .retention_rule_count = rule_count,
         .disk_low_bytes = (uint64_t)storage->disk_low_bytes,
         .disk_refuse_bytes = (uint64_t)storage->disk_refuse_bytes,
+        .scrub_bytes_per_second = storage->scrub_bytes,
         .ballast_bytes = (uint64_t)storage->ballast_bytes,
         .seal_interval_ms = storage->seal_interval_ms,
         .future_limit_ms = storage->future_limit_ms,

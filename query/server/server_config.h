@@ -23,7 +23,7 @@ struct server_storage_config {
     int64_t retention_ms;                  /* 0 = for ever */
     int64_t retention_bytes;               /* 0 = as many as there is room for */
     struct config_strings retention_rules; /* see retention_rules.h */
-    int64_t disk_low_bytes, disk_refuse_bytes, ballast_bytes;
+    int64_t disk_low_bytes, disk_refuse_bytes, ballast_bytes, scrub_bytes;
     int64_t seal_interval_ms;
     int64_t future_limit_ms;
     int64_t exemplar_retention_ms, exemplars_per_minute; /* 0 = for ever, any */

@@ -45,6 +45,8 @@ static const struct {
         AT(replayed_samples)},
     {"sonde_tsdb_seals_total", "counter", "Times that memory became a part.", AT(seals)},
     {"sonde_tsdb_merges_total", "counter", "Merges of parts.", AT(merges)},
+    {"sonde_tsdb_scrubbed_bytes_total", "counter", "Stored bytes looked at for damage.",
+        AT(scrubbed_bytes)},
     {"sonde_tsdb_disk_level", "gauge",
         "0: there is room; 1: low, merges wait; 2: full, writes are refused.", AT(disk_level)},
     {"sonde_tsdb_disk_free_bytes", "gauge", "Free bytes of the disk of the store.",

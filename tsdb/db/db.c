@@ -807,6 +807,7 @@ void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *out)
         .tier_builds = atomic_load_explicit(&db->tier_builds, memory_order_relaxed),
         .merges = atomic_load_explicit(&db->merges, memory_order_relaxed),
         .expired_parts = atomic_load_explicit(&db->expired_parts, memory_order_relaxed),
+        .scrubbed_bytes = atomic_load_explicit(&db->scrubbed_bytes, memory_order_relaxed),
         .disk_level = atomic_load_explicit(&db->disk_level, memory_order_relaxed),
         .disk_free_bytes = atomic_load_explicit(&db->disk_free_bytes, memory_order_relaxed),
         .manifest_rebuilds = db->manifest_rebuilds,

@@ -36,6 +36,13 @@ struct store_view {
     struct tombstone_list *tombstones;
 };
 
+/* Where the background look at the files is. */
+struct scrub {
+    uint64_t sequence; /* of the part it is at */
+    struct part_scrub at;
+    int64_t last_ms, allowance; /* monotonic; bytes that may be read now */
+};
+
 struct tsdb {
     struct tsdb_options options;
     char *path;
@@ -63,6 +70,7 @@ struct tsdb {
     struct retention retention;
     int64_t tier_rebuilt_ms; /* monotonic: when a tier was last built again */
     struct disk_guard disk;
+    struct scrub scrub;
     uint64_t exemplar_sequence;    /* of the next file */
     uint64_t metadata_saved;       /* changes that the metadata file has */
     struct tombstone_list *loaded; /* at open, until the view has it */
@@ -79,7 +87,7 @@ struct tsdb {
     struct wal_replay_statistics replay;
     int64_t replay_ms;
     uint64_t manifest_rebuilds, tombstones_lost; /* at open: 0 or 1 */
-    _Atomic uint64_t disk_level, disk_free_bytes;
+    _Atomic uint64_t disk_level, disk_free_bytes, scrubbed_bytes;
     _Atomic uint64_t seals, merges, expired_parts, parts_quarantined, tier_builds;
 };
 
@@ -154,6 +162,11 @@ void db_disk_open(struct tsdb *db);
 void db_disk_check(struct tsdb *db);
 /* At low water, drops the oldest days when size retention is configured. */
 int db_disk_make_room(struct tsdb *db, bool *did_work, struct err *e);
+
+/* ---- Scrubbing (scrub.c) ---- */
+
+/* As many stored bytes as the time since the last call allows. */
+int db_scrub(struct tsdb *db, struct err *e);
 
 /* ---- Deletes (series_delete.c) ---- */
 

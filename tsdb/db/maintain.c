@@ -225,6 +225,9 @@ static int maintain_locked(struct tsdb *db, bool *did_work, struct err *e)
     if (status == 0) {
         status = db_exemplars_tidy(db, did_work, e);
     }
+    if (status == 0) {
+        status = db_scrub(db, e);
+    }
     return status == 0 ? tidy(db, e) : status;
 }
 

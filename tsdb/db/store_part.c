@@ -206,3 +206,23 @@ bool store_part_is_damaged(struct store_part *p, uint32_t group, uint32_t column
     lock_give(&p->damage_lock);
     return found;
 }
+
+int store_part_damage(
+    struct store_part *p, struct arena *arena, struct damaged_run **runs_out, size_t *count_out)
+{
+    if (atomic_load_explicit(&p->damaged_count, memory_order_relaxed) == 0) {
+        return 0;
+    }
+    int status = 0;
+    lock_take(&p->damage_lock);
+    uint32_t count = atomic_load_explicit(&p->damaged_count, memory_order_relaxed);
+    struct damaged_run *copy = arena_dup(arena, p->damaged, count * sizeof(*copy));
+    lock_give(&p->damage_lock);
+    if (copy == NULL) {
+        status = arena_error(arena);
+    } else {
+        *runs_out = copy;
+        *count_out = count;
+    }
+    return status;
+}

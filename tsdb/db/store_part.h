@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/lock.h"
 #include "db/manifest.h"
@@ -70,6 +71,9 @@ const struct schema_column *schema_map_find(
 struct store_part *store_part_ref(struct store_part *p);
 /* Notes that a run cannot be read. */
 void store_part_add_damage(struct store_part *p, uint32_t group, uint32_t column);
+/* A copy of the list as it is now; 0 or the arena's error. */
+int store_part_damage(
+    struct store_part *p, struct arena *arena, struct damaged_run **runs_out, size_t *count_out);
 bool store_part_is_damaged(struct store_part *p, uint32_t group, uint32_t column);
 /* Accepts NULL. */
 void store_part_unref(struct store_part *p);

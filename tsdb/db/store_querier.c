@@ -512,36 +512,6 @@ static void set_free(struct series_set *set)
     }
 }
 
-/* A sentence for each part of the range with runs that could not be read. */
-static int add_warnings(struct collection *c, struct series_set *set)
-{
-    const struct store_view *v = c->querier->view;
-    const char **warnings = arena_calloc(c->arena, v->count + 1, sizeof(*warnings));
-    if (warnings == NULL) {
-        return arena_error(c->arena);
-    }
-    for (size_t i = 0; i < v->count; i++) {
-        const struct part_info *info = part_info(v->parts[i]->part);
-        bool damaged = atomic_load_explicit(&v->parts[i]->damaged_count, memory_order_relaxed) > 0;
-        if (!damaged || info->min_t > c->max_t || info->max_t < c->min_t) {
-            continue;
-        }
-        struct strbuf text;
-        strbuf_init(&text, 2 * DB_PATH_MAX);
-        strbuf_addf(&text, "some samples of part %s are damaged and missing from the answer",
-            part_path(v->parts[i]->part));
-        char *copy =
-            strbuf_error(&text) == 0 ? arena_strndup(c->arena, text.data, text.size) : NULL;
-        strbuf_release(&text);
-        if (copy == NULL) {
-            return ERR_NOMEM;
-        }
-        warnings[set->warning_count++] = copy;
-    }
-    set->warnings = warnings;
-    return 0;
-}
-
 static int build_set(struct collection *c, struct series_set **set_out)
 {
     struct db_set *set = arena_calloc(c->arena, 1, sizeof(*set));
@@ -561,7 +531,8 @@ static int build_set(struct collection *c, struct series_set **set_out)
         series[i] = &c->items[i]->series;
     }
     set->set = (struct series_set){.series = series, .count = c->count, .free = set_free};
-    int status = add_warnings(c, &set->set);
+    int status =
+        db_damage_warnings(c->querier, c->request, c->min_t, c->max_t, c->arena, &set->set);
     if (status == 0) {
         *set_out = &set->set;
     }

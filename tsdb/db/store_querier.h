@@ -31,6 +31,10 @@ int db_querier_label_values(struct querier *q, struct str name,
 int db_querier_exemplars(struct querier *q, const struct select_request *request,
     struct arena *arena, struct exemplar_list *list_out, struct err *e);
 
+/* Fills in the warnings of a set: damaged runs in the range that could be asked for. ERR_NOMEM. */
+int db_damage_warnings(const struct db_querier *q, const struct select_request *request,
+    int64_t min_t, int64_t max_t, struct arena *arena, struct series_set *set);
+
 /* The status with a sentence, unless `e` has one for it already. */
 int db_querier_fail(struct err *e, int status, const char *what);
 

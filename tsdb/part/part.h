@@ -181,6 +181,18 @@ int part_read_summary(struct part *p, uint32_t group, uint32_t table, uint32_t c
 int part_read_extent(struct part *p, uint32_t group, uint32_t table, struct part_buffer *buffer,
     int64_t *first_out, int64_t *last_out, struct err *e);
 
+/* ---- Scrubbing ---- */
+
+/* Where a look at the stored bytes is; zeros at the beginning. */
+struct part_scrub {
+    uint32_t group, page;
+};
+/* Reads pages up to `bytes_max`, at least one, and tells of those whose checksum is wrong which columns'
+ * runs were in them. 1: there is more, 0: that was all; ERR_IO, ERR_NOMEM. */
+int part_scrub(struct part *p, struct part_scrub *at, size_t bytes_max, size_t *bytes_out,
+    void (*damaged)(void *context, uint32_t group, uint32_t first_column, uint32_t end_column),
+    void *context);
+
 /* ---- Tools ---- */
 
 /* Reads and decodes everything; findings, each with its reason, are lines in `report`. */

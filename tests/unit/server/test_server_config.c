@@ -181,7 +181,8 @@ static void test_mistakes(void **state)
     } cases[] = {
         {"storage:\n  retentoin: 3d\n",
             ":2:3: unknown key \"retentoin\"; accepted here: retention, "
-            "retention_size, retention_rules, disk_low, disk_refuse, ballast, seal_interval, "
+            "retention_size, retention_rules, disk_low, disk_refuse, ballast, scrub_rate, "
+            "seal_interval, "
             "future_limit, wal_sync, exemplar_retention, exemplars_per_minute, identity_labels"},
         {"listen: [a]\n", ":1:9: listen: expected text, found a list"},
         {"query: {timeout: soon}\n",
