@@ -41,10 +41,11 @@ struct promql_features {
     bool duration_expressions;   /* arithmetic in [..] and offset */
     bool extended_range_selectors; /* anchored, smoothed */
     bool fill_modifiers;           /* fill, fill_left, fill_right */
+    bool metricsql;                /* metricsql: functions and operators of MetricsQL */
 };
 
 #define PROMQL_FEATURES_DEFAULT ((struct promql_features){.duration_expressions = true})
-#define PROMQL_FEATURES_ALL ((struct promql_features){true, true, true, true})
+#define PROMQL_FEATURES_ALL ((struct promql_features){true, true, true, true, true})
 
 /* ---- Operators ---- */
 
@@ -205,11 +206,46 @@ bool aggregate_op_is_experimental(enum aggregate_op op);
     X(VECTOR, "vector", "s", 0, 'v', false)                                                        \
     X(YEAR, "year", "v", 1, 'v', false)
 
+/* Functions of MetricsQL, in the same columns; known only with the feature. Those that are other
+ * expressions in another coat are not here but in metricsql.c. */
+#define METRICSQL_FUNCTION_LIST(X)                                                                 \
+    X(COUNT_EQ_OVER_TIME, "count_eq_over_time", "ms", 0, 'v', false)                               \
+    X(COUNT_GT_OVER_TIME, "count_gt_over_time", "ms", 0, 'v', false)                               \
+    X(COUNT_LE_OVER_TIME, "count_le_over_time", "ms", 0, 'v', false)                               \
+    X(COUNT_NE_OVER_TIME, "count_ne_over_time", "ms", 0, 'v', false)                               \
+    X(DEFAULT, "default", "vv", 0, 'v', false)                                                     \
+    X(DISTINCT_OVER_TIME, "distinct_over_time", "m", 0, 'v', false)                                \
+    X(INTERPOLATE, "interpolate", "v", 0, 'v', false)                                              \
+    X(KEEP_LAST_VALUE, "keep_last_value", "v", 0, 'v', false)                                      \
+    X(KEEP_NEXT_VALUE, "keep_next_value", "v", 0, 'v', false)                                      \
+    X(LIMIT_OFFSET, "limit_offset", "ssv", 0, 'v', false)                                          \
+    X(RANGE_AVG, "range_avg", "v", 0, 'v', false)                                                  \
+    X(RANGE_FIRST, "range_first", "v", 0, 'v', false)                                              \
+    X(RANGE_LAST, "range_last", "v", 0, 'v', false)                                                \
+    X(RANGE_MAX, "range_max", "v", 0, 'v', false)                                                  \
+    X(RANGE_MEDIAN, "range_median", "v", 0, 'v', false)                                            \
+    X(RANGE_MIN, "range_min", "v", 0, 'v', false)                                                  \
+    X(RANGE_NORMALIZE, "range_normalize", "v", 0, 'v', false)                                      \
+    X(RANGE_QUANTILE, "range_quantile", "sv", 0, 'v', false)                                       \
+    X(RANGE_SUM, "range_sum", "v", 0, 'v', false)                                                  \
+    X(RUNNING_AVG, "running_avg", "v", 0, 'v', false)                                              \
+    X(RUNNING_MAX, "running_max", "v", 0, 'v', false)                                              \
+    X(RUNNING_MIN, "running_min", "v", 0, 'v', false)                                              \
+    X(RUNNING_SUM, "running_sum", "v", 0, 'v', false)                                              \
+    X(SHARE_EQ_OVER_TIME, "share_eq_over_time", "ms", 0, 'v', false)                               \
+    X(SHARE_GT_OVER_TIME, "share_gt_over_time", "ms", 0, 'v', false)                               \
+    X(SHARE_LE_OVER_TIME, "share_le_over_time", "ms", 0, 'v', false)
+
+/* FUNCTION_COUNT stands between Prometheus' functions and those of MetricsQL. */
 enum function_id {
 #define X(name, text, arguments, variadic, result, experimental) FUNCTION_##name,
     PROMQL_FUNCTION_LIST(X)
 #undef X
-        FUNCTION_COUNT
+        FUNCTION_COUNT,
+#define X(name, text, arguments, variadic, result, experimental) FUNCTION_##name,
+    METRICSQL_FUNCTION_LIST(X)
+#undef X
+        FUNCTION_LIST_END
 };
 
 struct promql_function {
@@ -223,6 +259,8 @@ struct promql_function {
 
 /* The row, or NULL. Names are case-sensitive. */
 const struct promql_function *promql_function_find(struct str name);
+/* The same among the functions of MetricsQL. */
+const struct promql_function *metricsql_function_find(struct str name);
 /* The row of an id. */
 const struct promql_function *promql_function_at(enum function_id id);
 /* The type of the index-th argument; beyond the listed ones, that of the last. */
@@ -357,6 +395,7 @@ struct expr_duration {
 struct expr {
     enum expr_kind kind;
     enum promql_type type;
+    bool keep_name; /* keep_metric_names stands behind it */
     struct expr_position position;
     uint32_t depth; /* of the tree below, 1 for a leaf */
     union {

@@ -114,8 +114,8 @@ static int refuse(struct expr *expr, struct expr *parent, void *context)
         case FUNCTION_STEP:
         case FUNCTION_INFO:
             return 1;
-        default:
-            return 0;
+        default: // functions of MetricsQL look at all steps
+            return expr->call.function->id > FUNCTION_COUNT;
         }
     case EXPR_AGGREGATE:
         // Which series are chosen may depend on those of other steps.

@@ -207,7 +207,7 @@ static int binary_next(struct operator_node *node, struct step_series **series_o
             return status;
         }
     }
-    if (binary_changes_metric(b->op) || b->return_bool) {
+    if (!node->expr->keep_name && (binary_changes_metric(b->op) || b->return_bool)) {
         int status = step_series_drop_name(node->query, s);
         return status == 0 ? 1 : status;
     }

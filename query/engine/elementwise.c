@@ -286,7 +286,7 @@ static int elementwise_next(struct operator_node *node, struct step_series **ser
         apply_arguments(op, s);
     }
     s->has_histograms = false;
-    if (status == 0) {
+    if (status == 0 && !node->expr->keep_name) {
         status = step_series_drop_name(node->query, s);
     }
     return status == 0 ? 1 : status;

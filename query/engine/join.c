@@ -262,7 +262,8 @@ static int result_labels(struct join_operator *j, const struct labels *many,
     struct query *q = j->node.query;
     const struct expr_binary *b = &j->node.expr->binary;
     bool drop =
-        binary_changes_metric(b->op) || (b->return_bool && !q->options->delayed_name_removal);
+        !j->node.expr->keep_name &&
+        (binary_changes_metric(b->op) || (b->return_bool && !q->options->delayed_name_removal));
     struct labels_builder builder;
     labels_builder_init(&builder);
     for (size_t i = 0; i < labels_count(many); i++) {
@@ -534,7 +535,7 @@ static int join_pair(struct join_operator *j, const struct pair *pair)
             status = output_steps(j, pair->group, j->out->labels, &steps);
         }
     }
-    j->out->drop_name = j->node.expr->binary.return_bool;
+    j->out->drop_name = j->node.expr->binary.return_bool && !j->node.expr->keep_name;
     if (status == 0 && floats_only(j, pair)) {
         status = join_floats(j, pair, steps);
         return status != 0 ? status : query_check(q);

@@ -129,6 +129,11 @@ int plan_label_function(struct query *q, const struct expr *expr, const struct g
     struct operator_node **op_out);
 int plan_sort(struct query *q, const struct expr *expr, const struct grid *grid,
     struct operator_node **op_out);
+/* Of MetricsQL: functions of whole series, and `default`. */
+int plan_whole_series(struct query *q, const struct expr *expr, const struct grid *grid,
+    struct operator_node **op_out);
+int plan_default(struct query *q, const struct expr *expr, const struct grid *grid,
+    struct operator_node **op_out);
 int plan_absent(struct query *q, const struct expr *expr, const struct grid *grid,
     struct operator_node **op_out);
 int plan_info(struct query *q, const struct expr *expr, const struct grid *grid,

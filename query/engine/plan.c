@@ -31,6 +31,8 @@ static planner planner_of(const struct expr *expr)
         return plan_histogram_quantile;
     case FUNCTION_TIMESTAMP:
         return call->arguments[0]->kind == EXPR_SELECTOR ? plan_timestamp : plan_elementwise;
+    case FUNCTION_DEFAULT:
+        return plan_default;
     default:
         break;
     }
@@ -39,7 +41,7 @@ static planner planner_of(const struct expr *expr)
             return plan_range_function;
         }
     }
-    return plan_elementwise;
+    return call->function->id > FUNCTION_COUNT ? plan_whole_series : plan_elementwise;
 }
 
 static planner planner_of_binary(const struct expr *expr)
@@ -126,7 +128,8 @@ static bool may_split(const struct expr *expr)
     case EXPR_CALL:
         for (size_t i = 0; i < expr->call.argument_count; i++) {
             enum function_id id = expr->call.function->id;
-            if (id == FUNCTION_LABEL_JOIN || id == FUNCTION_LABEL_REPLACE || id == FUNCTION_INFO ||
+            if (id > FUNCTION_COUNT || id == FUNCTION_LABEL_JOIN || id == FUNCTION_LABEL_REPLACE ||
+                id == FUNCTION_INFO ||
                 (expr->call.arguments[i]->type == PROMQL_VECTOR &&
                     may_split(expr->call.arguments[i]))) {
                 return true;

@@ -10,6 +10,14 @@
 #define WORK_VALUES_MAX ((size_t)1 << 31)
 
 static const struct range_row rows[] = {
+    {FUNCTION_COUNT_EQ_OVER_TIME, range_count_eq, NULL, false, false, false},
+    {FUNCTION_COUNT_GT_OVER_TIME, range_count_gt, NULL, false, false, false},
+    {FUNCTION_COUNT_LE_OVER_TIME, range_count_le, NULL, false, false, false},
+    {FUNCTION_COUNT_NE_OVER_TIME, range_count_ne, NULL, false, false, false},
+    {FUNCTION_SHARE_EQ_OVER_TIME, range_share_eq, NULL, false, false, false},
+    {FUNCTION_SHARE_GT_OVER_TIME, range_share_gt, NULL, false, false, false},
+    {FUNCTION_SHARE_LE_OVER_TIME, range_share_le, NULL, false, false, false},
+    {FUNCTION_DISTINCT_OVER_TIME, range_distinct, NULL, false, false, false},
     {FUNCTION_RATE, range_rate, range_rate_floats, false, true, true},
     {FUNCTION_INCREASE, range_increase, range_increase_floats, false, true, true},
     {FUNCTION_DELTA, range_delta, range_delta_floats, false, true, true},
@@ -204,7 +212,7 @@ static int evaluate_stored(struct range_operator *op, struct series *series, boo
 static int evaluate_next(struct range_operator *op, bool *any_out)
 {
     int status;
-    op->drop_name = !op->row->keeps_name;
+    op->drop_name = !op->row->keeps_name && !op->node.expr->keep_name;
     if (op->child != NULL) {
         struct step_series *s;
         int more = operator_next(op->child, &s);
@@ -394,7 +402,7 @@ int plan_range_function(struct query *q, const struct expr *expr, const struct g
     if (status != 0) {
         return status;
     }
-    if (op->row->keeps_name) {
+    if (op->row->keeps_name || expr->keep_name) {
         *op_out = &op->node;
         return 0;
     }

@@ -171,6 +171,15 @@ int range_stddev(struct range_operator *op, const struct window *w, struct range
 int range_stdvar(struct range_operator *op, const struct window *w, struct range_value *out);
 int range_mad(struct range_operator *op, const struct window *w, struct range_value *out);
 int range_quantile(struct range_operator *op, const struct window *w, struct range_value *out);
+/* Of MetricsQL (range_compare.c). */
+int range_count_eq(struct range_operator *op, const struct window *w, struct range_value *out);
+int range_count_gt(struct range_operator *op, const struct window *w, struct range_value *out);
+int range_count_le(struct range_operator *op, const struct window *w, struct range_value *out);
+int range_count_ne(struct range_operator *op, const struct window *w, struct range_value *out);
+int range_share_eq(struct range_operator *op, const struct window *w, struct range_value *out);
+int range_share_gt(struct range_operator *op, const struct window *w, struct range_value *out);
+int range_share_le(struct range_operator *op, const struct window *w, struct range_value *out);
+int range_distinct(struct range_operator *op, const struct window *w, struct range_value *out);
 int range_deriv(struct range_operator *op, const struct window *w, struct range_value *out);
 int range_predict_linear(
     struct range_operator *op, const struct window *w, struct range_value *out);

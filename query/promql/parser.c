@@ -387,8 +387,7 @@ static bool parse_fill(struct parser *p, struct vector_matching *m)
     }
 }
 
-/* [bool] [on|ignoring (…) [group_left|group_right [(…)]]] [fill…] */
-static bool parse_binary_modifiers(struct parser *p, struct expr_binary *binary)
+bool parse_binary_modifiers(struct parser *p, struct expr_binary *binary)
 {
     struct vector_matching *m = &binary->matching;
     if (parser_at_keyword(p, KEYWORD_BOOL)) {
@@ -555,7 +554,14 @@ static struct expr *parse_operand(struct parser *p)
 static struct expr *parse_suffixed(struct parser *p)
 {
     struct expr *expr = parse_operand(p);
-    while (expr != NULL && parser_at_modifier(p)) {
+    if (expr != NULL && p->features.metricsql && metricsql_take_keep_names(p)) {
+        struct expr *named = expr;
+        while (named->kind == EXPR_PAREN) {
+            named = named->paren;
+        }
+        named->keep_name = true;
+    }
+    while (expr != NULL && p->code == 0 && parser_at_modifier(p)) {
         expr = parse_modifier(p, expr);
     }
     return expr;
@@ -572,12 +578,20 @@ static struct expr *parse_climbing(struct parser *p, int precedence)
     return p->code == 0 ? expr : NULL;
 }
 
+struct expr *parse_promql(struct parser *p)
+{
+    return parse_climbing(p, PRECEDENCE_OR);
+}
+
 struct expr *parse_expression(struct parser *p, int precedence)
 {
     if (!parser_enter(p)) {
         return NULL;
     }
     struct expr *expr = parse_climbing(p, precedence);
+    if (expr != NULL && precedence == PRECEDENCE_OR && p->features.metricsql) {
+        expr = metricsql_operators(p, expr);
+    }
     parser_leave(p);
     return expr;
 }

@@ -72,6 +72,10 @@ const void *parser_list_take(struct parser *p, struct parser_list *list, size_t 
 
 /* parser.c */
 struct expr *parse_expression(struct parser *p, int precedence);
+/* Without the operators of MetricsQL. */
+struct expr *parse_promql(struct parser *p);
+/* [bool] [on|ignoring (…) [group_left|group_right [(…)]]] [fill…] */
+bool parse_binary_modifiers(struct parser *p, struct expr_binary *binary);
 /* ( label, "label", … ) */
 bool parse_grouping(struct parser *p, const struct str **labels_out, size_t *count_out);
 /* NUMBER or DURATION -> EXPR_NUMBER in seconds. */
@@ -92,6 +96,17 @@ struct expr *parse_offset_duration(struct parser *p);
 /* parser_call.c */
 struct expr *parse_call(struct parser *p);
 struct expr *parse_aggregate(struct parser *p);
+/* by (…) or without (…) */
+bool parser_at_grouping(const struct parser *p);
+bool parse_aggregate_modifier(struct parser *p, struct expr_aggregate *aggregate);
+
+/* metricsql.c. A call that is another expression in another coat: that expression, or NULL after an error;
+ * *known_out is false for all other names. The arguments are in `call`. */
+struct expr *metricsql_call(struct parser *p, struct expr *call, struct str name, bool *known_out);
+/* `if`, `ifnot` and `default` behind an expression, lower than all other operators. */
+struct expr *metricsql_operators(struct parser *p, struct expr *left);
+/* Is `keep_metric_names` at hand? Consumes it. */
+bool metricsql_take_keep_names(struct parser *p);
 
 /* checker.c: types and the rules that need them; false after an error. */
 bool check_expression(struct parser *p, struct expr *expr);

@@ -69,6 +69,14 @@ struct expr *parse_call(struct parser *p)
         return NULL;
     }
     const struct promql_function *function = promql_function_find(name.text);
+    if (function == NULL && p->features.metricsql) {
+        bool known;
+        struct expr *other = metricsql_call(p, expr, name.text, &known);
+        if (known) {
+            return other;
+        }
+        function = metricsql_function_find(name.text);
+    }
     if (function == NULL) {
         return parser_fail_quoted(p, name.position, "unknown function with name ", name.text, "");
     }
@@ -86,12 +94,12 @@ struct expr *parse_call(struct parser *p)
     return expr;
 }
 
-static bool at_grouping(const struct parser *p)
+bool parser_at_grouping(const struct parser *p)
 {
     return parser_at_keyword(p, KEYWORD_BY) || parser_at_keyword(p, KEYWORD_WITHOUT);
 }
 
-static bool parse_aggregate_modifier(struct parser *p, struct expr_aggregate *aggregate)
+bool parse_aggregate_modifier(struct parser *p, struct expr_aggregate *aggregate)
 {
     aggregate->without = p->token.keyword == KEYWORD_WITHOUT;
     parser_advance(p);
@@ -106,7 +114,7 @@ static bool parse_aggregate_body(
     p->context = "aggregation";
     p->expected = NULL;
     parser_advance(p);
-    bool before = at_grouping(p);
+    bool before = parser_at_grouping(p);
     if (p->code != 0 || (before && !parse_aggregate_modifier(p, &expr->aggregate))) {
         return false;
     }
@@ -119,7 +127,7 @@ static bool parse_aggregate_body(
     }
     p->context = context;
     p->expected = expected;
-    return before || !at_grouping(p) || parse_aggregate_modifier(p, &expr->aggregate);
+    return before || !parser_at_grouping(p) || parse_aggregate_modifier(p, &expr->aggregate);
 }
 
 struct expr *parse_aggregate(struct parser *p)

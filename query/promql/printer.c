@@ -293,6 +293,13 @@ static void write_aggregate(const struct expr_aggregate *a, struct strbuf *out)
     strbuf_add_char(out, ')');
 }
 
+/* Behind a call, or behind the parenthesis around an operator. */
+static void write_keep_names(const struct expr *expr, struct strbuf *out)
+{
+    bool said = expr->keep_name && (expr->kind == EXPR_CALL || expr->kind == EXPR_BINARY);
+    strbuf_add_c(out, said ? " keep_metric_names" : "");
+}
+
 void promql_write(const struct expr *expr, struct strbuf *out)
 {
     switch (expr->kind) {
@@ -318,6 +325,7 @@ void promql_write(const struct expr *expr, struct strbuf *out)
         break;
     case EXPR_CALL:
         write_call(&expr->call, out);
+        write_keep_names(expr, out);
         break;
     case EXPR_AGGREGATE:
         write_aggregate(&expr->aggregate, out);
@@ -337,6 +345,7 @@ void promql_write(const struct expr *expr, struct strbuf *out)
         strbuf_add_char(out, '(');
         promql_write(expr->paren, out);
         strbuf_add_char(out, ')');
+        write_keep_names(expr->paren->kind == EXPR_BINARY ? expr->paren : expr, out);
         break;
     case EXPR_DURATION:
         write_duration(&expr->duration, out);
@@ -425,9 +434,11 @@ static void write_pretty(const struct expr *expr, int level, struct strbuf *out)
         strbuf_add_c(out, expr->call.function->name);
         write_pretty_block((const struct expr *const *)expr->call.arguments,
             expr->call.argument_count, level, out);
+        write_keep_names(expr, out);
     } else if (split && expr->kind == EXPR_PAREN) {
         const struct expr *inner = expr->paren;
         write_pretty_block(&inner, 1, level, out);
+        write_keep_names(inner->kind == EXPR_BINARY ? inner : expr, out);
     } else {
         promql_write(expr, out);
     }

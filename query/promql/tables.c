@@ -27,6 +27,15 @@ static const struct promql_function functions[] = {
 #undef X
 };
 
+static const struct promql_function metricsql_functions[] = {
+#define X(name, text, arguments, variadic, result, experimental)                                   \
+    {FUNCTION_##name, text, arguments, variadic, (result) == 's' ? PROMQL_SCALAR : PROMQL_VECTOR,  \
+        experimental},
+    METRICSQL_FUNCTION_LIST(X)
+#undef X
+};
+enum { METRICSQL_COUNT = sizeof(metricsql_functions) / sizeof(metricsql_functions[0]) };
+
 static int compare_name(const void *key, const void *row)
 {
     const struct str *name = key;
@@ -39,10 +48,16 @@ const struct promql_function *promql_function_find(struct str name)
     return bsearch(&name, functions, FUNCTION_COUNT, sizeof(functions[0]), compare_name);
 }
 
+const struct promql_function *metricsql_function_find(struct str name)
+{
+    return bsearch(
+        &name, metricsql_functions, METRICSQL_COUNT, sizeof(metricsql_functions[0]), compare_name);
+}
+
 const struct promql_function *promql_function_at(enum function_id id)
 {
-    assert(id < FUNCTION_COUNT);
-    return &functions[id];
+    assert(id != FUNCTION_COUNT && id < FUNCTION_LIST_END);
+    return id < FUNCTION_COUNT ? &functions[id] : &metricsql_functions[id - FUNCTION_COUNT - 1];
 }
 
 enum promql_type promql_function_argument_type(const struct promql_function *f, size_t index)

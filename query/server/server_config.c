@@ -464,6 +464,7 @@ static const struct {
     {"promql-binop-fill-modifiers", FEATURE(features.fill_modifiers)},
     {"promql-duration-expr", FEATURE(features.duration_expressions)},
     {"promql-delayed-name-removal", FEATURE(delayed_name_removal)},
+    {"metricsql", FEATURE(features.metricsql)},
     {"type-and-unit-labels", FEATURE(type_and_unit_labels)},
 };
 enum { FEATURE_COUNT = sizeof(feature_rows) / sizeof(feature_rows[0]) };

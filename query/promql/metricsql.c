@@ -1,0 +1,428 @@
+/* MetricsQL on top of PromQL, read only with the feature `metricsql`.
+ *
+ * Most of what people use of it is PromQL in another coat, and is read as that: the tree, and what
+ * format_query prints, is PromQL.
+ *
+ *   median_over_time(m)            quantile_over_time(0.5, m)
+ *   median(v), median(v) by (l)    quantile(0.5, v), quantile(0.5, v) by (l)
+ *   alias(v, "name")               label_replace of __name__
+ *   label_set(v, "l", "text", …)   label_replace of each l
+ *   label_del(v, "l", …)           label_replace of each l by nothing
+ *   label_copy(v, "from", "to", …) label_replace of each to, where from is not empty
+ *   quantiles("l", a, b, v)        quantile(a, v) and the others, told apart by the label l
+ *   quantiles_over_time("l", a, m) likewise
+ *   rollup(m)                      min_, max_ and avg_over_time(m), told apart by the label rollup
+ *   a if b, a ifnot b              a and b, a unless b
+ *   a default b                    the function default(a, b); a number becomes vector(number)
+ *
+ * Operators: `if` and `ifnot` bind less than `or`, `default` less than these; all to the left. What is new
+ * below that is in METRICSQL_FUNCTION_LIST. Semantics of selectors, ranges and rates stay Prometheus'.
+ */
+#include "base/fpconv.h"
+#include "parser.h"
+
+/* ---- Building ---- */
+
+static struct expr *make_call(
+    struct parser *p, const struct expr *place, enum function_id id, size_t argument_count)
+{
+    struct expr *expr =
+        parser_node(p, EXPR_CALL, PROMQL_VECTOR, place->position.start, place->position.end);
+    if (expr == NULL) {
+        return NULL;
+    }
+    expr->call.function = promql_function_at(id);
+    expr->call.argument_count = argument_count;
+    expr->call.arguments = arena_calloc(p->arena, argument_count, sizeof(struct expr *));
+    return expr->call.arguments != NULL ? expr : parser_fail_code(p, arena_error(p->arena));
+}
+
+static struct expr *make_number(struct parser *p, const struct expr *place, double value)
+{
+    struct expr *expr =
+        parser_node(p, EXPR_NUMBER, PROMQL_SCALAR, place->position.start, place->position.end);
+    if (expr != NULL) {
+        expr->number.value = value;
+    }
+    return expr;
+}
+
+static struct expr *make_string(struct parser *p, const struct expr *place, struct str text)
+{
+    struct expr *expr =
+        parser_node(p, EXPR_STRING, PROMQL_STRING, place->position.start, place->position.end);
+    if (expr != NULL) {
+        expr->string = text;
+    }
+    return expr;
+}
+
+/* label_replace(operand, "label", "replacement", "source", "pattern") */
+static struct expr *replace_label(struct parser *p, struct expr *operand, struct str label,
+    struct str replacement, struct str source, const char *pattern)
+{
+    if (operand == NULL) {
+        return NULL;
+    }
+    struct expr *call = make_call(p, operand, FUNCTION_LABEL_REPLACE, 5);
+    if (call == NULL) {
+        return NULL;
+    }
+    call->call.arguments[0] = operand;
+    const struct str texts[] = {label, replacement, source, str_of(pattern)};
+    for (size_t i = 0; i < 4; i++) {
+        call->call.arguments[i + 1] = make_string(p, operand, texts[i]);
+        if (call->call.arguments[i + 1] == NULL) {
+            return NULL;
+        }
+    }
+    return parser_set_depth(p, call, operand, NULL) ? call : NULL;
+}
+
+/* In replacements a dollar sign begins a reference; two stand for one. */
+static bool escape_dollars(struct parser *p, struct str text, struct str *out)
+{
+    char *copy = arena_alloc(p->arena, text.len * 2 + 1);
+    if (copy == NULL) {
+        (void)parser_fail_code(p, arena_error(p->arena));
+        return false;
+    }
+    size_t size = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        copy[size++] = text.ptr[i];
+        if (text.ptr[i] == '$') {
+            copy[size++] = '$';
+        }
+    }
+    *out = str_make(copy, size);
+    return true;
+}
+
+static struct expr *set_label(
+    struct parser *p, struct expr *operand, struct str label, struct str value)
+{
+    struct str replacement;
+    return escape_dollars(p, value, &replacement)
+               ? replace_label(p, operand, label, replacement, label, "(?s:.*)")
+               : NULL;
+}
+
+/* a or b */
+static struct expr *make_set(
+    struct parser *p, enum binary_op op, struct expr *left, struct expr *right)
+{
+    if (left == NULL || right == NULL) {
+        return NULL;
+    }
+    struct expr *expr =
+        parser_node(p, EXPR_BINARY, PROMQL_VECTOR, left->position.start, right->position.end);
+    if (expr == NULL) {
+        return NULL;
+    }
+    expr->binary.op = op;
+    expr->binary.left = left;
+    expr->binary.right = right;
+    return parser_set_depth(p, expr, left, right) ? expr : NULL;
+}
+
+static struct expr *make_paren(struct parser *p, struct expr *inner)
+{
+    if (inner == NULL) {
+        return NULL;
+    }
+    struct expr *expr =
+        parser_node(p, EXPR_PAREN, inner->type, inner->position.start, inner->position.end);
+    if (expr == NULL) {
+        return NULL;
+    }
+    expr->paren = inner;
+    return parser_set_depth(p, expr, inner, NULL) ? expr : NULL;
+}
+
+/* ---- Calls ---- */
+
+static struct expr *fail_arguments(struct parser *p, const struct expr *call, const char *wanted)
+{
+    return parser_fail(p, call->position.start, "expected arguments %s", wanted);
+}
+
+/* Are the arguments from `first` on, every `stride`-th, strings? */
+static bool are_strings(const struct expr_call *c, size_t first)
+{
+    for (size_t i = first; i < c->argument_count; i++) {
+        if (c->arguments[i]->kind != EXPR_STRING) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct expr *read_median(struct parser *p, struct expr *call)
+{
+    if (call->call.argument_count != 1) {
+        return fail_arguments(p, call, "(range vector)");
+    }
+    struct expr *quantile = make_call(p, call, FUNCTION_QUANTILE_OVER_TIME, 2);
+    struct expr *half = make_number(p, call, 0.5);
+    if (quantile == NULL || half == NULL) {
+        return NULL;
+    }
+    quantile->call.arguments[0] = half;
+    quantile->call.arguments[1] = call->call.arguments[0];
+    return parser_set_depth(p, quantile, quantile->call.arguments[1], NULL) ? quantile : NULL;
+}
+
+/* `grouping` is what stood behind the call. */
+static struct expr *quantile_of(struct parser *p, struct expr *place,
+    const struct expr_aggregate *grouping, struct expr *phi, struct expr *operand)
+{
+    struct expr *expr =
+        parser_node(p, EXPR_AGGREGATE, PROMQL_VECTOR, place->position.start, place->position.end);
+    if (expr == NULL) {
+        return NULL;
+    }
+    expr->aggregate = *grouping;
+    expr->aggregate.op = AGGREGATE_QUANTILE;
+    expr->aggregate.parameter = phi;
+    expr->aggregate.expr = operand;
+    return parser_set_depth(p, expr, operand, phi) ? expr : NULL;
+}
+
+static bool read_grouping(struct parser *p, struct expr_aggregate *grouping_out)
+{
+    *grouping_out = (struct expr_aggregate){.grouping_count = 0};
+    return !parser_at_grouping(p) || parse_aggregate_modifier(p, grouping_out);
+}
+
+static struct expr *read_median_of(struct parser *p, struct expr *call)
+{
+    struct expr *half = make_number(p, call, 0.5);
+    struct expr_aggregate grouping;
+    if (call->call.argument_count != 1) {
+        return fail_arguments(p, call, "(vector)");
+    }
+    return half != NULL && read_grouping(p, &grouping)
+               ? quantile_of(p, call, &grouping, half, call->call.arguments[0])
+               : NULL;
+}
+
+static struct expr *read_alias(struct parser *p, struct expr *call)
+{
+    const struct expr_call *c = &call->call;
+    if (c->argument_count != 2 || !are_strings(c, 1)) {
+        return fail_arguments(p, call, "(vector, \"name\")");
+    }
+    return set_label(p, c->arguments[0], STR(LABEL_METRIC_NAME), c->arguments[1]->string);
+}
+
+static struct expr *read_label_set(struct parser *p, struct expr *call)
+{
+    const struct expr_call *c = &call->call;
+    if (c->argument_count < 3 || c->argument_count % 2 == 0 || !are_strings(c, 1)) {
+        return fail_arguments(p, call, "(vector, \"label\", \"value\", …)");
+    }
+    struct expr *expr = c->arguments[0];
+    for (size_t i = 1; i < c->argument_count; i += 2) {
+        expr = set_label(p, expr, c->arguments[i]->string, c->arguments[i + 1]->string);
+    }
+    return expr;
+}
+
+static struct expr *read_label_del(struct parser *p, struct expr *call)
+{
+    const struct expr_call *c = &call->call;
+    if (c->argument_count < 2 || !are_strings(c, 1)) {
+        return fail_arguments(p, call, "(vector, \"label\", …)");
+    }
+    struct expr *expr = c->arguments[0];
+    for (size_t i = 1; i < c->argument_count; i++) {
+        expr = set_label(p, expr, c->arguments[i]->string, STR(""));
+    }
+    return expr;
+}
+
+static struct expr *read_label_copy(struct parser *p, struct expr *call)
+{
+    const struct expr_call *c = &call->call;
+    if (c->argument_count < 3 || c->argument_count % 2 == 0 || !are_strings(c, 1)) {
+        return fail_arguments(p, call, "(vector, \"from\", \"to\", …)");
+    }
+    struct expr *expr = c->arguments[0];
+    for (size_t i = 1; i < c->argument_count; i += 2) {
+        expr = replace_label(
+            p, expr, c->arguments[i + 1]->string, STR("$1"), c->arguments[i]->string, "((?s:.+))");
+    }
+    return expr;
+}
+
+static struct expr *join_or(struct parser *p, struct expr *sum, struct expr *more)
+{
+    return sum == NULL ? more : make_set(p, BINARY_OR, sum, more);
+}
+
+/* ("label", phi, …, operand): one expression a phi, which is a number. */
+static struct expr *read_quantiles(struct parser *p, struct expr *call, bool over_time)
+{
+    const struct expr_call *c = &call->call;
+    struct expr *all = NULL;
+    struct expr_aggregate grouping = {.grouping_count = 0};
+    if (!over_time && !read_grouping(p, &grouping)) {
+        return NULL;
+    }
+    bool good = c->argument_count >= 3 && c->arguments[0]->kind == EXPR_STRING;
+    for (size_t i = 1; good && i + 1 < c->argument_count; i++) {
+        struct expr *phi = c->arguments[i], *one;
+        good = phi->kind == EXPR_NUMBER;
+        if (!good) {
+            break;
+        }
+        if (over_time) {
+            one = make_call(p, call, FUNCTION_QUANTILE_OVER_TIME, 2);
+            if (one != NULL) {
+                one->call.arguments[0] = phi;
+                one->call.arguments[1] = c->arguments[c->argument_count - 1];
+            }
+        } else {
+            one = quantile_of(p, call, &grouping, phi, c->arguments[c->argument_count - 1]);
+        }
+        char number[FP_PLAIN_TEXT_MAX];
+        size_t size = fp_format_plain(phi->number.value, number);
+        char *text = arena_strndup(p->arena, number, size);
+        if (one == NULL || text == NULL) {
+            return one == NULL ? NULL : parser_fail_code(p, arena_error(p->arena));
+        }
+        all = join_or(p, all, set_label(p, one, c->arguments[0]->string, str_make(text, size)));
+        if (all == NULL) {
+            return NULL;
+        }
+    }
+    return good ? make_paren(p, all)
+                : fail_arguments(p, call, "(\"label\", number, …, vector or range vector)");
+}
+
+static struct expr *read_rollup(struct parser *p, struct expr *call)
+{
+    static const struct {
+        enum function_id id;
+        const char *name;
+    } rows[] = {{FUNCTION_MIN_OVER_TIME, "min"}, {FUNCTION_MAX_OVER_TIME, "max"},
+        {FUNCTION_AVG_OVER_TIME, "avg"}};
+    if (call->call.argument_count != 1) {
+        return fail_arguments(p, call, "(range vector)");
+    }
+    struct expr *all = NULL;
+    for (size_t i = 0; i < 3; i++) {
+        struct expr *one = make_call(p, call, rows[i].id, 1);
+        if (one == NULL) {
+            return NULL;
+        }
+        one->call.arguments[0] = call->call.arguments[0];
+        all = join_or(p, all, set_label(p, one, STR("rollup"), str_of(rows[i].name)));
+        if (all == NULL) {
+            return NULL;
+        }
+    }
+    return make_paren(p, all);
+}
+
+struct expr *metricsql_call(struct parser *p, struct expr *call, struct str name, bool *known_out)
+{
+    static const struct {
+        const char *name;
+        struct expr *(*read)(struct parser *p, struct expr *call);
+    } rows[] = {
+        {"alias", read_alias},
+        {"label_copy", read_label_copy},
+        {"label_del", read_label_del},
+        {"label_set", read_label_set},
+        {"median", read_median_of},
+        {"median_over_time", read_median},
+        {"rollup", read_rollup},
+    };
+    *known_out = true;
+    if (str_eq_c(name, "quantiles") || str_eq_c(name, "quantiles_over_time")) {
+        return read_quantiles(p, call, str_eq_c(name, "quantiles_over_time"));
+    }
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (str_eq_c(name, rows[i].name)) {
+            return rows[i].read(p, call);
+        }
+    }
+    *known_out = false;
+    return NULL;
+}
+
+/* ---- Operators ---- */
+
+static bool at_word(const struct parser *p, const char *word)
+{
+    return parser_at(p, TOKEN_IDENTIFIER) && str_eq_c(p->token.text, word);
+}
+
+bool metricsql_take_keep_names(struct parser *p)
+{
+    if (!at_word(p, "keep_metric_names")) {
+        return false;
+    }
+    parser_advance(p);
+    return p->code == 0;
+}
+
+/* Operators that bind less here than `and` does there get parentheses. */
+static struct expr *wrap(struct parser *p, struct expr *expr)
+{
+    return expr != NULL && expr->kind == EXPR_BINARY ? make_paren(p, expr) : expr;
+}
+
+static struct expr *read_conditions(struct parser *p, struct expr *left)
+{
+    while (left != NULL && (at_word(p, "if") || at_word(p, "ifnot"))) {
+        struct expr_binary modifiers = {0};
+        enum binary_op op = at_word(p, "if") ? BINARY_AND : BINARY_UNLESS;
+        parser_advance(p);
+        if (p->code != 0 || !parse_binary_modifiers(p, &modifiers)) {
+            return NULL;
+        }
+        struct expr *right = parse_promql(p);
+        left = make_set(p, op, wrap(p, left), wrap(p, right));
+        if (left != NULL) {
+            left->binary.matching = modifiers.matching;
+            left->binary.return_bool = modifiers.return_bool;
+        }
+    }
+    return left;
+}
+
+/* A number stands for a vector without labels. */
+static struct expr *as_vector(struct parser *p, struct expr *expr)
+{
+    if (expr == NULL || expr->type != PROMQL_SCALAR) {
+        return expr;
+    }
+    struct expr *vector = make_call(p, expr, FUNCTION_VECTOR, 1);
+    if (vector == NULL) {
+        return NULL;
+    }
+    vector->call.arguments[0] = expr;
+    return parser_set_depth(p, vector, expr, NULL) ? vector : NULL;
+}
+
+struct expr *metricsql_operators(struct parser *p, struct expr *left)
+{
+    left = read_conditions(p, left);
+    while (left != NULL && at_word(p, "default")) {
+        parser_advance(p);
+        struct expr *right = p->code == 0 ? parse_promql(p) : NULL;
+        right = as_vector(p, right != NULL ? read_conditions(p, right) : NULL);
+        left = right != NULL ? as_vector(p, left) : NULL;
+        struct expr *call = left != NULL ? make_call(p, left, FUNCTION_DEFAULT, 2) : NULL;
+        if (call == NULL) {
+            return NULL;
+        }
+        call->position.end = right->position.end;
+        call->call.arguments[0] = left;
+        call->call.arguments[1] = right;
+        left = parser_set_depth(p, call, left, right) ? call : NULL;
+    }
+    return left;
+}

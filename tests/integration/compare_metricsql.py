@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""Asks sonde-server, with the feature metricsql, and VictoriaMetrics the same questions of MetricsQL about the
+same samples, value by value.
+
+    compare_metricsql.py [--verbose]
+
+Ranges and selectors mean what they mean in Prometheus here, and a little else in VictoriaMetrics: a sample
+counts until the next but one step, not for five minutes; windows reach back to the sample before them. So
+samples lie on every step, and windows cover whole steps. Names of metrics stay after some functions there and
+go here, as in Prometheus: names are left out of the comparison. What VictoriaMetrics 1.79 does not have or has
+mended since (range_normalize, keep_metric_names behind operators, the ends of interpolate) is in
+tests/promql/metricsql.test; which series limit_offset chooses is a matter of its hash there.
+"""
+import argparse
+import os
+import random
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+import compare_prometheus as compare  # noqa: E402
+import remote_write  # noqa: E402
+from programs import Failure, Program, find_peer, free_port, post, scratch, server, start, wait_until  # noqa: E402
+
+STEP = 15
+STEPS = 60
+
+QUESTIONS = [
+    # Gaps
+    'gappy default 5',
+    'gappy default other',
+    'gappy default sum(full)',
+    'nothing default 7',
+    'full default 1',
+    'gappy default other default 3',
+    'gappy if other > 0',
+    'full ifnot gappy',
+    'full if gappy ifnot (gappy > 50)',
+    'keep_last_value(gappy)',
+    'keep_next_value(gappy)',
+    # All steps
+    'range_avg(full)',
+    'range_sum(gappy)',
+    'range_min(full)',
+    'range_max(full)',
+    'range_first(gappy)',
+    'range_last(gappy)',
+    'range_median(full)',
+    'range_min(gappy)',
+    'range_median(gappy)',
+    'range_quantile(0.9, gappy)',
+    'running_sum(gappy)',
+    'running_max(gappy)',
+    'range_quantile(0.3, full)',
+    'running_sum(full)',
+    'running_avg(full)',
+    'running_min(full)',
+    'running_max(full)',
+    # Labels and series
+    'label_set(full, "new", "a$1b", "odd", "")',
+    'label_del(full, "odd", "nothing")',
+    'label_copy(full, "i", "copy", "nothing", "copy2")',
+    'alias(full, "renamed")',
+    'count(limit_offset(2, 1, full))',
+    'count(limit_offset(2, 3, full))',
+    # Windows
+    'median_over_time(full[1m]) keep_metric_names',
+    'share_gt_over_time(full[1m], 50)',
+    'share_le_over_time(full[1m], 50)',
+    'count_gt_over_time(full[1m], 50)',
+    'count_le_over_time(full[1m], 50)',
+    'count_eq_over_time(full[2m], 7)',
+    'count_ne_over_time(full[2m], 7)',
+    'distinct_over_time(full[2m])',
+    'quantiles_over_time("phi", 0.1, 0.5, full[1m]) keep_metric_names',
+    # Aggregates
+    'median(full)',
+    'median(full) by (odd)',
+    'quantiles("phi", 0.25, 0.75, full)',
+    'quantiles("phi", 0.25, 0.75, full) by (odd)',
+    # Names
+    'abs(full) keep_metric_names',
+]
+
+
+def victoria(folder):
+    port = free_port()
+    command = [find_peer("victoria-metrics"), f"-httpListenAddr=127.0.0.1:{port}", "-retentionPeriod=100y",
+               f"-storageDataPath={os.path.join(folder, 'victoria')}", "-loggerLevel=ERROR",
+               "-search.latencyOffset=0s", "-search.disableCache"]
+    return Program("victoria-metrics", command, port, os.path.join(folder, "victoria.log"),
+                   ready_path="/health", ours=False)
+
+
+def made_up_series(chance, times):
+    def add(name, values, **labels):
+        labels["__name__"] = name
+        return labels, [(t, float(v)) for t, v in zip(times, values) if v is not None]
+
+    all_series = []
+    for i in range(4):
+        values = [chance.randrange(100) for _ in times]
+        gaps = [None if 10 < k < 22 or k > 52 or k % 17 == i else v for k, v in enumerate(values)]
+        labels = {"i": str(i), "odd": str(i % 2)}
+        all_series += [add("full", values, **labels), add("gappy", gaps, **labels)]
+        if i != 2:
+            all_series.append(add("other", [chance.randrange(9) for _ in times], **labels))
+    return all_series
+
+
+def named_less(data):
+    """Without metric names: both keep or drop them by rules of their own."""
+    for series in data["result"]:
+        series["metric"].pop("__name__", None)
+    return data
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--verbose", action="store_true", help="print each question and the number of its values")
+    arguments = parser.parse_args()
+    seed = int(os.environ.get("SONDE_SEED") or random.randrange(1 << 32))
+    print(f"seed {seed}")
+    failed = values = 0
+    with scratch() as folder, victoria(folder) as theirs, server(
+            folder, flags=("--enable-feature", "metricsql", "--query.lookback-delta", f"{STEP}s")) as ours:
+        end = int(time.time()) // STEP * STEP - 600
+        begin = end - (STEPS - 1) * STEP
+        samples = made_up_series(random.Random(seed), range(begin * 1000, end * 1000 + 1, STEP * 1000))
+        for store in (ours, theirs):
+            status, text, _ = remote_write.write(store.address, samples)
+            if status // 100 != 2:
+                raise Failure(f"{store.name} refuses the samples: {status} {text}")
+        wait_until(lambda: theirs.query("count(full)", time=end), 30, "samples in VictoriaMetrics")
+        for question in QUESTIONS:
+            form = {"query": question, "start": begin + 20 * STEP, "end": end, "step": f"{STEP}s", "nocache": "1",
+                    "max_lookback": f"{STEP}s"}
+            a, b = (post(f"{s.url}/api/v1/query_range", form) for s in (ours, theirs))
+            if a.status != 200 or b.status != 200:
+                differences = [f"{a.status} {a.text[:200]}, VictoriaMetrics {b.status} {b.text[:200]}"]
+            else:
+                a, b = (named_less(x.json()["data"]) for x in (a, b))
+                differences = list(compare.compare_results(a, b, False, 1e-9, 1e-12))
+                values += sum(len(s["values"]) for s in b["result"])
+                if arguments.verbose:
+                    print(f"{sum(len(s['values']) for s in b['result']):5} {question}")
+            if differences:
+                failed += 1
+                print(f"DIFFERS {question}")
+                for line in differences[:6]:
+                    print(f"    {line.replace('Prometheus', 'VictoriaMetrics')}")
+    print(f"{len(QUESTIONS)} questions, {values} values compared, {failed} differ")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    start(main)
