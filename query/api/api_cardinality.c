@@ -1,8 +1,8 @@
-/* /api/v1/status/tsdb: which metrics, labels and pairs have the most series, of those with samples in
- * the last two hours.
+/* /api/v1/status/tsdb: which metrics, labels and pairs have the most series.
  *
- * One pass over the labels of all these series fills a table of distinct pairs with their number of
- * series; everything else is added up from it.
+ * Of all series in memory the store keeps counts. With match[] it is the series that match and have
+ * samples in the last two hours: one pass over their labels fills a table of distinct pairs with their
+ * number of series; everything else is added up from it. So it is, too, where the store has no counts.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include "api/api_params.h"
 #include "api/api_private.h"
 #include "base/hash.h"
+#include "tsdb/cardinality.h"
 
 /* Series that are counted; more are an error, not a guess. */
 enum { SERIES_MAX = 5000000, LIMIT_DEFAULT = 10, LIMIT_MAX = 10000, SLOTS_MIN = 1024 };
@@ -109,6 +110,24 @@ static int compare_ranked(const void *a, const void *b)
     return order != 0 ? order : str_cmp(x->label.value, y->label.value);
 }
 
+/* {"name":"job=api","value":3} */
+static void write_item(struct json_writer *json, struct str name, struct str value, uint64_t count)
+{
+    struct strbuf text = STRBUF_INIT;
+    strbuf_add_str(&text, name);
+    if (value.len > 0) {
+        strbuf_add_char(&text, '=');
+        strbuf_add_str(&text, value);
+    }
+    json_begin_object(json);
+    json_key(json, "name");
+    json_string(json, strbuf_str(&text));
+    json_key(json, "value");
+    json_integer(json, (int64_t)count);
+    json_end(json);
+    strbuf_release(&text);
+}
+
 static void write_ranking(
     struct json_writer *json, const char *key, struct ranked *items, size_t count, size_t limit)
 {
@@ -118,19 +137,7 @@ static void write_ranking(
     json_key(json, key);
     json_begin_array(json);
     for (size_t i = 0; i < count && i < limit; i++) {
-        struct strbuf name = STRBUF_INIT;
-        strbuf_add_str(&name, items[i].label.name);
-        if (items[i].label.value.len > 0) {
-            strbuf_add_char(&name, '=');
-            strbuf_add_str(&name, items[i].label.value);
-        }
-        json_begin_object(json);
-        json_key(json, "name");
-        json_string(json, strbuf_str(&name));
-        json_key(json, "value");
-        json_integer(json, (int64_t)items[i].value);
-        json_end(json);
-        strbuf_release(&name);
+        write_item(json, items[i].label.name, items[i].label.value, items[i].value);
     }
     json_end(json);
 }
@@ -155,7 +162,7 @@ static size_t add_up_names(const struct pair_table *t, struct name_total *totals
             totals[count++] = (struct name_total){.name = pair->label.name};
         }
         totals[at].values++;
-        totals[at].bytes += pair->label.value.len;
+        totals[at].bytes += pair->label.value.len * pair->series;
     }
     return count;
 }
@@ -237,23 +244,76 @@ static int answer_with(struct api_request *r, struct arena *arena, const struct 
     return 0;
 }
 
-void api_status_tsdb(struct api_request *r)
+/* ---- From the store's counts ---- */
+
+static void write_list(
+    struct json_writer *json, const char *key, const struct cardinality_list *list, size_t limit)
 {
-    size_t limit;
-    if (!param_limit(r, "limit", &limit)) {
-        return;
+    json_key(json, key);
+    json_begin_array(json);
+    for (size_t i = 0; i < list->count && i < limit; i++) {
+        write_item(json, list->items[i].name, list->items[i].value, list->items[i].count);
     }
-    if (limit > LIMIT_MAX) {
-        api_fail(r, API_ERROR_BAD_DATA, "invalid parameter \"limit\": at most %d", LIMIT_MAX);
-        return;
+    json_end(json);
+}
+
+/* Not in Prometheus' answer: who makes new series. */
+static void write_churn(struct json_writer *json, const struct cardinality *c)
+{
+    json_key(json, "newSeriesCountByJob");
+    json_begin_array(json);
+    for (size_t i = 0; i < c->job_count; i++) {
+        json_begin_object(json);
+        json_key(json, "name");
+        json_string(json, c->jobs[i].job);
+        json_key(json, "thisHour");
+        json_integer(json, (int64_t)c->jobs[i].this_hour);
+        json_key(json, "lastHour");
+        json_integer(json, (int64_t)c->jobs[i].last_hour);
+        json_end(json);
     }
-    struct tsdb_statistics statistics;
-    tsdb_statistics(r->api->backend.db, &statistics);
+    json_end(json);
+}
+
+static int answer_counts(
+    struct api_request *r, const struct tsdb_statistics *statistics, size_t limit)
+{
+    struct arena arena;
+    struct cardinality c;
+    arena_init(&arena, API_ARENA_BYTES_MAX);
+    int status = tsdb_cardinality(r->api->backend.db, limit, &arena, &c);
+    if (status == 0) {
+        struct api_answer a;
+        api_answer_begin(&a);
+        json_begin_object(&a.json);
+        write_head(&a.json, statistics, c.series, c.label_pairs);
+        write_list(&a.json, "seriesCountByMetricName", &c.series_by_metric, limit);
+        write_list(&a.json, "labelValueCountByLabelName", &c.values_by_label, limit);
+        write_list(&a.json, "memoryInBytesByLabelName", &c.bytes_by_label, limit);
+        write_list(&a.json, "seriesCountByLabelValuePair", &c.series_by_pair, limit);
+        write_churn(&a.json, &c);
+        json_end(&a.json);
+        api_answer_send(r, &a, NULL);
+    }
+    arena_release(&arena);
+    return status;
+}
+
+/* ---- From a selection ---- */
+
+static void answer_selection(struct api_request *r, const struct tsdb_statistics *found,
+    const struct api_selector *selector, size_t limit)
+{
+    struct tsdb_statistics statistics = *found;
     bool empty = statistics.min_t > statistics.max_t;
     struct select_request request = {.min_t = empty ? 0 : statistics.max_t - WINDOW_MS,
         .max_t = empty ? 0 : statistics.max_t,
         .labels_only = true,
         .series_max = SERIES_MAX};
+    if (selector != NULL) {
+        request.matchers = selector->matchers;
+        request.matcher_count = selector->count;
+    }
     struct arena arena;
     struct querier *querier = NULL;
     struct series_set *set = NULL;
@@ -264,7 +324,7 @@ void api_status_tsdb(struct api_request *r)
         status = querier_select(querier, &request, &arena, &set, &e);
     }
     if (status == 0) {
-        status = answer_with(r, &arena, set, &statistics, limit != 0 ? limit : LIMIT_DEFAULT);
+        status = answer_with(r, &arena, set, &statistics, limit);
     }
     if (status != 0) {
         api_fail(r, api_error_of(status), "%s", e.code != 0 ? e.message : err_text(status));
@@ -272,4 +332,40 @@ void api_status_tsdb(struct api_request *r)
     series_set_free(set);
     querier_close(querier);
     arena_release(&arena);
+}
+
+/* VictoriaMetrics calls the limit topN. */
+static bool read_limit(struct api_request *r, size_t *limit_out)
+{
+    const char *name = http_exchange_param(r->exchange, "topN").len > 0 ? "topN" : "limit";
+    if (!param_limit(r, name, limit_out)) {
+        return false;
+    }
+    if (*limit_out > LIMIT_MAX) {
+        api_fail(r, API_ERROR_BAD_DATA, "invalid parameter \"%s\": at most %d", name, LIMIT_MAX);
+        return false;
+    }
+    *limit_out = *limit_out != 0 ? *limit_out : LIMIT_DEFAULT;
+    return true;
+}
+
+void api_status_tsdb(struct api_request *r)
+{
+    size_t limit, selector_count;
+    const struct api_selector *selectors;
+    if (!read_limit(r, &limit) || !param_selectors(r, &selectors, &selector_count)) {
+        return;
+    }
+    if (selector_count > 1) {
+        api_fail(r, API_ERROR_BAD_DATA, "invalid parameter \"match[]\": at most one is taken here");
+        return;
+    }
+    struct tsdb_statistics statistics;
+    tsdb_statistics(r->api->backend.db, &statistics);
+    int status = selector_count == 0 ? answer_counts(r, &statistics, limit) : ERR_UNSUPPORTED;
+    if (status == ERR_UNSUPPORTED) {
+        answer_selection(r, &statistics, selector_count > 0 ? selectors : NULL, limit);
+    } else if (status != 0) {
+        api_fail(r, api_error_of(status), "%s", err_text(status));
+    }
 }

@@ -150,6 +150,8 @@ void head_set_limits(struct head *h, const struct series_limits *limits);
 void head_set_memory_short(struct head *h, bool is_short);
 /* Stores how many samples limits have cost, when it is time or `now`; one thread at a time. */
 int head_write_overflow(struct head *h, bool now, struct err *e);
+/* Jobs whose new series are counted apart. */
+#define HEAD_JOBS_MAX 4096
 /* New series by job. The callback runs under a lock and must be short. */
 int head_each_job(
     struct head *h, int (*callback)(void *context, const struct job_churn *churn), void *context);

@@ -17,6 +17,7 @@ const struct metric_metadata *fake_metadata;
 size_t fake_metadata_count;
 int fake_compact_status;
 unsigned fake_compactions;
+const struct cardinality *fake_cardinality;
 struct strbuf fake_deletes;
 bool fake_admin_api;
 
@@ -36,6 +37,17 @@ int64_t tsdb_changed_since(struct tsdb *db, uint64_t version)
 {
     (void)db, (void)version;
     return INT64_MAX;
+}
+
+int tsdb_cardinality(
+    struct tsdb *db, size_t top, struct arena *arena, struct cardinality *cardinality_out)
+{
+    (void)db, (void)top, (void)arena;
+    if (fake_cardinality == NULL) {
+        return ERR_UNSUPPORTED;
+    }
+    *cardinality_out = *fake_cardinality;
+    return 0;
 }
 
 int tsdb_metadata(struct tsdb *db, struct str metric,
@@ -121,6 +133,7 @@ void api_fixture_start(struct api_fixture *f, bool serving)
     fake_metadata_count = 0;
     fake_compact_status = 0;
     fake_compactions = 0;
+    fake_cardinality = NULL;
     fake_deletes = (struct strbuf)STRBUF_INIT;
     f->store = memory_store_new();
     lookup_source_init(&f->lookup, memory_store_source(f->store));

@@ -13,6 +13,7 @@
 #include "memory_sink.h"
 #include "support/fake_clock.h"
 #include "support/memory_store.h"
+#include "tsdb/cardinality.h"
 
 struct api_fixture {
     struct fake_clock clock;
@@ -34,6 +35,7 @@ extern const struct metric_metadata *fake_metadata;
 extern size_t fake_metadata_count;
 extern int fake_compact_status;
 extern unsigned fake_compactions;
+extern const struct cardinality *fake_cardinality; /* NULL: the store has no counts */
 extern struct strbuf fake_deletes; /* a line for each delete, cleaning and snapshot */
 extern bool fake_admin_api;        /* before the start: whether they are allowed */
 

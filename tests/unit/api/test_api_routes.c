@@ -416,10 +416,48 @@ static void test_cardinality(void **state)
                      "{\"name\":\"load\",\"value\":1}],"
                      "\"labelValueCountByLabelName\":[{\"name\":\"__name__\",\"value\":2},"
                      "{\"name\":\"instance\",\"value\":2}],"
-                     "\"memoryInBytesByLabelName\":[{\"name\":\"__name__\",\"value\":6},"
-                     "{\"name\":\"job\",\"value\":6}],"
+                     /* node twice and db; up twice and load */
+                     "\"memoryInBytesByLabelName\":[{\"name\":\"job\",\"value\":10},"
+                     "{\"name\":\"__name__\",\"value\":8}],"
                      "\"seriesCountByLabelValuePair\":[{\"name\":\"__name__=up\",\"value\":2},"
                      "{\"name\":\"job=node\",\"value\":2}]}")});
+    api_fixture_stop(&f);
+}
+
+/* From the store's counts, when no series are named. */
+static void test_counts(void **state)
+{
+    (void)state;
+    struct cardinality_item metrics[] = {{STR("up"), STR(""), 9}, {STR("load"), STR(""), 4}};
+    struct cardinality_item pairs[] = {{STR("job"), STR("api"), 9}};
+    struct job_churn jobs[] = {{STR("api"), 3, 2}};
+    struct cardinality counts = {.series = 13,
+        .label_pairs = 5,
+        .series_by_metric = {metrics, 2},
+        .series_by_pair = {pairs, 1},
+        .jobs = jobs,
+        .job_count = 1};
+    struct api_fixture f;
+    start(&f);
+    fake_statistics = (struct tsdb_statistics){.min_t = 5, .max_t = 1000000, .part_count = 2};
+    fake_cardinality = &counts;
+    static const struct exchange exchange = {"GET", "/api/v1/status/tsdb?topN=10", NULL, 200,
+        DATA("{\"headStats\":{\"numSeries\":13,\"numLabelPairs\":5,\"chunkCount\":2,"
+             "\"minTime\":5,\"maxTime\":1000000},"
+             "\"seriesCountByMetricName\":[{\"name\":\"up\",\"value\":9},"
+             "{\"name\":\"load\",\"value\":4}],"
+             "\"labelValueCountByLabelName\":[],\"memoryInBytesByLabelName\":[],"
+             "\"seriesCountByLabelValuePair\":[{\"name\":\"job=api\",\"value\":9}],"
+             "\"newSeriesCountByJob\":[{\"name\":\"api\",\"thisHour\":3,\"lastHour\":2}]}")};
+    ask(&f, &exchange);
+    /* Named ones are looked at, though there are counts. */
+    api_fixture_get(&f, "/api/v1/status/tsdb?match[]=load");
+    assert_int_equal(f.status, 200);
+    assert_non_null(strstr(f.body.data, "\"numSeries\":1,"));
+    api_fixture_get(&f, "/api/v1/status/tsdb?match[]=load&match[]=up");
+    assert_int_equal(f.status, 400);
+    api_fixture_get(&f, "/api/v1/status/tsdb?topN=10001");
+    assert_int_equal(f.status, 400);
     api_fixture_stop(&f);
 }
 
@@ -656,6 +694,7 @@ int main(void)
         cmocka_unit_test(test_parse_query),
         cmocka_unit_test(test_parse_deep_query),
         cmocka_unit_test(test_cardinality),
+        cmocka_unit_test(test_counts),
         cmocka_unit_test(test_methods_and_paths),
         cmocka_unit_test(test_lifecycle),
         cmocka_unit_test(test_short_memory),

@@ -1,0 +1,170 @@
+/* Rankings of label values, in one pass over those that have series.
+ *
+ * A ranking keeps an array of twice what is asked for; when it is full it is sorted and its lower half
+ * forgotten. So a million values cost a few sorts of a short array.
+ */
+#include "tsdb/cardinality.h"
+
+#include <stdlib.h>
+
+#include "db/db.h"
+
+struct ranking {
+    struct cardinality_item *items; /* 2 × top */
+    size_t count, top;
+};
+
+static int compare_items(const void *a, const void *b)
+{
+    const struct cardinality_item *x = a, *y = b;
+    if (x->count != y->count) {
+        return x->count > y->count ? -1 : 1;
+    }
+    int order = str_cmp(x->name, y->name);
+    return order != 0 ? order : str_cmp(x->value, y->value);
+}
+
+static void cut(struct ranking *r)
+{
+    if (r->count > 1) {
+        qsort(r->items, r->count, sizeof(*r->items), compare_items);
+    }
+    r->count = r->count < r->top ? r->count : r->top;
+}
+
+static void rank(struct ranking *r, struct str name, struct str value, uint64_t count)
+{
+    if (r->count == 2 * r->top) {
+        cut(r);
+    }
+    r->items[r->count++] = (struct cardinality_item){name, value, count};
+}
+
+static int ranking_init(struct ranking *r, size_t top, struct arena *arena)
+{
+    *r = (struct ranking){arena_calloc(arena, 2 * top, sizeof(*r->items)), 0, top};
+    return r->items != NULL ? 0 : arena_error(arena);
+}
+
+static struct cardinality_list list_of(struct ranking *r)
+{
+    cut(r);
+    return (struct cardinality_list){r->items, r->count};
+}
+
+/* ---- Values ---- */
+
+struct counting {
+    struct ranking metrics, names, bytes, pairs;
+    struct str name; /* whose values come now */
+    uint64_t values, value_bytes, label_pairs;
+};
+
+static void end_name(struct counting *c)
+{
+    if (c->values > 0) {
+        rank(&c->names, c->name, STR(""), c->values);
+        rank(&c->bytes, c->name, STR(""), c->value_bytes);
+    }
+    c->values = c->value_bytes = 0;
+}
+
+static int on_value(void *context, const struct index_value_count *value)
+{
+    struct counting *c = context;
+    if (!str_eq(c->name, value->name)) {
+        end_name(c);
+        c->name = value->name;
+    }
+    c->values++;
+    c->label_pairs++;
+    c->value_bytes += value->value.len * value->series;
+    rank(&c->pairs, value->name, value->value, value->series);
+    if (str_eq_c(value->name, LABEL_METRIC_NAME)) {
+        rank(&c->metrics, value->value, STR(""), value->series);
+    }
+    return 0;
+}
+
+/* ---- Jobs ---- */
+
+struct job_list {
+    struct arena *arena;
+    struct job_churn *jobs;
+    size_t count, cap;
+};
+
+/* Under the lock of the limits: no more than copies. */
+static int on_job(void *context, const struct job_churn *churn)
+{
+    struct job_list *list = context;
+    char *name =
+        arena_strndup(list->arena, churn->job.len > 0 ? churn->job.ptr : "", churn->job.len);
+    if (name == NULL) {
+        return arena_error(list->arena);
+    }
+    if (list->count < list->cap) {
+        list->jobs[list->count] = *churn;
+        list->jobs[list->count++].job = str_make(name, churn->job.len);
+    }
+    return 0;
+}
+
+static int compare_jobs(const void *a, const void *b)
+{
+    const struct job_churn *x = a, *y = b;
+    if (x->this_hour != y->this_hour) {
+        return x->this_hour > y->this_hour ? -1 : 1;
+    }
+    if (x->last_hour != y->last_hour) {
+        return x->last_hour > y->last_hour ? -1 : 1;
+    }
+    return str_cmp(x->job, y->job);
+}
+
+static int list_jobs(struct tsdb *db, size_t top, struct arena *arena, struct cardinality *out)
+{
+    struct job_list list = {.arena = arena, .cap = HEAD_JOBS_MAX};
+    list.jobs = arena_calloc(arena, list.cap, sizeof(*list.jobs));
+    int status = list.jobs != NULL ? 0 : arena_error(arena);
+    if (status == 0) {
+        status = head_each_job(db->head, on_job, &list);
+    }
+    if (status == 0 && list.count > 1) {
+        qsort(list.jobs, list.count, sizeof(*list.jobs), compare_jobs);
+    }
+    out->jobs = list.jobs;
+    out->job_count = list.count < top ? list.count : top;
+    return status;
+}
+
+int tsdb_cardinality(
+    struct tsdb *db, size_t top, struct arena *arena, struct cardinality *cardinality_out)
+{
+    if (index_sides_overlap(db->index)) {
+        return ERR_UNSUPPORTED;
+    }
+    struct counting c = {0};
+    struct ranking *const rankings[] = {&c.metrics, &c.names, &c.bytes, &c.pairs};
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < sizeof(rankings) / sizeof(rankings[0]); i++) {
+        status = ranking_init(rankings[i], top, arena);
+    }
+    if (status == 0) {
+        status = index_each_active_value(db->index, on_value, &c);
+    }
+    struct cardinality out = {.series = index_series_count(db->index)};
+    if (status == 0) {
+        end_name(&c);
+        status = list_jobs(db, top, arena, &out);
+    }
+    if (status == 0) {
+        out.label_pairs = c.label_pairs;
+        out.series_by_metric = list_of(&c.metrics);
+        out.values_by_label = list_of(&c.names);
+        out.bytes_by_label = list_of(&c.bytes);
+        out.series_by_pair = list_of(&c.pairs);
+        *cardinality_out = out;
+    }
+    return status;
+}
