@@ -71,6 +71,16 @@ static int decompress(struct assembly *a, unsigned flags, struct str *record_out
     return status == ERR_LIMIT ? ERR_CORRUPT : status;
 }
 
+static bool all_zeros(const uint8_t *p, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (p[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static int read_fragments(struct str bytes, struct assembly *a,
     const struct prometheus_wal_handler *handler, struct arena *arena,
     struct prometheus_wal_counts *counts)
@@ -83,6 +93,9 @@ static int read_fragments(struct str bytes, struct assembly *a,
         size_t left = bytes.len - at < page_left ? bytes.len - at : page_left;
         unsigned flags = p[at];
         if ((flags & TYPE_BITS) == TYPE_EMPTY) {
+            if (!all_zeros(p + at, left)) {
+                return ERR_CORRUPT;
+            }
             at += page_left;
             continue;
         }

@@ -5,7 +5,7 @@
  * came out of order. Numbers are big-endian; uvarint and svarint (zigzag) as in base/bytes.h.
  *
  *   segment   pages of 32 KiB, the last one possibly cut off
- *   page      fragments; a fragment of type 0 says that the rest is empty
+ *   page      fragments; a byte 0 where one would begin says that the rest is zeros
  *   fragment  u8 type: bits 0-2: 1 whole record, 2 first, 3 middle, 4 last piece; bit 3: the record is
  *             snappy, bit 4: zstd; u16 length, u32 CRC-32C of the data, data
  *   record    u8 type, and to the end of the record
