@@ -1,0 +1,160 @@
+/* Comparing configurations, and writing one as a file that reads back to the same. */
+#include "model/duration.h"
+#include "server/server_settings.h"
+
+/* ---- Comparing ---- */
+
+static bool same_list(const struct config_strings *a, const struct config_strings *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++) {
+        same = strcmp(a->items[i], b->items[i]) == 0;
+    }
+    return same;
+}
+
+static bool same_member(const struct config_field *f, const void *a, const void *b)
+{
+    switch (f->kind) {
+    case CONFIG_STRING:
+        return strcmp(*(const char *const *)a, *(const char *const *)b) == 0;
+    case CONFIG_STRING_LIST:
+        return same_list(a, b);
+    case CONFIG_BOOL:
+        return *(const bool *)a == *(const bool *)b;
+    case CONFIG_CUSTOM: /* enumerations, both of them */
+        return memcmp(a, b, sizeof(int)) == 0;
+    default:
+        return *(const int64_t *)a == *(const int64_t *)b;
+    }
+}
+
+static const char *first_difference(
+    const struct config_field *fields, const void *before, const void *after);
+
+/* Items of a list are compared in order. */
+static bool same_objects(
+    const struct config_field *f, const struct config_list *a, const struct config_list *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++) {
+        same = first_difference(f->fields, (const char *)a->items + i * f->item_size,
+                   (const char *)b->items + i * f->item_size) == NULL;
+    }
+    return same;
+}
+
+static const char *first_difference(
+    const struct config_field *fields, const void *before, const void *after)
+{
+    for (const struct config_field *f = fields; f->key != NULL; f++) {
+        const void *a = (const char *)before + f->offset, *b = (const char *)after + f->offset;
+        if (server_setting_is_live(f)) {
+            continue;
+        }
+        if (f->kind == CONFIG_OBJECT) {
+            const char *inner = first_difference(f->fields, a, b);
+            if (inner != NULL) {
+                return inner;
+            }
+        } else if (f->kind == CONFIG_LIST) {
+            if (!same_objects(f, a, b)) {
+                return f->key;
+            }
+        } else if (!same_member(f, a, b)) {
+            return f->key;
+        }
+    }
+    return NULL;
+}
+
+const char *server_config_needs_restart(
+    const struct server_config *before, const struct server_config *after)
+{
+    return first_difference(server_config_fields, before, after);
+}
+
+/* ---- Writing ---- */
+
+/* In single quotes, which YAML reads as they are but for the quote itself. */
+static void write_text(struct strbuf *out, const char *text)
+{
+    strbuf_add_char(out, '\'');
+    for (; *text != '\0'; text++) {
+        strbuf_add_c(out, *text == '\'' ? "'" : "");
+        strbuf_add_char(out, *text);
+    }
+    strbuf_add_char(out, '\'');
+}
+
+static void write_list(struct strbuf *out, const struct config_strings *list)
+{
+    strbuf_add_char(out, '[');
+    for (size_t i = 0; i < list->count; i++) {
+        strbuf_add_c(out, i > 0 ? ", " : "");
+        write_text(out, list->items[i]);
+    }
+    strbuf_add_char(out, ']');
+}
+
+static void write_member(struct strbuf *out, const struct config_field *f, const void *member)
+{
+    switch (f->kind) {
+    case CONFIG_STRING:
+        write_text(out, *(const char *const *)member);
+        break;
+    case CONFIG_STRING_LIST:
+        write_list(out, member);
+        break;
+    case CONFIG_BOOL:
+        strbuf_add_c(out, *(const bool *)member ? "true" : "false");
+        break;
+    case CONFIG_DURATION:
+        duration_write(*(const int64_t *)member, out);
+        break;
+    case CONFIG_CUSTOM:
+        strbuf_add_c(out, server_setting_word(f, member));
+        break;
+    default:
+        strbuf_add_i64(out, *(const int64_t *)member);
+        break;
+    }
+    strbuf_add_char(out, '\n');
+}
+
+/* Tables in tables are as deep as the program's own. */
+static void write_fields(
+    struct strbuf *out, const struct config_field *fields, const void *config, int depth);
+
+static void write_objects(
+    struct strbuf *out, const struct config_field *f, const struct config_list *list, int depth)
+{
+    strbuf_add_c(out, list->count == 0 ? " []\n" : "\n");
+    for (size_t i = 0; i < list->count; i++) {
+        strbuf_addf(out, "%*s-\n", 2 * depth + 2, "");
+        write_fields(out, f->fields, (const char *)list->items + i * f->item_size, depth + 2);
+    }
+}
+
+static void write_fields(
+    struct strbuf *out, const struct config_field *fields, const void *config, int depth)
+{
+    for (const struct config_field *f = fields; f->key != NULL; f++) {
+        const void *member = (const char *)config + f->offset;
+        strbuf_addf(out, "%*s%s:", 2 * depth, "", f->key);
+        if (f->kind == CONFIG_OBJECT) {
+            strbuf_add_char(out, '\n');
+            write_fields(out, f->fields, member, depth + 1);
+        } else if (f->kind == CONFIG_LIST) {
+            write_objects(out, f, member, depth);
+        } else {
+            strbuf_add_char(out, ' ');
+            write_member(out, f, member);
+        }
+    }
+}
+
+void server_config_write(const struct server_config *config, struct strbuf *out)
+{
+    write_fields(out, server_config_fields, config, 0);
+}
