@@ -100,7 +100,7 @@ static int write_value(struct json_writer *json, struct str value, int depth)
     }
     switch (f.number) {
     case 1:
-        json_string(json, f.bytes);
+        json_string(json, f.type == PROTOBUF_BYTES ? f.bytes : STR(""));
         return f.type == PROTOBUF_BYTES ? 0 : ERR_CORRUPT;
     case 2:
         json_bool(json, f.value != 0);
@@ -118,6 +118,7 @@ static int write_value(struct json_writer *json, struct str value, int depth)
     case 7: {
         struct strbuf text;
         strbuf_init(&text, VALUE_BYTES_MAX);
+        strbuf_add_c(&text, ""); /* so that there is a text, if an empty one */
         otlp_add_base64(&text, f.type == PROTOBUF_BYTES ? f.bytes : STR(""));
         json_string(json, strbuf_str(&text));
         int status = strbuf_error(&text);
@@ -172,6 +173,7 @@ static int decode_value(struct str value, struct arena *arena, struct str *text_
     }
     struct strbuf text;
     strbuf_init(&text, VALUE_BYTES_MAX);
+    strbuf_add_c(&text, "");
     int status = write_text(&text, &f, value);
     status = status == 0 ? strbuf_error(&text) : status;
     if (status == 0) {
