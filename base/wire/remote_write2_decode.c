@@ -24,31 +24,49 @@ enum {
     FIELD_METADATA = 5
 };
 
-enum { REFERENCES_MAX = 2 * LABELS_COUNT_MAX, EXEMPLAR_LABELS_MAX = 32 };
+/* Room for the references of most series is there from the begin. */
+enum { REFERENCES_FIRST = 256, REFERENCES_MAX = 2 * LABELS_COUNT_MAX, EXEMPLAR_LABELS_MAX = 32 };
 
 /* ---- Symbols ---- */
 
-static int add_symbol(struct remote_write_decoder *d, struct str text, uint64_t seed)
+static int grow_symbols(struct remote_write_decoder *d)
 {
     int status = mem_array_grow((void **)&d->symbols, &d->symbol_cap, d->symbol_count + 1,
         sizeof(*d->symbols), REMOTE_WRITE2_SYMBOLS_MAX);
+    return status != 0 ? status
+                       : mem_array_grow((void **)&d->hashes, &d->hash_cap, d->symbol_cap,
+                             sizeof(*d->hashes), REMOTE_WRITE2_SYMBOLS_MAX);
+}
+
+static int add_symbol(struct remote_write_decoder *d, struct str text, uint64_t seed)
+{
+    int status = d->symbol_count == d->symbol_cap ? grow_symbols(d) : 0;
     if (status == 0) {
-        d->symbols[d->symbol_count++] =
-            (struct remote_write_symbol){.text = text, .hash = hash128(text.ptr, text.len, seed)};
+        d->hashes[d->symbol_count] = hash128(text.ptr, text.len, seed);
+        d->symbols[d->symbol_count++] = (struct remote_write_symbol){.text = text};
     }
     return status;
 }
 
-/* They may stand anywhere in the message. */
+/* They may stand anywhere in the message; as every sender writes them in front, the second pass begins where
+ * the first series stands. */
 static int collect_symbols(
     struct remote_write_decoder *d, struct str message, uint64_t seed, struct err *e)
 {
     struct decbuf in = decbuf_of(message.ptr, message.len);
     struct protobuf_field f;
+    const uint8_t *begin = in.p, *first = NULL;
     while (protobuf_next(&in, &f)) {
+        if (f.number < FIELD_SYMBOLS) {
+            return err_set(e, ERR_CORRUPT, 0,
+                "malformed remote-write message: it has fields of remote write 1.0");
+        }
         if (f.number != FIELD_SYMBOLS) {
+            first = first == NULL ? begin : first;
+            begin = in.p;
             continue;
         }
+        begin = in.p;
         if (f.type != PROTOBUF_BYTES) {
             in.failed = true;
             break;
@@ -64,6 +82,7 @@ static int collect_symbols(
         return err_set(e, ERR_CORRUPT, (int64_t)at,
             "malformed remote-write message: broken field before byte %zu", at);
     }
+    d->in.p = first != NULL ? first : d->in.end;
     return 0;
 }
 
@@ -76,6 +95,11 @@ int remote_write2_decoder_new(struct str message, uint64_t key_seed, struct aren
         return err_set(e, status, -1, "%s", err_text(status));
     }
     d->by_reference = true;
+    status = mem_array_grow((void **)&d->references, &d->reference_cap, REFERENCES_FIRST,
+        sizeof(*d->references), REFERENCES_MAX);
+    if (status != 0) {
+        return err_set(e, status, -1, "%s", err_text(status));
+    }
     status = collect_symbols(d, message, key_seed, e);
     if (status == 0) {
         *decoder_out = d;
@@ -129,6 +153,29 @@ static int add_reference(struct remote_write_decoder *d, uint64_t reference)
     return 0;
 }
 
+/* A packed run with room for all of it: a reference is a byte at least. What is not in order is left to
+ * the general way. */
+static bool take_plain_references(struct remote_write_decoder *d, struct str run)
+{
+    const uint8_t *p = (const uint8_t *)run.ptr, *end = p + run.len;
+    uint32_t *out = d->references + d->reference_count;
+    while (p < end) {
+        uint32_t reference = *p++;
+        for (unsigned shift = 7; reference >> shift & 1; shift += 7) {
+            if (p == end || shift > 14) {
+                return false;
+            }
+            reference = (reference & ~(UINT32_C(1) << shift)) | (uint32_t)*p++ << shift;
+        }
+        if (reference >= d->symbol_count) {
+            return false;
+        }
+        *out++ = reference;
+    }
+    d->reference_count = (size_t)(out - d->references);
+    return true;
+}
+
 /* A packed run, or a single one. */
 static int add_references(struct remote_write_decoder *d, const struct protobuf_field *f)
 {
@@ -137,6 +184,10 @@ static int add_references(struct remote_write_decoder *d, const struct protobuf_
     }
     if (f->type != PROTOBUF_BYTES) {
         return ERR_CORRUPT;
+    }
+    size_t room = d->reference_count + f->bytes.len;
+    if (room <= d->reference_cap && take_plain_references(d, f->bytes)) {
+        return 0;
     }
     struct decbuf in = decbuf_of(f->bytes.ptr, f->bytes.len);
     int status = 0;
@@ -162,7 +213,7 @@ static int make_key(struct remote_write_decoder *d, struct remote_write_item *it
         return status;
     }
     for (size_t i = 0; i < d->reference_count; i++) {
-        d->key[i] = d->symbols[d->references[i]].hash;
+        d->key[i] = d->hashes[d->references[i]];
     }
     item->labels_bytes = str_make((const char *)d->key, d->reference_count * sizeof(*d->key));
     return 0;
@@ -398,9 +449,6 @@ int remote_write2_next(
             return 0;
         }
         if (f.number != FIELD_TIMESERIES) {
-            if (f.number < FIELD_SYMBOLS) {
-                return remote_write_malformed(e, item_out, "a field of remote write 1.0");
-            }
             continue; /* symbols, or a field of a later version */
         }
         if (f.type != PROTOBUF_BYTES) {

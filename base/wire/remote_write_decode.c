@@ -28,6 +28,7 @@ static void decoder_release(void *object)
     mem_free(d->histograms);
     mem_free(d->exemplars);
     mem_free(d->symbols);
+    mem_free(d->hashes);
     mem_free(d->references);
     mem_free(d->key);
 }

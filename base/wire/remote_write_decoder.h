@@ -8,7 +8,6 @@
 
 struct remote_write_symbol {
     struct str text;
-    struct hash128 hash;
     uint64_t metadata_mark; /* what was handed out for a metric of this name; 0 = nothing yet */
 };
 
@@ -34,7 +33,8 @@ struct remote_write_decoder {
     /* 2.0 only. */
     bool by_reference;
     struct remote_write_symbol *symbols;
-    size_t symbol_count, symbol_cap;
+    struct hash128 *hashes; /* of the symbols, apart: they are what a known series needs */
+    size_t symbol_count, symbol_cap, hash_cap;
     uint32_t *references; /* of the current series: name, value, name, value … */
     size_t reference_count, reference_cap;
     struct hash128 *key; /* their hashes in order: labels_bytes */

@@ -10,21 +10,28 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "remote_write_oracle.pb-c.h"
 #include "scrape/series_cache.h"
 #include "wire/exposition.h"
-#include "wire/remote_write.h"
+#include "wire/remote_write2.h"
 
 enum { ROUNDS = 30, SERIES = 1000, SAMPLES = 5, LABELS = 8, LINES = 10000 };
 
 static struct clock *clock_used;
+#define KEY_SEED 4711
 
 /* ---- Remote write ---- */
 
-static void build_message(struct strbuf *out)
+/* The same series as 1.0 and as 2.0. */
+static void build_messages(struct strbuf *out, struct strbuf *out2)
 {
     struct strbuf labels = STRBUF_INIT;
+    struct remote_write2_encoder *encoder;
+    if (remote_write2_encoder_new(&encoder) != 0) {
+        abort();
+    }
     for (int i = 0; i < SERIES; i++) {
         char values[LABELS][32];
         static const char *const names[LABELS] = {
@@ -42,26 +49,38 @@ static void build_message(struct strbuf *out)
         strbuf_reset(&labels);
         remote_write_encode_labels(pairs, LABELS, &labels);
         remote_write_encode_series(strbuf_str(&labels), samples, SAMPLES, out);
+        remote_write2_encoder_add(encoder, &(struct remote_write2_series){.labels = pairs,
+                                               .label_count = LABELS,
+                                               .samples = samples,
+                                               .sample_count = SAMPLES});
     }
+    if (remote_write2_encoder_finish(encoder, out2) != 0) {
+        abort();
+    }
+    remote_write2_encoder_free(encoder);
     strbuf_release(&labels);
 }
 
-/* Samples read; `split` decodes the labels too, as for series never seen. */
-static size_t decode(struct str message, bool split)
+/* Samples read; the key of each series is hashed as the server does; `split` decodes the labels too, as
+ * for series never seen. */
+static size_t decode(struct str message, bool second, bool split)
 {
     struct arena arena;
     struct remote_write_decoder *d = NULL;
     struct remote_write_item item;
     size_t samples = 0;
     arena_init(&arena, 64 << 20);
-    if (remote_write_decoder_new(message, &arena, &d) != 0) {
+    int status = second ? remote_write2_decoder_new(message, KEY_SEED, &arena, &d, NULL)
+                        : remote_write_decoder_new(message, &arena, &d);
+    if (status != 0) {
         abort();
     }
     while (remote_write_next(d, &item, NULL) == 1) {
         if (split && remote_write_labels(d, &item, NULL) != 0) {
             abort();
         }
-        samples += item.sample_count;
+        struct hash128 key = hash128(item.labels_bytes.ptr, item.labels_bytes.len, KEY_SEED);
+        samples += item.sample_count + (key.low == 0);
     }
     arena_release(&arena);
     return samples;
@@ -69,12 +88,22 @@ static size_t decode(struct str message, bool split)
 
 static size_t decode_keys(struct str message)
 {
-    return decode(message, false);
+    return decode(message, false, false);
 }
 
 static size_t decode_labels(struct str message)
 {
-    return decode(message, true);
+    return decode(message, false, true);
+}
+
+static size_t decode2_keys(struct str message)
+{
+    return decode(message, true, false);
+}
+
+static size_t decode2_labels(struct str message)
+{
+    return decode(message, true, true);
 }
 
 static size_t unpack(struct str message)
@@ -192,9 +221,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_wire [rounds]\n");
         return 1;
     }
-    struct strbuf message = STRBUF_INIT, body = STRBUF_INIT;
+    struct strbuf message = STRBUF_INIT, message2 = STRBUF_INIT, body = STRBUF_INIT;
     clock_used = clock_real();
-    build_message(&message);
+    build_messages(&message, &message2);
     build_body(&body);
     double oracle = rate_of(unpack, strbuf_str(&message), rounds);
     printf("remote write, %zu bytes, %d series of %d labels and %d samples\n", message.size, SERIES,
@@ -204,6 +233,11 @@ int main(int argc, char **argv)
         oracle, "protobuf-c");
     print_rate("  ours, labels split and checked",
         rate_of(decode_labels, strbuf_str(&message), rounds), oracle, "protobuf-c");
+    printf("the same as remote write 2.0, %zu bytes\n", message2.size);
+    print_rate("  ours, symbols as a key", rate_of(decode2_keys, strbuf_str(&message2), rounds),
+        oracle, "protobuf-c");
+    print_rate("  ours, labels resolved and checked",
+        rate_of(decode2_labels, strbuf_str(&message2), rounds), oracle, "protobuf-c");
     series_cache_init(&cache, 1);
     double cold = rate_of(parse_cold, strbuf_str(&body), rounds);
     printf("exposition, %zu bytes, %d series\n", body.size, LINES);
@@ -212,6 +246,7 @@ int main(int argc, char **argv)
         rate_of(parse_warm, strbuf_str(&body), rounds), cold, "that");
     series_cache_release(&cache);
     strbuf_release(&message);
+    strbuf_release(&message2);
     strbuf_release(&body);
     return 0;
 }

@@ -117,9 +117,9 @@ static void test_refusals(void **state)
     }
     post(&f, "/api/v1/import/prometheus", NULL, "up 1\nup{ 2\n");
     assert_true(str_starts_with(strbuf_str(&f.body), STR("line 2, column ")));
-    assert_string_equal(
-        api_fixture_get(&f, "/api/v1/export"), "{\"status\":\"error\",\"errorType\":\"bad_data\","
-                                               "\"error\":\"no match[] parameter provided\"}");
+    assert_string_equal(api_fixture_get(&f, "/api/v1/export"),
+        "{\"status\":\"error\",\"errorType\":\"bad_data\","
+        "\"error\":\"no match[] parameter provided\"}");
     api_fixture_stop(&f);
 }
 

@@ -96,7 +96,7 @@ static void test_kinds(void **state)
         {"Content-Encoding: snappy\r\n", 204, ""},
         /* the message of the other version */
         {"Content-Type: application/x-protobuf;proto=io.prometheus.write.v2.Request\r\n", 400,
-            "malformed remote-write message: a field of remote write 1.0 in the item at byte 0\n"},
+            "malformed remote-write message: it has fields of remote write 1.0\n"},
         {"Content-Type: application/x-protobuf;proto=io.prometheus.write.v3.Request\r\n", 415,
             "io.prometheus.write.v3.Request is not accepted by this server; it takes "
             "prometheus.WriteRequest (remote write 1.0) and io.prometheus.write.v2.Request "

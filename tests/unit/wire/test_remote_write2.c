@@ -195,7 +195,7 @@ static void test_malformed(void **state)
         {"\x20\x05", 2, true},                      /* a symbol that is a number */
         {"\x2a\x02\x08", 3, true},                  /* a series cut short */
         {"\x28\x01", 2, false},                     /* a series that is a number */
-        {"\x0a\x00", 2, false},                     /* a series of 1.0 */
+        {"\x0a\x00", 2, true},                      /* a series of 1.0 */
         {"\x2a\x03\x0a\x01\xff", 5, false},         /* a reference cut short */
         {"\x2a\x02\x10\x01", 4, false},             /* a sample that is a number */
         {"\x2a\x05\x22\x03\x0a\x01\x07", 7, false}, /* an exemplar of half a pair */
