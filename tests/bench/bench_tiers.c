@@ -3,7 +3,8 @@
  *   bench_tiers COLUMNS DIRECTORY [days]
  *
  * COLUMNS is a capture of scrapes: "COL1", u32 series, u32 scrapes, then for each series u16 labels, for
- * each label two texts with u16 lengths, u8 counter, u8 decimals, and the values as f64, all little-endian.
+ * each label two texts with u16 lengths, u8 counter, u8 decimals, u8 of a
+ * histogram, and the values as f64, all little-endian.
  * It is played again and again, counters going on where they stopped, one scrape each 15 s, for so many days
  * (default 7), on a clock that is moved. Prints bytes a window and series of each tier, and the time of range
  * queries of one step an hour over all days: from samples (windows that begin a millisecond off), and from
@@ -31,7 +32,6 @@ struct column {
     bool counter;
     const char *values;
     double offset; /* of a counter, by the rounds before */
-    struct series_ref ref;
 };
 
 struct capture {
@@ -78,7 +78,7 @@ static void read_column(struct decbuf *d, uint32_t scrapes, struct column *c)
     }
     qsort(c->labels, c->label_count, sizeof(c->labels[0]), compare_labels);
     c->counter = decbuf_u8(d) != 0;
-    (void)decbuf_u8(d); // decimals
+    (void)decbuf_bytes(d, 2); // decimals, and whether it is of a histogram
     c->values = decbuf_bytes(d, (size_t)scrapes * 8).ptr;
 }
 
@@ -107,23 +107,32 @@ static double value_at(const struct column *c, uint32_t scrape)
     return double_from_bits(get_le64((const uint8_t *)c->values + (size_t)scrape * 8));
 }
 
-static void write_scrape(struct tsdb *db, struct capture *c, uint32_t scrape, bool first, int64_t t)
+static int write_scrape(
+    struct tsdb *db, struct capture *c, uint32_t scrape, int64_t t, bool anew, struct err *e_out)
 {
     struct appender *a = NULL;
     struct err e = ERR_INIT;
     check(appender_open(tsdb_appender_source(db), &a, &e), &e);
     for (uint32_t i = 0; i < c->count; i++) {
         struct column *column = &c->columns[i];
-        if (first) {
-            check(appender_series(a, column->labels, column->label_count, NULL, &column->ref, &e),
-                &e);
+        struct hash128 key = {i, 1};
+        struct series_ref ref;
+        if (anew || appender_lookup(a, key, &ref) == 0) {
+            check(appender_series(a, column->labels, column->label_count, &key, &ref, &e), &e);
         }
-        check(appender_append(a, column->ref, t, value_at(column, scrape) + column->offset), &e);
-        if (scrape + 1 == c->scrapes && column->counter) {
-            column->offset += value_at(column, scrape) - value_at(column, 0);
-        }
+        check(appender_append(a, ref, t, value_at(column, scrape) + column->offset), &e);
     }
-    check(appender_commit(a, COMMIT_AS_CONFIGURED, NULL, &e), &e);
+    return appender_commit(a, COMMIT_AS_CONFIGURED, NULL, e_out);
+}
+
+/* The capture begins again: counters go on where they stopped. */
+static void move_counters(struct capture *c)
+{
+    for (uint32_t i = 0; i < c->count; i++) {
+        struct column *column = &c->columns[i];
+        column->offset +=
+            column->counter ? value_at(column, c->scrapes - 1) - value_at(column, 0) : 0;
+    }
 }
 
 static void maintain(struct tsdb *db)
@@ -140,7 +149,15 @@ static void fill(struct tsdb *db, struct capture *c, struct fake_clock *clock, i
     for (int64_t n = 0; n * SCRAPE_MS < days * DAY_MS + 3 * 3600000; n++) {
         fake_clock_advance_ms(clock, SCRAPE_MS);
         int64_t t = clock_now_ms(&clock->clock);
-        write_scrape(db, c, (uint32_t)(n % c->scrapes), n == 0, t);
+        uint32_t scrape = (uint32_t)(n % c->scrapes);
+        struct err e = ERR_INIT;
+        /* Handles of series that the store has let go are asked for anew. */
+        if (write_scrape(db, c, scrape, t, false, &e) != 0) {
+            check(write_scrape(db, c, scrape, t, true, &e), &e);
+        }
+        if (scrape + 1 == c->scrapes) {
+            move_counters(c);
+        }
         if (n % 120 == 119) {
             maintain(db);
         }
