@@ -184,6 +184,9 @@ void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *statistics_out);
  * appended to `report`; *problem_count_out counts them. Works on a directory not in use. */
 int tsdb_verify(const struct tsdb_options *options, struct strbuf *report,
     uint64_t *problem_count_out, struct err *e);
+/* Sizes of each part and of what they are made of, and the `top` metrics of most series. Reads every
+ * sample. Works on a directory not in use. */
+int tsdb_stats(const struct tsdb_options *options, size_t top, struct strbuf *out, struct err *e);
 /* Human-readable content of a store, a part file, a WAL segment or the manifest, by path. */
 int tsdb_dump(const struct tsdb_options *options, const char *path, bool with_samples,
     struct strbuf *out, struct err *e);

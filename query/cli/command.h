@@ -27,6 +27,7 @@ int command_restore(const struct command *self, int argc, char **argv);
 int command_check_config(const struct command *self, int argc, char **argv);
 int command_tsdb_verify(const struct command *self, int argc, char **argv);
 int command_tsdb_dump(const struct command *self, int argc, char **argv);
+int command_tsdb_stats(const struct command *self, int argc, char **argv);
 int command_tsdb_import(const struct command *self, int argc, char **argv);
 int command_tsdb_export(const struct command *self, int argc, char **argv);
 

@@ -53,3 +53,25 @@ int command_tsdb_dump(const struct command *self, int argc, char **argv)
     strbuf_add_c(&text, "");
     return command_print(&text);
 }
+
+int command_tsdb_stats(const struct command *self, int argc, char **argv)
+{
+    int64_t top = 20;
+    const struct flag flags[] = {
+        {"top", FLAG_INTEGER, &top, "N", "How many metrics (default 20).", 1, 100000},
+        {.name = NULL},
+    };
+    const char *path;
+    int exit_status;
+    if (command_parse(self, flags, argc, argv, &path, 1, &exit_status) != 0) {
+        return exit_status;
+    }
+    struct tsdb_options options = {.path = path, .read_only = true};
+    struct strbuf text = STRBUF_INIT;
+    struct err e = ERR_INIT;
+    if (store_folder_check(path, &e) != 0 || tsdb_stats(&options, (size_t)top, &text, &e) != 0) {
+        strbuf_release(&text);
+        return command_fail(&e);
+    }
+    return command_print(&text);
+}

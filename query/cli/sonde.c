@@ -19,6 +19,8 @@ static const struct command commands[] = {
     {"tsdb dump", "PATH [--samples]",
         "Show what is in a store, a part, a segment of the log or the manifest.",
         command_tsdb_dump},
+    {"tsdb stats", "DIR [--top N]", "Show where the bytes of a store are, and its largest metrics.",
+        command_tsdb_stats},
     {"tsdb import", "DIR [FLAG...]",
         "Copy a Prometheus' data directory, a snapshot or a block of it into a store.",
         command_tsdb_import},

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The tool `sonde` against a running server, a store on disk, and mistakes."""
 
+import collections
 import glob
 import json
 import os
@@ -32,7 +33,8 @@ class Tool(unittest.TestCase):
     def test_help(self):
         status, text, _ = sonde("help")
         self.assertEqual(status, 0)
-        for command in ("query", "check config", "backup", "restore", "tsdb verify", "tsdb dump", "tsdb import", "tsdb export",
+        for command in ("query", "check config", "backup", "restore", "tsdb verify", "tsdb dump", "tsdb stats",
+                        "tsdb import", "tsdb export",
                         "version"):
             self.assertIn(f"  {command}", text)
         self.assertEqual(sonde("--help"), (status, text, ""))
@@ -134,6 +136,22 @@ class Tool(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn(f"{path}:1:22: retention: expected a duration", error)
 
+    def check_stats(self, data, parts):
+        """Bytes add up to those of the files, series and samples to those that were sent."""
+        status, text, error = sonde("tsdb", "stats", data)
+        self.assertEqual((status, error), (0, ""))
+        total = next(line.split() for line in text.splitlines() if line.startswith("all raw parts"))
+        self.assertEqual(int(total[3]), sum(os.path.getsize(p) for p in parts))
+        names = collections.Counter(dict(labels)["__name__"] for labels, _ in load())
+        samples = collections.Counter()
+        for labels, values in load():
+            samples[dict(labels)["__name__"]] += len(values)
+        self.assertEqual(int(total[5]), sum(samples.values()))
+        shown = {line.split()[-1]: (int(line.split()[0]), int(line.split()[2]))
+                 for line in text.splitlines() if " series " in line and " samples  " in line}
+        self.assertEqual(shown, {name: (names[name], samples[name]) for name in names})
+        self.assertEqual(sonde("tsdb", "stats", "/nowhere")[0], 1)
+
     def test_store(self):
         server = Server()
         with server:
@@ -146,6 +164,7 @@ class Tool(unittest.TestCase):
             parts = [p for p in glob.glob(server.data + "/**", recursive=True)
                      if os.path.isfile(p) and os.path.basename(p).startswith("p-")]
             self.assertTrue(parts)
+            self.check_stats(server.data, parts)
             with open(parts[0], "r+b") as part:
                 part.seek(100)
                 byte = part.read(1)

@@ -195,6 +195,12 @@ int part_scrub(struct part *p, struct part_scrub *at, size_t bytes_max, size_t *
 
 /* ---- Tools ---- */
 
+/* Where the bytes of a part are; they add up to those of the file. */
+struct part_sizes {
+    uint64_t file, dictionary, times, values, index;
+};
+void part_sizes(const struct part *p, struct part_sizes *sizes_out);
+
 /* Reads and decodes everything; findings, each with its reason, are lines in `report`. */
 int part_verify(
     struct vfs *fs, const char *path, struct strbuf *report, uint64_t *problem_count_out);

@@ -83,6 +83,22 @@ int part_verify(
     return c.problems > 0 ? ERR_CORRUPT : 0;
 }
 
+/* ---- Sizes ---- */
+
+void part_sizes(const struct part *p, struct part_sizes *sizes_out)
+{
+    *sizes_out =
+        (struct part_sizes){.file = p->info.file_bytes, .dictionary = p->dictionary.stored_size};
+    for (uint32_t i = 0; i < p->info.group_count; i++) {
+        const struct part_group_place *place = &p->places[i];
+        sizes_out->times += place->times_size;
+        sizes_out->values +=
+            place->page_offsets[place->page_count] - place->body - place->times_size;
+    }
+    sizes_out->index =
+        sizes_out->file - sizes_out->dictionary - sizes_out->times - sizes_out->values;
+}
+
 /* ---- Dump ---- */
 
 struct names {
