@@ -90,7 +90,9 @@ static const struct config_field storage_fields[] = {
         .default_text = "64MiB",
         .min = 0,
         .max = INT64_C(1) << 40,
-        .help = "Space reserved while there is room, for the work that a full disk asks for."},
+        .help =
+            "Space reserved once less than eight times disk_low is free, for the work that a full "
+            "disk asks for."},
     {.key = "scrub_rate",
         .kind = CONFIG_BYTES,
         .offset = STORAGE(scrub_bytes),

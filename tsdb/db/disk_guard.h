@@ -7,9 +7,10 @@
  *                room again
  *   refusal      writes are refused with ERR_NO_SPACE until there is room again
  *
- * The ballast is a file of reserved space, <data>/BALLAST, made when there is room: what it gives back
- * is there for seals and manifests when others have filled the disk. A level is left only when an
- * eighth more than its mark is free, so that it does not come and go with every segment of the log.
+ * The ballast is a file of reserved space, <data>/BALLAST, made when less than eight times the low
+ * water is free (a disk with more to spare needs none yet) and there is room: what it gives back is there
+ * for seals and manifests when others have filled the disk. A level is left only when an eighth more than
+ * its mark is free, so that it does not come and go with every segment of the log.
  */
 #ifndef SONDE_DB_DISK_GUARD_H
 #define SONDE_DB_DISK_GUARD_H

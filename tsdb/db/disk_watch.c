@@ -4,6 +4,9 @@
 
 /* ---- Ballast ---- */
 
+/* With so many times the low water free there is no need of it yet. */
+#define BALLAST_FREE_SHARE 8
+
 static void make_ballast(struct tsdb *db)
 {
     char path[DB_PATH_MAX];
@@ -39,7 +42,8 @@ static bool has_room_for_ballast(const struct tsdb *db)
 {
     uint64_t bytes = db->options.ballast_bytes;
     return bytes > 0 && !db->disk.ballast && !db->disk.ballast_tried &&
-           db->disk.free_bytes >= db->options.disk_low_bytes + 2 * bytes;
+           db->disk.free_bytes >= db->options.disk_low_bytes + 2 * bytes &&
+           db->disk.free_bytes / BALLAST_FREE_SHARE < db->options.disk_low_bytes;
 }
 
 /* ---- Steps ---- */
