@@ -244,11 +244,19 @@ static int seal_frame(struct wal *w)
     return 0;
 }
 
+/* Under the lock: it moves when older ones are deleted. */
+static struct segment *current_segment(struct wal *w)
+{
+    return &w->segments[w->segment_count - 1];
+}
+
 /* Appends w->frame and keeps the books. */
 static int append_frame(struct wal *w, bool sync)
 {
-    struct segment *s = &w->segments[w->segment_count - 1];
-    uint64_t before = s->bytes, synced_before = w->synced_lsn, written_before = w->written_lsn;
+    lock_take(&w->lock);
+    uint64_t before = current_segment(w)->bytes, synced_before = w->synced_lsn,
+             written_before = w->written_lsn;
+    lock_give(&w->lock);
     int status = vfs_append(w->options.vfs, w->file, w->frame.data, w->frame.size);
     if (status != 0) {
         /* Cut what may stand of the frame, and let no byte follow: the disk may refuse the cut. */
@@ -262,6 +270,7 @@ static int append_frame(struct wal *w, bool sync)
         return status;
     }
     lock_take(&w->lock);
+    struct segment *s = current_segment(w);
     s->bytes += w->frame.size;
     s->last_lsn = w->frame_lsn;
     w->written_lsn = w->frame_lsn;
@@ -271,7 +280,7 @@ static int append_frame(struct wal *w, bool sync)
     status = sync ? sync_current(w) : 0;
     if (status != 0) {
         /* The commit fails, so its frame must not come back; those before it stay unsafe. */
-        s->bytes = before;
+        current_segment(w)->bytes = before;
         w->written_lsn = written_before;
         w->unsafe_lsn = written_before > synced_before ? written_before : 0;
     }
