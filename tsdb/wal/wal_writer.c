@@ -277,6 +277,7 @@ static int append_frame(struct wal *w, bool sync)
     w->statistics.frames++;
     w->statistics.plain_bytes += w->plain.size;
     w->statistics.written_bytes += w->frame.size;
+    w->statistics.memory = w->encoder.memory + w->plain.cap + w->frame.cap;
     status = sync ? sync_current(w) : 0;
     if (status != 0) {
         /* The commit fails, so its frame must not come back; those before it stay unsafe. */
@@ -413,7 +414,6 @@ void wal_statistics(struct wal *w, struct wal_statistics *statistics_out)
     s.last_lsn = w->written_lsn;
     s.synced_lsn = w->synced_lsn;
     lock_give(&w->lock);
-    s.memory = w->encoder.memory + w->plain.cap + w->frame.cap;
     *statistics_out = s;
 }
 

@@ -554,7 +554,12 @@ static void *write_share(void *context)
                 appender_append(a, make_series(a, s), START_MS + round * 1000, round * 1000.0 + s),
                 0);
         }
-        assert_int_equal(appender_commit(a, COMMIT_AS_CONFIGURED, NULL, NULL), 0);
+        int status = appender_commit(a, COMMIT_AS_CONFIGURED, NULL, NULL);
+        if (status == ERR_BUSY) {
+            round--; /* rounds of tidying outran it, and its tables had left: it is sent again */
+            continue;
+        }
+        assert_int_equal(status, 0);
     }
     return NULL;
 }
