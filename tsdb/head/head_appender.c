@@ -183,7 +183,10 @@ static int histogram_column(struct head *h, struct series_ref ref, struct series
     if (!head_describe(h, ref, &target, &shape)) {
         return ERR_BUSY;
     }
-    return head_column(h, target, shape, COLUMN_HISTOGRAM, out);
+    lock_take(&h->limits.lock); /* a series is made and counted as one */
+    int status = head_column(h, target, shape, COLUMN_HISTOGRAM, out);
+    lock_give(&h->limits.lock);
+    return status;
 }
 
 static int op_append_histogram(

@@ -89,7 +89,10 @@ static void let_go(struct head *h, struct table *const *idle, uint32_t count)
     uint64_t opened = views_opened(h);
     while (left != NULL) {
         struct table *next = left->next_leaving;
+        /* Whoever was making one of its series has counted it before giving up this lock. */
+        lock_take(&h->limits.lock);
         uncount_series(h, left);
+        lock_give(&h->limits.lock);
         left->left_at = opened;
         left->next_leaving = h->leaving;
         h->leaving = left;
