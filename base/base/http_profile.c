@@ -206,22 +206,6 @@ static int add_secret(struct strbuf *out, const char *text, const char *file)
     return status;
 }
 
-/* RFC 4648, section 4. */
-static void add_base64(struct strbuf *out, struct str text)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const uint8_t *bytes = (const uint8_t *)text.ptr;
-    for (size_t i = 0; i < text.len; i += 3) {
-        size_t left = text.len - i;
-        uint32_t group = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
-                         (left > 2 ? bytes[i + 2] : 0);
-        strbuf_add_char(out, digits[group >> 18]);
-        strbuf_add_char(out, digits[group >> 12 & 63]);
-        strbuf_add_char(out, left > 1 ? digits[group >> 6 & 63] : '=');
-        strbuf_add_char(out, left > 2 ? digits[group & 63] : '=');
-    }
-}
-
 static int add_basic(const struct http_basic_auth *b, struct strbuf *out)
 {
     struct strbuf pair;
@@ -233,7 +217,7 @@ static int add_basic(const struct http_basic_auth *b, struct strbuf *out)
     }
     if (status == 0) {
         strbuf_add_c(out, "Basic ");
-        add_base64(out, strbuf_str(&pair));
+        strbuf_add_base64(out, strbuf_str(&pair));
         status = strbuf_error(out);
     }
     http_secret_release(&pair);

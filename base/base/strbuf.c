@@ -156,3 +156,18 @@ void strbuf_add_i64(struct strbuf *b, int64_t value)
     }
     strbuf_add_u64(b, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
+
+void strbuf_add_base64(struct strbuf *b, struct str bytes)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < bytes.len; i += 3) {
+        uint32_t group = 0;
+        size_t left = bytes.len - i < 3 ? bytes.len - i : 3;
+        for (size_t k = 0; k < 3; k++) {
+            group = group << 8 | (k < left ? (uint8_t)bytes.ptr[i + k] : 0);
+        }
+        for (size_t k = 0; k < 4; k++) {
+            strbuf_add_char(b, k <= left ? digits[group >> (18 - 6 * k) & 63] : '=');
+        }
+    }
+}

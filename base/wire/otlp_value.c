@@ -35,21 +35,6 @@ struct str otlp_hex(struct str bytes, struct arena *arena)
     return text != NULL ? str_make(text, 2 * bytes.len) : str_make(NULL, 0);
 }
 
-void otlp_add_base64(struct strbuf *out, struct str bytes)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        uint32_t group = 0;
-        size_t left = bytes.len - i < 3 ? bytes.len - i : 3;
-        for (size_t k = 0; k < 3; k++) {
-            group = group << 8 | (k < left ? (uint8_t)bytes.ptr[i + k] : 0);
-        }
-        for (size_t k = 0; k < 4; k++) {
-            strbuf_add_char(out, k <= left ? digits[group >> (18 - 6 * k) & 63] : '=');
-        }
-    }
-}
-
 /* ---- Values inside arrays and maps: JSON ---- */
 
 static int write_value(struct json_writer *json, struct str value, int depth);
@@ -119,7 +104,7 @@ static int write_value(struct json_writer *json, struct str value, int depth)
         struct strbuf text;
         strbuf_init(&text, VALUE_BYTES_MAX);
         strbuf_add_c(&text, ""); /* so that there is a text, if an empty one */
-        otlp_add_base64(&text, f.type == PROTOBUF_BYTES ? f.bytes : STR(""));
+        strbuf_add_base64(&text, f.type == PROTOBUF_BYTES ? f.bytes : STR(""));
         json_string(json, strbuf_str(&text));
         int status = strbuf_error(&text);
         strbuf_release(&text);
@@ -148,7 +133,7 @@ static int write_text(struct strbuf *out, const struct protobuf_field *f, struct
         strbuf_add_double(out, double_from_bits(f->value));
         return f->type == PROTOBUF_FIXED64 ? 0 : ERR_CORRUPT;
     case 7:
-        otlp_add_base64(out, f->type == PROTOBUF_BYTES ? f->bytes : STR(""));
+        strbuf_add_base64(out, f->type == PROTOBUF_BYTES ? f->bytes : STR(""));
         return f->type == PROTOBUF_BYTES ? 0 : ERR_CORRUPT;
     default:
         json_init(&json, out);

@@ -13,8 +13,7 @@ size_t otlp_count_fields(struct str message, uint32_t number);
 /* Reads all KeyValues that are field `number` of `message`. 0, ERR_CORRUPT, ERR_LIMIT, ERR_NOMEM. */
 int otlp_decode_attributes(struct str message, uint32_t number, struct arena *arena,
     struct otlp_attributes *attributes_out);
-/* Bytes as lower-case hex digits, or as base64; in the arena, ptr NULL when it is full. */
+/* Bytes as lower-case hex digits, in the arena; ptr NULL when it is full. */
 struct str otlp_hex(struct str bytes, struct arena *arena);
-void otlp_add_base64(struct strbuf *out, struct str bytes);
 
 #endif

@@ -56,5 +56,7 @@ void strbuf_vaddf(struct strbuf *b, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
 void strbuf_add_u64(struct strbuf *b, uint64_t value);
 void strbuf_add_i64(struct strbuf *b, int64_t value);
+/* RFC 4648, section 4, with padding. */
+void strbuf_add_base64(struct strbuf *b, struct str bytes);
 
 #endif

@@ -76,21 +76,10 @@ int retention_resolve(struct retention *r, struct index *index, struct err *e)
     return status;
 }
 
-static bool selection_has(const struct index_selection *s, uint32_t target, uint32_t shape)
-{
-    for (size_t i = 0; i < s->count; i++) {
-        if (id_set_has(s->rectangles[i].targets, target) &&
-            id_set_has(s->rectangles[i].shapes, shape)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 size_t retention_rule_of(const struct retention *r, uint32_t target, uint32_t shape)
 {
     size_t i = 0;
-    while (i < r->count && !selection_has(&r->rules[i].selection, target, shape)) {
+    while (i < r->count && !index_selection_has(&r->rules[i].selection, target, shape)) {
         i++;
     }
     return i;

@@ -59,13 +59,7 @@ int tombstone_resolve(struct tombstone *t, struct index *index, struct err *e)
 
 bool tombstone_has(const struct tombstone *t, uint32_t target, uint32_t shape)
 {
-    for (size_t i = 0; i < t->selection.count; i++) {
-        const struct index_rectangle *r = &t->selection.rectangles[i];
-        if (id_set_has(r->targets, target) && id_set_has(r->shapes, shape)) {
-            return true;
-        }
-    }
-    return false;
+    return index_selection_has(&t->selection, target, shape);
 }
 
 bool tombstone_concerns(const struct tombstone *t, uint64_t sequence, int64_t min_t, int64_t max_t)

@@ -183,6 +183,9 @@ static int histogram_column(struct head *h, struct series_ref ref, struct series
     if (!head_describe(h, ref, &target, &shape)) {
         return ERR_BUSY;
     }
+    if (head_find_column(h, target, shape, COLUMN_HISTOGRAM, out)) {
+        return 0;
+    }
     lock_take(&h->limits.lock); /* a series is made and counted as one */
     int status = head_column(h, target, shape, COLUMN_HISTOGRAM, out);
     lock_give(&h->limits.lock);

@@ -72,6 +72,8 @@ struct index_selection {
  * the index's knowledge. No matcher: one rectangle of everything. */
 int index_select(struct index *ix, const struct matcher *const *matchers, size_t count,
     struct index_selection *selection_out, struct err *e);
+/* Is the series in it? */
+bool index_selection_has(const struct index_selection *s, uint32_t target, uint32_t shape);
 void index_selection_release(struct index_selection *s);
 
 /* Label names of the given ids of one side, added to a list that may hold doubles and is not sorted;

@@ -252,6 +252,17 @@ int index_select(struct index *ix, const struct matcher *const *matchers, size_t
     return 0;
 }
 
+bool index_selection_has(const struct index_selection *s, uint32_t target, uint32_t shape)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (id_set_has(s->rectangles[i].targets, target) &&
+            id_set_has(s->rectangles[i].shapes, shape)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void index_selection_release(struct index_selection *s)
 {
     for (size_t i = 0; i < s->count; i++) {

@@ -145,6 +145,26 @@ static void short_memory_sticks_and_keeps_what_was_there(void **state)
     strbuf_release(&b);
 }
 
+/* The vectors of RFC 4648, section 10, and bytes that need the last two digits. */
+static void test_base64(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *plain, *encoded;
+    } cases[] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="},
+        {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}, {"\xfb\xff\xbf", "+/+/"}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct strbuf b = STRBUF_INIT;
+        strbuf_add_base64(&b, str_of(cases[i].plain));
+        strbuf_add_c(&b, "");
+        if (!str_eq_c(strbuf_str(&b), cases[i].encoded)) {
+            fail_msg("%s: expected %s, got %.*s", cases[i].plain, cases[i].encoded,
+                STR_ARG(strbuf_str(&b)));
+        }
+        strbuf_release(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +174,7 @@ int main(void)
         cmocka_unit_test(the_limit_is_exact_and_sticks),
         cmocka_unit_test(sizes_near_the_end_of_numbers_are_refused),
         cmocka_unit_test(short_memory_sticks_and_keeps_what_was_there),
+        cmocka_unit_test(test_base64),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
