@@ -69,8 +69,9 @@ void journal_close(struct journal *j);
 void journal_put(struct journal *j, struct str key, struct str value);
 void journal_delete(struct journal *j, struct str key);
 /* 0 when all changes since the last commit are durable; an empty transaction costs nothing. After an
- * error none of them will be seen when the journal is opened again. A failed write or sync loses
- * nothing committed: the next commit rewrites the journal into a new file before it goes on. */
+ * error the module keeps what it has in memory: whether the disk has these changes is unknown until
+ * the next commit, empty or not, which writes all that `list` hands over into a new file. What was
+ * committed before is never lost by a failure. */
 int journal_commit(struct journal *j, struct err *e);
 
 struct journal_statistics {
