@@ -145,14 +145,16 @@ struct wal_handler {
 
 struct wal_replay_statistics {
     uint64_t segments, frames, rows, samples;
-    uint64_t corrupt_frames;  /* skipped: bad checksum or bad records inside */
+    uint64_t corrupt_frames;  /* skipped: bad checksum or bad records inside; damaged headers */
+    uint64_t damaged_headers; /* segments whose frames were read in spite of it */
     uint64_t lost_rows;       /* whole, but coded against something a damaged frame took along */
     uint64_t truncated_bytes; /* cut off the newest segment's torn tail */
     uint64_t last_lsn;        /* highest seen, 0 when none */
 };
 
 /* Replays all segments in order of sequence. A torn tail of the newest segment is cut (when `repair`,
- * also on disk); a bad frame elsewhere is skipped to the next magic with a good checksum and counted.
+ * also on disk); a bad frame elsewhere is skipped to the next magic with a good checksum and counted; a segment whose
+ * header is damaged is read all the same.
  * ERR_IO, ERR_NOMEM, ERR_UNSUPPORTED (a newer format), or what a callback returned; never an error
  * for damage. */
 int wal_replay(struct vfs *fs, const char *path, bool repair, const struct wal_handler *handler,

@@ -146,8 +146,9 @@ int wal_segment_dump(
         status = dump_frame(decoder, zstd, &frame, &plain, out);
     }
     if (status == 0) {
-        strbuf_addf(out, "%llu damaged gaps, %zu bytes behind the last whole frame\n",
-            (unsigned long long)scan.skipped, size - scan.good_end);
+        strbuf_addf(out, "%s%llu damaged gaps, %zu bytes behind the last whole frame\n",
+            scan.header_damaged ? "the header is damaged; " : "", (unsigned long long)scan.skipped,
+            size - scan.good_end);
         status = strbuf_error(out);
     }
     if (status != 0) {

@@ -1,4 +1,5 @@
 /* Reading the log back: segments in order, each standing alone, damage stepped over and counted. */
+#include "base/log.h"
 #include "base/mem.h"
 #include "wal/wal.h"
 #include "wal/wal_decode.h"
@@ -66,18 +67,26 @@ static int replay_bytes(
     struct wal_scan scan;
     struct wal_frame frame;
     int status = wal_scan_begin(&scan, bytes, size);
-    if (status == ERR_CORRUPT) {
+    while (status == 0 && wal_scan_next(&scan, &frame)) {
+        status = replay_frame(r, &frame);
+    }
+    if (status != 0) {
+        return status;
+    }
+    r->statistics.corrupt_frames += scan.skipped;
+    if (scan.header_damaged && scan.good_end == 0) {
         /* A crash right after the segment was made leaves it empty or short; that is no loss. */
         if (!newest || size > WAL_SEGMENT_HEADER_SIZE) {
             r->statistics.corrupt_frames++;
         }
         return 0;
     }
-    while (status == 0 && wal_scan_next(&scan, &frame)) {
-        status = replay_frame(r, &frame);
+    if (scan.header_damaged) {
+        r->statistics.damaged_headers++;
+        LOG_WARN("wal: the header of a segment is damaged; its frames were read",
+            LOG_S("path", path), LOG_I("bytes", scan.good_end));
     }
-    r->statistics.corrupt_frames += scan.skipped;
-    if (status != 0 || scan.good_end == size) {
+    if (scan.good_end == size) {
         return status;
     }
     if (!newest) {
@@ -177,6 +186,9 @@ int wal_segment_verify(
     }
     uint64_t problems = r.statistics.corrupt_frames + (r.statistics.truncated_bytes > 0) +
                         (r.statistics.lost_rows > 0);
+    if (r.statistics.damaged_headers > 0) {
+        strbuf_addf(report, "%s: the header is damaged\n", path);
+    }
     if (r.statistics.corrupt_frames > 0) {
         strbuf_addf(report, "%s: %llu damaged frames\n", path,
             (unsigned long long)r.statistics.corrupt_frames);

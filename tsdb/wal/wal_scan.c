@@ -14,17 +14,16 @@
 int wal_scan_begin(struct wal_scan *s, const void *bytes, size_t size)
 {
     const uint8_t *p = bytes;
-    if (size < WAL_SEGMENT_HEADER_SIZE || memcmp(p, WAL_SEGMENT_MAGIC, 8) != 0 ||
-        get_le32(p + 12) != checksum32(p, 12)) {
-        return ERR_CORRUPT;
-    }
-    if (get_le32(p + 8) != WAL_SEGMENT_VERSION) {
+    bool damaged = size < WAL_SEGMENT_HEADER_SIZE || memcmp(p, WAL_SEGMENT_MAGIC, 8) != 0 ||
+                   get_le32(p + 12) != checksum32(p, 12);
+    if (!damaged && get_le32(p + 8) != WAL_SEGMENT_VERSION) {
         return ERR_UNSUPPORTED;
     }
-    *s = (struct wal_scan){.bytes = p,
-        .size = size,
-        .offset = WAL_SEGMENT_HEADER_SIZE,
-        .good_end = WAL_SEGMENT_HEADER_SIZE};
+    /* Behind a damaged header frames are looked for from the first byte on: their own magic and
+     * checksum say that they are ours, and of which format. */
+    size_t begin = damaged ? 0 : WAL_SEGMENT_HEADER_SIZE;
+    *s = (struct wal_scan){
+        .bytes = p, .size = size, .offset = begin, .good_end = begin, .header_damaged = damaged};
     return 0;
 }
 

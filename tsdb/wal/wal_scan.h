@@ -28,9 +28,10 @@ struct wal_scan {
     size_t good_end;  /* behind the last good frame */
     uint64_t skipped; /* gaps between good frames: damaged frames */
     uint64_t skipped_bytes;
+    bool header_damaged; /* or cut short; with a frame behind it, it is one of the gaps */
 };
 
-/* Checks the segment's header. 0; ERR_CORRUPT (too short or damaged: nothing in it can be believed),
+/* Looks at the segment's header. 0, also when it is damaged, since frames are checked one by one;
  * ERR_UNSUPPORTED (a newer version). */
 int wal_scan_begin(struct wal_scan *s, const void *bytes, size_t size);
 /* The next good frame, searching on behind damaged bytes; false at the end. What lies behind
