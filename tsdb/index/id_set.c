@@ -66,6 +66,16 @@ int id_set_add_many(struct id_set *s, const uint32_t *ids, size_t count)
     return 0;
 }
 
+void id_set_remove(struct id_set *s, uint32_t id)
+{
+    roaring_bitmap_remove(bitmap(s), id);
+}
+
+uint32_t id_set_first(const struct id_set *s)
+{
+    return roaring_bitmap_minimum(bitmap_const(s));
+}
+
 bool id_set_has(const struct id_set *s, uint32_t id)
 {
     return roaring_bitmap_contains(bitmap_const(s), id);

@@ -22,6 +22,9 @@ void id_set_free(struct id_set *s);
 /* 0 or ERR_NOMEM. */
 int id_set_add(struct id_set *s, uint32_t id);
 int id_set_add_many(struct id_set *s, const uint32_t *ids, size_t count);
+void id_set_remove(struct id_set *s, uint32_t id);
+/* The lowest id of a set that is not empty. */
+uint32_t id_set_first(const struct id_set *s);
 bool id_set_has(const struct id_set *s, uint32_t id);
 uint64_t id_set_count(const struct id_set *s);
 bool id_set_empty(const struct id_set *s);

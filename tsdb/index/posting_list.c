@@ -2,13 +2,14 @@
 #include "index/posting_list.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/mem.h"
 
 static bool is_set(const struct posting_list *list)
 {
-    return list->count > POSTING_ARRAY_MAX;
+    return list->count > 1 && list->single == POSTING_IS_SET;
 }
 
 /* Arrays are sized to the next power of two: full when the count is one. */
@@ -30,6 +31,7 @@ static int become_set(struct posting_list *list, uint32_t id)
     }
     mem_free(list->array);
     list->set = set;
+    list->single = POSTING_IS_SET;
     list->count++;
     return 0;
 }
@@ -60,15 +62,73 @@ int posting_list_append(struct posting_list *list, uint32_t id)
         list->count = 1;
         return 0;
     }
-    if (list->count < POSTING_ARRAY_MAX) {
-        return append_to_array(list, id);
-    }
-    if (list->count == POSTING_ARRAY_MAX) {
-        return become_set(list, id);
+    if (!is_set(list)) {
+        return list->count < POSTING_ARRAY_MAX ? append_to_array(list, id) : become_set(list, id);
     }
     int status = id_set_add(list->set, id);
     list->count += status == 0;
     return status;
+}
+
+/* A set that has become small; it may stay one when memory is short. */
+static void become_array(struct posting_list *list)
+{
+    uint32_t ids[POSTING_SET_MIN];
+    struct id_set *set = list->set;
+    id_set_to_array(set, ids);
+    if (list->count > 1) {
+        size_t cap = 1;
+        while (cap < list->count) {
+            cap *= 2;
+        }
+        uint32_t *array = mem_alloc(cap * sizeof(*array));
+        if (array == NULL) {
+            return;
+        }
+        memcpy(array, ids, list->count * sizeof(*array));
+        list->array = array;
+    }
+    list->single = ids[0];
+    id_set_free(set);
+}
+
+static void remove_from_array(struct posting_list *list, uint32_t id)
+{
+    uint32_t at = 0;
+    while (at < list->count && list->array[at] != id) {
+        at++;
+    }
+    if (at == list->count) {
+        return;
+    }
+    memmove(list->array + at, list->array + at + 1,
+        (size_t)(list->count - at - 1) * sizeof(*list->array));
+    if (--list->count == 1) {
+        list->single = list->array[0];
+        mem_free(list->array);
+        list->array = NULL;
+    }
+}
+
+void posting_list_remove(struct posting_list *list, uint32_t id)
+{
+    if (is_set(list)) {
+        id_set_remove(list->set, id);
+        list->count = (uint32_t)id_set_count(list->set);
+        if (list->count <= POSTING_SET_MIN) {
+            become_array(list);
+        }
+    } else if (list->count > 1) {
+        remove_from_array(list, id);
+    } else if (list->count == 1 && list->single == id) {
+        list->count = 0;
+    }
+}
+
+uint32_t posting_list_first(const struct posting_list *list)
+{
+    assert(list->count > 0);
+    return is_set(list) ? id_set_first(list->set) : list->count > 1 ? list->array[0] : list->single;
 }
 
 void posting_list_release(struct posting_list *list)
