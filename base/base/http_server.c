@@ -1,38 +1,19 @@
-/* HTTP in: requests, their lanes, and their replies. Bytes are moved by http_daemon.c.
- *
- * Life of a request (struct http_exchange), by the thread that owns it:
- *
- *   READING    the daemon's thread: headers, then the body into a buffer. A request that will be
- *              refused anyway (unknown path, body too large) has its body thrown away as it comes.
- *   HANDLING   the handler runs on the daemon's thread (no pool for its lane), not suspended:
- *              a reply made by then is sent at once, without a round through the event loop.
- *   WAITING    suspended: a pool's thread, or whoever the handler passed it to, owns the exchange
- *              and the daemon does not look at the connection.
- *   ANSWERED   the reply is in the exchange; the daemon's thread queues it and owns all again.
- *
- * The one hand-over that can race is a reply against the end of a handler that has not replied: both
- * exchange `state` atomically, and whoever finds that the other was first resumes the connection.
- * After a resume the exchange may be freed at any moment; nothing touches it then.
+/* HTTP in: requests, their lanes, and the server's life. Bytes are moved by http_daemon.c, replies made by
+ * http_server_exchange.c; the life of a request is told in http_server_exchange.h.
  *
  * Refusing a large body: small excesses are read and thrown away so that the client gets to see the
  * 413; beyond twice the limit the answer is sent before the body and the connection closed.
  */
-#include "base/http_server.h"
+#include "http_server_exchange.h"
 
 #include <assert.h>
-#include <stdatomic.h>
-#include <strings.h>
 
 #include "base/clock.h"
-#include "base/gzip.h"
 #include "base/hash.h"
-#include "base/lock.h"
 #include "base/mem.h"
 #include "http_address.h"
-#include "http_daemon.h"
 #include "http_match.h"
 #include "http_metrics.h"
-#include "http_params.h"
 #include "http_reply.h"
 
 enum {
@@ -48,58 +29,6 @@ enum {
     STOP_STEP_MS = 10,
 };
 #define BODY_MAX_DEFAULT ((size_t)64 << 20)
-#define EXCHANGE_ARENA_MAX ((size_t)256 << 20)
-#define TEXT "text/plain; charset=utf-8"
-
-enum exchange_state {
-    EXCHANGE_BEGUN, /* the request line is known, headers are being read */
-    EXCHANGE_READING,
-    EXCHANGE_HANDLING,
-    EXCHANGE_WAITING,
-    EXCHANGE_ANSWERED,
-};
-
-struct reply_header {
-    struct reply_header *next;
-    const char *name, *value;
-};
-
-struct http_server {
-    struct http_server_options options;
-    struct regex *cors_pattern; /* NULL: everybody may read, or nobody when `no_origin` */
-    bool no_origin;
-    char *route_prefix;
-    struct http_daemon *daemon;
-    uint16_t port;
-    _Atomic size_t body_bytes; /* of all requests */
-    struct lock lock;          /* guards what follows */
-    struct lock_condition changed;
-    bool stopping;
-    size_t running; /* handed to a handler, not answered */
-    size_t open;    /* handed to a handler, reply not yet out */
-};
-
-struct http_exchange {
-    struct http_server *server;
-    struct http_connection *connection;
-    struct arena arena;
-    _Atomic int state;
-    const struct http_route *route;
-    struct str method, target, path, path_value, query;
-    int64_t begun_ns;
-    /* Body */
-    struct strbuf body;
-    uint64_t received;   /* wire bytes, thrown away or not */
-    unsigned refusal;    /* status to refuse with once the request is complete, 0 = none */
-    const char *allowed; /* with 204 and 405: the methods of the path */
-    struct http_params params;
-    /* Reply */
-    struct reply_header *headers;
-    struct http_response *response; /* NULL after ANSWERED: memory was short, close */
-    unsigned status;
-    bool accepts_gzip;
-    bool counted; /* in server->open */
-};
 
 /* ---- Counting requests, for stop ---- */
 
@@ -115,7 +44,7 @@ static bool count_in(struct http_exchange *x)
     return x->counted;
 }
 
-static void count_down(struct http_server *server, size_t *counter)
+void http_server_count_down(struct http_server *server, size_t *counter)
 {
     lock_take(&server->lock);
     assert(*counter > 0);
@@ -123,245 +52,6 @@ static void count_down(struct http_server *server, size_t *counter)
         lock_condition_broadcast(&server->changed);
     }
     lock_give(&server->lock);
-}
-
-/* ---- Replies ---- */
-
-/* The longest origin that is answered by name; longer ones are nobody's. */
-enum { ORIGIN_BYTES_MAX = 512 };
-
-static struct str allowed_origin(struct http_exchange *x)
-{
-    struct str origin = http_connection_header(x->connection, "Origin");
-    return http_reply_allowed_origin(x->server->cors_pattern,
-        origin.len < ORIGIN_BYTES_MAX ? origin : str_make(NULL, 0), x->method);
-}
-
-static void add_origin(struct http_exchange *x, struct http_response *response)
-{
-    char text[ORIGIN_BYTES_MAX];
-    struct str origin = allowed_origin(x);
-    if (x->server->cors_pattern != NULL) {
-        http_response_add_header(response, "Vary", "Origin");
-    }
-    if (origin.len > 0) {
-        memcpy(text, origin.ptr, origin.len);
-        text[origin.len] = '\0';
-        http_response_add_header(response, "Access-Control-Allow-Origin", text);
-        http_response_add_header(response, "Access-Control-Expose-Headers", "Date");
-    }
-}
-
-static void add_headers(struct http_exchange *x, struct http_response *response,
-    const char *content_type, bool gzipped, bool varies)
-{
-    if (content_type != NULL && content_type[0] != '\0') {
-        http_response_add_header(response, "Content-Type", content_type);
-        http_response_add_header(response, "X-Content-Type-Options", "nosniff");
-    }
-    if (gzipped) {
-        http_response_add_header(response, "Content-Encoding", "gzip");
-    }
-    if (varies) {
-        http_response_add_header(response, "Vary", "Accept-Encoding");
-    }
-    if (!x->server->no_origin) {
-        add_origin(x, response);
-    }
-    for (const struct reply_header *h = x->headers; h != NULL; h = h->next) {
-        http_response_add_header(response, h->name, h->value);
-    }
-}
-
-static bool has_reply_header(const struct http_exchange *x, const char *name)
-{
-    const struct reply_header *h = x->headers;
-    while (h != NULL && strcasecmp(h->name, name) != 0) {
-        h = h->next;
-    }
-    return h != NULL;
-}
-
-/* Takes the bytes of `body`; NULL when memory is short. */
-static struct http_response *response_of(
-    struct http_exchange *x, const char *content_type, struct strbuf *body)
-{
-    bool compressible = http_reply_is_compressible(content_type, body->size) &&
-                        !has_reply_header(x, "Content-Encoding");
-    bool gzipped = compressible && x->accepts_gzip && http_reply_compress(body);
-    size_t size = 0;
-    char *bytes = strbuf_take(body, &size);
-    if (bytes == NULL) {
-        return NULL;
-    }
-    struct http_response *response = http_response_of(bytes, size);
-    if (response == NULL) {
-        mem_free(bytes);
-        return NULL;
-    }
-    add_headers(x, response, content_type, gzipped, compressible);
-    return response;
-}
-
-static struct http_response *text_response(struct http_exchange *x, const char *text)
-{
-    struct strbuf body;
-    strbuf_init(&body, 0);
-    strbuf_add_c(&body, text);
-    strbuf_add_char(&body, '\n');
-    struct http_response *response = response_of(x, TEXT, &body);
-    strbuf_release(&body);
-    return response;
-}
-
-/* The end of a handler's ownership: `x` must not be touched after. */
-static void finish(struct http_exchange *x, unsigned status, struct http_response *response)
-{
-    assert(status >= 200 && status <= 599);
-    struct http_server *server = x->server;
-    struct http_connection *connection = x->connection;
-    http_metrics_reply(x->route->lane, status, clock_monotonic_ns(clock_real()) - x->begun_ns);
-    x->status = status;
-    x->response = response;
-    int before = atomic_exchange(&x->state, EXCHANGE_ANSWERED);
-    assert(before == EXCHANGE_HANDLING || before == EXCHANGE_WAITING); /* one reply a request */
-    if (before == EXCHANGE_WAITING) {
-        http_connection_resume(server->daemon, connection);
-    }
-    count_down(server, &server->running);
-}
-
-void http_exchange_set_header(struct http_exchange *x, const char *name, const char *value)
-{
-    struct reply_header *h = arena_alloc(&x->arena, sizeof(*h));
-    char *name_copy = arena_strndup(&x->arena, name, strlen(name));
-    char *value_copy = arena_strndup(&x->arena, value, strlen(value));
-    if (h != NULL && name_copy != NULL && value_copy != NULL) {
-        *h = (struct reply_header){x->headers, name_copy, value_copy};
-        x->headers = h;
-    }
-}
-
-void http_exchange_reply(
-    struct http_exchange *x, unsigned status, const char *content_type, struct strbuf *body)
-{
-    int error = strbuf_error(body);
-    if (error != 0) {
-        strbuf_release(body);
-        http_exchange_reply_text(x, error == ERR_NOMEM ? 503 : 500,
-            error == ERR_NOMEM ? "Memory is too short to build this answer; try again later."
-                               : "The answer is larger than the limit; ask for less.");
-        return;
-    }
-    struct http_response *response = response_of(x, content_type, body);
-    strbuf_release(body);
-    finish(x, status, response);
-}
-
-void http_exchange_reply_text(struct http_exchange *x, unsigned status, const char *text)
-{
-    finish(x, status, text_response(x, text));
-}
-
-void http_exchange_reply_static(struct http_exchange *x, unsigned status, const char *content_type,
-    const void *bytes, size_t size, bool gzipped)
-{
-    if (gzipped && !x->accepts_gzip) {
-        struct strbuf plain;
-        strbuf_init(&plain, 0);
-        if (gzip_decode(str_make(bytes, size), STRBUF_LIMIT_DEFAULT, &plain) != 0) {
-            plain.error = ERR_LIMIT;
-        }
-        http_exchange_reply(x, status, content_type, &plain);
-        return;
-    }
-    struct http_response *response = http_response_of_static(bytes, size);
-    if (response != NULL) {
-        add_headers(x, response, content_type, gzipped, gzipped);
-    }
-    finish(x, status, response);
-}
-
-/* ---- What a handler may ask ---- */
-
-struct str http_exchange_method(const struct http_exchange *x)
-{
-    return str_eq_c(x->method, "HEAD") ? STR("GET") : x->method;
-}
-
-struct str http_exchange_path(const struct http_exchange *x)
-{
-    return x->path;
-}
-
-struct str http_exchange_path_value(const struct http_exchange *x)
-{
-    return x->path_value;
-}
-
-struct str http_exchange_body(const struct http_exchange *x)
-{
-    return strbuf_str(&x->body);
-}
-
-struct str http_exchange_header(const struct http_exchange *x, const char *name)
-{
-    return http_connection_header(x->connection, name);
-}
-
-struct str http_exchange_remote(const struct http_exchange *x)
-{
-    /* The arena is the exchange's own; asking twice costs a second copy and nothing else. */
-    struct arena *arena = (struct arena *)(uintptr_t)&x->arena;
-    char text[HTTP_ADDRESS_TEXT_MAX];
-    size_t length = http_connection_remote(x->connection, text);
-    char *copy = arena_strndup(arena, text, length);
-    return copy != NULL ? str_make(copy, length) : STR("?");
-}
-
-struct str http_exchange_client(const struct http_exchange *x)
-{
-    static const char *const headers[] = {"X-Scope-OrgID", "X-Grafana-User"};
-    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
-        struct str value = http_exchange_header(x, headers[i]);
-        if (value.len > 0) {
-            return value;
-        }
-    }
-    struct str address = http_exchange_remote(x);
-    while (address.len > 0 && address.ptr[address.len - 1] != ':') {
-        address.len--;
-    }
-    address.len -= address.len > 0;
-    return address;
-}
-
-bool http_exchange_is_abandoned(const struct http_exchange *x)
-{
-    return http_connection_is_closed(x->connection);
-}
-
-bool http_exchange_param_at(
-    const struct http_exchange *x, const char *name, size_t index, struct str *value_out)
-{
-    const struct http_param *param = http_params_find(&x->params, str_of(name), index);
-    if (param == NULL) {
-        return false;
-    }
-    *value_out = param->value;
-    return true;
-}
-
-struct str http_exchange_param(const struct http_exchange *x, const char *name)
-{
-    struct str value = {NULL, 0};
-    (void)http_exchange_param_at(x, name, 0, &value);
-    return value;
-}
-
-struct arena *http_exchange_arena(struct http_exchange *x)
-{
-    return &x->arena;
 }
 
 /* ---- Routes ---- */
@@ -389,7 +79,7 @@ static int choose_route(struct http_exchange *x)
 static struct http_response *preflight_response(struct http_exchange *x)
 {
     http_exchange_set_header(x, "Allow", x->allowed);
-    if (!x->server->no_origin && allowed_origin(x).len > 0) {
+    if (!x->server->no_origin && http_exchange_allowed_origin(x).len > 0) {
         bool everybody = x->server->cors_pattern == NULL;
         http_exchange_set_header(
             x, "Access-Control-Allow-Methods", everybody ? "GET, HEAD, OPTIONS" : x->allowed);
@@ -398,7 +88,7 @@ static struct http_response *preflight_response(struct http_exchange *x)
         http_exchange_set_header(x, "Access-Control-Max-Age", "3600");
     }
     struct strbuf nothing = STRBUF_INIT;
-    return response_of(x, NULL, &nothing);
+    return http_exchange_response(x, NULL, &nothing);
 }
 
 /* The answer to a request that no handler gets to see. */
@@ -415,7 +105,7 @@ static struct http_response *refusal_response(struct http_exchange *x)
     struct strbuf body;
     strbuf_init(&body, 0);
     http_reply_refusal(x->refusal, x->method, x->allowed, x->server->options.body_max, &body);
-    struct http_response *response = response_of(x, TEXT, &body);
+    struct http_response *response = http_exchange_response(x, HTTP_TEXT, &body);
     strbuf_release(&body);
     return response;
 }
@@ -605,7 +295,7 @@ static void *on_begin(void *context, struct http_connection *connection, const c
     x->server = server;
     x->connection = connection;
     x->begun_ns = clock_monotonic_ns(clock_real());
-    arena_init(&x->arena, EXCHANGE_ARENA_MAX);
+    arena_init(&x->arena, HTTP_EXCHANGE_ARENA_MAX);
     strbuf_init(&x->body, server->options.body_max);
     char *copy = arena_strndup(&x->arena, target, strlen(target));
     if (copy == NULL) {
@@ -627,7 +317,7 @@ static void on_end(void *context, void *request)
     arena_release(&x->arena);
     mem_free(x);
     if (counted) {
-        count_down(server, &server->open);
+        http_server_count_down(server, &server->open);
     }
 }
 
