@@ -11,28 +11,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-/* ---- Where samples and metadata go ---- */
-
-static void add_samples(
-    struct sample_sink *self, struct str labels_bytes, const struct sample *samples, size_t count)
-{
-    struct agent *a = (struct agent *)((char *)self - offsetof(struct agent, samples));
-    shipper_add(a->shipper, labels_bytes, samples, count);
-}
-
-static void add_metadata(struct metadata_sink *self, enum metric_type type, struct str metric,
-    struct str help, struct str unit)
-{
-    struct agent *a = (struct agent *)((char *)self - offsetof(struct agent, metadata));
-    shipper_add_metadata(a->shipper, type, metric, help, unit);
-}
-
 /* ---- The one timer ---- */
 
 /* Scrapes what is due, then ships; sets the timer for what comes first. */
 static void on_timer(void *context)
 {
     struct agent *a = context;
+    memory_watch_step(&a->memory);
     int64_t scrape = scraper_step(a->scraper);
     int64_t ship = shipper_step(a->shipper);
     int64_t wake = scrape < ship ? scrape : ship;
@@ -70,6 +55,7 @@ static int open_shipper(struct agent *a, struct err *e)
         .destination_count = a->config.remote_write.count,
         .client = a->client,
         .clock = a->clock,
+        .memory = &a->memory,
         .seed = hash_seed_random(),
     };
     return shipper_open(&options, &a->shipper, e);
@@ -102,6 +88,7 @@ static int set_targets(
     agent_targets_release(status == 0 ? &a->targets : &made);
     if (status == 0) {
         a->targets = made;
+        shipper_set_external(a->shipper, made.external);
     }
     return status;
 }
@@ -176,7 +163,8 @@ static int start(struct agent *a, struct err *e)
     status = status == 0 ? open_collectors(&a->config, &a->collectors, e) : status;
     status = status == 0 ? open_shipper(a, e) : status;
     if (status == 0) {
-        status = scraper_new(a->clock, a->client, &a->samples, &a->metadata, &a->scraper);
+        intake_gate_init(&a->scraped, "scrape", shipper_intake(a->shipper));
+        status = scraper_new(a->clock, a->client, &a->scraped.intake, &a->scraper);
         if (status != 0) {
             err_set(e, status, -1, "out of memory for the scraper");
         }
@@ -202,8 +190,7 @@ int agent_start(
     a->options = options;
     a->loop = loop;
     a->clock = clock_real();
-    a->samples.add = add_samples;
-    a->metadata.add = add_metadata;
+    memory_watch_init(&a->memory, vfs_posix(), a->clock, 0);
     a->reload_good = true;
     a->reload_ms = clock_now_ms(a->clock);
     arena_init(&a->arena, 0);

@@ -7,6 +7,8 @@
 #include "agent_targets.h"
 #include "base/http_server.h"
 #include "collectors/collector.h"
+#include "intake/intake.h"
+#include "intake/memory_watch.h"
 #include "scrape/scraper.h"
 #include "ship/shipper.h"
 
@@ -27,8 +29,8 @@ struct agent {
     struct shipper *shipper;
     struct scraper *scraper;
     struct agent_targets targets; /* those in force, and what was dropped */
-    struct sample_sink samples;
-    struct metadata_sink metadata;
+    struct intake_gate scraped;
+    struct memory_watch memory;
     struct loop_timer *timer;
     struct http_route routes[AGENT_ROUTE_COUNT];
     struct http_server *server;

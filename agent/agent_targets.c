@@ -40,6 +40,8 @@ void agent_targets_release(struct agent_targets *targets)
         labels_unref(targets->dropped[i]);
     }
     targets->count = targets->dropped_count = 0;
+    labels_unref(targets->external);
+    targets->external = NULL;
 }
 
 /* Room for one more. */
@@ -362,6 +364,7 @@ int agent_targets_make(const struct agent_config *config, const struct agent_loc
     struct arena *arena, struct agent_targets *targets_out, struct err *e)
 {
     targets_out->count = targets_out->dropped_count = 0;
+    targets_out->external = NULL;
     struct err why = ERR_INIT;
     struct maker m = {
         .config = config,
@@ -381,7 +384,7 @@ int agent_targets_make(const struct agent_config *config, const struct agent_loc
     for (size_t i = 0; status == 0 && i < config->scrape_configs.count; i++) {
         status = add_scrape(&m, &scrapes[i]);
     }
-    labels_unref(m.external);
+    targets_out->external = m.external;
     if (status != 0 && why.code == 0) {
         err_set(&why, status, -1, "the targets cannot be made: %s", err_text(status));
     }

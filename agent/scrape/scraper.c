@@ -20,16 +20,15 @@ struct slot {
 struct scraper {
     struct clock *clock;
     struct http_client *client;
-    struct sample_sink *samples;
-    struct metadata_sink *metadata_sink;
+    struct intake *intake;
     struct scrape_metadata metadata;
     int64_t metadata_sent_ms;
     struct slot *slots;
     size_t count;
 };
 
-int scraper_new(struct clock *clock, struct http_client *client, struct sample_sink *samples,
-    struct metadata_sink *metadata, struct scraper **scraper_out)
+int scraper_new(struct clock *clock, struct http_client *client, struct intake *intake,
+    struct scraper **scraper_out)
 {
     struct scraper *s = mem_calloc(1, sizeof(*s));
     if (s == NULL) {
@@ -37,8 +36,7 @@ int scraper_new(struct clock *clock, struct http_client *client, struct sample_s
     }
     s->clock = clock;
     s->client = client;
-    s->samples = samples;
-    s->metadata_sink = metadata;
+    s->intake = intake;
     s->metadata_sent_ms = clock_monotonic_ms(clock);
     *scraper_out = s;
     return 0;
@@ -134,7 +132,7 @@ static int make_slot(struct scraper *s, const struct target_options *wanted, str
         options.profile = profile;
     }
     if (status == 0) {
-        status = target_new(&options, s->clock, s->client, s->samples, &s->metadata, &slot.target);
+        status = target_new(&options, s->clock, s->client, s->intake, &s->metadata, &slot.target);
     }
     if (status != 0) {
         slot_release(&slot, false);
@@ -200,7 +198,7 @@ static void send_metadata(struct scraper *s)
     for (size_t i = 0; i < s->metadata.count; i++) {
         struct scrape_metadata_entry *m = &s->metadata.entries[i];
         if (all || m->changed) {
-            s->metadata_sink->add(s->metadata_sink, m->type, m->metric, m->help, m->unit);
+            s->intake->add_metadata(s->intake, m->type, m->metric, m->help, m->unit);
             m->changed = false;
         }
     }

@@ -7,17 +7,11 @@
 #define SCRAPER_TARGETS_MAX 100000
 #define SCRAPER_METADATA_MS 60000
 
-/* Where metadata goes. */
-struct metadata_sink {
-    void (*add)(struct metadata_sink *self, enum metric_type type, struct str metric,
-        struct str help, struct str unit);
-};
-
 struct scraper;
 
 /* All are borrowed. */
-int scraper_new(struct clock *clock, struct http_client *client, struct sample_sink *samples,
-    struct metadata_sink *metadata, struct scraper **scraper_out);
+int scraper_new(struct clock *clock, struct http_client *client, struct intake *intake,
+    struct scraper **scraper_out);
 void scraper_free(struct scraper *s);
 
 /* Replaces the set of targets. Those with the same labels, address and settings stay as they are, with

@@ -30,7 +30,7 @@ struct target {
     struct target_options options;
     struct clock *clock;
     struct http_client *client;
-    struct sample_sink *sink;
+    struct intake *intake;
     struct scrape_metadata *metadata;
     struct http_client_call *call;
     struct series_cache cache;
@@ -49,32 +49,13 @@ struct target {
 
 /* ---- Making and ending ---- */
 
-/* What is outside of this agent's world: which of them a series has itself stays. */
-static void add_external(const struct target *t, struct labels_builder *b)
-{
-    size_t count = t->options.external != NULL ? labels_count(t->options.external) : 0;
-    for (size_t i = 0; i < count; i++) {
-        struct label pair = labels_at(t->options.external, i);
-        if (labels_builder_get(b, pair.name).len == 0) {
-            labels_builder_set(b, pair.name, pair.value);
-        }
-    }
-}
-
 /* Labels of a synthetic series: the target's, the name, and external ones. */
 static int encode_synthetic(struct target *t, size_t index)
 {
     struct labels_builder b;
-    const struct labels *l = NULL;
     labels_builder_init_from(&b, t->options.labels);
     labels_builder_set(&b, STR(LABEL_METRIC_NAME), str_of(synthetic_names[index]));
-    add_external(t, &b);
-    int status = labels_builder_finish(&b, &l);
-    if (status == 0) {
-        remote_write_encode_labels(labels_pairs(l), labels_count(l), &t->synthetic[index]);
-        status = strbuf_error(&t->synthetic[index]);
-    }
-    labels_unref(l);
+    int status = intake_encode_labels(t->options.external, &b, &t->synthetic[index]);
     labels_builder_release(&b);
     return status;
 }
@@ -90,7 +71,7 @@ struct target_options target_options_effective(const struct target_options *opti
 }
 
 int target_new(const struct target_options *options, struct clock *clock,
-    struct http_client *client, struct sample_sink *sink, struct scrape_metadata *metadata,
+    struct http_client *client, struct intake *intake, struct scrape_metadata *metadata,
     struct target **target_out)
 {
     if (options->interval_ms <= 0) {
@@ -103,7 +84,7 @@ int target_new(const struct target_options *options, struct clock *clock,
     t->options = target_options_effective(options);
     t->clock = clock;
     t->client = client;
-    t->sink = sink;
+    t->intake = intake;
     t->metadata = metadata;
     snprintf(
         t->timeout_header, sizeof(t->timeout_header), "%g", (double)t->options.timeout_ms / 1000);
@@ -122,12 +103,19 @@ int target_new(const struct target_options *options, struct clock *clock,
     return 0;
 }
 
+static void send_sample(struct target *t, struct str labels_bytes, const struct sample *sample)
+{
+    const struct remote_write_series series = {
+        .labels_bytes = labels_bytes, .samples = sample, .sample_count = 1};
+    t->intake->add(t->intake, &series);
+}
+
 static void send_stale(void *context, struct series_entry *entry)
 {
     struct target *t = context;
     struct sample stale = {t->stamp_ms, value_stale_marker()};
     if (!entry->own_timestamp) {
-        t->sink->add(t->sink, entry->labels_bytes, &stale, 1);
+        send_sample(t, entry->labels_bytes, &stale);
     }
 }
 
@@ -146,7 +134,7 @@ void target_free(struct target *t, bool gone)
         struct sample stale = {t->stamp_ms, value_stale_marker()};
         series_cache_fail(&t->cache, send_stale, t);
         for (size_t i = 0; i < SYNTHETIC_COUNT; i++) {
-            t->sink->add(t->sink, strbuf_str(&t->synthetic[i]), &stale, 1);
+            send_sample(t, strbuf_str(&t->synthetic[i]), &stale);
         }
     }
     for (size_t i = 0; i < SYNTHETIC_COUNT; i++) {
@@ -237,7 +225,6 @@ static int encode_series(struct target *t, struct exposition_parser *p, const st
     size_t count, struct err *e)
 {
     struct labels_builder b;
-    const struct labels *l = NULL;
     int status = final_labels(t, pairs, count, &b, p->arena);
     if (status == 0) {
         status = relabel_apply(t->options.metric_relabel, &b, p->arena);
@@ -247,15 +234,9 @@ static int encode_series(struct target *t, struct exposition_parser *p, const st
     }
     strbuf_reset(&t->labels);
     if (status == 1) {
-        add_external(t, &b);
-        int made = labels_builder_finish(&b, &l);
-        if (made == 0) {
-            remote_write_encode_labels(labels_pairs(l), labels_count(l), &t->labels);
-            made = strbuf_error(&t->labels);
-        }
+        int made = intake_encode_labels(t->options.external, &b, &t->labels);
         status = made == 0 ? 1 : made;
     }
-    labels_unref(l);
     labels_builder_release(&b);
     return status;
 }
@@ -377,7 +358,7 @@ static void send_synthetic(struct target *t, bool up)
         up ? (double)t->series_added : 0};
     for (size_t i = 0; i < SYNTHETIC_COUNT; i++) {
         struct sample sample = {t->stamp_ms, values[i]};
-        t->sink->add(t->sink, strbuf_str(&t->synthetic[i]), &sample, 1);
+        send_sample(t, strbuf_str(&t->synthetic[i]), &sample);
     }
 }
 
@@ -409,7 +390,7 @@ static void finish(struct target *t, int status, const struct err *e)
         struct staged *s = &t->staged[i];
         s->entry->live = !value_is_stale(s->sample.value);
         s->entry->own_timestamp = s->own_timestamp;
-        t->sink->add(t->sink, s->entry->labels_bytes, &s->sample, 1);
+        send_sample(t, s->entry->labels_bytes, &s->sample);
     }
     t->status.health = TARGET_UP;
     t->status.error[0] = '\0';

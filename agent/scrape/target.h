@@ -17,16 +17,11 @@
 #include "base/err.h"
 #include "base/http_client.h"
 #include "base/strbuf.h"
+#include "intake/intake.h"
 #include "model/labels.h"
 #include "model/relabel.h"
 #include "scrape/scrape_metadata.h"
 #include "scrape/series_cache.h"
-
-/* Where samples go: the shipper, or a test. */
-struct sample_sink {
-    void (*add)(struct sample_sink *self, struct str labels_bytes, const struct sample *samples,
-        size_t count);
-};
 
 #define TARGET_BODY_MAX_DEFAULT ((size_t)64 << 20)
 #define TARGET_LABELS_MAX 64
@@ -70,7 +65,7 @@ struct target;
 struct target_options target_options_effective(const struct target_options *options);
 /* 0, ERR_NOMEM, ERR_LIMIT, or ERR_INVALID for an interval that is not above zero. */
 int target_new(const struct target_options *options, struct clock *clock,
-    struct http_client *client, struct sample_sink *sink, struct scrape_metadata *metadata,
+    struct http_client *client, struct intake *intake, struct scrape_metadata *metadata,
     struct target **target_out);
 /* Cancels a scrape in flight. With `gone` the series of the target end: stale markers. Accepts
  * NULL. */

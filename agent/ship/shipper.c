@@ -18,7 +18,13 @@ struct batch {
 };
 
 struct shipper {
+    struct intake intake; /* first: what others see of it */
     struct clock *clock;
+    const struct memory_watch *memory;
+    const struct labels *external;
+    uint64_t external_epoch;
+    struct strbuf scratch;
+    int lost_status; /* of what was lost since the last commit */
     struct queue *queue;
     struct sender *senders[SHIPPER_DESTINATIONS_MAX];
     const char *names[SHIPPER_DESTINATIONS_MAX];
@@ -31,6 +37,129 @@ struct shipper {
     bool was_in_memory;
     struct shipper_statistics statistics;
 };
+
+/* ---- Batches ---- */
+
+static void start_batch(struct shipper *s)
+{
+    strbuf_reset(&s->batch.message);
+    s->batch.samples = 0;
+    s->batch.min_t = INT64_MAX;
+    s->batch.max_t = INT64_MIN;
+    s->batch.opened_ms = clock_monotonic_ms(s->clock);
+}
+
+/* Compresses a message and puts it into the queue. */
+static void enqueue(
+    struct shipper *s, struct strbuf *message, uint32_t samples, int64_t min_t, int64_t max_t)
+{
+    strbuf_reset(&s->compressed);
+    int status = strbuf_error(message);
+    if (status == 0) {
+        status = snappy_encode(strbuf_str(message), &s->compressed);
+    }
+    if (status == 0) {
+        status = queue_append(s->queue, strbuf_str(&s->compressed), samples, min_t, max_t);
+    }
+    if (status != 0) {
+        s->statistics.lost_samples += samples;
+        s->lost_status = status;
+        LOG_ERROR(
+            "ship: a batch is lost", LOG_I("samples", samples), LOG_S("error", err_text(status)));
+        return;
+    }
+    s->statistics.batches++;
+}
+
+void shipper_flush(struct shipper *s)
+{
+    if (s->batch.samples > 0) {
+        enqueue(s, &s->batch.message, s->batch.samples, s->batch.min_t, s->batch.max_t);
+        start_batch(s);
+    }
+    if (s->metadata_entries > 0) {
+        int64_t now = clock_now_ms(s->clock);
+        enqueue(s, &s->metadata, 0, now, now);
+        strbuf_reset(&s->metadata);
+        s->metadata_entries = 0;
+    }
+}
+
+/* ---- The door ---- */
+
+static void note_time(struct batch *b, int64_t t_ms)
+{
+    b->min_t = t_ms < b->min_t ? t_ms : b->min_t;
+    b->max_t = t_ms > b->max_t ? t_ms : b->max_t;
+}
+
+static void add_series(struct intake *self, const struct remote_write_series *series)
+{
+    struct shipper *s = (struct shipper *)self;
+    struct batch *b = &s->batch;
+    if (b->samples == 0) {
+        start_batch(s);
+    }
+    remote_write_encode_whole_series(series, &s->scratch, &b->message);
+    for (size_t i = 0; i < series->sample_count; i++) {
+        note_time(b, series->samples[i].t_ms);
+    }
+    for (size_t i = 0; i < series->histogram_count; i++) {
+        note_time(b, series->histograms[i].t_ms);
+    }
+    size_t count = series->sample_count + series->histogram_count;
+    b->samples += (uint32_t)count;
+    s->statistics.added_samples += count;
+    if (b->samples >= SHIPPER_BATCH_SAMPLES_MAX || b->message.size >= SHIPPER_BATCH_BYTES_MAX) {
+        shipper_flush(s);
+    }
+}
+
+static void add_metadata(
+    struct intake *self, enum metric_type type, struct str metric, struct str help, struct str unit)
+{
+    struct shipper *s = (struct shipper *)self;
+    remote_write_encode_metadata(type, metric, help, unit, &s->metadata);
+    s->metadata_entries++;
+    if (s->metadata_entries >= METADATA_ENTRIES_MAX) {
+        shipper_flush(s);
+    }
+}
+
+static int commit(struct intake *self)
+{
+    struct shipper *s = (struct shipper *)self;
+    shipper_flush(s);
+    int status = s->lost_status;
+    s->lost_status = 0;
+    return status;
+}
+
+static enum intake_pressure pressure(const struct intake *self)
+{
+    const struct shipper *s = (const struct shipper *)self;
+    return s->memory != NULL ? s->memory->level : INTAKE_EASY;
+}
+
+static const struct labels *external(const struct intake *self, uint64_t *epoch_out)
+{
+    const struct shipper *s = (const struct shipper *)self;
+    *epoch_out = s->external_epoch;
+    return s->external;
+}
+
+struct intake *shipper_intake(struct shipper *s)
+{
+    return &s->intake;
+}
+
+void shipper_set_external(struct shipper *s, const struct labels *labels)
+{
+    const struct labels *before = s->external;
+    s->external = labels != NULL ? labels_ref(labels) : NULL;
+    s->external_epoch++;
+    labels_unref(before);
+}
 
 /* ---- Opening ---- */
 
@@ -68,7 +197,10 @@ int shipper_open(const struct shipper_options *options, struct shipper **shipper
     if (s == NULL) {
         return err_set(e, ERR_NOMEM, -1, "out of memory for the shipper");
     }
+    s->intake = (struct intake){add_series, add_metadata, commit, pressure, external};
     s->clock = options->clock;
+    s->memory = options->memory;
+    strbuf_init(&s->scratch, REMOTE_WRITE_MESSAGE_MAX);
     strbuf_init(&s->batch.message, REMOTE_WRITE_MESSAGE_MAX);
     strbuf_init(&s->metadata, REMOTE_WRITE_MESSAGE_MAX);
     strbuf_init(&s->compressed, QUEUE_PAYLOAD_MAX);
@@ -107,83 +239,9 @@ void shipper_close(struct shipper *s)
     strbuf_release(&s->batch.message);
     strbuf_release(&s->metadata);
     strbuf_release(&s->compressed);
+    strbuf_release(&s->scratch);
+    labels_unref(s->external);
     mem_free(s);
-}
-
-/* ---- Batches ---- */
-
-static void start_batch(struct shipper *s)
-{
-    strbuf_reset(&s->batch.message);
-    s->batch.samples = 0;
-    s->batch.min_t = INT64_MAX;
-    s->batch.max_t = INT64_MIN;
-    s->batch.opened_ms = clock_monotonic_ms(s->clock);
-}
-
-/* Compresses a message and puts it into the queue. */
-static void enqueue(
-    struct shipper *s, struct strbuf *message, uint32_t samples, int64_t min_t, int64_t max_t)
-{
-    strbuf_reset(&s->compressed);
-    int status = strbuf_error(message);
-    if (status == 0) {
-        status = snappy_encode(strbuf_str(message), &s->compressed);
-    }
-    if (status == 0) {
-        status = queue_append(s->queue, strbuf_str(&s->compressed), samples, min_t, max_t);
-    }
-    if (status != 0) {
-        s->statistics.lost_samples += samples;
-        LOG_ERROR(
-            "ship: a batch is lost", LOG_I("samples", samples), LOG_S("error", err_text(status)));
-        return;
-    }
-    s->statistics.batches++;
-}
-
-void shipper_flush(struct shipper *s)
-{
-    if (s->batch.samples > 0) {
-        enqueue(s, &s->batch.message, s->batch.samples, s->batch.min_t, s->batch.max_t);
-        start_batch(s);
-    }
-    if (s->metadata_entries > 0) {
-        int64_t now = clock_now_ms(s->clock);
-        enqueue(s, &s->metadata, 0, now, now);
-        strbuf_reset(&s->metadata);
-        s->metadata_entries = 0;
-    }
-}
-
-void shipper_add(
-    struct shipper *s, struct str labels_bytes, const struct sample *samples, size_t count)
-{
-    if (s->batch.samples == 0) {
-        start_batch(s);
-    }
-    remote_write_encode_series(labels_bytes, samples, count, &s->batch.message);
-    for (size_t i = 0; i < count; i++) {
-        int64_t t = samples[i].t_ms;
-        s->batch.min_t = t < s->batch.min_t ? t : s->batch.min_t;
-        s->batch.max_t = t > s->batch.max_t ? t : s->batch.max_t;
-    }
-    s->batch.samples += (uint32_t)count;
-    s->statistics.added_samples += count;
-    if (s->batch.samples >= SHIPPER_BATCH_SAMPLES_MAX ||
-        s->batch.message.size >= SHIPPER_BATCH_BYTES_MAX) {
-        shipper_flush(s);
-    }
-}
-
-void shipper_add_metadata(
-    struct shipper *s, enum metric_type type, struct str metric, struct str help, struct str unit)
-{
-    remote_write_encode_metadata(type, metric, help, unit, &s->metadata);
-    s->metadata_entries++;
-    if (s->metadata_entries >= METADATA_ENTRIES_MAX) {
-        shipper_flush(s);
-    }
 }
 
 /* ---- Time ---- */

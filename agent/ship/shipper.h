@@ -1,6 +1,6 @@
 /* From samples to destinations: batches, compresses, queues on disk, sends.
  *
- *   shipper_add -> open batch -> (full, large, or a second old) -> snappy -> queue -> senders
+ *   intake -> open batch -> (full, large, or a second old) -> snappy -> queue -> senders
  *
  * One thread, the loop's. Destinations are independent: each has its own cursor in the one queue, so
  * a dead one never delays another.
@@ -17,7 +17,8 @@
 #include "base/str.h"
 #include "base/strbuf.h"
 #include "base/vfs.h"
-#include "model/sample.h"
+#include "intake/memory_watch.h"
+#include "model/labels.h"
 #include "ship/queue.h"
 #include "ship/sender.h"
 
@@ -41,6 +42,7 @@ struct shipper_options {
     size_t destination_count;
     struct http_client *client;
     struct clock *clock;
+    const struct memory_watch *memory; /* borrowed; NULL: memory is always easy */
     uint64_t seed;
 };
 
@@ -61,12 +63,10 @@ int shipper_open(
 /* Queues the open batch, syncs, closes; what is in flight stays in the queue. Accepts NULL. */
 void shipper_close(struct shipper *s);
 
-/* Samples of one series; `labels_bytes` from remote_write_encode_labels. Copied. */
-void shipper_add(
-    struct shipper *s, struct str labels_bytes, const struct sample *samples, size_t count);
-/* Metadata travels in requests of its own. Copied. */
-void shipper_add_metadata(
-    struct shipper *s, enum metric_type type, struct str metric, struct str help, struct str unit);
+/* Where samples go in; lives as long as the shipper. Metadata travels in requests of its own. */
+struct intake *shipper_intake(struct shipper *s);
+/* Labels of this agent from now on; referenced; NULL: none. */
+void shipper_set_external(struct shipper *s, const struct labels *external);
 /* Closes the open batch now. */
 void shipper_flush(struct shipper *s);
 /* Does what is due: flushes, sends, keeps bounds, syncs each second. Returns milliseconds until the

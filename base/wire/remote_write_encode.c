@@ -162,3 +162,45 @@ void remote_write_encode_histogram(uint32_t field, const struct remote_write_his
     }
     strbuf_release(&body);
 }
+
+/* ---- Whole series ---- */
+
+/* Exemplar{labels 1, value 2, timestamp 3} as field 3 of the TimeSeries in `out`. */
+static void put_exemplar(
+    const struct remote_write_exemplar *exemplar, struct strbuf *scratch, struct strbuf *out)
+{
+    strbuf_reset(scratch);
+    remote_write_encode_labels(exemplar->labels, exemplar->label_count, scratch);
+    protobuf_put_double(scratch, 2, exemplar->value);
+    protobuf_put_varint(scratch, 3, (uint64_t)exemplar->t_ms);
+    protobuf_put_bytes(out, 3, strbuf_str(scratch));
+}
+
+void remote_write_encode_whole_series(
+    const struct remote_write_series *series, struct strbuf *scratch, struct strbuf *out)
+{
+    if (series->histogram_count == 0 && series->exemplar_count == 0) {
+        remote_write_encode_series(
+            series->labels_bytes, series->samples, series->sample_count, out);
+        return;
+    }
+    struct strbuf body;
+    strbuf_init(&body, REMOTE_WRITE_MESSAGE_MAX);
+    strbuf_add_str(&body, series->labels_bytes);
+    for (size_t i = 0; i < series->sample_count; i++) {
+        remote_write_encode_sample(&series->samples[i], &body);
+    }
+    for (size_t i = 0; i < series->exemplar_count; i++) {
+        put_exemplar(&series->exemplars[i], scratch, &body);
+    }
+    for (size_t i = 0; i < series->histogram_count; i++) {
+        remote_write_encode_histogram(4, &series->histograms[i], scratch, &body);
+    }
+    int error = strbuf_error(&body) != 0 ? strbuf_error(&body) : strbuf_error(scratch);
+    if (error != 0) {
+        out->error = error;
+    } else {
+        protobuf_put_bytes(out, 1, strbuf_str(&body));
+    }
+    strbuf_release(&body);
+}

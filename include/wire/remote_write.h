@@ -89,6 +89,19 @@ void remote_write_encode_labels(const struct label *labels, size_t count, struct
 /* One TimeSeries with encoded labels and its samples, as a field of WriteRequest. */
 void remote_write_encode_series(
     struct str labels_bytes, const struct sample *samples, size_t sample_count, struct strbuf *out);
+/* A series of any content. */
+struct remote_write_series {
+    struct str labels_bytes; /* of remote_write_encode_labels */
+    const struct sample *samples;
+    size_t sample_count;
+    const struct remote_write_histogram *histograms;
+    size_t histogram_count;
+    const struct remote_write_exemplar *exemplars;
+    size_t exemplar_count;
+};
+/* One TimeSeries with all it has, as a field of WriteRequest. `scratch` is emptied and used. */
+void remote_write_encode_whole_series(
+    const struct remote_write_series *series, struct strbuf *scratch, struct strbuf *out);
 /* One sample as field 2 of the TimeSeries that `out` holds. */
 void remote_write_encode_sample(const struct sample *sample, struct strbuf *out);
 /* One native histogram as field `field` of the message that `out` holds. `scratch` is emptied and used. */

@@ -35,13 +35,13 @@ static void add_labels(struct str labels_bytes, struct strbuf *out)
     arena_release(&arena);
 }
 
-static void add_samples(
-    struct sample_sink *sink, struct str labels_bytes, const struct sample *samples, size_t count)
+static void add_samples(struct intake *self, const struct remote_write_series *series)
 {
-    struct sample_log *log = (struct sample_log *)sink;
+    struct sample_log *log = (struct sample_log *)self;
+    const struct sample *samples = series->samples;
     bool before = mem_fail_exempt(true);
-    for (size_t i = 0; i < count; i++) {
-        add_labels(labels_bytes, &log->lines);
+    for (size_t i = 0; i < series->sample_count; i++) {
+        add_labels(series->labels_bytes, &log->lines);
         strbuf_add_char(&log->lines, ' ');
         if (value_is_stale(samples[i].value)) {
             strbuf_add_c(&log->lines, "stale");
@@ -58,15 +58,35 @@ static void add_samples(
     mem_fail_exempt(before);
 }
 
+static void add_metadata(
+    struct intake *self, enum metric_type type, struct str metric, struct str help, struct str unit)
+{
+    struct sample_log *log = (struct sample_log *)self;
+    (void)unit;
+    bool before = mem_fail_exempt(true);
+    strbuf_addf(
+        &log->metadata, "%.*s %s %.*s|", STR_ARG(metric), metric_type_name(type), STR_ARG(help));
+    log->metadata_count++;
+    mem_fail_exempt(before);
+}
+
+static enum intake_pressure pressure(const struct intake *self)
+{
+    return ((const struct sample_log *)self)->pressure;
+}
+
 void sample_log_init(struct sample_log *log)
 {
-    *log = (struct sample_log){.sink = {add_samples}};
+    *log = (struct sample_log){
+        .intake = {.add = add_samples, .add_metadata = add_metadata, .pressure = pressure}};
     strbuf_init(&log->lines, 64 << 20);
+    strbuf_init(&log->metadata, 1 << 20);
 }
 
 void sample_log_release(struct sample_log *log)
 {
     strbuf_release(&log->lines);
+    strbuf_release(&log->metadata);
 }
 
 void sample_log_reset(struct sample_log *log)

@@ -6,8 +6,11 @@
 #include "scrape/target.h"
 
 struct sample_log {
-    struct sample_sink sink; /* first: hand out &log.sink */
-    struct strbuf lines;     /* name{labels} value @time, one a line, in the order they came */
+    struct intake intake;   /* first: hand out &log.intake */
+    struct strbuf lines;    /* name{labels} value @time, one a line, in the order they came */
+    struct strbuf metadata; /* "name type help|", in the order they came */
+    size_t metadata_count;
+    enum intake_pressure pressure;
     size_t count;
     int64_t now_ms; /* this time prints as "now" */
 };

@@ -12,30 +12,12 @@
 #define START_MS ((int64_t)1700000000000)
 #define INTERVAL_MS 10000
 
-struct metadata_log {
-    struct metadata_sink sink;
-    size_t count;
-    struct strbuf lines;
-};
-
 struct world {
     struct fake_clock clock;
     struct sim_http_client http;
     struct sample_log log;
-    struct metadata_log metadata;
     struct scraper *scraper;
 };
-
-static void add_metadata(struct metadata_sink *sink, enum metric_type type, struct str metric,
-    struct str help, struct str unit)
-{
-    struct metadata_log *log = (struct metadata_log *)sink;
-    bool before = mem_fail_exempt(true);
-    log->count++;
-    strbuf_addf(
-        &log->lines, "%.*s %s %.*s|", STR_ARG(metric), metric_type_name(type), STR_ARG(help));
-    mem_fail_exempt(before);
-}
 
 static int world_init(struct world *w)
 {
@@ -44,17 +26,13 @@ static int world_init(struct world *w)
     fake_clock_init(&w->clock, START_MS);
     sim_http_client_init(&w->http);
     sample_log_init(&w->log);
-    w->metadata.sink.add = add_metadata;
-    strbuf_init(&w->metadata.lines, 1 << 20);
     mem_fail_exempt(before);
-    return scraper_new(
-        &w->clock.clock, &w->http.client, &w->log.sink, &w->metadata.sink, &w->scraper);
+    return scraper_new(&w->clock.clock, &w->http.client, &w->log.intake, &w->scraper);
 }
 
 static void world_release(struct world *w)
 {
     scraper_free(w->scraper);
-    strbuf_release(&w->metadata.lines);
     sample_log_release(&w->log);
     sim_http_client_release(&w->http);
 }
@@ -187,19 +165,19 @@ static void test_metadata_once_a_minute_and_when_it_changes(void **state)
     struct target_options target = local("a", body);
     set(&w, &target, 1);
     scraper_step(w.scraper);
-    assert_int_equal(w.metadata.count, 1); /* at once: it is new */
-    assert_true(str_eq(strbuf_str(&w.metadata.lines), STR("x counter first|")));
+    assert_int_equal(w.log.metadata_count, 1); /* at once: it is new */
+    assert_true(str_eq(strbuf_str(&w.log.metadata), STR("x counter first|")));
     for (int i = 0; i < 5; i++) {
         run_interval(&w);
-        assert_int_equal(w.metadata.count, 1);
+        assert_int_equal(w.log.metadata_count, 1);
     }
     run_interval(&w);
     scraper_step(w.scraper);
-    assert_int_equal(w.metadata.count, 2);
+    assert_int_equal(w.log.metadata_count, 2);
     memcpy(body + 9, "other", 5);
     run_interval(&w);
-    assert_int_equal(w.metadata.count, 3);
-    assert_non_null(strstr(w.metadata.lines.data, "x counter other|"));
+    assert_int_equal(w.log.metadata_count, 3);
+    assert_non_null(strstr(w.log.metadata.data, "x counter other|"));
     drop_labels(&target, 1);
     world_release(&w);
 }

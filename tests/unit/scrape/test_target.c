@@ -44,7 +44,7 @@ static void world_init(struct world *w)
 
 static void begin(struct world *w)
 {
-    assert_int_equal(target_new(&w->options, &w->clock.clock, &w->http.client, &w->log.sink,
+    assert_int_equal(target_new(&w->options, &w->clock.clock, &w->http.client, &w->log.intake,
                          &w->metadata, &w->target),
         0);
 }
@@ -584,8 +584,8 @@ static void test_the_timeout_stays_within_the_interval(void **state)
     struct world w;
     world_init(&w);
     w.options.interval_ms = 0;
-    assert_int_equal(
-        target_new(&w.options, &w.clock.clock, &w.http.client, &w.log.sink, &w.metadata, &w.target),
+    assert_int_equal(target_new(&w.options, &w.clock.clock, &w.http.client, &w.log.intake,
+                         &w.metadata, &w.target),
         ERR_INVALID);
     world_release(&w);
 }
@@ -738,8 +738,8 @@ static int scrape_under_fire(void *context, struct vfs *fs)
     w.options.url = NULL;
     w.options.expose = expose;
     w.options.expose_context = &text;
-    if (target_new(
-            &w.options, &w.clock.clock, &w.http.client, &w.log.sink, &w.metadata, &w.target) != 0) {
+    if (target_new(&w.options, &w.clock.clock, &w.http.client, &w.log.intake, &w.metadata,
+            &w.target) != 0) {
         status = ERR_NOMEM;
     }
     for (size_t i = 0; status == 0 && i < sizeof(bodies) / sizeof(bodies[0]); i++) {

@@ -92,7 +92,10 @@ static void add(struct world *w, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
         struct sample sample = {(int64_t)w->added, (double)w->added};
-        shipper_add(w->shipper, strbuf_str(&w->labels), &sample, 1);
+        const struct remote_write_series series = {
+            .labels_bytes = strbuf_str(&w->labels), .samples = &sample, .sample_count = 1};
+        struct intake *intake = shipper_intake(w->shipper);
+        intake->add(intake, &series);
         w->added++;
         w->added_since++;
     }
@@ -293,7 +296,8 @@ static void test_metadata_arrives(void **state)
     for (int i = 0; i < 3000; i++) {
         char name[16];
         snprintf(name, sizeof(name), "m%d", i);
-        shipper_add_metadata(w.shipper, METRIC_TYPE_COUNTER, str_of(name), STR("help"), STR(""));
+        struct intake *intake = shipper_intake(w.shipper);
+        intake->add_metadata(intake, METRIC_TYPE_COUNTER, str_of(name), STR("help"), STR(""));
     }
     pass(&w, 2000);
     assert_int_equal(w.hosts[0]->metadata, 3000);

@@ -145,6 +145,40 @@ static void test_writes_what_the_oracle_unpacks(void **state)
     strbuf_release(&message);
 }
 
+static void test_writes_whole_series_for_the_oracle(void **state)
+{
+    struct strbuf labels = STRBUF_INIT, scratch = STRBUF_INIT, message = STRBUF_INIT;
+    const struct label name = {STR("__name__"), STR("m")}, trace = {STR("trace_id"), STR("abc")};
+    const struct sample sample = {5, 1.5};
+    const struct remote_write_exemplar exemplar = {&trace, 1, 0.25, 4};
+    const struct histogram_span span = {3, 2};
+    const double counts[] = {2, 5};
+    const struct histogram h = {
+        .schema = 1, .integer = true, .count = 7, .sum = 12, .positive = {&span, 1, counts, 2}};
+    const struct remote_write_histogram histogram = {6, &h};
+    remote_write_encode_labels(&name, 1, &labels);
+    const struct remote_write_series series = {
+        strbuf_str(&labels), &sample, 1, &histogram, 1, &exemplar, 1};
+    remote_write_encode_whole_series(&series, &scratch, &message);
+    Oracle__WriteRequest *read =
+        oracle__write_request__unpack(NULL, message.size, (const uint8_t *)message.data);
+    assert_non_null(read);
+    assert_int_equal(read->n_timeseries, 1);
+    const Oracle__TimeSeries *t = read->timeseries[0];
+    assert_string_equal(t->labels[0]->value, "m");
+    assert_int_equal(t->n_samples, 1);
+    assert_true(t->samples[0]->value == 1.5 && t->samples[0]->timestamp == 5);
+    assert_int_equal(t->n_exemplars, 1);
+    assert_string_equal(t->exemplars[0]->labels[0]->value, "abc");
+    assert_true(t->exemplars[0]->value == 0.25 && t->exemplars[0]->timestamp == 4);
+    assert_int_equal(t->n_histograms, 1);
+    assert_true(t->histograms[0]->sum == 12 && t->histograms[0]->timestamp == 6);
+    oracle__write_request__free_unpacked(read, NULL);
+    strbuf_release(&labels);
+    strbuf_release(&scratch);
+    strbuf_release(&message);
+}
+
 static void test_label_rules(void **state)
 {
     static const struct {
@@ -238,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_reads_what_the_oracle_packs),
         cmocka_unit_test(test_reads_integer_and_float_histograms),
         cmocka_unit_test(test_writes_what_the_oracle_unpacks),
+        cmocka_unit_test(test_writes_whole_series_for_the_oracle),
         cmocka_unit_test(test_label_rules),
         cmocka_unit_test(test_truncation_is_corrupt),
         cmocka_unit_test(test_scattered_labels_have_no_key),
