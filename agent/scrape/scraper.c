@@ -21,7 +21,7 @@ struct scraper {
     struct clock *clock;
     struct http_client *client;
     struct intake *intake;
-    struct scrape_metadata metadata;
+    struct metric_metadata metadata;
     int64_t metadata_sent_ms;
     struct slot *slots;
     size_t count;
@@ -64,7 +64,7 @@ void scraper_free(struct scraper *s)
         slot_release(&s->slots[i], false);
     }
     mem_free(s->slots);
-    scrape_metadata_release(&s->metadata);
+    metric_metadata_release(&s->metadata);
     mem_free(s);
 }
 
@@ -196,7 +196,7 @@ static void send_metadata(struct scraper *s)
     int64_t now = clock_monotonic_ms(s->clock);
     bool all = now - s->metadata_sent_ms >= SCRAPER_METADATA_MS;
     for (size_t i = 0; i < s->metadata.count; i++) {
-        struct scrape_metadata_entry *m = &s->metadata.entries[i];
+        struct metric_metadata_entry *m = &s->metadata.entries[i];
         if (all || m->changed) {
             s->intake->add_metadata(s->intake, m->type, m->metric, m->help, m->unit);
             m->changed = false;

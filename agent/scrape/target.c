@@ -31,7 +31,7 @@ struct target {
     struct clock *clock;
     struct http_client *client;
     struct intake *intake;
-    struct scrape_metadata *metadata;
+    struct metric_metadata *metadata;
     struct http_client_call *call;
     struct series_cache cache;
     struct strbuf synthetic[SYNTHETIC_COUNT]; /* encoded labels */
@@ -71,7 +71,7 @@ struct target_options target_options_effective(const struct target_options *opti
 }
 
 int target_new(const struct target_options *options, struct clock *clock,
-    struct http_client *client, struct intake *intake, struct scrape_metadata *metadata,
+    struct http_client *client, struct intake *intake, struct metric_metadata *metadata,
     struct target **target_out)
 {
     if (options->interval_ms <= 0) {
@@ -313,13 +313,13 @@ static void keep_metadata(struct target *t, const struct exposition_entry *line)
 {
     switch (line->kind) {
     case EXPOSITION_TYPE:
-        scrape_metadata_type(t->metadata, line->metric, line->type);
+        metric_metadata_type(t->metadata, line->metric, line->type);
         break;
     case EXPOSITION_HELP:
-        scrape_metadata_help(t->metadata, line->metric, line->text);
+        metric_metadata_help(t->metadata, line->metric, line->text);
         break;
     case EXPOSITION_UNIT:
-        scrape_metadata_unit(t->metadata, line->metric, line->text);
+        metric_metadata_unit(t->metadata, line->metric, line->text);
         break;
     case EXPOSITION_SAMPLE:
         break;

@@ -18,9 +18,9 @@
 #include "base/http_client.h"
 #include "base/strbuf.h"
 #include "intake/intake.h"
+#include "intake/metric_metadata.h"
 #include "model/labels.h"
 #include "model/relabel.h"
-#include "scrape/scrape_metadata.h"
 #include "scrape/series_cache.h"
 
 #define TARGET_BODY_MAX_DEFAULT ((size_t)64 << 20)
@@ -65,7 +65,7 @@ struct target;
 struct target_options target_options_effective(const struct target_options *options);
 /* 0, ERR_NOMEM, ERR_LIMIT, or ERR_INVALID for an interval that is not above zero. */
 int target_new(const struct target_options *options, struct clock *clock,
-    struct http_client *client, struct intake *intake, struct scrape_metadata *metadata,
+    struct http_client *client, struct intake *intake, struct metric_metadata *metadata,
     struct target **target_out);
 /* Cancels a scrape in flight. With `gone` the series of the target end: stale markers. Accepts
  * NULL. */

@@ -122,3 +122,11 @@ int queue_segment_read(struct vfs *fs, struct vfs_file *file, uint64_t offset,
     found->end = offset + QUEUE_RECORD_HEADER + length;
     return 1;
 }
+
+void queue_segment_count(struct queue_segment *s, const struct queue_record *record)
+{
+    s->end_sequence = record->sequence + 1;
+    s->samples += record->samples;
+    s->min_t = record->min_t < s->min_t ? record->min_t : s->min_t;
+    s->max_t = record->max_t > s->max_t ? record->max_t : s->max_t;
+}

@@ -42,6 +42,9 @@ struct queue_segment {
 
 int queue_segment_path(char *buffer, const char *directory, uint64_t first_sequence);
 
+/* The segment has one more record. */
+void queue_segment_count(struct queue_segment *s, const struct queue_record *record);
+
 /* Header and payload onto `out`. */
 void queue_record_encode(struct strbuf *out, uint64_t sequence, uint32_t samples, int64_t min_t,
     int64_t max_t, struct str payload);

@@ -18,7 +18,7 @@ struct world {
     struct fake_clock clock;
     struct sim_http_client http;
     struct sample_log log;
-    struct scrape_metadata metadata;
+    struct metric_metadata metadata;
     const struct labels *labels;
     struct target_options options;
     struct target *target;
@@ -52,7 +52,7 @@ static void begin(struct world *w)
 static void world_release(struct world *w)
 {
     target_free(w->target, false);
-    scrape_metadata_release(&w->metadata);
+    metric_metadata_release(&w->metadata);
     labels_unref(w->labels);
     sample_log_release(&w->log);
     sim_http_client_release(&w->http);

@@ -1,0 +1,61 @@
+/* What the files of the queue share. Private to agent/ship. */
+#ifndef SONDE_SHIP_QUEUE_PRIVATE_H
+#define SONDE_SHIP_QUEUE_PRIVATE_H
+
+#include "ship/queue.h"
+#include "ship/queue_cursor.h"
+#include "ship/queue_segment.h"
+
+/* A record that found no place on the disk. */
+struct queue_memory_record {
+    struct queue_record record;
+    char *bytes;
+};
+
+/* Where one destination stands. */
+struct queue_place {
+    struct queue_cursor_file file;
+    uint64_t next;    /* sequence wanted next */
+    uint64_t segment; /* first sequence of the segment that is open for reading */
+    uint64_t offset;  /* of the record `next` in it, or where to look */
+    struct vfs_file *reading;
+    /* The record that peek gave and advance has not taken yet; sequence 0 = none. */
+    uint64_t peeked, peeked_samples;
+    uint64_t peeked_end;         /* offset behind it; 0 = it is in memory */
+    enum queue_drop peeked_drop; /* why it was dropped, when `next` went past it */
+    struct queue_cursor_statistics statistics;
+    struct strbuf buffer;
+};
+
+struct queue {
+    struct queue_options options;
+    char path[QUEUE_PATH_MAX];
+    struct vfs_file *lock_file;
+    struct queue_segment *segments; /* ascending; the last may be open for writing */
+    size_t segment_count, segment_cap;
+    struct vfs_file *writing;
+    uint64_t next_sequence;
+    struct queue_memory_record *memory; /* ascending, behind everything on disk */
+    size_t memory_count, memory_cap, memory_bytes;
+    struct queue_place cursors[QUEUE_CURSORS_MAX];
+    struct strbuf record;
+    struct queue_statistics statistics;
+    bool unsynced;
+};
+
+/* Unlinks a segment; what stays is found again at the next start. */
+void queue_remove_segment(struct queue *q, uint64_t first_sequence);
+/* No more is appended to the segment that is open for writing, if there is one. */
+void queue_end_segment(struct queue *q);
+/* Samples that a destination which wants `next` has before it; headers are read where a segment is
+ * partly taken. */
+uint64_t queue_count_waiting(struct queue *q, uint64_t next);
+/* The destination goes on at `next`: what lies before it is dropped. */
+void queue_skip_to(struct queue *q, struct queue_place *c, uint64_t next, enum queue_drop reason);
+/* Writes q->record to the disk. An error leaves no trace but, at worst, damaged bytes at the end of a
+ * segment that takes no more. */
+int queue_append_to_disk(struct queue *q, const struct queue_record *record);
+/* Takes the first `count` records in memory off the list; their bytes are freed already. */
+void queue_drop_front(struct queue *q, size_t count);
+
+#endif
