@@ -55,6 +55,7 @@ static int open_shipper(struct agent *a, struct err *e)
         .destination_count = a->config.remote_write.count,
         .client = a->client,
         .clock = a->clock,
+        .background = &a->background.interface,
         .memory = &a->memory,
         .seed = hash_seed_random(),
     };
@@ -161,6 +162,12 @@ static int start(struct agent *a, struct err *e)
         }
     }
     status = status == 0 ? open_collectors(&a->config, &a->collectors, e) : status;
+    if (status == 0) {
+        status = agent_background_open(&a->background, a->loop);
+        if (status != 0) {
+            err_set(e, status, -1, "a thread cannot be made: %s", err_text(status));
+        }
+    }
     status = status == 0 ? open_shipper(a, e) : status;
     if (status == 0) {
         intake_gate_init(&a->scraped, "scrape", shipper_intake(a->shipper));
@@ -216,6 +223,7 @@ void agent_stop(struct agent *a)
     http_server_stop(a->server);
     loop_timer_free(a->timer);
     scraper_free(a->scraper);
+    agent_background_close(&a->background);
     shipper_close(a->shipper);
     collectors_close(a->collectors);
     if (a->client != NULL) {

@@ -3,6 +3,7 @@
 #define SONDE_AGENT_AGENT_PRIVATE_H
 
 #include "agent.h"
+#include "agent_background.h"
 #include "agent_config.h"
 #include "agent_targets.h"
 #include "base/http_server.h"
@@ -31,6 +32,7 @@ struct agent {
     struct agent_targets targets; /* those in force, and what was dropped */
     struct intake_gate scraped;
     struct memory_watch memory;
+    struct agent_background background;
     struct loop_timer *timer;
     struct http_route routes[AGENT_ROUTE_COUNT];
     struct http_server *server;

@@ -26,7 +26,7 @@ struct agent_local {
 struct agent_targets {
     struct target_options *items; /* in the arena */
     size_t count;
-    const struct labels *external; /* of all that leaves this agent */
+    const struct labels *external;                   /* of all that leaves this agent */
     const struct labels *dropped[AGENT_DROPPED_MAX]; /* by relabel_configs, as discovered */
     size_t dropped_count;                            /* those beyond AGENT_DROPPED_MAX included */
 };

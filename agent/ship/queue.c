@@ -79,7 +79,6 @@ void queue_skip_to(struct queue *q, struct queue_place *c, uint64_t next, enum q
 void queue_end_segment(struct queue *q)
 {
     if (q->writing != NULL) {
-        (void)vfs_sync(q->options.vfs, q->writing); /* best effort; see queue_sync */
         vfs_close(q->options.vfs, q->writing);
         q->writing = NULL;
     }
@@ -97,6 +96,7 @@ static int begin_segment(struct queue *q, uint64_t first_sequence)
         status = vfs_open(q->options.vfs, path, VFS_APPEND, &q->writing);
     }
     if (status == 0) {
+        q->names_changed = true;
         q->segments[q->segment_count++] = (struct queue_segment){.first_sequence = first_sequence,
             .end_sequence = first_sequence,
             .min_t = INT64_MAX,
@@ -127,7 +127,7 @@ int queue_append_to_disk(struct queue *q, const struct queue_record *record)
     }
     s->bytes += q->record.size;
     queue_segment_count(s, record);
-    q->unsynced = true;
+    q->unsynced_from = q->unsynced_from != 0 ? q->unsynced_from : s->first_sequence;
     return 0;
 }
 

@@ -97,6 +97,13 @@ void queue_advance(struct queue *q, size_t cursor);
 void queue_maintain(struct queue *q);
 /* Makes appended records and cursors durable. Blocks on the disk. */
 int queue_sync(struct queue *q);
+/* The same in three steps, so that the disk need not be waited for: begin and end on the queue's
+ * thread, run on any (it touches nothing of the queue). End frees `sync` and returns what queue_sync
+ * would have. Begin: 0, ERR_NOMEM, ERR_LIMIT. */
+struct queue_sync;
+int queue_sync_begin(struct queue *q, struct queue_sync **sync_out);
+void queue_sync_run(struct queue_sync *sync);
+int queue_sync_end(struct queue *q, struct queue_sync *sync);
 void queue_statistics(const struct queue *q, struct queue_statistics *statistics_out);
 void queue_cursor_statistics(
     const struct queue *q, size_t cursor, struct queue_cursor_statistics *statistics_out);

@@ -1,4 +1,4 @@
-/* The bounds of the queue, what is deleted and moved, syncs, and the figures. */
+/* The bounds of the queue, what is deleted and moved, and the figures. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,27 +101,6 @@ void queue_maintain(struct queue *q)
     for (size_t i = 0; i < q->options.cursor_count; i++) {
         (void)queue_cursor_write(&q->cursors[i].file, q->cursors[i].next);
     }
-}
-
-int queue_sync(struct queue *q)
-{
-    int status = 0;
-    if (q->writing != NULL && q->unsynced) {
-        status = vfs_sync(q->options.vfs, q->writing);
-        if (status != 0) {
-            /* The kernel may have dropped the pages: let the next record begin a new file. */
-            vfs_close(q->options.vfs, q->writing);
-            q->writing = NULL;
-        }
-        q->unsynced = false;
-    }
-    for (size_t i = 0; i < q->options.cursor_count; i++) {
-        int written = queue_cursor_write(&q->cursors[i].file, q->cursors[i].next);
-        int synced = queue_cursor_sync(&q->cursors[i].file);
-        status = status != 0 ? status : written != 0 ? written : synced;
-    }
-    int names = vfs_sync_dir(q->options.vfs, q->path);
-    return status != 0 ? status : names;
 }
 
 void queue_statistics(const struct queue *q, struct queue_statistics *statistics_out)

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "base/mem.h"
 
 enum { SLOT_SIZE = 64, MAGIC = 0x31435153, CHECKED_FROM = 8, CHECKED_SIZE = 24, PATH_SIZE = 4096 };
 
@@ -31,7 +32,8 @@ int queue_cursor_open(struct queue_cursor_file *c, struct vfs *fs, const char *d
     if (length <= 0 || length >= (int)sizeof(path)) {
         return err_set(e, ERR_LIMIT, -1, "the path of the queue is too long: %s", directory);
     }
-    int status = vfs_open(fs, path, VFS_READWRITE, &c->file);
+    c->path = mem_strdup(path);
+    int status = c->path == NULL ? ERR_NOMEM : vfs_open(fs, path, VFS_READWRITE, &c->file);
     if (status == 0) {
         status = vfs_pread(fs, c->file, 0, slots, sizeof(slots), &got);
     }
@@ -71,13 +73,10 @@ int queue_cursor_write(struct queue_cursor_file *c, uint64_t sequence)
     return status;
 }
 
-int queue_cursor_sync(struct queue_cursor_file *c)
-{
-    return c->file == NULL ? 0 : vfs_sync(c->vfs, c->file);
-}
-
 void queue_cursor_close(struct queue_cursor_file *c)
 {
+    mem_free(c->path);
+    c->path = NULL;
     if (c->file != NULL) { /* one that was never opened has no disk either */
         vfs_close(c->vfs, c->file);
         c->file = NULL;

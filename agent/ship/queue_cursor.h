@@ -17,8 +17,10 @@
 struct queue_cursor_file {
     struct vfs *vfs;
     struct vfs_file *file;
+    char *path;
     uint64_t generation;
-    uint64_t written; /* sequence as last written */
+    uint64_t synced_generation; /* kept by whoever syncs it */
+    uint64_t written;           /* sequence as last written */
 };
 
 /* Opens or makes it. `*sequence_out` is 0 when nothing was ever written. */
@@ -26,7 +28,6 @@ int queue_cursor_open(struct queue_cursor_file *c, struct vfs *fs, const char *d
     const char *name, uint64_t *sequence_out, struct err *e);
 /* Writes when it moved; not synced. */
 int queue_cursor_write(struct queue_cursor_file *c, uint64_t sequence);
-int queue_cursor_sync(struct queue_cursor_file *c);
 void queue_cursor_close(struct queue_cursor_file *c);
 
 #endif

@@ -65,6 +65,7 @@ void queue_remove_segment(struct queue *q, uint64_t first_sequence)
     char path[QUEUE_PATH_MAX];
     if (queue_segment_path(path, q->path, first_sequence) == 0) {
         (void)vfs_remove(q->options.vfs, path); /* what stays is found again at the next start */
+        q->names_changed = true;
     }
 }
 
@@ -141,6 +142,7 @@ int queue_open(const struct queue_options *options, struct queue **queue_out, st
     o->age_max_ms = o->age_max_ms ? o->age_max_ms : QUEUE_AGE_MAX_MS_DEFAULT;
     o->free_floor_bytes = o->free_floor_bytes ? o->free_floor_bytes : QUEUE_FREE_FLOOR_DEFAULT;
     q->next_sequence = 1;
+    q->names_changed = true; /* the lock and the cursors may be new */
     strbuf_init(&q->record, QUEUE_PAYLOAD_MAX + QUEUE_RECORD_HEADER);
     int length = snprintf(q->path, sizeof(q->path), "%s", options->path);
     int status = length < (int)sizeof(q->path) - 64 && options->cursor_count <= QUEUE_CURSORS_MAX

@@ -40,7 +40,8 @@ struct queue {
     struct queue_place cursors[QUEUE_CURSORS_MAX];
     struct strbuf record;
     struct queue_statistics statistics;
-    bool unsynced;
+    uint64_t unsynced_from; /* first sequence of the oldest segment with bytes to sync; 0 = none */
+    bool names_changed;     /* files were made or removed since the directory was synced */
 };
 
 /* Unlinks a segment; what stays is found again at the next start. */

@@ -21,6 +21,8 @@ struct shipper {
     struct intake intake; /* first: what others see of it */
     struct clock *clock;
     const struct memory_watch *memory;
+    struct shipper_background *background;
+    struct queue_sync *sync; /* under way in the background */
     const struct labels *external;
     uint64_t external_epoch;
     struct strbuf scratch;
@@ -161,6 +163,75 @@ void shipper_set_external(struct shipper *s, const struct labels *labels)
     labels_unref(before);
 }
 
+/* ---- Time ---- */
+
+/* The disk has answered, or failed to. */
+static void note_disk(struct shipper *s, int status)
+{
+    struct queue_statistics queue;
+    queue_statistics(s->queue, &queue);
+    bool in_memory = queue.in_memory || status != 0;
+    if (in_memory != s->was_in_memory) {
+        if (in_memory) {
+            LOG_ERROR("ship: the queue's disk fails, keeping samples in memory",
+                LOG_S("error", err_text(status != 0 ? status : ERR_IO)));
+        } else {
+            LOG_INFO("ship: the queue's disk works again");
+        }
+    }
+    s->was_in_memory = in_memory;
+}
+
+static void run_sync(void *argument)
+{
+    struct shipper *s = argument;
+    queue_sync_run(s->sync);
+}
+
+static void end_sync(void *argument)
+{
+    struct shipper *s = argument;
+    struct queue_sync *sync = s->sync;
+    s->sync = NULL;
+    note_disk(s, queue_sync_end(s->queue, sync));
+}
+
+/* Once a second: bounds, cursors, the sync that a power cut would otherwise cost. A sync that is
+ * still under way is not piled upon. */
+static void maintain(struct shipper *s)
+{
+    queue_maintain(s->queue);
+    if (s->sync != NULL) {
+        return;
+    }
+    int status = queue_sync_begin(s->queue, &s->sync);
+    if (status != 0) {
+        note_disk(s, status);
+    } else if (s->background == NULL || !s->background->run(s->background, run_sync, end_sync, s)) {
+        run_sync(s);
+        end_sync(s);
+    }
+}
+
+int64_t shipper_step(struct shipper *s)
+{
+    int64_t now = clock_monotonic_ms(s->clock);
+    bool old = s->batch.samples > 0 && now - s->batch.opened_ms >= SHIPPER_FLUSH_MS;
+    if (old || (s->metadata_entries > 0 && s->batch.samples == 0)) {
+        shipper_flush(s);
+    }
+    if (now - s->maintained_ms >= MAINTAIN_MS) {
+        maintain(s);
+        s->maintained_ms = now;
+    }
+    int64_t wake = STEP_MS;
+    for (size_t i = 0; i < s->sender_count; i++) {
+        int64_t wanted = sender_step(s->senders[i]);
+        wake = wanted >= 0 && wanted < wake ? wanted : wake;
+    }
+    return wake;
+}
+
 /* ---- Opening ---- */
 
 static int open_senders(struct shipper *s, const struct shipper_options *options, struct err *e)
@@ -200,6 +271,7 @@ int shipper_open(const struct shipper_options *options, struct shipper **shipper
     s->intake = (struct intake){add_series, add_metadata, commit, pressure, external};
     s->clock = options->clock;
     s->memory = options->memory;
+    s->background = options->background;
     strbuf_init(&s->scratch, REMOTE_WRITE_MESSAGE_MAX);
     strbuf_init(&s->batch.message, REMOTE_WRITE_MESSAGE_MAX);
     strbuf_init(&s->metadata, REMOTE_WRITE_MESSAGE_MAX);
@@ -229,6 +301,9 @@ void shipper_close(struct shipper *s)
     if (s == NULL) {
         return;
     }
+    if (s->sync != NULL) {
+        end_sync(s);
+    }
     if (s->queue != NULL) {
         shipper_flush(s);
     }
@@ -242,46 +317,6 @@ void shipper_close(struct shipper *s)
     strbuf_release(&s->scratch);
     labels_unref(s->external);
     mem_free(s);
-}
-
-/* ---- Time ---- */
-
-/* Once a second: bounds, cursors, the sync that a power cut would otherwise cost. */
-static void maintain(struct shipper *s)
-{
-    queue_maintain(s->queue);
-    int status = queue_sync(s->queue);
-    struct queue_statistics queue;
-    queue_statistics(s->queue, &queue);
-    bool in_memory = queue.in_memory || status != 0;
-    if (in_memory != s->was_in_memory) {
-        if (in_memory) {
-            LOG_ERROR("ship: the queue's disk fails, keeping samples in memory",
-                LOG_S("error", err_text(status != 0 ? status : ERR_IO)));
-        } else {
-            LOG_INFO("ship: the queue's disk works again");
-        }
-    }
-    s->was_in_memory = in_memory;
-}
-
-int64_t shipper_step(struct shipper *s)
-{
-    int64_t now = clock_monotonic_ms(s->clock);
-    bool old = s->batch.samples > 0 && now - s->batch.opened_ms >= SHIPPER_FLUSH_MS;
-    if (old || (s->metadata_entries > 0 && s->batch.samples == 0)) {
-        shipper_flush(s);
-    }
-    if (now - s->maintained_ms >= MAINTAIN_MS) {
-        maintain(s);
-        s->maintained_ms = now;
-    }
-    int64_t wake = STEP_MS;
-    for (size_t i = 0; i < s->sender_count; i++) {
-        int64_t wanted = sender_step(s->senders[i]);
-        wake = wanted >= 0 && wanted < wake ? wanted : wake;
-    }
-    return wake;
 }
 
 /* ---- Statistics ---- */

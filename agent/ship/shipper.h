@@ -8,6 +8,7 @@
 #ifndef SONDE_SHIP_SHIPPER_H
 #define SONDE_SHIP_SHIPPER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,13 +37,21 @@ struct shipper_destination {
     const struct http_profile *profile; /* borrowed; may be NULL */
 };
 
+/* Work that must not hold up the loop: runs `work(argument)` on another thread, then
+ * `done(argument)` on the loop's. False: it cannot now, and neither is called. */
+struct shipper_background {
+    bool (*run)(struct shipper_background *self, void (*work)(void *argument),
+        void (*done)(void *argument), void *argument);
+};
+
 struct shipper_options {
     struct queue_options queue; /* cursors are filled in from the destinations */
     const struct shipper_destination *destinations;
     size_t destination_count;
     struct http_client *client;
     struct clock *clock;
-    const struct memory_watch *memory; /* borrowed; NULL: memory is always easy */
+    struct shipper_background *background; /* NULL: the shipper waits for the disk itself */
+    const struct memory_watch *memory;     /* borrowed; NULL: memory is always easy */
     uint64_t seed;
 };
 
@@ -60,7 +69,8 @@ struct shipper;
 
 int shipper_open(
     const struct shipper_options *options, struct shipper **shipper_out, struct err *e);
-/* Queues the open batch, syncs, closes; what is in flight stays in the queue. Accepts NULL. */
+/* Queues the open batch, syncs, closes; what is in flight stays in the queue. Nothing of it may be in
+ * the background any more: close that first. Accepts NULL. */
 void shipper_close(struct shipper *s);
 
 /* Where samples go in; lives as long as the shipper. Metadata travels in requests of its own. */

@@ -15,7 +15,29 @@
 static const struct shipper_destination destinations[] = {
     {.name = "one", .url = "http://one/"}, {.name = "two", .url = "http://two/"}};
 
+/* A disk that takes its time: what it is asked for waits until the test lets it happen. */
+struct slow_disk {
+    struct shipper_background interface;
+    void (*work)(void *argument);
+    void (*done)(void *argument);
+    void *argument;
+    size_t asked;
+};
+
+static bool begin_slowly(struct shipper_background *self, void (*work)(void *argument),
+    void (*done)(void *argument), void *argument)
+{
+    struct slow_disk *slow = (struct slow_disk *)self;
+    slow->work = work;
+    slow->done = done;
+    slow->argument = argument;
+    slow->asked++;
+    return true;
+}
+
 struct world {
+    struct slow_disk slow;
+    bool use_slow;
     struct sim_vfs *disk;
     struct fake_clock clock;
     struct receiver receiver;
@@ -40,6 +62,7 @@ static int open_shipper(struct world *w, struct vfs *fs)
         .destinations = destinations,
         .destination_count = 2,
         .client = &w->receiver.client,
+        .background = w->use_slow ? &w->slow.interface : NULL,
         .clock = &w->clock.clock,
         .seed = test_seed(),
     };
@@ -289,6 +312,30 @@ static void test_refused_batches_are_counted_and_others_arrive(void **state)
     end(&w);
 }
 
+static void test_a_slow_disk_holds_nobody_up(void **state)
+{
+    struct world w;
+    world_init(&w);
+    w.disk = sim_vfs_new(test_seed());
+    w.slow.interface.run = begin_slowly;
+    w.use_slow = true;
+    assert_int_equal(open_shipper(&w, sim_vfs_get(w.disk)), 0);
+    for (int i = 0; i < 10; i++) {
+        add(&w, 10);
+        pass(&w, 2000);
+        if (missing(&w, 0) != 0) {
+            fail_msg("%llu samples wait for the disk", (unsigned long long)missing(&w, 0));
+        }
+    }
+    assert_int_equal(w.slow.asked, 1); /* none is piled upon one under way */
+    w.slow.work(w.slow.argument);
+    w.slow.done(w.slow.argument);
+    pass(&w, 2000);
+    assert_int_equal(w.slow.asked, 2);
+    w.slow.work(w.slow.argument); /* and one is never told about */
+    end(&w);
+}
+
 static void test_metadata_arrives(void **state)
 {
     struct world w;
@@ -455,6 +502,7 @@ int main(void)
         cmocka_unit_test(test_a_dead_destination_delays_no_other),
         cmocka_unit_test(test_catching_up_does_not_wait_for_steps),
         cmocka_unit_test(test_refused_batches_are_counted_and_others_arrive),
+        cmocka_unit_test(test_a_slow_disk_holds_nobody_up),
         cmocka_unit_test(test_metadata_arrives),
         cmocka_unit_test(test_bounds_are_accounted_for_each_destination),
         cmocka_unit_test(test_kills_lose_no_flushed_sample),
