@@ -1,5 +1,6 @@
 /* Hashes and checksums: the wrapper of xxHash (XXH3). The one file that includes it is
- * base/base/hash.c (MD5 is nettle's, in hash_md5.c). All results are the same on every machine.
+ * base/base/hash.c (MD5 and HMAC are nettle's, in hash_md5.c and hash_hmac.c). All results are the same
+ * on every machine.
  */
 #ifndef SONDE_BASE_HASH_H
 #define SONDE_BASE_HASH_H
@@ -7,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/str.h"
 
 /* On disk and in identities that must be stable: seed 0. In tables fed by strangers: a random seed,
  * from hash_seed_random. */
@@ -32,6 +35,11 @@ uint32_t checksum32(const void *bytes, size_t size);
 /* MD5, for formats that prescribe it (relabelling's hashmod). No protection against anybody. */
 #define HASH_MD5_SIZE 16
 void hash_md5(const void *bytes, size_t size, uint8_t sum_out[HASH_MD5_SIZE]);
+
+/* HMAC-SHA256 (RFC 2104) of the parts one after the other: signatures. */
+#define HASH_SHA256_SIZE 32
+void hash_hmac_sha256(
+    struct str key, const struct str *parts, size_t count, uint8_t sum_out[HASH_SHA256_SIZE]);
 
 /* A cheap bijective mixer for integers used as keys. */
 static inline uint64_t hash_mix64(uint64_t x)

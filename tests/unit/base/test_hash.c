@@ -103,6 +103,36 @@ static void seeds_differ(void **state)
     assert_true(first != hash_seed_random() || first != hash_seed_random());
 }
 
+/* RFC 4231, cases 1, 2 and 6 (a key longer than a block). */
+static void hmac_sha256_is_the_rfcs(void **state)
+{
+    (void)state;
+    char long_key[131];
+    memset(long_key, 0xaa, sizeof(long_key));
+    const struct {
+        struct str key, parts[2];
+        const char *wanted;
+    } rows[] = {
+        {STR("\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b"),
+            {STR("Hi "), STR("There")},
+            "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
+        {STR("Jefe"), {STR("what do ya want "), STR("for nothing?")},
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+        {{long_key, sizeof(long_key)},
+            {STR("Test Using Larger Than Block-Size Key"), STR(" - Hash Key First")},
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint8_t sum[HASH_SHA256_SIZE];
+        char got[2 * HASH_SHA256_SIZE + 1];
+        hash_hmac_sha256(rows[i].key, rows[i].parts, 2, sum);
+        for (size_t j = 0; j < sizeof(sum); j++) {
+            snprintf(got + 2 * j, 3, "%02x", sum[j]);
+        }
+        assert_string_equal(got, rows[i].wanted);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +140,7 @@ int main(void)
         cmocka_unit_test(hash128_is_xxh3),
         cmocka_unit_test(mixing_can_be_undone),
         cmocka_unit_test(seeds_differ),
+        cmocka_unit_test(hmac_sha256_is_the_rfcs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
