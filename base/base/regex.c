@@ -59,12 +59,13 @@ static void write_for_re2(struct str pattern, struct strbuf *out)
     }
 }
 
-static int compile(struct str pattern, struct regex_program **program_out, struct err *e)
+static int compile(
+    struct str pattern, bool dot_matches_newline, struct regex_program **program_out, struct err *e)
 {
     char message[256];
     int quoted = (int)(pattern.len < REGEX_QUOTE_MAX ? pattern.len : REGEX_QUOTE_MAX);
-    switch (regex_program_new(
-        pattern.ptr, pattern.len, REGEX_MEMORY_MAX, program_out, message, sizeof(message))) {
+    switch (regex_program_new(pattern.ptr, pattern.len, dot_matches_newline, REGEX_MEMORY_MAX,
+        program_out, message, sizeof(message))) {
     case REGEX_SHIM_OK:
         return 0;
     case REGEX_SHIM_INVALID:
@@ -116,7 +117,7 @@ static int find_hints(struct regex *r, struct str pattern)
     return status;
 }
 
-int regex_new(struct str pattern, struct regex **regex_out, struct err *e)
+static int make(struct str pattern, bool anchored, struct regex **regex_out, struct err *e)
 {
     if (pattern.len > REGEX_PATTERN_MAX) {
         return err_set(e, ERR_LIMIT, -1,
@@ -133,9 +134,9 @@ int regex_new(struct str pattern, struct regex **regex_out, struct err *e)
     write_for_re2(pattern, &written);
     int status = strbuf_error(&written);
     if (status == 0) {
-        status = compile(strbuf_str(&written), &r->program, e);
+        status = compile(strbuf_str(&written), anchored, &r->program, e);
     }
-    if (status == 0) {
+    if (status == 0 && anchored) {
         status = find_hints(r, strbuf_str(&written));
     }
     strbuf_release(&written);
@@ -148,6 +149,16 @@ int regex_new(struct str pattern, struct regex **regex_out, struct err *e)
     }
     *regex_out = r;
     return 0;
+}
+
+int regex_new(struct str pattern, struct regex **regex_out, struct err *e)
+{
+    return make(pattern, true, regex_out, e);
+}
+
+int regex_new_unanchored(struct str pattern, struct regex **regex_out, struct err *e)
+{
+    return make(pattern, false, regex_out, e);
 }
 
 void regex_free(struct regex *r)
@@ -264,24 +275,93 @@ static void expand(const struct regex *r, struct str replacement, const struct r
     }
 }
 
+/* Room for the spans of all groups: `few` when they fit, else memory for release_spans. */
+#define SPANS_FEW 16
+
+static struct regex_span *take_spans(struct regex_span *few, size_t count)
+{
+    return count <= SPANS_FEW ? few : mem_calloc(count, sizeof(*few));
+}
+
+static void release_spans(struct regex_span *spans, const struct regex_span *few)
+{
+    if (spans != few) {
+        mem_free(spans);
+    }
+}
+
 int regex_expand(const struct regex *r, struct str text, struct str replacement, struct strbuf *out)
 {
-    struct regex_span few[16];
+    struct regex_span few[SPANS_FEW];
     size_t count = regex_group_count(r) + 1;
-    struct regex_span *spans = few;
-    if (count > sizeof(few) / sizeof(few[0])) {
-        spans = mem_calloc(count, sizeof(*spans));
-        if (spans == NULL) {
-            return ERR_NOMEM;
-        }
+    struct regex_span *spans = take_spans(few, count);
+    if (spans == NULL) {
+        return ERR_NOMEM;
     }
     int matched =
         regex_program_groups(r->program, text.ptr != NULL ? text.ptr : "", text.len, spans, count);
     if (matched > 0) {
         expand(r, replacement, spans, count, out);
     }
-    if (spans != few) {
-        mem_free(spans);
-    }
+    release_spans(spans, few);
     return matched < 0 ? ERR_NOMEM : matched;
+}
+
+/* ---- Anywhere in a text ---- */
+
+bool regex_found(const struct regex *r, struct str text)
+{
+    return regex_program_find(r->program, text.ptr != NULL ? text.ptr : "", 0, text.len, NULL, 0) >
+           0;
+}
+
+/* Bytes of the character at `ptr`, 1 for what is not UTF-8. */
+static size_t character_bytes(struct str s)
+{
+    for (size_t n = 1; n <= 4 && n <= s.len; n++) {
+        if (str_is_utf8(str_make(s.ptr, n))) {
+            return n;
+        }
+    }
+    return 1;
+}
+
+static int replace_all(const struct regex *r, struct str text, struct str replacement,
+    struct regex_span *spans, size_t count, struct strbuf *out)
+{
+    size_t copied = 0, from = 0;
+    while (from <= text.len) {
+        int matched = regex_program_find(r->program, text.ptr, from, text.len, spans, count);
+        if (matched < 0) {
+            return ERR_NOMEM;
+        }
+        if (matched == 0) {
+            break;
+        }
+        size_t begin = (size_t)(spans[0].ptr - text.ptr), end = begin + spans[0].len;
+        strbuf_add(out, text.ptr + copied, begin - copied);
+        if (end > copied || begin == 0) {
+            expand(r, replacement, spans, count, out);
+        }
+        copied = end;
+        size_t next = from < text.len ? from + character_bytes(str_skip(text, from)) : from + 1;
+        from = end > next ? end : next;
+    }
+    strbuf_add_str(out, str_skip(text, copied));
+    return 0;
+}
+
+int regex_replace_all(
+    const struct regex *r, struct str text, struct str replacement, struct strbuf *out)
+{
+    struct regex_span few[SPANS_FEW];
+    size_t count = regex_group_count(r) + 1;
+    struct regex_span *spans = take_spans(few, count);
+    if (spans == NULL) {
+        return ERR_NOMEM;
+    }
+    text.ptr = text.ptr != NULL ? text.ptr : "";
+    int status = replace_all(r, text, replacement, spans, count, out);
+    release_spans(spans, few);
+    return status;
 }

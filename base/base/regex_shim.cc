@@ -18,11 +18,11 @@ struct regex_program {
     RE2 re2;
 };
 
-static RE2::Options options_for(size_t memory_max)
+static RE2::Options options_for(bool dot_matches_newline, size_t memory_max)
 {
     RE2::Options options;
     options.set_log_errors(false);
-    options.set_dot_nl(true);
+    options.set_dot_nl(dot_matches_newline);
     options.set_max_mem(static_cast<int64_t>(memory_max));
     return options;
 }
@@ -35,10 +35,12 @@ static void copy_sentence(const std::string &sentence, char *message, size_t mes
 }
 
 extern "C" enum regex_shim_status regex_program_new(const char *pattern, size_t size,
-    size_t memory_max, struct regex_program **program_out, char *message, size_t message_size)
+    bool dot_matches_newline, size_t memory_max, struct regex_program **program_out, char *message,
+    size_t message_size)
 {
     try {
-        auto *program = new regex_program(re2::StringPiece(pattern, size), options_for(memory_max));
+        auto *program = new regex_program(
+            re2::StringPiece(pattern, size), options_for(dot_matches_newline, memory_max));
         if (!program->re2.ok()) {
             copy_sentence(program->re2.error(), message, message_size);
             bool large = program->re2.error_code() == RE2::ErrorPatternTooLarge;
@@ -63,13 +65,13 @@ extern "C" bool regex_program_matches(
     return program->re2.Match(re2::StringPiece(text, size), 0, size, RE2::ANCHOR_BOTH, nullptr, 0);
 }
 
-extern "C" int regex_program_groups(const struct regex_program *program, const char *text,
-    size_t size, struct regex_span *spans, size_t count)
+static int find(const struct regex_program *program, re2::StringPiece text, size_t from,
+    RE2::Anchor anchor, struct regex_span *spans, size_t count)
 {
     try {
         std::vector<re2::StringPiece> groups(count);
-        if (!program->re2.Match(re2::StringPiece(text, size), 0, size, RE2::ANCHOR_BOTH,
-                groups.data(), static_cast<int>(count))) {
+        if (!program->re2.Match(
+                text, from, text.size(), anchor, groups.data(), static_cast<int>(count))) {
             return 0;
         }
         for (size_t i = 0; i < count; i++) {
@@ -79,6 +81,18 @@ extern "C" int regex_program_groups(const struct regex_program *program, const c
     } catch (const std::bad_alloc &) {
         return -1;
     }
+}
+
+extern "C" int regex_program_groups(const struct regex_program *program, const char *text,
+    size_t size, struct regex_span *spans, size_t count)
+{
+    return find(program, re2::StringPiece(text, size), 0, RE2::ANCHOR_BOTH, spans, count);
+}
+
+extern "C" int regex_program_find(const struct regex_program *program, const char *text,
+    size_t from, size_t size, struct regex_span *spans, size_t count)
+{
+    return find(program, re2::StringPiece(text, size), from, RE2::UNANCHORED, spans, count);
 }
 
 extern "C" size_t regex_program_group_count(const struct regex_program *program)

@@ -22,6 +22,9 @@ struct regex;
 /* Fully anchored, dot matches newline: `^(?s:pattern)$`, as matchers and relabelling read patterns.
  * ERR_INVALID with RE2's sentence, ERR_LIMIT for one too large, ERR_NOMEM. */
 int regex_new(struct str pattern, struct regex **regex_out, struct err *e);
+/* As Go's regexp.MustCompile reads a pattern: it may match anywhere, and the dot stops at the end of a
+ * line. For regex_found and regex_replace_all; has no hints. */
+int regex_new_unanchored(struct str pattern, struct regex **regex_out, struct err *e);
 void regex_free(struct regex *r);
 bool regex_matches(const struct regex *r, struct str text);
 /* Number of capturing groups. */
@@ -30,6 +33,13 @@ size_t regex_group_count(const struct regex *r);
  * rules: `$name` takes the longest run of letters, digits and underscores; unknown groups are
  * empty) onto `out`. Returns 1 when it matched, 0 when not. */
 int regex_expand(
+    const struct regex *r, struct str text, struct str replacement, struct strbuf *out);
+
+/* Of an unanchored pattern: it matches somewhere in `text`. */
+bool regex_found(const struct regex *r, struct str text);
+/* Of an unanchored pattern: `text` with every match replaced by the expansion of `replacement`, onto `out`
+ * (Go's Regexp.ReplaceAllString: no empty match right after another match). 0 or ERR_NOMEM. */
+int regex_replace_all(
     const struct regex *r, struct str text, struct str replacement, struct strbuf *out);
 
 /* What an index can use instead of running the pattern over every value. Filled at compile time. */

@@ -325,6 +325,46 @@ static void test_expand(void **state)
     regex_free(r);
 }
 
+/* Expected texts by Go's documentation of Regexp.ReplaceAllString. */
+static void test_anywhere(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *pattern, *text, *replacement, *expected;
+        bool found;
+    } table[] = {
+        {"a", "banana", "o", "bonono", true},
+        {"^a", "banana", "o", "banana", false},
+        {"a*", "baaau", "x", "xbxux", true},
+        {"", "ab", "-", "-a-b-", true},
+        {"a(x*)b", "-ab-axxb-", "T", "-T-T-", true},
+        {"a(x*)b", "-ab-axxb-", "${1}W", "-W-xxW-", true},
+        {"a(?P<n>x*)b", "-ab-axxb-", "$n", "--xx-", true},
+        {"a.c", "a\nc", "x", "a\nc", false},
+        {"(?s)a.c", "a\nc", "x", "x", true},
+        {"x*", "\xc3\xa9", "-", "-\xc3\xa9-", true},
+        {"(.*):(.*)", "host:9100", "$1", "host", true},
+        {"z", "", "x", "", false},
+    };
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct regex *r = NULL;
+        struct err e = ERR_INIT;
+        if (regex_new_unanchored(str_of(table[i].pattern), &r, &e) != 0) {
+            fail_msg("%s", e.message);
+        }
+        struct strbuf out = STRBUF_INIT;
+        assert_int_equal(
+            regex_replace_all(r, str_of(table[i].text), str_of(table[i].replacement), &out), 0);
+        strbuf_add_char(&out, '\0');
+        assert_string_equal(out.data, table[i].expected);
+        assert_int_equal(regex_found(r, str_of(table[i].text)), table[i].found);
+        strbuf_release(&out);
+        regex_free(r);
+    }
+    struct regex *r = NULL;
+    assert_int_equal(regex_new_unanchored(STR("a)(b"), &r, NULL), ERR_INVALID);
+}
+
 /* Each allocation of a compilation fails in turn. */
 static void test_memory_short(void **state)
 {
@@ -352,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_literal_limit),
         cmocka_unit_test(test_hints_agree_with_re2),
         cmocka_unit_test(test_expand),
+        cmocka_unit_test(test_anywhere),
         cmocka_unit_test(test_memory_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
