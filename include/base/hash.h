@@ -1,5 +1,5 @@
 /* Hashes and checksums: the wrapper of xxHash (XXH3). The one file that includes it is
- * base/base/hash.c (MD5 and HMAC are nettle's, in hash_md5.c and hash_hmac.c). All results are the same
+ * base/base/hash.c (MD5 and HMAC are nettle's, in hash_nettle.c). All results are the same
  * on every machine.
  */
 #ifndef SONDE_BASE_HASH_H

@@ -1,7 +1,17 @@
-/* HMAC-SHA256 from nettle; the one file that includes it. */
+/* MD5 and HMAC-SHA256 from nettle; the one file that includes it. */
 #include <nettle/hmac.h>
+#include <nettle/md5.h>
+#include <string.h>
 
 #include "base/hash.h"
+
+void hash_md5(const void *bytes, size_t size, uint8_t sum_out[HASH_MD5_SIZE])
+{
+    struct md5_ctx context;
+    md5_init(&context);
+    md5_update(&context, size, bytes);
+    md5_digest(&context, HASH_MD5_SIZE, sum_out);
+}
 
 void hash_hmac_sha256(
     struct str key, const struct str *parts, size_t count, uint8_t sum_out[HASH_SHA256_SIZE])
