@@ -13,6 +13,7 @@ void memory_budget_init(struct memory_budget *b, struct memory_budget *parent, s
     b->parent = parent;
     b->limit = limit;
     atomic_init(&b->used, 0);
+    atomic_init(&b->peak, 0);
 }
 
 /* Gives back from `b` up to, and without, `end`. */
@@ -22,6 +23,16 @@ static void give_back(struct memory_budget *b, const struct memory_budget *end, 
         size_t before = atomic_fetch_sub_explicit(&b->used, bytes, memory_order_relaxed);
         assert(before >= bytes);
         (void)before; /* only asserted */
+    }
+}
+
+/* Mostly a look: most charges come after the peak. */
+static void note_peak(struct memory_budget *b)
+{
+    size_t used = atomic_load_explicit(&b->used, memory_order_relaxed);
+    size_t peak = atomic_load_explicit(&b->peak, memory_order_relaxed);
+    while (used > peak && !atomic_compare_exchange_weak_explicit(
+                              &b->peak, &peak, used, memory_order_relaxed, memory_order_relaxed)) {
     }
 }
 
@@ -37,6 +48,9 @@ int memory_budget_charge(struct memory_budget *b, size_t bytes)
             return at == b ? ERR_LIMIT : ERR_BUSY;
         }
     }
+    for (struct memory_budget *at = b; at != NULL; at = at->parent) {
+        note_peak(at);
+    }
     return 0;
 }
 
@@ -48,4 +62,9 @@ void memory_budget_discharge(struct memory_budget *b, size_t bytes)
 size_t memory_budget_used(const struct memory_budget *b)
 {
     return atomic_load_explicit(&b->used, memory_order_relaxed);
+}
+
+size_t memory_budget_peak(const struct memory_budget *b)
+{
+    return atomic_load_explicit(&b->peak, memory_order_relaxed);
 }

@@ -11,7 +11,7 @@
 struct memory_budget {
     struct memory_budget *parent; /* outlives this one; NULL = none */
     size_t limit;                 /* bytes; 0 = none */
-    _Atomic size_t used;
+    _Atomic size_t used, peak;
 };
 
 void memory_budget_init(struct memory_budget *b, struct memory_budget *parent, size_t limit);
@@ -21,5 +21,7 @@ int memory_budget_charge(struct memory_budget *b, size_t bytes);
 /* Gives back what was charged. */
 void memory_budget_discharge(struct memory_budget *b, size_t bytes);
 size_t memory_budget_used(const struct memory_budget *b);
+/* The most that was used at once. */
+size_t memory_budget_peak(const struct memory_budget *b);
 
 #endif

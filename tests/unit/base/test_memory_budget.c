@@ -41,6 +41,11 @@ static void a_charge_counts_everywhere_or_nowhere(void **state)
     assert_int_equal(memory_budget_used(&middle), 40);
     memory_budget_discharge(&other, 40);
     assert_int_equal(memory_budget_used(&top), 0);
+    /* What was refused is not in the peak. */
+    assert_int_equal(memory_budget_peak(&own), 60);
+    assert_int_equal(memory_budget_peak(&other), 40);
+    assert_int_equal(memory_budget_peak(&middle), 100);
+    assert_int_equal(memory_budget_peak(&top), 100);
 }
 
 static void arenas_charge_what_they_take(void **state)
