@@ -88,6 +88,7 @@ struct tsdb {
     int64_t replay_ms;
     uint64_t manifest_rebuilds, tombstones_lost; /* at open: 0 or 1 */
     _Atomic uint64_t disk_level, disk_free_bytes, scrubbed_bytes;
+    _Atomic uint64_t merge_bytes_copied, merge_bytes_peak; /* in all; by the last merge */
     _Atomic uint64_t seals, merges, expired_parts, parts_quarantined, tier_builds;
 };
 
@@ -133,6 +134,11 @@ int db_seal(struct tsdb *db, unsigned slices, struct err *e);
 int db_seal_head(struct tsdb *db, struct err *e);
 /* The same, and the log it covers; takes the lock itself. */
 int db_seal_all(struct tsdb *db, struct err *e);
+/* What a merge takes, whatever the size of its inputs: buffers for one group (its times, 8 MiB where they
+ * are full), one run, one page; and for each table that it reads or writes, its entry in the plan. What
+ * its reader remembers (part/part_memory.h) comes on top. */
+#define MERGE_BYTES_MAX ((size_t)48 << 20)
+#define MERGE_BYTES_PER_TABLE ((size_t)512)
 /* Merges parts of one day, neighbours in precedence, into one, without what is deleted; a single part
  * is written anew. When nothing is left there is no new part. */
 int db_merge(

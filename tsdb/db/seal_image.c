@@ -408,7 +408,8 @@ static int source_cells(struct part_source *source, uint32_t table, uint32_t col
     return status == 0 ? 0 : err_set(e, status, -1, "sealing: %s", err_text(status));
 }
 
-static const struct part_source_ops source_ops = {source_target, source_shape, source_cells};
+static const struct part_source_ops source_ops = {
+    .target_labels = source_target, .shape_labels = source_shape, .cells = source_cells};
 
 static size_t lower_bound(const int64_t *times, size_t count, int64_t t_ms)
 {
@@ -450,7 +451,7 @@ int seal_source_init(struct seal_source *s, const struct seal_image *image, stru
             s->origins[count++] = t;
         }
     }
-    s->source = (struct part_source){&source_ops, s->tables, count};
+    s->source = (struct part_source){.ops = &source_ops, .tables = s->tables, .table_count = count};
     return 0;
 }
 

@@ -535,7 +535,8 @@ static int source_cells(struct part_source *source, uint32_t table_index, uint32
     return status;
 }
 
-static const struct part_source_ops source_ops = {source_target, source_shape, source_cells};
+static const struct part_source_ops source_ops = {
+    .target_labels = source_target, .shape_labels = source_shape, .cells = source_cells};
 
 /* ---- The face ---- */
 
@@ -587,7 +588,8 @@ int tier_build(struct tsdb *db, uint16_t tier, int64_t day, int64_t retention_ms
     status = status == 0 ? plan(&b, &local) : status;
     *part_out = NULL;
     if (status == 0 && b.table_count > 0) {
-        b.source = (struct part_source){&source_ops, b.tables, (uint32_t)b.table_count};
+        b.source = (struct part_source){
+            .ops = &source_ops, .tables = b.tables, .table_count = (uint32_t)b.table_count};
         struct manifest_part about = {.precedence = db->manifest.next_sequence,
             .precedence_first = db->manifest.next_sequence,
             .tier = tier,

@@ -9,8 +9,10 @@
  * tables, at most PART_GROUP_ROWS_MAX rows each; longer tables are cut), and the values of a group
  * metric-major: a *run* is one column over all tables of the group, with one checksum.
  *
- * Files: part.h (this face), part_writer.c, part_reader.c, part_verify.c, ...; the format is documented
- * in part_format.h.
+ * Groups of other parts may come along as they are (struct part_copy): what a merge does not change costs
+ * it a read and a write.
+ *
+ * The format is documented in part_format.h.
  */
 #ifndef SONDE_PART_PART_H
 #define SONDE_PART_PART_H
@@ -20,6 +22,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/memory_budget.h"
 #include "base/str.h"
 #include "base/strbuf.h"
 #include "base/vfs.h"
@@ -38,7 +41,9 @@ struct part_table {
     uint32_t column_count;
     uint32_t row_count;           /* > 0, any number */
     const struct column *columns; /* shapes are the source's ids; no (shape, kind) twice */
-    const int64_t *times;         /* strictly ascending */
+    const int64_t *times;         /* strictly ascending; NULL: the source has them when asked */
+    /* Where times is NULL: the first and the last of them, and row_count <= PART_GROUP_ROWS_MAX. */
+    int64_t first_t, last_t;
 };
 
 /* The cells of one column of one table, one for each row. Borrowed until the next call. */
@@ -58,12 +63,29 @@ struct part_source_ops {
      * table by table. ERR_CORRUPT (a damaged input of a merge), ERR_NOMEM, ERR_IO. */
     int (*cells)(struct part_source *source, uint32_t table, uint32_t column,
         struct part_cells *cells_out, struct err *e);
+    /* Times of the tables of the group that is written next, all of whose tables have none of their own:
+     * times_out[i] of tables[i], borrowed until the next call. NULL where every table has times. So that
+     * a merge of any size holds the times of one group. Errors as cells. */
+    int (*group_times)(struct part_source *source, const uint32_t *tables, uint32_t count,
+        const int64_t **times_out, struct err *e);
+};
+
+/* A group of another part that goes into the new one as it lies there: its checksums are compared,
+ * nothing of it is decoded. Its samples are in no table of the source. */
+struct part_copy {
+    struct part *part; /* open until the source is freed */
+    uint32_t group;
+    const uint32_t *targets;      /* the source's ids, one for each table of the group */
+    const struct column *columns; /* of its schema, in its order; shapes are the source's ids */
 };
 
 struct part_source {
     const struct part_source_ops *ops;
     const struct part_table *tables;
     uint32_t table_count;
+    const struct part_copy *copies;
+    uint32_t copy_count;
+    struct memory_budget *memory; /* charged with what writing takes; NULL = none */
 };
 
 /* What the caller decides and the part remembers: enough to list it again when the list is lost. */
@@ -142,6 +164,7 @@ struct part_group {
     uint32_t target_count;
     const uint32_t *targets; /* local ids, one for each table of the group */
     uint64_t samples;
+    uint64_t bytes; /* in the file */
 };
 /* Groups in order of min_t; info.group_count of them; lives as long as the part. */
 const struct part_group *part_groups(const struct part *p);

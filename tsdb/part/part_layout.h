@@ -22,7 +22,8 @@ struct part_piece {
 struct part_plan_group {
     uint32_t schema;
     uint32_t piece_count;
-    const struct part_piece *pieces;
+    const struct part_piece *pieces; /* of a copy: the targets only */
+    const struct part_copy *copy;    /* NULL: made from cells */
     int64_t min_t, max_t;
 };
 

@@ -269,9 +269,12 @@ static int read_group(struct opening *o, struct decbuf *in, uint32_t index, uint
     }
     g->schema = (uint32_t)schema;
     int status = read_group_targets(o, in, g);
-    return status != 0 ? status
-                       : read_group_pages(
-                             o, in, o->p->schemas[schema].column_count, &o->p->places[index], end);
+    if (status == 0) {
+        struct part_group_place *place = &o->p->places[index];
+        status = read_group_pages(o, in, o->p->schemas[schema].column_count, place, end);
+        g->bytes = status == 0 ? *end - place->body : 0;
+    }
+    return status;
 }
 
 static int read_groups(struct opening *o, struct str plain)

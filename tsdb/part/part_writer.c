@@ -13,6 +13,7 @@
 #include "part/part_format.h"
 #include "part/part_layout.h"
 #include "part/part_page.h"
+#include "part/part_private.h"
 #include "part/part_reference.h"
 #include "row/column_block.h"
 
@@ -33,6 +34,7 @@ struct writer {
     struct zstd_codec *zstd;
     struct strbuf pending; /* bytes of the file not written yet */
     uint64_t flushed;      /* bytes written */
+    size_t charged;        /* bytes of the buffers below */
     struct part_run_writer run;
     struct part_references *references; /* of the columns of the group */
     double *sum;                        /* of the references of one piece */
@@ -83,21 +85,42 @@ static size_t put_page(struct writer *w, struct str page)
 
 /* ---- Groups ---- */
 
-static int put_times(struct writer *w, const struct part_plan_group *g, size_t *size_out)
+/* The times of the pieces of a group: those that the tables have, or that the source has ready. */
+static int find_times(
+    struct writer *w, const struct part_plan_group *g, const int64_t **times, struct err *e)
+{
+    uint32_t tables[PART_GROUP_TARGETS_MAX], asked = 0;
+    for (uint32_t i = 0; i < g->piece_count; i++) {
+        const struct part_piece *piece = &g->pieces[i];
+        const int64_t *own = w->source->tables[piece->table].times;
+        times[i] = own != NULL ? own + piece->first_row : NULL;
+        tables[i] = piece->table;
+        asked += own == NULL;
+    }
+    assert(asked == 0 || asked == g->piece_count);
+    return asked == 0 ? 0 : w->source->ops->group_times(w->source, tables, asked, times, e);
+}
+
+static int put_times(
+    struct writer *w, const struct part_plan_group *g, size_t *size_out, struct err *e)
 {
     const int64_t *times[PART_GROUP_TARGETS_MAX];
     uint32_t rows[PART_GROUP_TARGETS_MAX];
+    int status = find_times(w, g, times, e);
+    if (status != 0) {
+        return status;
+    }
     for (uint32_t i = 0; i < g->piece_count; i++) {
-        const struct part_piece *piece = &g->pieces[i];
-        times[i] = w->source->tables[piece->table].times + piece->first_row;
-        rows[i] = piece->rows;
+        rows[i] = g->pieces[i].rows;
+        assert(times[i][0] >= g->min_t && times[i][rows[i] - 1] <= g->max_t);
     }
     strbuf_reset(&w->page);
-    int status = part_times_encode(times, rows, g->piece_count, &w->page);
+    status = part_times_encode(times, rows, g->piece_count, &w->page);
     if (status == 0) {
         *size_out = put_page(w, strbuf_str(&w->page));
+        return 0;
     }
-    return status;
+    return err_set(e, status, -1, "the times of a part cannot be coded: %s", err_text(status));
 }
 
 static uint64_t count_present(const uint64_t *presence, uint32_t rows)
@@ -267,20 +290,68 @@ static void put_group_entry(struct writer *w, const struct part_plan_group *g, u
     w->min_t_before = g->min_t;
 }
 
+/* A stored page of another part, checksum and all, if it is good. */
+static int copy_page(struct writer *w, struct part *from, uint64_t offset, uint64_t size)
+{
+    struct str page;
+    strbuf_reset(&w->page);
+    char *bytes = strbuf_reserve(&w->page, (size_t)size);
+    if (bytes == NULL) {
+        return strbuf_error(&w->page);
+    }
+    int status = vfs_pread_exact(from->fs, from->file, offset, bytes, (size_t)size);
+    status = status == 0 ? part_page_check(str_make(bytes, (size_t)size), &page) : status;
+    if (status == 0) {
+        strbuf_add(&w->pending, bytes, (size_t)size);
+        status = flush(w, FLUSH_BYTES);
+    }
+    return status;
+}
+
+/* All pages of a group of another part. */
+static int copy_pages(struct writer *w, const struct part_copy *copy, size_t *times_size_out,
+    struct strbuf *index, uint32_t *page_count_out, struct err *e)
+{
+    const struct part_group_place *place = &copy->part->places[copy->group];
+    int status = copy_page(w, copy->part, place->body, place->times_size);
+    uint32_t column_before = 0;
+    for (uint32_t i = 0; status == 0 && i < place->page_count; i++) {
+        uint64_t size = place->page_offsets[i + 1] - place->page_offsets[i];
+        status = copy_page(w, copy->part, place->page_offsets[i], size);
+        strbuf_add_uvarint(index, place->page_columns[i] - column_before);
+        strbuf_add_uvarint(index, size);
+        column_before = place->page_columns[i];
+    }
+    *times_size_out = place->times_size;
+    *page_count_out = place->page_count;
+    return status == 0 ? 0
+                       : err_set(e, status, -1, "group %u of %s cannot be copied: %s", copy->group,
+                             part_path(copy->part), err_text(status));
+}
+
+/* All pages of a group, from cells. */
+static int make_pages(struct writer *w, const struct part_plan_group *g, size_t *times_size_out,
+    struct strbuf *index, uint32_t *page_count_out, uint64_t *samples, struct err *e)
+{
+    int status = put_times(w, g, times_size_out, e);
+    if (status == 0) {
+        status = part_reference_plan(w->source, &w->plan.schemas[g->schema], g, w->references, e);
+    }
+    return status == 0 ? put_pages(w, g, index, page_count_out, samples, e) : status;
+}
+
 static int put_group(struct writer *w, const struct part_plan_group *g, struct err *e)
 {
     struct strbuf index = STRBUF_INIT;
     uint64_t body = file_offset(w), samples = 0;
     size_t times_size = 0;
     uint32_t page_count = 0;
-    int status = put_times(w, g, &times_size);
-    if (status != 0) {
-        err_set(e, status, -1, "the times of a part cannot be coded: %s", err_text(status));
+    int status;
+    if (g->copy != NULL) {
+        samples = part_groups(g->copy->part)[g->copy->group].samples;
+        status = copy_pages(w, g->copy, &times_size, &index, &page_count, e);
     } else {
-        status = part_reference_plan(w->source, &w->plan.schemas[g->schema], g, w->references, e);
-    }
-    if (status == 0) {
-        status = put_pages(w, g, &index, &page_count, &samples, e);
+        status = make_pages(w, g, &times_size, &index, &page_count, &samples, e);
     }
     if (status == 0 && strbuf_error(&index) != 0) {
         status = err_set(e, strbuf_error(&index), -1, "out of memory for a group of a part");
@@ -296,6 +367,22 @@ static int put_group(struct writer *w, const struct part_plan_group *g, struct e
     return status;
 }
 
+/* Tells the budget what the buffers have grown to: they keep it until the part is written. */
+static int charge_buffers(struct writer *w, struct err *e)
+{
+    const struct strbuf *buffers[] = {
+        &w->pending, &w->run.blocks, &w->page, &w->runs, &w->sizes, &w->scratch, &w->groups};
+    size_t bytes = 0;
+    for (size_t i = 0; i < sizeof(buffers) / sizeof(buffers[0]); i++) {
+        bytes += buffers[i]->cap;
+    }
+    int status = bytes > w->charged ? arena_charge(&w->arena, bytes - w->charged) : 0;
+    w->charged = bytes > w->charged ? bytes : w->charged;
+    return status == 0
+               ? 0
+               : err_set(e, status, -1, "no memory for writing a part: %s", err_text(status));
+}
+
 static int put_groups(struct writer *w, struct err *e)
 {
     strbuf_add_uvarint(&w->groups, w->plan.group_count);
@@ -303,6 +390,7 @@ static int put_groups(struct writer *w, struct err *e)
     int status = 0;
     for (uint32_t i = 0; status == 0 && i < w->plan.group_count; i++) {
         status = put_group(w, &w->plan.groups[i], e);
+        status = status == 0 ? charge_buffers(w, e) : status;
     }
     return status;
 }
@@ -479,7 +567,11 @@ static int writer_init(struct writer *w, struct vfs *fs, struct part_source *sou
     w->info.origin = *origin;
     w->info.min_t = INT64_MAX;
     w->info.max_t = INT64_MIN;
-    arena_init(&w->arena, 0);
+    if (source->memory != NULL) {
+        arena_init_charged(&w->arena, source->memory);
+    } else {
+        arena_init(&w->arena, 0);
+    }
     struct strbuf *buffers[] = {
         &w->pending, &w->run.blocks, &w->page, &w->runs, &w->sizes, &w->scratch, &w->groups};
     for (size_t i = 0; i < sizeof(buffers) / sizeof(buffers[0]); i++) {

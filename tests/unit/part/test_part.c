@@ -102,7 +102,8 @@ static int model_cells(struct part_source *source, uint32_t table, uint32_t colu
     return 0;
 }
 
-static const struct part_source_ops model_ops = {model_target, model_shape, model_cells};
+static const struct part_source_ops model_ops = {
+    .target_labels = model_target, .shape_labels = model_shape, .cells = model_cells};
 
 static const struct labels *labels_of(const char *name, unsigned number)
 {
@@ -136,7 +137,11 @@ static void add_table(struct model *m, uint32_t target, uint32_t rows, uint32_t 
         t->times[i] = time;
         time += 15000 + (index % 2 == 0 ? 0 : (int64_t)(test_random(random) % 10) - 5);
     }
-    m->tables[index] = (struct part_table){target, t->column_count, rows, t->columns, t->times};
+    m->tables[index] = (struct part_table){.target = target,
+        .column_count = t->column_count,
+        .row_count = rows,
+        .columns = t->columns,
+        .times = t->times};
 }
 
 static struct model *model_new(uint32_t targets, uint32_t rows, uint64_t seed)
@@ -153,7 +158,8 @@ static struct model *model_new(uint32_t targets, uint32_t rows, uint64_t seed)
     for (uint32_t i = 0; i < targets; i++) {
         add_table(m, i, rows, i % 10 == 9 ? 1 : 0, i % 10 == 9 ? 3 : 1, &random);
     }
-    m->source = (struct part_source){&model_ops, m->tables, m->table_count};
+    m->source =
+        (struct part_source){.ops = &model_ops, .tables = m->tables, .table_count = m->table_count};
     return m;
 }
 

@@ -49,7 +49,8 @@ static int cells(struct part_source *source, uint32_t table, uint32_t column,
     return 0;
 }
 
-static const struct part_source_ops ops = {target_labels, shape_labels, cells};
+static const struct part_source_ops ops = {
+    .target_labels = target_labels, .shape_labels = shape_labels, .cells = cells};
 
 /* Values of 20 bits that are another column's plus at most a few, or have nothing to do with it. */
 static void fill_row(struct source *s, uint32_t t, uint32_t row, uint64_t *random)
@@ -99,12 +100,16 @@ static struct source *source_new(uint64_t seed)
         snprintf(name, sizeof(name), "host-%u", t);
         struct label pair = {STR("instance"), str_of(name)};
         assert_int_equal(labels_new(&pair, 1, &s->targets[t], NULL), 0);
-        s->tables[t] = (struct part_table){t, COLUMNS, ROWS, s->columns, s->times};
+        s->tables[t] = (struct part_table){.target = t,
+            .column_count = COLUMNS,
+            .row_count = ROWS,
+            .columns = s->columns,
+            .times = s->times};
         for (uint32_t row = 0; row < ROWS; row++) {
             fill_row(s, t, row, &random);
         }
     }
-    s->source = (struct part_source){&ops, s->tables, TABLES};
+    s->source = (struct part_source){.ops = &ops, .tables = s->tables, .table_count = TABLES};
     return s;
 }
 
@@ -208,7 +213,7 @@ static void test_plan_keeps_the_rules(void **state)
         order[c] = c;
     }
     struct part_piece piece = {0, 0, 0, ROWS, order};
-    struct part_plan_group group = {0, 1, &piece, s->times[0], s->times[ROWS - 1]};
+    struct part_plan_group group = {0, 1, &piece, NULL, s->times[0], s->times[ROWS - 1]};
     assert_int_equal(part_reference_plan(&s->source, &schema, &group, references, NULL), 0);
     for (uint32_t c = 0; c < COLUMNS; c++) {
         for (uint32_t i = 0; i < references[c].count; i++) {
