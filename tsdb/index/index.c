@@ -13,52 +13,11 @@
 #include "index/index_private.h"
 
 /* Bytes of a label set hashed on the stack; longer ones take the heap. */
-enum { HASH_BUFFER_SIZE = 2048, ID_TABLE_SLOTS_MIN = 16 };
-
-static void id_table_release(struct id_table *t)
-{
-    mem_free(t->slots);
-    *t = (struct id_table){0};
-}
-
-static void id_table_put(struct id_table *t, uint64_t hash, uint32_t id)
-{
-    uint32_t at = (uint32_t)hash & t->mask;
-    while (t->slots[at].id_plus_one != 0) {
-        at = (at + 1) & t->mask;
-    }
-    t->slots[at] = (struct id_table_slot){(uint32_t)(hash >> 32), id + 1};
-    t->used++;
-}
-
-/* Room for one more, and for its hash: `hash_of(context, id)` gives the hash of an old entry. */
-static int id_table_reserve(
-    struct id_table *t, uint64_t (*hash_of)(const void *context, uint32_t id), const void *context)
-{
-    uint32_t cap = t->slots == NULL ? 0 : t->mask + 1;
-    if (t->used < cap / 2) {
-        return 0;
-    }
-    uint32_t grown_cap = cap == 0 ? ID_TABLE_SLOTS_MIN : cap * 2;
-    struct id_table grown = {.mask = grown_cap - 1};
-    grown.slots = mem_calloc(grown_cap, sizeof(*grown.slots));
-    if (grown.slots == NULL) {
-        return ERR_NOMEM;
-    }
-    for (uint32_t i = 0; i < cap; i++) {
-        if (t->slots[i].id_plus_one != 0) {
-            uint32_t id = t->slots[i].id_plus_one - 1;
-            id_table_put(&grown, hash_of(context, id), id);
-        }
-    }
-    mem_free(t->slots);
-    *t = grown;
-    return 0;
-}
+enum { HASH_BUFFER_SIZE = 2048 };
 
 /* ---- Hashes ---- */
 
-static int pairs_hash(
+int index_pairs_hash(
     const struct index *ix, const struct label *labels, size_t count, uint64_t *hash_out)
 {
     char stack[HASH_BUFFER_SIZE];
@@ -86,33 +45,27 @@ static int pairs_hash(
     return 0;
 }
 
-struct hash_context {
-    const struct index *ix;
-    const struct side *side;
-    const struct index_name *name;
-};
-
-static uint64_t entry_hash(const void *context, uint32_t id)
+uint64_t index_entry_hash(const void *context, uint32_t id)
 {
-    const struct hash_context *c = context;
+    const struct index_hash_context *c = context;
     const struct index_entry *entry = stable_array_at(&c->side->entries, id);
     uint64_t hash = 0;
     /* Rehashing a set too long for the stack without memory: a wrong place in the table costs a
      * second id for an equal set, which selections tolerate. */
-    (void)pairs_hash(c->ix, labels_pairs(entry->labels), labels_count(entry->labels), &hash);
+    (void)index_pairs_hash(c->ix, labels_pairs(entry->labels), labels_count(entry->labels), &hash);
     return hash;
 }
 
-static uint64_t name_hash(const void *context, uint32_t id)
+uint64_t index_name_hash(const void *context, uint32_t id)
 {
-    const struct hash_context *c = context;
+    const struct index_hash_context *c = context;
     const struct index_name *name = index_name_at(c->side, id);
     return hash64(name->text.ptr, name->text.len, c->ix->seed);
 }
 
-static uint64_t value_hash(const void *context, uint32_t id)
+uint64_t index_value_hash(const void *context, uint32_t id)
 {
-    const struct hash_context *c = context;
+    const struct index_hash_context *c = context;
     const struct index_value *value = index_value_at(c->name, id);
     return hash64(value->text.ptr, value->text.len, c->ix->seed);
 }
@@ -170,21 +123,29 @@ struct index_name *index_name_find(struct index *ix, struct side *side, struct s
     return NULL;
 }
 
-struct index_value *index_value_find(struct index *ix, struct index_name *name, struct str value)
+uint32_t index_value_slot(struct index *ix, const struct index_name *name, struct str value)
 {
     const struct id_table *t = &name->table;
     uint64_t hash = hash64(value.ptr, value.len, ix->seed);
     if (t->slots == NULL) {
-        return NULL;
+        return UINT32_MAX;
     }
     for (uint32_t at = (uint32_t)hash & t->mask; t->slots[at].id_plus_one != 0;
          at = (at + 1) & t->mask) {
-        struct index_value *found = index_value_at(name, t->slots[at].id_plus_one - 1);
-        if (t->slots[at].tag == (uint32_t)(hash >> 32) && str_eq(found->text, value)) {
-            return found;
+        uint32_t slot = t->slots[at].id_plus_one - 1;
+        if (t->slots[at].tag == (uint32_t)(hash >> 32) &&
+            str_eq(index_value_at(name, slot)->text, value)) {
+            return slot;
         }
     }
-    return NULL;
+    return UINT32_MAX;
+}
+
+struct index_value *index_value_find(
+    struct index *ix, const struct index_name *name, struct str value)
+{
+    uint32_t slot = index_value_slot(ix, name, value);
+    return slot != UINT32_MAX ? index_value_at(name, slot) : NULL;
 }
 
 /* ---- Adding, with the lock held ---- */
@@ -197,8 +158,8 @@ static int name_add(
         *name_out = name;
         return 0;
     }
-    struct hash_context context = {.ix = ix, .side = side};
-    int status = id_table_reserve(&side->name_table, name_hash, &context);
+    struct index_hash_context context = {.ix = ix, .side = side};
+    int status = id_table_reserve(&side->name_table, index_name_hash, &context);
     if (status == 0) {
         status = stable_array_reserve(&side->names, side->name_count);
     }
@@ -226,9 +187,10 @@ static int value_add(
         *value_out = value;
         return 0;
     }
-    struct hash_context context = {.ix = ix, .name = name};
-    uint32_t position = atomic_load_explicit(&name->value_count, memory_order_relaxed);
-    int status = id_table_reserve(&name->table, value_hash, &context);
+    struct index_hash_context context = {.ix = ix, .name = name};
+    bool again = name->free_slot != 0;
+    uint32_t position = again ? name->free_slot - 1 : name->slot_count;
+    int status = id_table_reserve(&name->table, index_value_hash, &context);
     if (status == 0) {
         status = stable_array_reserve(&name->values, position);
     }
@@ -236,9 +198,11 @@ static int value_add(
         return status;
     }
     value = index_value_at(name, position);
+    name->free_slot = again ? value->series : 0;
+    name->slot_count += again ? 0 : 1;
+    name->meanings += again ? 1 : 0;
     *value = (struct index_value){.text = text};
     id_table_put(&name->table, hash64(text.ptr, text.len, ix->seed), position);
-    atomic_store_explicit(&name->value_count, position + 1, memory_order_release);
     *value_out = value;
     return 0;
 }
@@ -271,12 +235,14 @@ static int postings_add(
 static int entry_add(struct index *ix, struct side *side, uint64_t hash,
     const struct labels *labels, uint32_t *id_out)
 {
-    struct hash_context context = {.ix = ix, .side = side};
+    struct index_hash_context context = {.ix = ix, .side = side};
     uint32_t id = atomic_load_explicit(&side->count, memory_order_relaxed);
     struct index_entry *entry = stable_array_at(&side->entries, id);
     entry->labels = labels;
+    /* Nothing holds it yet: the next sweep looks at it. */
+    int status = id_set_add(side->candidates, id);
     side->label_bytes += labels_memory(labels);
-    int status = id_table_reserve(&side->table, entry_hash, &context);
+    status = status == 0 ? id_table_reserve(&side->table, index_entry_hash, &context) : status;
     if (status == 0) {
         status = postings_add(ix, side, labels, id);
     }
@@ -295,7 +261,7 @@ int index_add(struct index *ix, enum index_side which, const struct label *label
 {
     struct side *side = &ix->sides[which];
     uint64_t hash = 0;
-    int status = pairs_hash(ix, labels, count, &hash);
+    int status = index_pairs_hash(ix, labels, count, &hash);
     if (status != 0) {
         return status;
     }
@@ -331,7 +297,7 @@ int index_find(struct index *ix, enum index_side which, const struct label *labe
     uint32_t *id_out)
 {
     uint64_t hash = 0;
-    int status = pairs_hash(ix, labels, count, &hash);
+    int status = index_pairs_hash(ix, labels, count, &hash);
     if (status != 0) {
         return status;
     }
@@ -366,6 +332,15 @@ size_t index_series_labels(
     return count;
 }
 
+uint32_t index_live(struct index *ix, enum index_side which)
+{
+    lock_take(&ix->lock);
+    uint32_t count = atomic_load_explicit(&ix->sides[which].count, memory_order_relaxed) -
+                     ix->sides[which].left_count;
+    lock_give(&ix->lock);
+    return count;
+}
+
 uint32_t index_count(const struct index *ix, enum index_side which)
 {
     return atomic_load_explicit(&ix->sides[which].count, memory_order_acquire);
@@ -380,12 +355,13 @@ static size_t side_memory(struct side *side)
 {
     size_t size =
         side->label_bytes + stable_array_memory(&side->entries) + stable_array_memory(&side->names);
-    size += ((size_t)side->table.mask + 1) * sizeof(struct id_table_slot);
+    size += id_table_memory(&side->table) + id_table_memory(&side->name_table);
+    size += id_set_memory(side->candidates);
     for (uint32_t i = 0; i < side->name_count; i++) {
         struct index_name *name = index_name_at(side, i);
-        uint32_t count = atomic_load_explicit(&name->value_count, memory_order_relaxed);
+        uint32_t count = name->slot_count;
         size += stable_array_memory(&name->values) + posting_list_memory(&name->ids);
-        size += ((size_t)name->table.mask + 1) * sizeof(struct id_table_slot);
+        size += id_table_memory(&name->table);
         for (uint32_t v = 0; v < count; v++) {
             size += posting_list_memory(&index_value_at(name, v)->ids);
         }
@@ -412,6 +388,11 @@ int index_new(struct index **index_out)
     for (int i = 0; i < 2; i++) {
         stable_array_init(&ix->sides[i].entries, sizeof(struct index_entry));
         stable_array_init(&ix->sides[i].names, sizeof(struct index_name));
+        ix->sides[i].candidates = id_set_new();
+    }
+    if (ix->sides[0].candidates == NULL || ix->sides[1].candidates == NULL) {
+        index_free(ix);
+        return ERR_NOMEM;
     }
     *index_out = ix;
     return 0;
@@ -419,13 +400,13 @@ int index_new(struct index **index_out)
 
 static void name_release(struct index_name *name)
 {
-    uint32_t count = atomic_load_explicit(&name->value_count, memory_order_relaxed);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < name->slot_count; i++) {
         posting_list_release(&index_value_at(name, i)->ids);
     }
     posting_list_release(&name->ids);
     stable_array_release(&name->values);
     id_table_release(&name->table);
+    mem_free(name->own_text);
 }
 
 static void side_release(struct side *side)
@@ -438,6 +419,10 @@ static void side_release(struct side *side)
         struct index_entry *entry = stable_array_at(&side->entries, i);
         labels_unref(entry->labels);
     }
+    for (int i = 0; i < 2; i++) {
+        mem_free(side->left[i].ids);
+    }
+    id_set_free(side->candidates);
     stable_array_release(&side->entries);
     stable_array_release(&side->names);
     id_table_release(&side->table);
@@ -449,6 +434,7 @@ void index_free(struct index *ix)
     if (ix == NULL) {
         return;
     }
+    index_patterns_release(ix);
     side_release(&ix->sides[0]);
     side_release(&ix->sides[1]);
     lock_release(&ix->lock);

@@ -1,15 +1,17 @@
 /* Two dictionaries with inverted indexes: targets and shapes.
  *
- * Each side gives an id to a label set, once; ids count up from 0 and are never reused while the
- * index lives. Postings say for a label name and value which ids have it. A matcher is a question to
+ * Each side gives an id to a label set; ids count up from 0 and are never reused while the index lives. Postings say for a label name and value which ids have it. A matcher is a question to
  * the side that owns the label, so its cost follows targets and shapes, never series.
  *
  * The value of a label of a series is its target's when the target has the label, else its shape's,
  * else "". A store reopened with other identity labels may hold a label on both sides; the selection
  * below stays right then.
  *
- * Any thread. One lock (rank INDEX) guards dictionaries and postings; label sets handed out live as
- * long as the index. Patterns run outside the lock, on unique values only.
+ * What nothing holds any more leaves in the next sweep (below), and is an unknown label set from then on.
+ *
+ * Any thread. One lock (rank INDEX) guards dictionaries and postings. Label sets and slices handed out
+ * live as long as an id that has them is held, has series in memory, or a pin from before is there.
+ * Patterns run outside the lock, on unique values only, and what they found is remembered.
  */
 #ifndef SONDE_INDEX_INDEX_H
 #define SONDE_INDEX_INDEX_H
@@ -44,13 +46,15 @@ int index_add(struct index *ix, enum index_side side, const struct label *labels
 /* 1 and the id, or 0. */
 int index_find(struct index *ix, enum index_side side, const struct label *labels, size_t count,
     uint32_t *id_out);
-/* Borrowed; `id` was handed out by this index. Lock-free. */
+/* Borrowed; `id` was handed out by this index and has not left. Lock-free. */
 const struct labels *index_labels(const struct index *ix, enum index_side side, uint32_t id);
 /* The labels of the series (target, shape), sorted; the target's win. `pairs_out` has room for
- * 2 * LABELS_COUNT_MAX; the slices live as long as the index. Returns how many there are. */
+ * 2 * LABELS_COUNT_MAX. Returns how many there are. */
 size_t index_series_labels(
     const struct index *ix, uint32_t target, uint32_t shape, struct label *pairs_out);
+/* Ids handed out so far, those that have left included; and those that have not. */
 uint32_t index_count(const struct index *ix, enum index_side side);
+uint32_t index_live(struct index *ix, enum index_side side);
 size_t index_memory(struct index *ix);
 /* Does any label name occur on both sides? Then different pairs of target and shape may be the same
  * series. */
@@ -84,10 +88,27 @@ struct index_strings {
 };
 int index_label_names(
     struct index *ix, enum index_side side, const struct id_set *ids, struct index_strings *names);
-/* Values of one name among the given ids, likewise. Slices live as long as the index. */
+/* Values of one name among the given ids, likewise. */
 int index_label_values(struct index *ix, enum index_side side, struct str name,
     const struct id_set *ids, struct index_strings *values);
 void index_strings_release(struct index_strings *s);
+
+/* ---- What leaves ----
+ *
+ * An id is of use while a part or a reader holds it, or while it has series in memory (below). A sweep
+ * lets go of those that are not. It must not run while somebody is between index_add of an id and its
+ * first hold or series; that is the caller's to see to.
+ */
+
+/* One hold of each id, and one less; `ids` may name an id several times. */
+void index_hold(struct index *ix, enum index_side side, const uint32_t *ids, size_t count);
+void index_unhold(struct index *ix, enum index_side side, const uint32_t *ids, size_t count);
+/* Lets ids go, looking at most at `ids_max` that may be of no use. Returns whether more are to be looked
+ * at. What they weigh is freed by this or a later call, when every pin of before is gone. */
+bool index_sweep(struct index *ix, uint32_t ids_max);
+/* Whoever looks at label sets, names or values of ids that nothing else keeps there. */
+uint64_t index_pin(struct index *ix);
+void index_unpin(struct index *ix, uint64_t pin);
 
 /* ---- Series in memory: what limits go by and what statistics show ----
  *
@@ -107,7 +128,7 @@ bool index_value_is_active(struct index *ix, struct str name, struct str value);
 
 /* Calls back for each active value with the number of its series, the values of one name of one side
  * one after the other; a non-zero return stops and is handed back. A label that occurs on both sides
- * is counted on both. Slices live as long as the index; no lock is held during the call. */
+ * is counted on both. No lock is held during the call; slices live as long as the caller's pin. */
 struct index_value_count {
     struct str name, value;
     uint64_t series;

@@ -52,6 +52,9 @@ static void count_at(struct index *ix, struct side *side, uint32_t id, bool more
     if (entry->series == (more ? 1 : 0)) {
         change_values(ix, side, entry->labels, more);
     }
+    if (entry->series == 0 && entry->holds == 0) {
+        (void)id_set_add(side->candidates, id); // the library cannot fail and return
+    }
 }
 
 static void change_count(struct index *ix, uint32_t target, uint32_t shape, bool more)
@@ -156,7 +159,7 @@ struct counted {
 static bool count_values(
     struct side *side, struct index_name *name, uint32_t *position, struct counted *out)
 {
-    uint32_t end = atomic_load_explicit(&name->value_count, memory_order_relaxed);
+    uint32_t end = name->slot_count;
     out->count = 0;
     while (*position < end && out->count < VALUES_AT_ONCE) {
         struct index_value *value = index_value_at(name, (*position)++);

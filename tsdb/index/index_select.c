@@ -15,12 +15,6 @@
 #include "index/index.h"
 #include "index/index_private.h"
 
-/* Positions of values of one name that a pattern matched. */
-struct value_list {
-    uint32_t *positions;
-    size_t count, cap;
-};
-
 /* What one matcher says of one side. */
 struct side_answer {
     struct id_set *matching; /* have the name, and the value satisfies */
@@ -37,27 +31,6 @@ static void side_answer_release(struct side_answer *a)
 static bool is_negative(const struct matcher *m)
 {
     return m->type == MATCHER_NOT_EQUAL || m->type == MATCHER_NOT_REGEX;
-}
-
-/* Runs the pattern over the values known now, without the lock: values never move or change. */
-static int scan_values(
-    const struct index_name *name, const struct matcher *m, struct value_list *found)
-{
-    const struct regex_hints *hints = regex_hints(m->regex);
-    uint32_t count = atomic_load_explicit(&name->value_count, memory_order_acquire);
-    for (uint32_t i = 0; i < count; i++) {
-        const struct index_value *value = index_value_at(name, i);
-        if (!str_starts_with(value->text, hints->prefix) || !regex_matches(m->regex, value->text)) {
-            continue;
-        }
-        int status = mem_array_grow((void **)&found->positions, &found->cap, found->count + 1,
-            sizeof(*found->positions), INDEX_IDS_MAX);
-        if (status != 0) {
-            return status;
-        }
-        found->positions[found->count++] = i;
-    }
-    return 0;
 }
 
 /* Ids whose value is exactly `text`, added to `into`; with the lock held. */
@@ -91,15 +64,7 @@ static int add_positive(
         lock_give(&ix->lock);
         return status;
     }
-    struct value_list found = {0};
-    status = scan_values(name, m, &found);
-    lock_take(&ix->lock);
-    for (size_t i = 0; status == 0 && i < found.count; i++) {
-        status = posting_list_add_to(&index_value_at(name, found.positions[i])->ids, into);
-    }
-    lock_give(&ix->lock);
-    mem_free(found.positions);
-    return status;
+    return index_add_pattern(ix, name, m, into);
 }
 
 static int answer_of_side(
@@ -228,6 +193,7 @@ int index_select(struct index *ix, const struct matcher *const *matchers, size_t
     struct index_selection *selection_out, struct err *e)
 {
     struct index_selection selection = {0};
+    uint64_t pin = index_pin(ix);
     struct id_set *all_targets = id_set_range(0, index_count(ix, INDEX_TARGETS));
     struct id_set *all_shapes = id_set_range(0, index_count(ix, INDEX_SHAPES));
     int status = all_targets != NULL && all_shapes != NULL ? 0 : ERR_NOMEM;
@@ -244,6 +210,7 @@ int index_select(struct index *ix, const struct matcher *const *matchers, size_t
     }
     id_set_free(all_targets);
     id_set_free(all_shapes);
+    index_unpin(ix, pin);
     if (status != 0) {
         index_selection_release(&selection);
         return err_set(e, status, -1, "selecting series: %s", err_text(status));
