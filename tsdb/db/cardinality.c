@@ -46,10 +46,24 @@ static int ranking_init(struct ranking *r, size_t top, struct arena *arena)
     return r->items != NULL ? 0 : arena_error(arena);
 }
 
-static struct cardinality_list list_of(struct ranking *r)
+static int copy(struct arena *arena, struct str *text)
 {
+    char *bytes = arena_strndup(arena, text->len > 0 ? text->ptr : "", text->len);
+    *text = str_make(bytes, text->len);
+    return bytes != NULL ? 0 : arena_error(arena);
+}
+
+/* Names and values are the index's, and may leave it. */
+static int list_of(struct ranking *r, struct arena *arena, struct cardinality_list *list_out)
+{
+    int status = 0;
     cut(r);
-    return (struct cardinality_list){r->items, r->count};
+    for (size_t i = 0; status == 0 && i < r->count; i++) {
+        status = copy(arena, &r->items[i].name);
+        status = status == 0 ? copy(arena, &r->items[i].value) : status;
+    }
+    *list_out = (struct cardinality_list){r->items, r->count};
+    return status;
 }
 
 /* ---- Values ---- */
@@ -98,16 +112,13 @@ struct job_list {
 static int on_job(void *context, const struct job_churn *churn)
 {
     struct job_list *list = context;
-    char *name =
-        arena_strndup(list->arena, churn->job.len > 0 ? churn->job.ptr : "", churn->job.len);
-    if (name == NULL) {
-        return arena_error(list->arena);
-    }
-    if (list->count < list->cap) {
+    struct str name = churn->job;
+    int status = copy(list->arena, &name);
+    if (status == 0 && list->count < list->cap) {
         list->jobs[list->count] = *churn;
-        list->jobs[list->count++].job = str_make(name, churn->job.len);
+        list->jobs[list->count++].job = name;
     }
-    return 0;
+    return status;
 }
 
 static int compare_jobs(const void *a, const void *b)
@@ -138,32 +149,45 @@ static int list_jobs(struct tsdb *db, size_t top, struct arena *arena, struct ca
     return status;
 }
 
+/* Counts and ranks, and copies what came out on top. */
+static int rank_values(struct tsdb *db, size_t top, struct arena *arena, struct cardinality *out)
+{
+    struct counting c = {0};
+    struct ranking *const rankings[] = {&c.metrics, &c.names, &c.bytes, &c.pairs};
+    struct cardinality_list *const lists[] = {
+        &out->series_by_metric, &out->values_by_label, &out->bytes_by_label, &out->series_by_pair};
+    enum { LISTS = sizeof(lists) / sizeof(lists[0]) };
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < LISTS; i++) {
+        status = ranking_init(rankings[i], top, arena);
+    }
+    if (status == 0) {
+        status = index_each_active_value(db->index, on_value, &c);
+    }
+    if (status == 0) {
+        end_name(&c);
+        out->label_pairs = c.label_pairs;
+    }
+    for (size_t i = 0; status == 0 && i < LISTS; i++) {
+        status = list_of(rankings[i], arena, lists[i]);
+    }
+    return status;
+}
+
 int tsdb_cardinality(
     struct tsdb *db, size_t top, struct arena *arena, struct cardinality *cardinality_out)
 {
     if (index_sides_overlap(db->index)) {
         return ERR_UNSUPPORTED;
     }
-    struct counting c = {0};
-    struct ranking *const rankings[] = {&c.metrics, &c.names, &c.bytes, &c.pairs};
-    int status = 0;
-    for (size_t i = 0; status == 0 && i < sizeof(rankings) / sizeof(rankings[0]); i++) {
-        status = ranking_init(rankings[i], top, arena);
-    }
-    if (status == 0) {
-        status = index_each_active_value(db->index, on_value, &c);
-    }
     struct cardinality out = {.series = index_series_count(db->index)};
+    uint64_t pin = index_pin(db->index);
+    int status = rank_values(db, top, arena, &out);
+    index_unpin(db->index, pin);
     if (status == 0) {
-        end_name(&c);
         status = list_jobs(db, top, arena, &out);
     }
     if (status == 0) {
-        out.label_pairs = c.label_pairs;
-        out.series_by_metric = list_of(&c.metrics);
-        out.values_by_label = list_of(&c.names);
-        out.bytes_by_label = list_of(&c.bytes);
-        out.series_by_pair = list_of(&c.pairs);
         *cardinality_out = out;
     }
     return status;

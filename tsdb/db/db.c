@@ -789,8 +789,8 @@ void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *out)
 {
     struct head_statistics head;
     head_statistics(db->head, &head);
-    *out = (struct tsdb_statistics){.targets = index_count(db->index, INDEX_TARGETS),
-        .shapes = index_count(db->index, INDEX_SHAPES),
+    *out = (struct tsdb_statistics){.targets = index_live(db->index, INDEX_TARGETS),
+        .shapes = index_live(db->index, INDEX_SHAPES),
         .series = head.columns,
         .samples_appended = head.samples_appended,
         .samples_repeated = head.samples_repeated,

@@ -308,6 +308,7 @@ static int read_memory(struct tsdb *db, struct exemplar_collector *c)
 {
     uint64_t *keys = NULL;
     size_t count = 0;
+    uint64_t pin = index_pin(db->index);
     int status = exemplar_store_keys(db->exemplars, &keys, &count);
     for (size_t i = 0; status == 0 && i < count; i++) {
         struct label pairs[2 * LABELS_COUNT_MAX];
@@ -322,6 +323,7 @@ static int read_memory(struct tsdb *db, struct exemplar_collector *c)
             status = status == 0 ? read_items(c, items, n) : status;
         }
     }
+    index_unpin(db->index, pin);
     mem_free(keys);
     return status;
 }

@@ -292,12 +292,14 @@ static int look_up(struct querier *q, const struct lookup *lookup,
     struct index_strings found = {0};
     struct arena scratch;
     arena_init(&scratch, 0);
+    uint64_t pin = index_pin(self->db->index);
     int status = index_sides_overlap(self->db->index)
                      ? ask_series(self, lookup, request, &scratch, &found, e)
                      : ask_ids(self, lookup, request, &found, e);
     if (status == 0) {
         status = list_of(&found, limit, arena, out);
     }
+    index_unpin(self->db->index, pin);
     index_strings_release(&found);
     arena_release(&scratch);
     return status != 0 ? db_querier_fail(e, status, "looking up labels") : 0;

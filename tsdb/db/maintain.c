@@ -41,6 +41,34 @@ static int delete_log(struct tsdb *db, struct err *e)
     return status == 0 ? wal_delete_through(db->wal, floor, e) : status;
 }
 
+/* Holds the series of exemplars that are in no file yet, or lets go of them. */
+static void hold_exemplars(struct tsdb *db, const uint64_t *keys, size_t count, bool hold)
+{
+    void (*change)(struct index *, enum index_side, const uint32_t *, size_t) =
+        hold ? index_hold : index_unhold;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t target = (uint32_t)(keys[i] >> 32), shape = (uint32_t)keys[i];
+        change(db->index, INDEX_TARGETS, &target, 1);
+        change(db->index, INDEX_SHAPES, &shape, 1);
+    }
+}
+
+/* Targets and shapes that only days gone by had leave the index. Short of memory, they stay till next
+ * time. */
+static void sweep_index(struct tsdb *db)
+{
+    uint64_t *keys = NULL;
+    size_t count = 0;
+    if (exemplar_store_keys(db->exemplars, &keys, &count) != 0) {
+        return;
+    }
+    hold_exemplars(db, keys, count, true);
+    head_sweep_index(db->head);
+    hold_exemplars(db, keys, count, false);
+    mem_free(keys);
+    (void)index_sweep(db->tier_shapes, UINT32_MAX); // the rest comes next time
+}
+
 static int tidy(struct tsdb *db, struct err *e)
 {
     drop_published(db);
@@ -48,6 +76,7 @@ static int tidy(struct tsdb *db, struct err *e)
     if (now - db->tidied_ms >= db->options.seal_interval_ms) {
         db->tidied_ms = now;
         head_tidy(db->head);
+        sweep_index(db);
     }
     return delete_log(db, e);
 }

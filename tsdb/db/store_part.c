@@ -110,6 +110,25 @@ static int map_ids(struct store_part *p, const struct store_indexes *indexes, st
     return status;
 }
 
+/* Holds all ids of the part, or lets go of them. Those of the series of a tier are held by column. */
+static void hold_ids(struct store_part *p, bool hold)
+{
+    void (*change)(struct index *, enum index_side, const uint32_t *, size_t) =
+        hold ? index_hold : index_unhold;
+    const struct part_info *info = part_info(p->part);
+    bool raw = p->about.tier == STORE_RAW;
+    change(p->indexes.series, INDEX_TARGETS, p->targets, info->target_count);
+    change(raw ? p->indexes.series : p->indexes.tier_shapes, INDEX_SHAPES, p->shapes,
+        info->shape_count);
+    for (uint32_t s = 0; !raw && s < p->schema_count; s++) {
+        for (uint32_t i = 0; i < p->schemas[s].count; i++) {
+            uint32_t shape = p->schemas[s].columns[i].series_shape;
+            change(p->indexes.series, INDEX_SHAPES, &shape, shape != SHAPE_OF_ALL);
+        }
+    }
+    p->holds = hold;
+}
+
 int store_part_open(struct vfs *fs, const char *path, struct part_cache *cache,
     const struct store_indexes *indexes, const struct manifest_part *about,
     struct store_part **part_out, struct err *e)
@@ -121,6 +140,7 @@ int store_part_open(struct vfs *fs, const char *path, struct part_cache *cache,
     atomic_init(&p->references, 1);
     lock_init(&p->damage_lock, LOCK_RANK_LEAF);
     p->about = *about;
+    p->indexes = *indexes;
     int status = part_open(fs, path, cache, &p->part, e);
     if (status == 0) {
         const struct part_origin *origin = &part_info(p->part)->origin;
@@ -128,7 +148,9 @@ int store_part_open(struct vfs *fs, const char *path, struct part_cache *cache,
             origin->precedence > 0 ? origin->precedence_first : about->precedence;
         status = map_ids(p, indexes, e);
     }
-    if (status != 0) {
+    if (status == 0) {
+        hold_ids(p, true);
+    } else {
         store_part_unref(p);
         return e != NULL && e->code == status
                    ? status
@@ -166,6 +188,9 @@ void store_part_unref(struct store_part *p)
 {
     if (p == NULL || atomic_fetch_sub_explicit(&p->references, 1, memory_order_acq_rel) != 1) {
         return;
+    }
+    if (p->holds) {
+        hold_ids(p, false);
     }
     part_unref(p->part);
     for (uint32_t i = 0; i < p->schema_count; i++) {

@@ -36,8 +36,16 @@ struct damaged_run {
     uint32_t group, column;
 };
 
+/* Where ids come from: targets and series' shapes, and the shapes of tiers' columns. */
+struct store_indexes {
+    struct index *series;
+    struct index *tier_shapes;
+};
+
 struct store_part {
     _Atomic uint32_t references;
+    struct store_indexes indexes;
+    bool holds; /* its ids, in the indexes */
     struct manifest_part about;
     struct part *part;
     uint32_t *targets; /* local id -> id of the index */
@@ -56,12 +64,7 @@ struct store_part {
 /* Damaged runs that are remembered for a part; further ones are an error every time. */
 #define DAMAGED_RUNS_MAX 4096
 
-/* Where ids come from: targets and series' shapes, and the shapes of tiers' columns. */
-struct store_indexes {
-    struct index *series;
-    struct index *tier_shapes;
-};
-
+/* Its ids stay in the indexes until the last reference is gone. Nobody sweeps them meanwhile. */
 int store_part_open(struct vfs *fs, const char *path, struct part_cache *cache,
     const struct store_indexes *indexes, const struct manifest_part *about,
     struct store_part **part_out, struct err *e);

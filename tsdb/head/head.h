@@ -136,6 +136,9 @@ void head_freeze_drop(struct head *h, struct freeze *f);
  * HEAD_IDLE_ROUNDS calls is gone. */
 #define HEAD_IDLE_ROUNDS 3
 void head_tidy(struct head *h);
+/* Lets go of targets and shapes in the index that neither parts nor tables nor readers need. Nobody else
+ * may be adding some beside writers: the caller holds up the opening of parts. */
+void head_sweep_index(struct head *h);
 /* Commits are ERR_NO_SPACE until told otherwise. From any thread. */
 void head_refuse_writes(struct head *h, bool refuse);
 /* Between the two no commit is under way: for what only the WAL's writer may do. */

@@ -186,8 +186,11 @@ static int histogram_column(struct head *h, struct series_ref ref, struct series
     if (head_find_column(h, target, shape, COLUMN_HISTOGRAM, out)) {
         return 0;
     }
-    lock_take(&h->limits.lock); /* a series is made and counted as one */
-    int status = head_column(h, target, shape, COLUMN_HISTOGRAM, out);
+    /* A series is made and counted as one. The table may have left meanwhile, and its ids with it. */
+    lock_take(&h->limits.lock);
+    int status = head_describe(h, ref, &target, &shape)
+                     ? head_column(h, target, shape, COLUMN_HISTOGRAM, out)
+                     : ERR_BUSY;
     lock_give(&h->limits.lock);
     return status;
 }

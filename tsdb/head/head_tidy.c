@@ -10,12 +10,17 @@
  * - a reader. The table is freed when every view that was open when it left is closed.
  *
  * Targets with several tables keep them: their series are found through a map that only grows.
+ *
+ * Target and shapes of a table that has left are held in the index until it is freed: readers may ask for
+ * their labels.
  */
 #include "base/mem.h"
 #include "head/head_private.h"
 
 /* Tables that leave in one round at most: bounds how long commits wait for it. */
 enum { LEAVING_MAX = 4096 };
+/* Shapes held in one go; ids looked at in one sweep of the index, and sweeps in a round. */
+enum { HELD_AT_ONCE = 256, SWEPT_AT_ONCE = 256, SWEEPS_MAX = 8192 };
 
 /* Renewing happens on one thread, so the pointer may be read without the lock here. */
 static void renew_cache(struct head *h)
@@ -67,6 +72,22 @@ static void uncount_series(struct head *h, const struct table *t)
     }
 }
 
+static void hold_ids(struct head *h, const struct table *t, bool hold)
+{
+    void (*change)(struct index *, enum index_side, const uint32_t *, size_t) =
+        hold ? index_hold : index_unhold;
+    uint32_t shapes[HELD_AT_ONCE];
+    uint32_t count = 0;
+    change(h->options.index, INDEX_TARGETS, &t->target, 1);
+    for (uint32_t i = 0; i < t->column_count; i++) {
+        shapes[count++] = t->columns[i].shape;
+        if (count == HELD_AT_ONCE || i + 1 == t->column_count) {
+            change(h->options.index, INDEX_SHAPES, shapes, count);
+            count = 0;
+        }
+    }
+}
+
 static uint64_t views_opened(struct head *h)
 {
     lock_take(&h->view_lock);
@@ -91,6 +112,7 @@ static void let_go(struct head *h, struct table *const *idle, uint32_t count)
         struct table *next = left->next_leaving;
         /* Whoever was making one of its series has counted it before giving up this lock. */
         lock_take(&h->limits.lock);
+        hold_ids(h, left, true);
         uncount_series(h, left);
         lock_give(&h->limits.lock);
         left->left_at = opened;
@@ -107,6 +129,7 @@ void head_free_leaving(struct head *h, uint64_t oldest_view)
         struct table *t = *link;
         if (t->left_at <= oldest_view) {
             *link = t->next_leaving;
+            hold_ids(h, t, false);
             table_free(t);
         } else {
             link = &t->next_leaving;
@@ -144,4 +167,15 @@ void head_tidy(struct head *h)
     mem_free(idle);
     head_free_leaving(h, oldest_view(h));
     schema_pool_sweep(&h->schemas);
+}
+
+/* Ids get their first series under the lock of the limits (head_series.c). */
+void head_sweep_index(struct head *h)
+{
+    bool more = true;
+    for (uint32_t i = 0; more && i < SWEEPS_MAX; i++) {
+        lock_take(&h->limits.lock);
+        more = index_sweep(h->options.index, SWEPT_AT_ONCE);
+        lock_give(&h->limits.lock);
+    }
 }
