@@ -497,7 +497,7 @@ static void *write_rounds(void *context)
     const struct worker *w = context;
     char instance[32], metric[32];
     int n = snprintf(instance, sizeof(instance), "host-%u", w->number);
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = 0; round < ROUNDS;) {
         struct appender *a = NULL;
         assert_int_equal(appender_open(tsdb_appender_source(w->f->db), &a, NULL), 0);
         for (uint32_t c = 0; c < COLUMNS; c++) {
@@ -511,7 +511,10 @@ static void *write_rounds(void *context)
             }
             assert_int_equal(appender_append(a, ref, START_MS + round * 1000, round), 0);
         }
-        assert_int_equal(appender_commit(a, COMMIT_AS_CONFIGURED, NULL, NULL), 0);
+        /* The housekeeper's clock runs: a writer who waited long finds his table gone, and sends again. */
+        int status = appender_commit(a, COMMIT_AS_CONFIGURED, NULL, NULL);
+        assert_true(status == 0 || status == ERR_BUSY);
+        round += status == 0;
     }
     return NULL;
 }
