@@ -5,8 +5,9 @@
  *   engine_range     one at each step of [start, end]
  *   engine_result_release
  *
- * Semantics are those of Prometheus 3.14. An engine is read-only after it is made and may be used
- * from any number of threads; a query runs in the thread that asks, start to end.
+ * Semantics are those of Prometheus 3.14. An engine may be used from any number of threads. A query runs in
+ * the thread that asks; where much is to be read, threads of the engine help it, a fixed number for all
+ * queries together. Results do not depend on how many did.
  *
  * Errors and what an API makes of them: ERR_INVALID the query or its parameters are wrong (400
  * bad_data) · ERR_LIMIT, ERR_INTERNAL it could not be evaluated: too many samples, series that match
@@ -37,6 +38,8 @@
 #define ENGINE_MEMORY_BYTES_DEFAULT ((size_t)2 << 30)
 #define ENGINE_COST_MAX_DEFAULT ((uint64_t)2000000000)
 #define ENGINE_SUBQUERY_STEP_MS_DEFAULT ((int64_t)60 * 1000)
+#define ENGINE_THREADS_MAX 16
+#define ENGINE_SHARE_MIN_DEFAULT ((uint64_t)1 << 18)
 /* Most steps of one evaluation, subqueries included. */
 #define ENGINE_STEPS_MAX ((int64_t)1 << 24)
 /* Warnings, and infos, in one answer; one more says how many were left out. */
@@ -55,6 +58,8 @@ struct engine_options {
     size_t memory_total_bytes; /* of all queries and their answers together; 0 = no limit */
     uint64_t cost_max;         /* samples and points of one query, estimated before it begins */
     int64_t subquery_step_ms;  /* of a subquery that names none */
+    unsigned threads;          /* that work for a query, its own included; 0 = as many as processors */
+    uint64_t share_min;        /* samples and points of a selector from which on threads share it */
     bool delayed_name_removal; /* promql-delayed-name-removal */
     bool type_and_unit_labels; /* type-and-unit-labels: rate() judges by __type__ */
 };

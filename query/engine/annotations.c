@@ -84,6 +84,19 @@ int annotations_add_monotonicity(struct annotations *a, uint32_t position, const
     return 0;
 }
 
+int annotations_append(struct annotations *a, const struct annotations *more)
+{
+    int status = 0;
+    for (const struct annotation *it = more->first; status == 0 && it != NULL; it = it->next) {
+        status = it->span != NULL
+                     ? annotations_add_monotonicity(a, it->position, it->text, it->span)
+                     : annotations_add(a, it->kind, it->position, it->text);
+    }
+    a->omitted[ANNOTATION_WARNING] += more->omitted[ANNOTATION_WARNING];
+    a->omitted[ANNOTATION_INFO] += more->omitted[ANNOTATION_INFO];
+    return status;
+}
+
 /* RFC 3339 in UTC. */
 static void write_time(int64_t ms, struct strbuf *out)
 {

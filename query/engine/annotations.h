@@ -47,6 +47,8 @@ int annotations_add_monotonicity(struct annotations *a, uint32_t position, const
     const struct monotonicity_span *span);
 /* A sentence of the store, shown as it is. */
 int annotations_add_foreign(struct annotations *a, const char *text);
+/* Adds all of another list, in its order. */
+int annotations_append(struct annotations *a, const struct annotations *more);
 /* The sentences of a kind as an answer shows them: with their places, at most `max` and one more that
  * counts the rest. Lives in `arena`. */
 int annotations_texts(const struct annotations *a, enum annotation_kind kind, struct str query,

@@ -3,6 +3,7 @@
 #include "query/engine.h"
 
 #include <assert.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "explain.h"
@@ -15,6 +16,12 @@
 #define TIMEOUT_MS_MAX ((int64_t)1 << 40)
 
 /* ---- The engine ---- */
+
+static unsigned online_processors(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 0 && count < ENGINE_THREADS_MAX ? (unsigned)count : ENGINE_THREADS_MAX;
+}
 
 int engine_new(const struct engine_options *options, struct engine **engine_out)
 {
@@ -36,7 +43,11 @@ int engine_new(const struct engine_options *options, struct engine **engine_out)
     o->cost_max = o->cost_max > 0 ? o->cost_max : ENGINE_COST_MAX_DEFAULT;
     o->subquery_step_ms =
         o->subquery_step_ms > 0 ? o->subquery_step_ms : ENGINE_SUBQUERY_STEP_MS_DEFAULT;
+    o->share_min = o->share_min > 0 ? o->share_min : ENGINE_SHARE_MIN_DEFAULT;
+    o->threads = o->threads > 0 ? o->threads : online_processors();
+    o->threads = o->threads < ENGINE_THREADS_MAX ? o->threads : ENGINE_THREADS_MAX;
     memory_budget_init(&engine->memory, NULL, o->memory_total_bytes);
+    crew_init(&engine->crew, o->threads - 1);
     *engine_out = engine;
     return 0;
 }
@@ -45,6 +56,7 @@ void engine_free(struct engine *engine)
 {
     if (engine != NULL) {
         assert(memory_budget_used(&engine->memory) == 0);
+        crew_release(&engine->crew);
         mem_free(engine);
     }
 }
@@ -62,10 +74,15 @@ static void query_init(struct query *q, struct engine *engine, struct str text,
     static const struct engine_query_options none;
     const struct engine_query_options *o = options != NULL ? options : &none;
     const struct engine_options *defaults = &engine->options;
-    *q = (struct query){
-        .options = defaults, .text = text, .canceled = o->canceled, .watch = o->watch, .e = e};
-    memory_budget_init(&q->memory, &engine->memory, defaults->memory_bytes);
-    arena_init_charged(&q->arena, &q->memory);
+    *q = (struct query){.options = defaults,
+        .crew = &engine->crew,
+        .text = text,
+        .memory = &q->own_memory,
+        .canceled = o->canceled,
+        .watch = o->watch,
+        .e = e};
+    memory_budget_init(q->memory, &engine->memory, defaults->memory_bytes);
+    arena_init_charged(&q->arena, q->memory);
     annotations_init(&q->annotations, &q->arena);
     q->lookback_ms = o->lookback_ms > 0 ? o->lookback_ms : defaults->lookback_ms;
     q->lookback_ms = q->lookback_ms < LOOKBACK_MS_MAX ? q->lookback_ms : LOOKBACK_MS_MAX;
@@ -149,7 +166,7 @@ static int query_finish(struct query *q, struct engine *engine, struct querier_s
 {
     bool explained = options != NULL && options->explain;
     struct engine_result result = {0};
-    arena_init_charged(&result.arena, &q->memory);
+    arena_init_charged(&result.arena, q->memory);
     int status = query_run(q, source, explained, &result);
     if (status == 0) {
         arena_move_charge(&result.arena, &engine->memory); // it outlives the query

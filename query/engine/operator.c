@@ -31,15 +31,20 @@ static bool series_allocate(struct query *q, struct step_series *s, size_t steps
     return true;
 }
 
+int step_series_init(struct query *q, struct step_series *s, const struct grid *grid)
+{
+    *s = (struct step_series){.labels = labels_empty()};
+    return series_allocate(q, s, grid->steps) ? 0 : q->e->code;
+}
+
 struct step_series *step_series_new(struct query *q, const struct grid *grid)
 {
-    struct step_series *s = arena_calloc(&q->arena, 1, sizeof(*s));
+    struct step_series *s = arena_alloc(&q->arena, sizeof(*s));
     if (s == NULL) {
         (void)query_fail_memory(q, &q->arena);
         return NULL;
     }
-    s->labels = labels_empty();
-    return series_allocate(q, s, grid->steps) ? s : NULL;
+    return step_series_init(q, s, grid) == 0 ? s : NULL;
 }
 
 void step_series_clear(struct step_series *s, const struct grid *grid)

@@ -57,6 +57,8 @@ void *operator_new(struct query *q, size_t size, const struct operator_ops *ops,
 /* ---- Series ---- */
 
 struct step_series *step_series_new(struct query *q, const struct grid *grid);
+/* In memory of the caller's, which stays as long as the query. 0 or an error. */
+int step_series_init(struct query *q, struct step_series *s, const struct grid *grid);
 /* Absent at all steps. */
 void step_series_clear(struct step_series *s, const struct grid *grid);
 /* Sees to `histograms` and sets `has_histograms`. 0 or an error. */

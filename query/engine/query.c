@@ -4,6 +4,28 @@
 #include <stdarg.h>
 #include <string.h>
 
+void query_fork(
+    struct query *fork, const struct query *q, const atomic_bool *stopped, struct err *e)
+{
+    *fork = (struct query){.options = q->options,
+        .text = q->text,
+        .memory = q->memory,
+        .querier = q->querier,
+        .selections = q->selections,
+        .lookback_ms = q->lookback_ms,
+        .samples_max = q->samples_max,
+        .timeout_ms = q->timeout_ms,
+        .deadline_ns = q->deadline_ns,
+        .canceled = q->canceled,
+        .watch = q->watch,
+        .grid = q->grid,
+        .range_query = q->range_query,
+        .e = e,
+        .stopped = stopped};
+    arena_init_charged(&fork->arena, fork->memory);
+    annotations_init(&fork->annotations, &fork->arena);
+}
+
 int query_fail(struct query *q, int code, const char *format, ...)
 {
     va_list arguments;
@@ -39,16 +61,20 @@ int query_judge_memory(struct query *q, int status)
     return bare && (status == ERR_LIMIT || status == ERR_BUSY) ? fail_memory(q, status) : status;
 }
 
+static int check_killed(struct query *q)
+{
+    return q->watch != NULL && atomic_load_explicit(&q->watch->killed, memory_order_relaxed)
+               ? query_fail(q, ERR_CANCELED, "query was killed by an administrator")
+               : 0;
+}
+
 /* Shows how far the query is, and asks whether it shall go on. */
 static int attend_watch(struct query *q, int64_t now_ns)
 {
     struct engine_watch *watch = q->watch;
     atomic_store_explicit(&watch->samples, q->statistics.samples, memory_order_relaxed);
     atomic_store_explicit(
-        &watch->memory_bytes, memory_budget_used(&q->memory), memory_order_relaxed);
-    if (atomic_load_explicit(&watch->killed, memory_order_relaxed)) {
-        return query_fail(q, ERR_CANCELED, "query was killed by an administrator");
-    }
+        &watch->memory_bytes, memory_budget_used(q->memory), memory_order_relaxed);
     if (watch->abandoned != NULL &&
         now_ns - q->watched_ns >= ENGINE_ABANDONED_MS * INT64_C(1000000)) {
         q->watched_ns = now_ns;
@@ -59,9 +85,28 @@ static int attend_watch(struct query *q, int64_t now_ns)
     return 0;
 }
 
+/* The thread of the query itself sees to its watch. */
+static int check_fork(struct query *q)
+{
+    if (atomic_load_explicit(q->stopped, memory_order_relaxed)) {
+        return query_fail(q, ERR_CANCELED, "query has ended");
+    }
+    if (q->asking == NULL) {
+        return 0;
+    }
+    int status = query_check(q->asking);
+    return status == 0 ? 0 : query_fail(q, status, "%s", q->asking->e->message);
+}
+
 int query_check(struct query *q)
 {
-    size_t memory = memory_budget_used(&q->memory);
+    if (q->stopped != NULL) {
+        int status = check_fork(q);
+        if (status != 0 || q->asking != NULL) {
+            return status;
+        }
+    }
+    size_t memory = memory_budget_used(q->memory);
     if (memory > q->statistics.memory_bytes) {
         q->statistics.memory_bytes = memory;
     }
@@ -72,7 +117,8 @@ int query_check(struct query *q)
     if (now_ns > q->deadline_ns) {
         return query_fail(q, ERR_TIMEOUT, "query timed out in expression evaluation");
     }
-    return q->watch != NULL ? attend_watch(q, now_ns) : 0;
+    int status = check_killed(q);
+    return status == 0 && q->watch != NULL && q->stopped == NULL ? attend_watch(q, now_ns) : status;
 }
 
 void query_count_read(struct query *q, uint64_t count)
@@ -110,7 +156,7 @@ struct arena *query_scratch(struct query *q)
         (void)query_fail_memory(q, &q->arena);
         return NULL;
     }
-    arena_init_charged(scratch, &q->memory);
+    arena_init_charged(scratch, q->memory);
     return scratch;
 }
 

@@ -1,23 +1,28 @@
 /* The state of one running query, and what every operator needs of it: memory, limits, labels it made,
- * annotations. A query belongs to one thread. */
+ * annotations. A query belongs to one thread; other threads that work for it have a fork of it each
+ * (query_fork). */
 #ifndef SONDE_QUERY_ENGINE_QUERY_H
 #define SONDE_QUERY_ENGINE_QUERY_H
 
 #include "annotations.h"
 #include "base/arena.h"
+#include "crew.h"
 #include "grid.h"
 #include "query/engine.h"
 
 struct engine {
     struct engine_options options; /* with defaults filled in */
     struct memory_budget memory;   /* of all queries */
+    struct crew crew;              /* threads that help all queries */
 };
 
 struct query {
     const struct engine_options *options;
+    struct crew *crew;
     struct str text;
-    struct memory_budget memory; /* all arenas of the query and its result are charged to it */
-    struct arena arena;          /* everything that lives as long as the query */
+    struct memory_budget *memory; /* all arenas of the query and its result are charged to it */
+    struct memory_budget own_memory;
+    struct arena arena; /* everything that lives as long as the query */
     struct querier *querier;
     struct selection *selections; /* found before evaluation (selection.c) */
     int64_t lookback_ms;
@@ -34,7 +39,16 @@ struct query {
     bool range_query;
     struct explain *explain; /* or NULL (explain.h) */
     struct err *e;
+    /* Of a fork. */
+    struct query *asking;       /* when it works in the thread of the query it was forked from */
+    const atomic_bool *stopped; /* its work is not wanted any more */
 };
+
+/* A query for a part of the work of another, which may be done in another thread: the same limits and
+ * the same memory, its own arena, labels, annotations, statistics and error. Errors go to `e`, and from
+ * there to who takes what was done. The caller releases fork->arena, before the other query's. */
+void query_fork(
+    struct query *fork, const struct query *q, const atomic_bool *stopped, struct err *e);
 
 /* Raise the query's error. Return the code. */
 int query_fail(struct query *q, int code, const char *format, ...)

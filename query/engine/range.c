@@ -5,6 +5,7 @@
 #include "range.h"
 
 #include "base/mem.h"
+#include "exchange.h"
 #include "selection.h"
 
 #define WORK_VALUES_MAX ((size_t)1 << 31)
@@ -167,6 +168,11 @@ static int evaluate_series(struct range_operator *op)
 
 /* ---- Series ---- */
 
+static bool drops_name(const struct range_operator *op)
+{
+    return !op->row->keeps_name && !op->node.expr->keep_name;
+}
+
 /* A series of a subquery as samples. Claims about counter resets are worth nothing when samples were
  * picked. */
 static int load_subquery_series(struct range_operator *op, const struct step_series *s)
@@ -208,28 +214,19 @@ static int evaluate_stored(struct range_operator *op, struct series *series, boo
     return status == 0 && *any_out ? evaluate_series(op) : status;
 }
 
-/* Evaluates the next series into op->out. 1, 0 at the end, or an error. */
-static int evaluate_next(struct range_operator *op, bool *any_out)
+/* Evaluates the next series of a subquery into op->out. 1, 0 at the end, or an error. */
+static int evaluate_child(struct range_operator *op, bool *any_out)
 {
-    int status;
-    op->drop_name = !op->row->keeps_name && !op->node.expr->keep_name;
-    if (op->child != NULL) {
-        struct step_series *s;
-        int more = operator_next(op->child, &s);
-        if (more <= 0) {
-            return more;
-        }
-        op->labels = s->labels;
-        op->drop_name = op->drop_name || s->drop_name;
-        status = load_subquery_series(op, s);
-        *any_out = op->samples.float_count + op->samples.histogram_count > 0;
-        status = status == 0 && *any_out ? evaluate_series(op) : status;
-    } else {
-        if (op->set == NULL || op->next == op->set->count) {
-            return 0;
-        }
-        status = evaluate_stored(op, op->set->series[op->next++], any_out);
+    struct step_series *s;
+    int more = operator_next(op->child, &s);
+    if (more <= 0) {
+        return more;
     }
+    op->labels = s->labels;
+    op->drop_name = drops_name(op) || s->drop_name;
+    int status = load_subquery_series(op, s);
+    *any_out = op->samples.float_count + op->samples.histogram_count > 0;
+    status = status == 0 && *any_out ? evaluate_series(op) : status;
     return status != 0 ? status : 1;
 }
 
@@ -276,27 +273,50 @@ static int judge_counter(struct range_operator *op)
         STR_ARG(name));
 }
 
+/* What belongs to the series in op->out besides its values. */
+static int finish_series(struct range_operator *op)
+{
+    int status = judge_counter(op);
+    op->out->labels = op->labels;
+    return status == 0 && op->drop_name ? step_series_drop_name(op->node.query, op->out) : status;
+}
+
+/* Evaluates a series of the store into `out`; false in *any_out: it has no samples. */
+static int range_evaluate(
+    struct operator_node *node, struct series *series, struct step_series *out, bool *any_out)
+{
+    struct range_operator *op = (struct range_operator *)node;
+    op->out = out;
+    op->drop_name = drops_name(op);
+    int status = evaluate_stored(op, series, any_out);
+    return status == 0 && *any_out ? finish_series(op) : status;
+}
+
 static int range_next(struct operator_node *node, struct step_series **series_out)
 {
     struct range_operator *op = (struct range_operator *)node;
-    for (;;) {
+    int status = 0;
+    while (status == 0) {
         bool any = false;
-        int status = query_check(node->query);
-        int more = status == 0 ? evaluate_next(op, &any) : status;
-        if (more <= 0) {
-            return more;
+        status = query_check(node->query);
+        if (status == 0 && op->child != NULL) {
+            int more = evaluate_child(op, &any);
+            status = more > 0 && any ? finish_series(op) : more < 0 ? more : 0;
+            if (more == 0) {
+                return 0;
+            }
+        } else if (status == 0) {
+            if (op->set == NULL || op->next == op->set->count) {
+                return 0;
+            }
+            status = range_evaluate(node, op->set->series[op->next++], op->out, &any);
         }
-        if (!any) {
-            continue;
+        if (status == 0 && any) {
+            *series_out = op->out;
+            return 1;
         }
-        status = judge_counter(op);
-        op->out->labels = op->labels;
-        if (status == 0 && op->drop_name) {
-            status = step_series_drop_name(node->query, op->out);
-        }
-        *series_out = op->out;
-        return status == 0 ? 1 : status;
     }
+    return status;
 }
 
 /* ---- Planning ---- */
@@ -307,6 +327,57 @@ static void release_work(void *object)
     mem_free(op->values);
     mem_free(op->positions);
 }
+
+/* What an operator, or a fork of one, has for itself. */
+static int prepare_work(struct range_operator *op)
+{
+    struct query *q = op->node.query;
+    bool counts_only = op->samples.counts_only;
+    op->scratch = query_scratch(q);
+    if (op->scratch == NULL) {
+        return q->e->code;
+    }
+    op->mark = arena_mark(op->scratch);
+    if (arena_on_release(&q->arena, release_work, op) != 0) {
+        return query_fail_memory(q, &q->arena);
+    }
+    int status = samples_init(&op->samples, q);
+    op->samples.counts_only = counts_only;
+    return status;
+}
+
+static int range_fork(struct operator_node *node, struct query *q, struct operator_node **leaf_out)
+{
+    const struct range_operator *op = (const struct range_operator *)node;
+    struct range_operator *fork = operator_new(q, sizeof(*fork), node->ops, node->expr, node->grid);
+    if (fork == NULL) {
+        return q->e->code;
+    }
+    fork->row = op->row;
+    fork->argument = op->argument;
+    fork->annotated = op->annotated;
+    fork->selector = op->selector;
+    fork->when = op->when;
+    fork->range_ms = op->range_ms;
+    memcpy(fork->scalars, op->scalars, sizeof(fork->scalars));
+    fork->samples.counts_only = op->samples.counts_only;
+    fork->long_window = op->long_window;
+    *leaf_out = &fork->node;
+    return prepare_work(fork);
+}
+
+static void range_begin(struct operator_node *node)
+{
+    struct range_operator *op = (struct range_operator *)node;
+    op->judged_name = op->judged_type = STR("");
+}
+
+static uint64_t range_held(const struct operator_node *node)
+{
+    return ((const struct range_operator *)node)->samples.held;
+}
+
+static const struct leaf_ops leaf_ops = {range_fork, range_begin, range_evaluate, range_held};
 
 static int check_modifiers(struct query *q, const struct range_row *row,
     const struct expr_selector *selector, const char *name)
@@ -339,9 +410,9 @@ static int plan_source(struct query *q, struct range_operator *op, const struct 
         if (status != 0) {
             return status;
         }
-        return select_series(q, op->selector->matchers, op->selector->matcher_count,
-            selector_extent(q, op->selector, op->range_ms, grid->start, grid_end(grid)), grid,
-            op->range_ms, &op->set);
+        op->extent = selector_extent(q, op->selector, op->range_ms, grid->start, grid_end(grid));
+        return select_series(q, op->selector->matchers, op->selector->matcher_count, op->extent,
+            grid, op->range_ms, &op->set);
     }
     const struct expr_subquery *subquery = &argument->subquery;
     op->when = &subquery->when;
@@ -383,15 +454,7 @@ int plan_range_function(struct query *q, const struct expr *expr, const struct g
     op->argument = call->arguments[call->function->id == FUNCTION_QUANTILE_OVER_TIME ? 1 : 0];
     op->annotated = call->arguments[0];
     op->out = step_series_new(q, grid);
-    op->scratch = query_scratch(q);
-    if (op->out == NULL || op->scratch == NULL) {
-        return q->e->code;
-    }
-    if (arena_on_release(&q->arena, release_work, op) != 0) {
-        return query_fail_memory(q, &q->arena);
-    }
-    op->mark = arena_mark(op->scratch);
-    int status = samples_init(&op->samples, q);
+    int status = op->out != NULL ? prepare_work(op) : q->e->code;
     if (status == 0) {
         status = plan_source(q, op, grid);
     }
@@ -399,12 +462,13 @@ int plan_range_function(struct query *q, const struct expr *expr, const struct g
         op->long_window = range_is_long(op);
         status = plan_scalars(q, op, call, grid);
     }
-    if (status != 0) {
+    struct operator_node *planned = &op->node;
+    if (status == 0 && op->child == NULL) {
+        status = plan_exchange(q, &op->node, &leaf_ops, op->set, op->extent, &planned);
+    }
+    if (status != 0 || !drops_name(op)) {
+        *op_out = status == 0 ? planned : NULL;
         return status;
     }
-    if (op->row->keeps_name || expr->keep_name) {
-        *op_out = &op->node;
-        return 0;
-    }
-    return plan_unique(q, &op->node, op_out);
+    return plan_unique(q, planned, op_out);
 }

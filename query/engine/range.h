@@ -58,6 +58,7 @@ struct range_operator {
     const double *scalars[2]; /* other arguments, a value a step */
     /* Where series come from: a selector, or the expression of a subquery. */
     struct series_set *set;
+    struct time_extent extent; /* what is read of each series */
     size_t next;
     struct operator_node *child;
     struct grid inner;

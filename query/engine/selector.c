@@ -1,6 +1,7 @@
 /* Instant vector selectors: at each step the newest sample that is not older than the lookback, unless
  * it is a stale marker. With `smoothed`, the straight line between the samples around the step.
  * timestamp() of a selector gives the samples' own times. */
+#include "exchange.h"
 #include "histogram_math.h"
 #include "interpolate.h"
 #include "model/sample.h"
@@ -209,46 +210,83 @@ static int annotate_tier(struct selector_operator *self)
         self->samples.tier_ms >= 60 * 60 * 1000 ? "1h" : "5m");
 }
 
-static int selector_next(struct operator_node *op, struct step_series **series_out)
+/* Evaluates a series into `out`; false in *any_out: it has no samples. */
+static int selector_evaluate(
+    struct operator_node *op, struct series *series, struct step_series *out, bool *any_out)
 {
     struct selector_operator *self = (struct selector_operator *)op;
     struct query *q = op->query;
     bool smoothed = self->selector->smoothed && !self->times;
+    int status = samples_load(&self->samples, series, !smoothed);
+    *any_out = self->samples.float_count + self->samples.histogram_count > 0;
+    if (status != 0 || !*any_out) {
+        return status;
+    }
+    self->out = out;
+    step_series_clear(out, op->grid);
+    out->labels = series_labels(series);
+    if (self->samples.tier_ms > 0) {
+        status = annotate_tier(self);
+    }
+    if (status == 0 && self->samples.histogram_count > 0 && !self->times) {
+        status = step_series_use_histograms(q, out, op->grid);
+    }
+    if (status == 0 && smoothed) {
+        status = fill_smoothed(self);
+    } else if (status == 0 && self->samples.histogram_count == 0 && !self->times) {
+        fill_floats(self);
+    } else if (status == 0) {
+        fill_plain(self);
+    }
+    return status == 0 && self->times ? step_series_drop_name(q, out) : status;
+}
+
+static int selector_next(struct operator_node *op, struct step_series **series_out)
+{
+    struct selector_operator *self = (struct selector_operator *)op;
     while (self->next < self->set->count) {
-        struct series *series = self->set->series[self->next++];
-        int status = query_check(q);
+        bool any = false;
+        int status = query_check(op->query);
         if (status == 0) {
-            status = samples_load(&self->samples, series, !smoothed);
+            status = selector_evaluate(op, self->set->series[self->next++], self->out, &any);
         }
-        if (status != 0) {
-            return status;
+        if (status != 0 || any) {
+            *series_out = self->out;
+            return status == 0 ? 1 : status;
         }
-        if (self->samples.float_count + self->samples.histogram_count == 0) {
-            continue;
-        }
-        step_series_clear(self->out, op->grid);
-        self->out->labels = series_labels(series);
-        if (self->samples.tier_ms > 0) {
-            status = annotate_tier(self);
-        }
-        if (status == 0 && self->samples.histogram_count > 0 && !self->times) {
-            status = step_series_use_histograms(q, self->out, op->grid);
-        }
-        if (status == 0 && smoothed) {
-            status = fill_smoothed(self);
-        } else if (status == 0 && self->samples.histogram_count == 0 && !self->times) {
-            fill_floats(self);
-        } else if (status == 0) {
-            fill_plain(self);
-        }
-        if (status == 0 && self->times) {
-            status = step_series_drop_name(q, self->out);
-        }
-        *series_out = self->out;
-        return status == 0 ? 1 : status;
     }
     return 0;
 }
+
+/* ---- Shared among threads ---- */
+
+static int selector_fork(struct operator_node *op, struct query *q, struct operator_node **leaf_out)
+{
+    struct selector_operator *fork = operator_new(q, sizeof(*fork), op->ops, op->expr, op->grid);
+    if (fork == NULL) {
+        return q->e->code;
+    }
+    const struct selector_operator *self = (const struct selector_operator *)op;
+    fork->selector = self->selector;
+    fork->times = self->times;
+    int status = samples_init(&fork->samples, q);
+    fork->samples.counts_only = self->samples.counts_only;
+    *leaf_out = &fork->node;
+    return status;
+}
+
+static void selector_begin(struct operator_node *op)
+{
+    (void)op; // keeps nothing from series to series
+}
+
+static uint64_t selector_held(const struct operator_node *op)
+{
+    return ((const struct selector_operator *)op)->samples.held;
+}
+
+static const struct leaf_ops leaf_ops = {
+    selector_fork, selector_begin, selector_evaluate, selector_held};
 
 static int plan(struct query *q, const struct expr *expr, const struct expr_selector *selector,
     bool times, const struct grid *grid, struct operator_node **op_out)
@@ -266,14 +304,12 @@ static int plan(struct query *q, const struct expr *expr, const struct expr_sele
     }
     int status = samples_init(&op->samples, q);
     op->samples.counts_only = selector->counts_only;
+    struct time_extent extent = selector_extent(q, selector, 0, grid->start, grid_end(grid));
     if (status == 0) {
-        status = select_series(q, selector->matchers, selector->matcher_count,
-            selector_extent(q, selector, 0, grid->start, grid_end(grid)), grid, 0, &op->set);
+        status = select_series(
+            q, selector->matchers, selector->matcher_count, extent, grid, 0, &op->set);
     }
-    if (status == 0) {
-        *op_out = &op->node;
-    }
-    return status;
+    return status == 0 ? plan_exchange(q, &op->node, &leaf_ops, op->set, extent, op_out) : status;
 }
 
 int plan_selector(struct query *q, const struct expr *expr, const struct grid *grid,

@@ -119,11 +119,14 @@ static struct querier_source *source(struct script_store *store)
     return tsdb_querier_source(((struct real_store *)store)->db);
 }
 
+/* Whatever has two series is read by several threads. */
 static void run(enum after_load after_load, const char *folder)
 {
     struct engine *engine;
-    const struct engine_options options = {
-        .features = PROMQL_FEATURES_ALL, .delayed_name_removal = true};
+    const struct engine_options options = {.features = PROMQL_FEATURES_ALL,
+        .delayed_name_removal = true,
+        .threads = 3,
+        .share_min = 1};
     assert_int_equal(engine_new(&options, &engine), 0);
     struct real_store r = {
         .store = {append, append_histogram, loaded, clear, source}, .after_load = after_load};

@@ -265,9 +265,8 @@ static void test_extreme_times(void **state)
 }
 
 /* Whichever allocation fails, the query ends with ERR_NOMEM and nothing leaks. */
-static void test_failing_allocations(void **state)
+static void fail_allocations(const struct engine_options *shared)
 {
-    (void)state;
     static const char *const queries[] = {
         "a",
         "a[5m]",
@@ -301,7 +300,7 @@ static void test_failing_allocations(void **state)
         "histogram_count(a) + sum(h) + a",
     };
     struct engine_fixture f;
-    engine_fixture_begin(&f, NULL);
+    engine_fixture_begin(&f, shared);
     engine_fixture_counters(&f, "a", 3, 10 * MINUTE);
     engine_fixture_counters(&f, "b", 2, 10 * MINUTE);
     engine_fixture_counters(&f, "c", 4, 10 * MINUTE);
@@ -335,6 +334,20 @@ static void test_failing_allocations(void **state)
     engine_fixture_end(&f);
 }
 
+static void test_failing_allocations(void **state)
+{
+    (void)state;
+    fail_allocations(NULL);
+}
+
+/* The same where series are evaluated in batches. */
+static void test_failing_allocations_of_batches(void **state)
+{
+    (void)state;
+    fail_allocations(
+        &(struct engine_options){.delayed_name_removal = true, .threads = 1, .share_min = 1});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_parameters),
         cmocka_unit_test(test_extreme_times),
         cmocka_unit_test(test_failing_allocations),
+        cmocka_unit_test(test_failing_allocations_of_batches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

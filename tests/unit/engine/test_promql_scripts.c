@@ -7,11 +7,14 @@
 #include "support/memory_store.h"
 #include "support/promql_script.h"
 
-static void run(const char *folder)
+/* `share_min` 1: whatever has two series is shared among threads. */
+static void run(const char *folder, uint64_t share_min)
 {
     struct engine *engine;
-    const struct engine_options options = {
-        .features = PROMQL_FEATURES_ALL, .delayed_name_removal = true};
+    const struct engine_options options = {.features = PROMQL_FEATURES_ALL,
+        .delayed_name_removal = true,
+        .threads = 3,
+        .share_min = share_min};
     assert_int_equal(engine_new(&options, &engine), 0);
     struct script_report report = {0};
     struct script_memory memory;
@@ -32,7 +35,8 @@ static void run(const char *folder)
 static void test_own_scripts(void **state)
 {
     (void)state;
-    run("tests/promql");
+    run("tests/promql", 0);
+    run("tests/promql", 1);
 }
 
 static void test_outside_scripts(void **state)
@@ -42,7 +46,8 @@ static void test_outside_scripts(void **state)
     if (folder == NULL) {
         skip();
     }
-    run(folder);
+    run(folder, 0);
+    run(folder, 1);
 }
 
 int main(void)
