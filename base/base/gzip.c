@@ -14,6 +14,7 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/mem.h"
 
 /* The best DEFLATE can do is 258 bytes from 2 bits. */
 #define DEFLATE_RATIO_MAX 1032
@@ -135,4 +136,54 @@ int gzip_encode(struct str plain, int level, struct strbuf *out)
     }
     libdeflate_free_compressor(c);
     return strbuf_error(out);
+}
+
+/* ---- Piece by piece ---- */
+
+struct gzip_stream {
+    z_stream z;
+};
+
+int gzip_stream_new(int level, struct gzip_stream **stream_out)
+{
+    assert(level >= 1 && level <= 9);
+    struct gzip_stream *stream = mem_calloc(1, sizeof(*stream));
+    /* 15: the largest window; +16: with gzip's header and trailer. 8: zlib's usual memory. */
+    if (stream == NULL ||
+        deflateInit2(&stream->z, level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+        mem_free(stream);
+        return ERR_NOMEM;
+    }
+    *stream_out = stream;
+    return 0;
+}
+
+int gzip_stream_add(struct gzip_stream *stream, struct str plain, bool last, struct strbuf *out)
+{
+    z_stream *z = &stream->z;
+    int result = Z_OK;
+    assert(plain.len <= UINT32_MAX);
+    z->next_in = (unsigned char *)(uintptr_t)plain.ptr; /* only read */
+    z->avail_in = (uInt)plain.len;
+    do {
+        char *room = strbuf_reserve(out, STREAM_STEP);
+        if (room == NULL) {
+            return strbuf_error(out);
+        }
+        z->next_out = (unsigned char *)room;
+        z->avail_out = STREAM_STEP;
+        result = deflate(z, last ? Z_FINISH : Z_NO_FLUSH);
+        strbuf_commit(out, STREAM_STEP - z->avail_out);
+        /* A full buffer: there may be more. Z_BUF_ERROR only says that nothing was left to do. */
+    } while (z->avail_out == 0 && result != Z_STREAM_END);
+    assert(z->avail_in == 0 && (!last || result == Z_STREAM_END));
+    return 0;
+}
+
+void gzip_stream_free(struct gzip_stream *stream)
+{
+    if (stream != NULL) {
+        (void)deflateEnd(&stream->z); /* complains of data that were not wanted any more */
+        mem_free(stream);
+    }
 }

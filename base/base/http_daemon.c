@@ -11,8 +11,8 @@
  */
 #include "http_daemon.h"
 
-#include <errno.h>
 #include <microhttpd.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -29,6 +29,8 @@ enum {
     /* How long stopping waits for its threads to notice that connections have ended. */
     DRAIN_MS = 5000,
     DRAIN_STEP_MS = 10,
+    /* What a body made while it is sent is asked for at a time. */
+    PIECE_BYTES = 64 * 1024,
 };
 
 /* An open connection, for stopping. */
@@ -373,9 +375,8 @@ bool http_connection_is_closed(struct http_connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(mhd_of(connection), MHD_CONNECTION_INFO_CONNECTION_FD);
-    char byte;
-    ssize_t size = info != NULL ? recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) : 1;
-    return size == 0 || (size < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+    struct pollfd end = {.fd = info != NULL ? info->connect_fd : -1, .events = POLLRDHUP};
+    return poll(&end, 1, 0) > 0;
 }
 
 size_t http_connection_remote(struct http_connection *connection, char *text)
@@ -395,6 +396,53 @@ struct http_response *http_response_of_static(const void *bytes, size_t size)
 {
     return (struct http_response *)MHD_create_response_from_buffer(
         size, (void *)(uintptr_t)bytes, MHD_RESPMEM_PERSISTENT);
+}
+
+/* What libmicrohttpd keeps of a body that is made while it is sent. */
+struct piece_source {
+    ssize_t (*read)(void *context, char *buffer, size_t size);
+    void (*free)(void *context);
+    void *context;
+};
+
+static ssize_t read_pieces(void *source, uint64_t position, char *buffer, size_t size)
+{
+    (void)position;
+    const struct piece_source *s = source;
+    ssize_t result = s->read(s->context, buffer, size);
+    return result == HTTP_READ_END      ? (ssize_t)MHD_CONTENT_READER_END_OF_STREAM
+           : result == HTTP_READ_BROKEN ? (ssize_t)MHD_CONTENT_READER_END_WITH_ERROR
+                                        : result;
+}
+
+static void free_pieces(void *source)
+{
+    struct piece_source *s = source;
+    s->free(s->context);
+    mem_free(s);
+}
+
+struct http_response *http_response_of_pieces(
+    ssize_t (*read)(void *context, char *buffer, size_t size), void (*free)(void *context),
+    void *context)
+{
+    struct piece_source *source = mem_alloc(sizeof(*source));
+    if (source == NULL) {
+        return NULL;
+    }
+    *source = (struct piece_source){read, free, context};
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        MHD_SIZE_UNKNOWN, PIECE_BYTES, read_pieces, source, free_pieces);
+    if (response == NULL) {
+        mem_free(source);
+    }
+    return (struct http_response *)response;
+}
+
+void http_response_without_chunks(struct http_response *response)
+{
+    (void)MHD_set_response_options(
+        (struct MHD_Response *)response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
 }
 
 void http_response_add_header(struct http_response *response, const char *name, const char *value)

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "base/loop.h"
@@ -68,6 +69,19 @@ size_t http_connection_remote(struct http_connection *connection, char *text);
 struct http_response *http_response_of(char *bytes, size_t size);
 /* The bytes outlive the daemon. */
 struct http_response *http_response_of_static(const void *bytes, size_t size);
+/* A body that is made while it is sent. `read` is called on the daemon's threads and fills the buffer: how
+ * many bytes, or one of HTTP_READ_*. `free` is called once, when nothing is read any more. NULL, and `free` is
+ * not called, when memory is short. */
+enum {
+    HTTP_READ_SUSPENDED = 0, /* none now: `read` has suspended the connection */
+    HTTP_READ_END = -1,
+    HTTP_READ_BROKEN = -2, /* the body cannot be completed: the connection is closed */
+};
+struct http_response *http_response_of_pieces(
+    ssize_t (*read)(void *context, char *buffer, size_t size), void (*free)(void *context),
+    void *context);
+/* A body in pieces goes out without chunks, up to the end of the connection. */
+void http_response_without_chunks(struct http_response *response);
 void http_response_add_header(struct http_response *response, const char *name, const char *value);
 /* Accepts NULL. */
 void http_response_free(struct http_response *response);

@@ -155,7 +155,8 @@ bool http_media_type_is(struct str content_type, const char *media_type)
 bool http_is_compressible(struct str content_type)
 {
     static const char *const types[] = {"application/json", "application/javascript",
-        "application/openmetrics-text", "application/xml", "application/yaml", "image/svg+xml"};
+        "application/openmetrics-text", "application/stream+json", "application/xml",
+        "application/yaml", "image/svg+xml"};
     if (content_type.len >= 5 && strncasecmp(content_type.ptr, "text/", 5) == 0) {
         return true;
     }

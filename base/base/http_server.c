@@ -292,6 +292,7 @@ static void *on_begin(void *context, struct http_connection *connection, const c
     if (x == NULL) {
         return NULL;
     }
+    atomic_init(&x->holders, 1);
     x->server = server;
     x->connection = connection;
     x->begun_ns = clock_monotonic_ns(clock_real());
@@ -307,15 +308,23 @@ static void *on_begin(void *context, struct http_connection *connection, const c
     return x;
 }
 
+void http_exchange_unref(struct http_exchange *x)
+{
+    if (atomic_fetch_sub(&x->holders, 1) == 1) {
+        drop_body(x);
+        arena_release(&x->arena);
+        mem_free(x);
+    }
+}
+
 static void on_end(void *context, void *request)
 {
     struct http_server *server = context;
     struct http_exchange *x = request;
     bool counted = x->counted;
     http_response_free(x->response);
-    drop_body(x);
-    arena_release(&x->arena);
-    mem_free(x);
+    x->response = NULL;
+    http_exchange_unref(x);
     if (counted) {
         http_server_count_down(server, &server->open);
     }
@@ -398,14 +407,19 @@ uint16_t http_server_port(const struct http_server *server)
     return server->port;
 }
 
-/* Until every handler has replied, and, for a while, until every reply is out. */
+/* Until every handler has replied, and, for a while, until every reply is out. Replies in pieces have that
+ * while from the beginning: they may wait for clients that never read. */
 static void wait_for_requests(struct http_server *server)
 {
-    int64_t deadline_ms = INT64_MAX;
+    int64_t now_ms = clock_monotonic_ms(clock_real());
+    int64_t cut_ms = now_ms + STOP_GRACE_MS, deadline_ms = INT64_MAX;
     lock_take(&server->lock);
     /* A reply may be out before the thread that gave it is done with the server. */
     while (server->open > 0 || server->running > 0) {
-        int64_t now_ms = clock_monotonic_ms(clock_real());
+        now_ms = clock_monotonic_ms(clock_real());
+        if (now_ms >= cut_ms) {
+            atomic_store(&server->cutting, true);
+        }
         if (server->running == 0 && deadline_ms == INT64_MAX) {
             deadline_ms = now_ms + STOP_GRACE_MS;
         }
@@ -416,10 +430,10 @@ static void wait_for_requests(struct http_server *server)
             lock_give(&server->lock);
             http_daemon_turn(server->daemon, STOP_STEP_MS); /* the loop waits for this function */
             lock_take(&server->lock);
-        } else if (server->running > 0) {
-            lock_condition_wait(&server->changed, &server->lock);
         } else {
-            (void)lock_condition_wait_ms(&server->changed, &server->lock, deadline_ms - now_ms);
+            int64_t until_ms = server->running > 0 ? cut_ms : deadline_ms;
+            int64_t wait_ms = until_ms > now_ms ? until_ms - now_ms : STOP_GRACE_MS;
+            (void)lock_condition_wait_ms(&server->changed, &server->lock, wait_ms);
         }
     }
     lock_give(&server->lock);

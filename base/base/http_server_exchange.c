@@ -67,7 +67,8 @@ struct str http_exchange_client(const struct http_exchange *x)
 
 bool http_exchange_is_abandoned(const struct http_exchange *x)
 {
-    return http_connection_is_closed(x->connection);
+    return x->stream != NULL ? http_stream_is_abandoned(x->stream)
+                             : http_connection_is_closed(x->connection);
 }
 
 bool http_exchange_param_at(
@@ -120,7 +121,7 @@ static void add_origin(struct http_exchange *x, struct http_response *response)
     }
 }
 
-static void add_headers(struct http_exchange *x, struct http_response *response,
+void http_exchange_add_headers(struct http_exchange *x, struct http_response *response,
     const char *content_type, bool gzipped, bool varies)
 {
     if (content_type != NULL && content_type[0] != '\0') {
@@ -166,7 +167,7 @@ struct http_response *http_exchange_response(
         mem_free(bytes);
         return NULL;
     }
-    add_headers(x, response, content_type, gzipped, compressible);
+    http_exchange_add_headers(x, response, content_type, gzipped, compressible);
     return response;
 }
 
@@ -181,20 +182,27 @@ static struct http_response *text_response(struct http_exchange *x, const char *
     return response;
 }
 
-/* The end of a handler's ownership: `x` must not be touched after. */
-static void finish(struct http_exchange *x, unsigned status, struct http_response *response)
+void http_exchange_hand_over(
+    struct http_exchange *x, unsigned status, struct http_response *response)
 {
     assert(status >= 200 && status <= 599);
-    struct http_server *server = x->server;
+    struct http_daemon *daemon = x->server->daemon;
     struct http_connection *connection = x->connection;
-    http_metrics_reply(x->route->lane, status, clock_monotonic_ns(clock_real()) - x->begun_ns);
     x->status = status;
     x->response = response;
     int before = atomic_exchange(&x->state, EXCHANGE_ANSWERED);
     assert(before == EXCHANGE_HANDLING || before == EXCHANGE_WAITING); /* one reply a request */
     if (before == EXCHANGE_WAITING) {
-        http_connection_resume(server->daemon, connection);
+        http_connection_resume(daemon, connection);
     }
+}
+
+/* The end of a handler's ownership: `x` must not be touched after. */
+static void finish(struct http_exchange *x, unsigned status, struct http_response *response)
+{
+    struct http_server *server = x->server;
+    http_metrics_reply(x->route->lane, status, clock_monotonic_ns(clock_real()) - x->begun_ns);
+    http_exchange_hand_over(x, status, response);
     http_server_count_down(server, &server->running);
 }
 
@@ -244,7 +252,7 @@ void http_exchange_reply_static(struct http_exchange *x, unsigned status, const 
     }
     struct http_response *response = http_response_of_static(bytes, size);
     if (response != NULL) {
-        add_headers(x, response, content_type, gzipped, gzipped);
+        http_exchange_add_headers(x, response, content_type, gzipped, gzipped);
     }
     finish(x, status, response);
 }

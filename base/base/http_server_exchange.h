@@ -1,5 +1,6 @@
 /* A request on its way through the server, and the server, from inside. Private to the files http_*.c that
- * serve: http_server.c (requests, the server's life), http_server_exchange.c (what handlers ask and reply).
+ * serve: http_server.c (requests, the server's life), http_server_exchange.c (what handlers ask and reply),
+ * http_server_stream.c (replies in pieces).
  *
  * Life of a request (struct http_exchange), by the thread that owns it:
  *
@@ -14,6 +15,9 @@
  * The one hand-over that can race is a reply against the end of a handler that has not replied: both
  * exchange `state` atomically, and whoever finds that the other was first resumes the connection.
  * After a resume the exchange may be freed at any moment; nothing touches it then.
+ *
+ * A reply in pieces is ANSWERED as soon as it begins, while its handler goes on: both hold the exchange
+ * then, and the last one frees it. Bytes go through a buffer of the stream (http_server_stream.c).
  */
 #ifndef SONDE_BASE_HTTP_SERVER_EXCHANGE_H
 #define SONDE_BASE_HTTP_SERVER_EXCHANGE_H
@@ -42,6 +46,8 @@ struct reply_header {
     const char *name, *value;
 };
 
+struct http_stream;
+
 struct http_server {
     struct http_server_options options;
     struct regex *cors_pattern; /* NULL: everybody may read, or nobody when `no_origin` */
@@ -50,6 +56,7 @@ struct http_server {
     struct http_daemon *daemon;
     uint16_t port;
     _Atomic size_t body_bytes; /* of all requests */
+    atomic_bool cutting;       /* replies in pieces are given up */
     struct lock lock;          /* guards what follows */
     struct lock_condition changed;
     bool stopping;
@@ -58,6 +65,7 @@ struct http_server {
 };
 
 struct http_exchange {
+    _Atomic unsigned holders; /* the connection; the handler of a reply in pieces */
     struct http_server *server;
     struct http_connection *connection;
     struct arena arena;
@@ -74,6 +82,7 @@ struct http_exchange {
     /* Reply */
     struct reply_header *headers;
     struct http_response *response; /* NULL after ANSWERED: memory was short, close */
+    struct http_stream *stream;     /* between begin and end of a reply in pieces */
     unsigned status;
     bool accepts_gzip;
     bool counted; /* in server->open */
@@ -88,6 +97,16 @@ void http_server_count_down(struct http_server *server, size_t *counter);
 /* The response to a body, with all its headers; takes the bytes of `body`. NULL when memory is short. */
 struct http_response *http_exchange_response(
     struct http_exchange *x, const char *content_type, struct strbuf *body);
+/* The headers of a reply whose body is known or to come. */
+void http_exchange_add_headers(struct http_exchange *x, struct http_response *response,
+    const char *content_type, bool gzipped, bool varies);
+/* Hands the reply to the daemon's thread. The caller owns the exchange no more. */
+void http_exchange_hand_over(
+    struct http_exchange *x, unsigned status, struct http_response *response);
+/* Lets go of the exchange; the last holder frees it. */
+void http_exchange_unref(struct http_exchange *x);
+/* Is anybody still reading the reply in pieces? */
+bool http_stream_is_abandoned(struct http_stream *stream);
 /* The origin that this request is allowed from; empty when it is not told. */
 struct str http_exchange_allowed_origin(struct http_exchange *x);
 

@@ -4,6 +4,7 @@
 #ifndef SONDE_BASE_GZIP_H
 #define SONDE_BASE_GZIP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/str.h"
@@ -13,5 +14,17 @@
 int gzip_decode(struct str compressed, size_t limit, struct strbuf *out);
 /* Level 1..9. */
 int gzip_encode(struct str plain, int level, struct strbuf *out);
+
+/* Compression of what comes piece by piece, as one gzip member: readers that stop after the first member,
+ * curl among them, get all of it. One thread at a time. */
+struct gzip_stream;
+
+/* 0 or ERR_NOMEM. Level 1..9. */
+int gzip_stream_new(int level, struct gzip_stream **stream_out);
+/* Takes a piece and appends to `out` what is ready, which may be nothing; with `last` all of it and the
+ * trailer, after which only freeing is left. 0 or the error of `out`. */
+int gzip_stream_add(struct gzip_stream *stream, struct str plain, bool last, struct strbuf *out);
+/* Accepts NULL. */
+void gzip_stream_free(struct gzip_stream *stream);
 
 #endif

@@ -85,6 +85,23 @@ void http_exchange_reply(
     struct http_exchange *x, unsigned status, const char *content_type, struct strbuf *body);
 /* A reply whose body is the text. */
 void http_exchange_reply_text(struct http_exchange *x, unsigned status, const char *text);
+/* A reply in pieces, for what is too large to be held: begin, write and end stand for one reply. Only in a
+ * lane that has a pool, since writing waits for the client.
+ *
+ * Begins it: status and headers go out. From here until the end the request's headers and address may not
+ * be asked for; its parameters, path, body and arena stay. ERR_NOMEM: nothing was sent, and the request still wants
+ * its reply. */
+int http_exchange_begin(struct http_exchange *x, unsigned status, const char *content_type);
+/* Adds to the body, compressed when the client accepts it. Waits while the client has HTTP_STREAM_BYTES_MAX
+ * to read. ERR_CLOSED: nobody reads any more, because the client has gone, has not taken a piece for
+ * HTTP_STREAM_STALL_S, or the server stops; ERR_NOMEM. After an error only the end is left. */
+int http_exchange_write(struct http_exchange *x, struct str bytes);
+/* Ends the exchange. With an error the connection is closed in a way that tells the client that the body
+ * is not whole. */
+void http_exchange_end(struct http_exchange *x, int error);
+#define HTTP_STREAM_BYTES_MAX ((size_t)1 << 20)
+#define HTTP_STREAM_STALL_S 30
+
 /* A body that outlives the server (embedded files); `gzipped` says that it is stored compressed. */
 void http_exchange_reply_static(struct http_exchange *x, unsigned status, const char *content_type,
     const void *bytes, size_t size, bool gzipped);

@@ -134,6 +134,44 @@ static void answer_error(struct http_exchange *x, void *context)
     http_exchange_reply(x, 200, "text/plain", &body);
 }
 
+static size_t number_param(const struct http_exchange *x, const char *name)
+{
+    uint64_t number = 0;
+    struct str text = http_exchange_param(x, name);
+    if (text.ptr != NULL && str_to_u64(text, &number) != 0) {
+        abort();
+    }
+    return (size_t)number;
+}
+
+/* `count` pieces of `size` bytes 'a' + index % 17, whatever may happen to the client; with `wait` it stays
+ * after the first one until nobody reads any more; with `error` it ends with one. */
+static void answer_pieces(struct http_exchange *x, void *context)
+{
+    (void)context;
+    size_t count = number_param(x, "count"), size = number_param(x, "size"), at = 0;
+    struct strbuf piece = STRBUF_INIT;
+    int status = http_exchange_begin(x, 200, "text/plain");
+    for (size_t i = 0; status == 0 && i < count; i++) {
+        strbuf_reset(&piece);
+        for (size_t j = 0; j < size; j++) {
+            strbuf_add_char(&piece, (char)('a' + at++ % 17));
+        }
+        status = http_exchange_write(x, strbuf_str(&piece));
+        atomic_fetch_add(&gate.written, status == 0 ? size : 0);
+        while (number_param(x, "wait") > 0 && !http_exchange_is_abandoned(x)) {
+            sched_yield();
+        }
+    }
+    strbuf_release(&piece);
+    http_exchange_end(x, status != 0 ? status : number_param(x, "error") > 0 ? ERR_IO : 0);
+    lock_take(&gate.lock);
+    gate.done++;
+    gate.error = status;
+    lock_condition_broadcast(&gate.changed);
+    lock_give(&gate.lock);
+}
+
 /* gzip.compress(b"static", mtime=0), from Python. */
 static const uint8_t static_gzip[] = {0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03,
     0x2b, 0x2e, 0x49, 0x2c, 0xc9, 0x4c, 0x06, 0x00, 0x25, 0x28, 0xc0, 0x80, 0x06, 0x00, 0x00, 0x00};
@@ -167,6 +205,7 @@ const struct http_route fixture_routes[] = {
     {"GET", "/client", answer_client, NULL, HTTP_LANE_QUERY, ""},
     {"GET", "/nobody", answer_nobody, NULL, HTTP_LANE_QUERY, ""},
     {"GET", "/error", answer_error, NULL, HTTP_LANE_QUERY, ""},
+    {"GET", "/pieces", answer_pieces, NULL, HTTP_LANE_QUERY, ""},
     {"GET", "/static", answer_static, NULL, HTTP_LANE_DIRECT, ""},
     {"GET", "/static.gz", answer_static, (void *)(uintptr_t)1, HTTP_LANE_DIRECT, ""},
 };

@@ -4,6 +4,7 @@
 #define SONDE_TESTS_HTTP_FIXTURE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +23,8 @@ struct gate {
     struct lock_condition changed;
     bool open;
     size_t waiting, done;
+    _Atomic size_t written; /* bytes that /pieces was allowed to write */
+    int error;              /* what ended it */
 };
 
 extern struct gate gate;

@@ -2,6 +2,7 @@
 #include "support/raw_http.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <strings.h>
 #include <sys/socket.h>
 
@@ -65,34 +66,79 @@ struct str raw_http_header(const struct raw_http_answer *answer, const char *nam
     return (struct str){NULL, 0};
 }
 
-static void receive_exactly(int fd, struct strbuf *out, size_t size)
+/* False when the connection ends before. */
+static bool receive_some(int fd, struct strbuf *out, size_t size)
 {
     char *room = strbuf_reserve(out, size);
     assert_non_null(room);
     for (size_t have = 0; have < size;) {
         ssize_t n = recv(fd, room + have, size - have, 0);
         if (n <= 0) {
-            fail_msg("%s: ended after %zu of %zu bytes", sent, have, size);
+            return false;
         }
         have += (size_t)n;
     }
     strbuf_commit(out, size);
+    return true;
 }
 
-void raw_http_receive(int fd, bool head_only, struct raw_http_answer *answer)
+static void receive_exactly(int fd, struct strbuf *out, size_t size)
+{
+    if (!receive_some(fd, out, size)) {
+        fail_msg("%s: ended before %zu bytes", sent, size);
+    }
+}
+
+void raw_http_receive_head(int fd, struct raw_http_answer *answer)
 {
     *answer = (struct raw_http_answer){.head = STRBUF_INIT, .body = STRBUF_INIT};
     while (!str_ends_with(strbuf_str(&answer->head), STR("\r\n\r\n"))) {
         receive_exactly(fd, &answer->head, 1);
     }
-    assert_true(str_starts_with(strbuf_str(&answer->head), STR("HTTP/1.1 ")));
+    if (!str_starts_with(strbuf_str(&answer->head), STR("HTTP/1."))) {
+        fail_msg("%s: \"%.60s\" is no answer", sent, answer->head.data);
+    }
     uint64_t number;
     assert_int_equal(str_to_u64(str_make(answer->head.data + 9, 3), &number), 0);
     answer->status = (unsigned)number;
+}
+
+bool raw_http_receive_chunk(int fd, struct strbuf *out, bool *whole_out)
+{
+    struct strbuf line = STRBUF_INIT;
+    bool there = true;
+    *whole_out = false;
+    while (there && !str_ends_with(strbuf_str(&line), STR("\r\n"))) {
+        there = receive_some(fd, &line, 1);
+    }
+    size_t size = there ? strtoul(line.data, NULL, 16) : 0;
+    there = there && receive_some(fd, out, size + 2);
+    strbuf_release(&line);
+    if (!there) {
+        return false;
+    }
+    assert_memory_equal(out->data + out->size - 2, "\r\n", 2);
+    strbuf_truncate(out, out->size - 2);
+    *whole_out = size == 0;
+    return size > 0;
+}
+
+void raw_http_receive(int fd, bool head_only, struct raw_http_answer *answer)
+{
+    raw_http_receive_head(fd, answer);
     struct str length = raw_http_header(answer, "Content-Length");
-    if (length.ptr != NULL && !head_only) {
-        assert_int_equal(str_to_u64(length, &number), 0);
-        receive_exactly(fd, &answer->body, number);
+    uint64_t size;
+    bool whole = true;
+    if (head_only) {
+        return;
+    }
+    if (str_eq_c(raw_http_header(answer, "Transfer-Encoding"), "chunked")) {
+        while (raw_http_receive_chunk(fd, &answer->body, &whole)) {
+        }
+        assert_true(whole);
+    } else if (length.ptr != NULL) {
+        assert_int_equal(str_to_u64(length, &size), 0);
+        receive_exactly(fd, &answer->body, size);
     }
 }
 

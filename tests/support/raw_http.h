@@ -24,9 +24,13 @@ struct raw_http_answer {
     struct strbuf body;
 };
 
-/* Reads one answer and leaves the connection at the next; a body is as long as Content-Length says,
- * and absent with `head_only` (answers to HEAD). */
+/* Reads one answer and leaves the connection at the next; a body is as long as Content-Length says or comes
+ * in chunks, and is absent with `head_only` (answers to HEAD). */
 void raw_http_receive(int fd, bool head_only, struct raw_http_answer *answer);
+/* The same in steps, for answers in chunks: the head; then chunk by chunk, each appended to `out`. False
+ * after the last one, with `*whole_out` when it was there and did not just end. */
+void raw_http_receive_head(int fd, struct raw_http_answer *answer);
+bool raw_http_receive_chunk(int fd, struct strbuf *out, bool *whole_out);
 /* The value of a header, in any case; ptr NULL when absent. */
 struct str raw_http_header(const struct raw_http_answer *answer, const char *name);
 void raw_http_release(struct raw_http_answer *answer);

@@ -142,6 +142,37 @@ static void test_round_trip(void **state)
     }
 }
 
+/* Pieces of any size, empty ones too, come out as one member that says what went in. */
+static void test_stream(void **state)
+{
+    (void)state;
+    uint64_t random = test_seed();
+    for (size_t round = 0; round < 18; round++) {
+        struct strbuf plain = STRBUF_INIT, packed = STRBUF_INIT, back = STRBUF_INIT;
+        struct gzip_stream *stream;
+        assert_int_equal(gzip_stream_new(1 + (int)(round % 9), &stream), 0);
+        size_t pieces = test_random(&random) % 12;
+        for (size_t i = 0; i < pieces; i++) {
+            size_t begin = plain.size, size = test_random(&random) % 60000 * (i % 3);
+            for (size_t j = 0; j < size; j++) {
+                uint64_t noise = round % 2 == 0 ? test_random(&random) : j / 7;
+                strbuf_add_char(&plain, (char)noise);
+            }
+            struct str piece = {plain.data != NULL ? plain.data + begin : "", size};
+            assert_int_equal(gzip_stream_add(stream, piece, false, &packed), 0);
+        }
+        assert_int_equal(gzip_stream_add(stream, STR(""), true, &packed), 0);
+        gzip_stream_free(stream);
+        assert_int_equal(gzip_decode(strbuf_str(&packed), plain.size, &back), 0);
+        assert_int_equal(back.size, plain.size);
+        assert_true(str_eq(strbuf_str(&back), strbuf_str(&plain)));
+        strbuf_release(&plain);
+        strbuf_release(&packed);
+        strbuf_release(&back);
+    }
+    gzip_stream_free(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +181,7 @@ int main(void)
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_bomb),
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
