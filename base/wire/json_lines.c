@@ -5,6 +5,7 @@
 
 #include "base/fpconv.h"
 #include "base/json.h"
+#include "json_lines_histogram.h"
 #include "model/sample.h"
 #include "wire/json_lines.h"
 #include "wire/remote_write.h"
@@ -60,15 +61,15 @@ static int read_labels(
     return 0;
 }
 
-static int read_value(struct reader *r, const json_t *value, double *value_out)
+bool json_lines_read_number(const json_t *value, double *value_out)
 {
     if (json_is_number(value)) {
         *value_out = json_number_value(value);
-        return 0;
+        return true;
     }
     if (json_is_null(value)) {
         *value_out = value_stale_marker();
-        return 0;
+        return true;
     }
     struct str text = str_of(json_string_value(value));
     if (str_eq_c(text, "Infinity")) {
@@ -76,45 +77,72 @@ static int read_value(struct reader *r, const json_t *value, double *value_out)
     } else if (str_eq_c(text, "-Infinity")) {
         text = STR("-Inf");
     }
-    return text.ptr != NULL && str_to_double(text, value_out) == 0
-               ? 0
-               : refuse(
-                     r, "a value must be a number, null, \"NaN\", \"Infinity\" or \"-Infinity\"");
+    return text.ptr != NULL && str_to_double(text, value_out) == 0;
 }
 
-static int read_samples(struct reader *r, const json_t *root, struct json_line *line)
+static int read_times(struct reader *r, const json_t *timestamps, struct json_line *line)
 {
-    const json_t *values = json_object_get(root, "values");
-    const json_t *timestamps = json_object_get(root, "timestamps");
-    if (!json_is_array(values) || !json_is_array(timestamps)) {
-        return refuse(r, "\"values\" and \"timestamps\" must be lists");
-    }
-    size_t count = json_array_size(values);
-    if (count != json_array_size(timestamps)) {
-        return refuse(r, "\"values\" and \"timestamps\" must be of the same length");
-    }
-    double *value_list = arena_calloc(r->arena, count, sizeof(*value_list));
-    int64_t *time_list = arena_calloc(r->arena, count, sizeof(*time_list));
-    if (value_list == NULL || time_list == NULL) {
+    int64_t *times = arena_calloc(r->arena, line->count, sizeof(*times));
+    if (times == NULL) {
         return out_of_memory(r);
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < line->count; i++) {
         const json_t *time = json_array_get(timestamps, i);
-        int status = read_value(r, json_array_get(values, i), &value_list[i]);
-        if (status != 0) {
-            return status;
-        }
         double number = json_number_value(time);
         if (!json_is_number(time) || !(fabs(number) <= WHOLE_NUMBERS_MAX) ||
             number != (double)(int64_t)number) {
             return refuse(r, "a timestamp must be a whole number of milliseconds");
         }
-        time_list[i] = (int64_t)number;
+        times[i] = (int64_t)number;
     }
-    line->values = value_list;
-    line->times = time_list;
-    line->count = count;
+    line->times = times;
     return 0;
+}
+
+static int read_values(struct reader *r, const json_t *list, struct json_line *line)
+{
+    double *values = arena_calloc(r->arena, line->count, sizeof(*values));
+    if (values == NULL) {
+        return out_of_memory(r);
+    }
+    for (size_t i = 0; i < line->count; i++) {
+        if (!json_lines_read_number(json_array_get(list, i), &values[i])) {
+            return refuse(
+                r, "a value must be a number, null, \"NaN\", \"Infinity\" or \"-Infinity\"");
+        }
+    }
+    line->values = values;
+    return 0;
+}
+
+static int read_histograms(struct reader *r, const json_t *list, struct json_line *line)
+{
+    const struct histogram **histograms = arena_calloc(r->arena, line->count, sizeof(*histograms));
+    int status = histograms != NULL ? 0 : out_of_memory(r);
+    for (size_t i = 0; status == 0 && i < line->count; i++) {
+        status =
+            json_lines_read_histogram(json_array_get(list, i), r->arena, &histograms[i], r->err);
+    }
+    line->histograms = histograms;
+    return status;
+}
+
+static int read_samples(struct reader *r, const json_t *root, struct json_line *line)
+{
+    const json_t *histograms = json_object_get(root, "histograms");
+    const json_t *values = histograms != NULL ? histograms : json_object_get(root, "values");
+    const json_t *timestamps = json_object_get(root, "timestamps");
+    if (!json_is_array(values) || !json_is_array(timestamps)) {
+        return refuse(r, "\"values\" (or \"histograms\") and \"timestamps\" must be lists");
+    }
+    line->count = json_array_size(values);
+    if (line->count != json_array_size(timestamps)) {
+        return refuse(
+            r, "\"values\" (or \"histograms\") and \"timestamps\" must be of the same length");
+    }
+    int status =
+        histograms != NULL ? read_histograms(r, values, line) : read_values(r, values, line);
+    return status == 0 ? read_times(r, timestamps, line) : status;
 }
 
 int json_line_decode(struct str text, size_t label_room, struct arena *arena,
@@ -150,7 +178,7 @@ int json_line_decode(struct str text, size_t label_room, struct arena *arena,
 
 /* ---- Encoding ---- */
 
-static void write_value(struct strbuf *out, double value)
+void json_lines_write_number(double value, struct strbuf *out)
 {
     if (value_is_stale(value)) {
         strbuf_add_c(out, "null");
@@ -163,8 +191,7 @@ static void write_value(struct strbuf *out, double value)
     }
 }
 
-void json_line_encode(const struct label *labels, size_t label_count, const int64_t *times,
-    const double *values, size_t count, struct strbuf *out)
+static void begin_line(const struct label *labels, size_t label_count, struct strbuf *out)
 {
     struct json_writer json;
     json_init(&json, out);
@@ -176,15 +203,41 @@ void json_line_encode(const struct label *labels, size_t label_count, const int6
         json_string(&json, labels[i].value);
     }
     json_end(&json);
-    strbuf_add_c(out, ",\"values\":[");
-    for (size_t i = 0; i < count; i++) {
-        strbuf_add_c(out, i > 0 ? "," : "");
-        write_value(out, values[i]);
-    }
-    strbuf_add_c(out, "],\"timestamps\":[");
+}
+
+static void end_line(const int64_t *times, size_t count, struct strbuf *out)
+{
+    strbuf_add_c(out, ",\"timestamps\":[");
     for (size_t i = 0; i < count; i++) {
         strbuf_add_c(out, i > 0 ? "," : "");
         strbuf_add_i64(out, times[i]);
     }
     strbuf_add_c(out, "]}\n");
+}
+
+void json_line_encode(const struct label *labels, size_t label_count, const int64_t *times,
+    const double *values, size_t count, struct strbuf *out)
+{
+    begin_line(labels, label_count, out);
+    strbuf_add_c(out, ",\"values\":[");
+    for (size_t i = 0; i < count; i++) {
+        strbuf_add_c(out, i > 0 ? "," : "");
+        json_lines_write_number(values[i], out);
+    }
+    strbuf_add_char(out, ']');
+    end_line(times, count, out);
+}
+
+void json_line_encode_histograms(const struct label *labels, size_t label_count,
+    const int64_t *times, const struct histogram *const *histograms, size_t count,
+    struct strbuf *out)
+{
+    begin_line(labels, label_count, out);
+    strbuf_add_c(out, ",\"histograms\":[");
+    for (size_t i = 0; i < count; i++) {
+        strbuf_add_c(out, i > 0 ? "," : "");
+        json_lines_write_histogram(histograms[i], out);
+    }
+    strbuf_add_char(out, ']');
+    end_line(times, count, out);
 }

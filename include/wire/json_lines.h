@@ -4,7 +4,19 @@
  *   {"metric":{"__name__":"up","job":"node"},"values":[1,0.5],"timestamps":[1700000000000,1700000015000]}
  *
  * Times are milliseconds. Infinities are "Infinity" and "-Infinity", null is the stale marker, as there;
- * an ordinary NaN is "NaN". Native histograms have no place in it.
+ * an ordinary NaN is "NaN".
+ *
+ * That form has no place for native histograms. Ours are lines of their own, which VictoriaMetrics passes over:
+ *
+ *   {"metric":{…},"histograms":[H,…],"timestamps":[…]}
+ *
+ *   H = {"schema":0,"count":7,"sum":5.5,"zero_threshold":0.001,"zero_count":2,"reset":"no","integer":true,
+ *        "positive":[[1,2,1],[3,2]],"negative":[],"custom_values":[]}
+ *
+ * A side is a list of spans; a span is the gap to the end of the one before (the first: the index of its first
+ * bucket) and the absolute counts of its buckets. "reset" is "unknown" (the default), "yes", "no" or "gauge";
+ * "integer" (default false) says that the counts came as whole numbers. What is empty, zero or default may be
+ * left out, except schema, count and sum. A sum of null makes a stale marker of the histogram.
  */
 #ifndef SONDE_WIRE_JSON_LINES_H
 #define SONDE_WIRE_JSON_LINES_H
@@ -16,6 +28,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "base/strbuf.h"
+#include "model/histogram.h"
 #include "model/labels.h"
 
 #define JSON_LINES_CONTENT_TYPE "application/stream+json"
@@ -26,7 +39,8 @@ struct json_line {
     struct label *labels; /* sorted, checked as those of remote write */
     size_t label_count;
     const int64_t *times;
-    const double *values;
+    const double *values;                      /* NULL in a line of histograms */
+    const struct histogram *const *histograms; /* NULL in a line of values; valid ones */
     size_t count;
 };
 
@@ -37,5 +51,8 @@ int json_line_decode(struct str line, size_t label_room, struct arena *arena,
 /* With the line's end. Errors stick in `out`. */
 void json_line_encode(const struct label *labels, size_t label_count, const int64_t *times,
     const double *values, size_t count, struct strbuf *out);
+void json_line_encode_histograms(const struct label *labels, size_t label_count,
+    const int64_t *times, const struct histogram *const *histograms, size_t count,
+    struct strbuf *out);
 
 #endif

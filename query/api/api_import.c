@@ -114,15 +114,16 @@ static void add_extra(const struct import *m, struct label *labels, size_t *coun
     }
 }
 
-static void append_sample(struct import *m, struct series_ref ref, const struct label *labels,
-    size_t count, int64_t t_ms, double value, int *status)
+/* Refuses a sample that the store does not take, for a reason that does not end the write. */
+static int check_appended(
+    struct import *m, const struct label *labels, size_t count, int64_t t_ms, int status)
 {
-    *status = appender_append(m->in.appender, ref, t_ms, value);
-    const char *why = ingest_refusal(*status);
-    if (*status != 0 && why != NULL) {
-        ingest_refuse_sample(&m->in, labels, count, t_ms, *status, why);
-        *status = 0;
+    const char *why = ingest_refusal(status);
+    if (status != 0 && why != NULL) {
+        ingest_refuse_sample(&m->in, labels, count, t_ms, status, why);
+        return 0;
     }
+    return status;
 }
 
 /* What a line's failure says: with its number in front. */
@@ -151,8 +152,11 @@ static int import_json_line(struct import *m, struct str text, struct err *e)
     add_extra(m, line.labels, &line.label_count);
     int found = ingest_series(&m->in, line.labels, line.label_count, NULL, &ref, e);
     for (size_t i = 0; found > 0 && status == 0 && i < line.count; i++) {
-        append_sample(
-            m, ref, line.labels, line.label_count, line.times[i], line.values[i], &status);
+        int64_t t_ms = line.times[i];
+        status = line.histograms != NULL
+                     ? appender_append_histogram(m->in.appender, ref, t_ms, line.histograms[i])
+                     : appender_append(m->in.appender, ref, t_ms, line.values[i]);
+        status = check_appended(m, line.labels, line.label_count, t_ms, status);
     }
     return found < 0 ? found : status;
 }
@@ -240,7 +244,8 @@ static int import_sample(struct import *m, struct exposition_parser *p,
     if (found <= 0) {
         return found;
     }
-    append_sample(m, ref, labels, count, t_ms, entry->value, &status);
+    status = appender_append(m->in.appender, ref, t_ms, entry->value);
+    status = check_appended(m, labels, count, t_ms, status);
     return status == 0 && entry->has_exemplar ? import_exemplar(m, p, entry, ref, t_ms, e) : status;
 }
 

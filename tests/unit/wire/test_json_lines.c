@@ -54,6 +54,73 @@ static void test_text(void **state)
     strbuf_release(&out);
 }
 
+/* All that a histogram can say, and what may be left out. */
+static void test_histograms(void **state)
+{
+    (void)state;
+    static const struct label labels[] = {{STR("__name__"), STR("h")}};
+    static const struct histogram_span positive[] = {{1, 2}, {3, 1}}, negative[] = {{-2, 1}};
+    static const double positive_counts[] = {2, 1, 2}, negative_counts[] = {0.25};
+    static const double bounds[] = {0.5, 10};
+    const struct histogram all[] = {
+        {.schema = 0,
+            .integer = true,
+            .reset_hint = HISTOGRAM_RESET_NO,
+            .zero_threshold = 0.001,
+            .zero_count = 2,
+            .count = 7,
+            .sum = 5.5,
+            .positive = {positive, 2, positive_counts, 3}},
+        {.schema = 8,
+            .reset_hint = HISTOGRAM_GAUGE,
+            .count = 0.25,
+            .sum = -0.0,
+            .negative = {negative, 1, negative_counts, 1}},
+        {.schema = HISTOGRAM_SCHEMA_CUSTOM,
+            .count = 3,
+            .sum = INFINITY,
+            .positive = {&(const struct histogram_span){0, 2}, 1, positive_counts, 2},
+            .custom_values = bounds,
+            .custom_count = 2},
+        {.schema = -4, .integer = true, .sum = value_stale_marker()},
+        {.schema = 3, .reset_hint = HISTOGRAM_RESET_YES, .sum = value_nan()},
+    };
+    const struct histogram *list[COUNT(all)];
+    static const int64_t times[COUNT(all)] = {1, 2, 3, 4, 5};
+    struct strbuf out = STRBUF_INIT;
+    struct arena arena;
+    struct json_line line;
+    struct err e = ERR_INIT;
+    for (size_t i = 0; i < COUNT(all); i++) {
+        list[i] = &all[i];
+    }
+    json_line_encode_histograms(labels, 1, times, list, COUNT(all), &out);
+    static const char begins[] =
+        "{\"metric\":{\"__name__\":\"h\"},\"histograms\":[{\"schema\":0,\"count\":7,\"sum\":5.5,"
+        "\"zero_threshold\":0.001,\"zero_count\":2,\"reset\":\"no\",\"integer\":true,"
+        "\"positive\":[[1,2,1],[3,2]]},{";
+    assert_true(str_starts_with(strbuf_str(&out), str_of(begins)));
+    arena_init(&arena, 0);
+    if (json_line_decode(str_trim(strbuf_str(&out)), 0, &arena, &line, &e) != 0) {
+        fail_msg("%s in %s", e.message, out.data);
+    }
+    assert_null(line.values);
+    assert_int_equal(line.count, COUNT(all));
+    for (size_t i = 0; i < COUNT(all); i++) {
+        const struct histogram *got = line.histograms[i];
+        assert_int_equal(line.times[i], times[i]);
+        if (!histogram_eq(got, &all[i]) || got->integer != all[i].integer ||
+            got->reset_hint != all[i].reset_hint) {
+            fail_msg("histogram %zu of %s", i, out.data);
+        }
+    }
+    arena_release(&arena);
+    strbuf_release(&out);
+}
+
+#define HISTOGRAM(text)                                                                            \
+    "{\"metric\":{\"__name__\":\"m\"},\"histograms\":[" text "],\"timestamps\":[1]}"
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -68,12 +135,28 @@ static void test_refusals(void **state)
         {"{\"metric\":{\"a\":\"b\"},\"values\":[1],\"timestamps\":[1]}",
             "the series has no metric name (label __name__)"},
         {"{\"metric\":{\"__name__\":\"m\"},\"values\":[1,2],\"timestamps\":[1]}",
-            "\"values\" and \"timestamps\" must be of the same length"},
+            "\"values\" (or \"histograms\") and \"timestamps\" must be of the same length"},
         {"{\"metric\":{\"__name__\":\"m\"},\"values\":[\"x\"],\"timestamps\":[1]}",
             "a value must be a number, null, \"NaN\", \"Infinity\" or \"-Infinity\""},
         {"{\"metric\":{\"__name__\":\"m\"},\"values\":[1],\"timestamps\":[1.5]}",
             "a timestamp must be a whole number of milliseconds"},
-        {"{\"metric\":{\"__name__\":\"m\"}}", "\"values\" and \"timestamps\" must be lists"},
+        {"{\"metric\":{\"__name__\":\"m\"}}",
+            "\"values\" (or \"histograms\") and \"timestamps\" must be lists"},
+        {HISTOGRAM("5"), "a histogram must be an object"},
+        {HISTOGRAM("{\"count\":1,\"sum\":1}"), "a histogram's \"schema\" must be a whole number"},
+        {HISTOGRAM("{\"schema\":0.5,\"count\":1,\"sum\":1}"),
+            "a histogram's \"schema\" must be a whole number"},
+        {HISTOGRAM("{\"schema\":0,\"count\":1}"), "a histogram's \"sum\" must be a number"},
+        {HISTOGRAM("{\"schema\":0,\"count\":1,\"sum\":1,\"reset\":\"maybe\"}"),
+            "a histogram's \"reset\" must be \"unknown\", \"yes\", \"no\" or \"gauge\""},
+        {HISTOGRAM("{\"schema\":0,\"count\":1,\"sum\":1,\"positive\":5}"),
+            "a histogram's \"positive\" must be a list"},
+        {HISTOGRAM("{\"schema\":0,\"count\":1,\"sum\":1,\"positive\":[[]]}"),
+            "a histogram's \"positive\" must be a list of spans [offset, count, …]"},
+        {HISTOGRAM("{\"schema\":0,\"count\":1,\"sum\":1,\"positive\":[[0,[]]]}"),
+            "a histogram's \"positive\" must be of numbers"},
+        {HISTOGRAM("{\"schema\":0,\"count\":1,\"sum\":1,\"positive\":[[1e10,1]]}"),
+            "a histogram's \"positive\" must be a list of spans [offset, count, …]"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct arena arena;
@@ -92,6 +175,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_text),
+        cmocka_unit_test(test_histograms),
         cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
