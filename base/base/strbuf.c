@@ -171,3 +171,46 @@ void strbuf_add_base64(struct strbuf *b, struct str bytes)
         }
     }
 }
+
+/* 0 … 63, or -1. */
+static int base64_digit(char c)
+{
+    if (c >= 'A' && c <= 'Z') {
+        return c - 'A';
+    }
+    if (c >= 'a' && c <= 'z') {
+        return c - 'a' + 26;
+    }
+    if (c >= '0' && c <= '9') {
+        return c - '0' + 52;
+    }
+    return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
+}
+
+int strbuf_add_unbase64(struct strbuf *b, struct str text)
+{
+    size_t before = b->size;
+    uint32_t bits = 0;
+    unsigned have = 0;
+    for (int padding = 0; padding < 2 && text.len > 0 && text.ptr[text.len - 1] == '='; padding++) {
+        text.len--;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        int digit = base64_digit(text.ptr[i]);
+        if (digit < 0) {
+            strbuf_truncate(b, before);
+            return ERR_INVALID;
+        }
+        bits = bits << 6 | (uint32_t)digit;
+        have += 6;
+        if (have >= 8) {
+            have -= 8;
+            strbuf_add_char(b, (char)(bits >> have));
+        }
+    }
+    if (have == 6) { /* one digit alone stands for no byte */
+        strbuf_truncate(b, before);
+        return ERR_INVALID;
+    }
+    return strbuf_error(b);
+}

@@ -58,5 +58,8 @@ void strbuf_add_u64(struct strbuf *b, uint64_t value);
 void strbuf_add_i64(struct strbuf *b, int64_t value);
 /* RFC 4648, section 4, with padding. */
 void strbuf_add_base64(struct strbuf *b, struct str bytes);
+/* What such text stands for; the alphabet of section 5 (URLs) and absent padding are accepted too. 0,
+ * ERR_INVALID (nothing is added), or the buffer's error. */
+int strbuf_add_unbase64(struct strbuf *b, struct str text);
 
 #endif

@@ -161,8 +161,25 @@ static void test_base64(void **state)
             fail_msg("%s: expected %s, got %.*s", cases[i].plain, cases[i].encoded,
                 STR_ARG(strbuf_str(&b)));
         }
+        strbuf_reset(&b);
+        assert_int_equal(strbuf_add_unbase64(&b, str_of(cases[i].encoded)), 0);
+        strbuf_add_c(&b, "");
+        assert_string_equal(b.data, cases[i].plain);
         strbuf_release(&b);
     }
+    struct strbuf b = STRBUF_INIT;
+    strbuf_add_c(&b, "kept");
+    assert_int_equal(strbuf_add_unbase64(&b, STR("-_-_Zm8")), 0); /* of URLs, without padding */
+    assert_string_equal(b.data, "kept\xfb\xff\xbf"
+                                "fo");
+    static const char *const wrong[] = {"Zg==x", "Z", "Zm9vY", "Zm 8", "Zg===", "*"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        size_t before = b.size;
+        if (strbuf_add_unbase64(&b, str_of(wrong[i])) != ERR_INVALID || b.size != before) {
+            fail_msg("%s was taken", wrong[i]);
+        }
+    }
+    strbuf_release(&b);
 }
 
 int main(void)
