@@ -1,15 +1,13 @@
-/* Values of attributes as text, from protobuf; private to base/wire. */
+/* Values of attributes as text, from protobuf, as metrics want them; private to base/wire. */
 #ifndef SONDE_WIRE_OTLP_VALUE_H
 #define SONDE_WIRE_OTLP_VALUE_H
 
-#include "protobuf_wire.h"
+#include "otlp_attribute.h"
 #include "wire/otlp_metrics.h"
 
-/* How deep arrays and maps may lie in each other. */
-enum { OTLP_VALUE_DEPTH_MAX = 16 };
-
-/* Field `number` of a message, repeated: how many there are. */
-size_t otlp_count_fields(struct str message, uint32_t number);
+/* The value as text: a slice of what it came from, or in the arena. 0, ERR_LIMIT, ERR_NOMEM. */
+int otlp_attribute_text(
+    const struct attribute *attribute, struct arena *arena, struct str *text_out);
 /* Reads all KeyValues that are field `number` of `message`. 0, ERR_CORRUPT, ERR_LIMIT, ERR_NOMEM. */
 int otlp_decode_attributes(struct str message, uint32_t number, struct arena *arena,
     struct otlp_attributes *attributes_out);
