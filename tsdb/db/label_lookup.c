@@ -50,10 +50,18 @@ static bool asks_for_target(
     return false;
 }
 
+/* The earliest sample that a group may have: rows of a tier stand at the ends of their buckets. */
+static int64_t group_first(const struct store_part *p, const struct part_group *group)
+{
+    int64_t resolution = store_tier_resolution(p->about.tier);
+    return p->about.tier == STORE_RAW ? group->min_t : group->min_t - resolution + 1;
+}
+
 static bool hides_group(const struct seeing *s, const struct store_part *p,
     const struct part_group *group, const struct tombstone *t)
 {
-    int64_t min_t = group->min_t > s->min_t ? group->min_t : s->min_t;
+    int64_t first = group_first(p, group);
+    int64_t min_t = first > s->min_t ? first : s->min_t;
     int64_t max_t = group->max_t < s->max_t ? group->max_t : s->max_t;
     return p->about.sequence < t->bound && t->range.min_t <= min_t && t->range.max_t >= max_t;
 }
@@ -79,8 +87,8 @@ static void see_visible(
     for (uint32_t t = 0; t < group->target_count; t++) {
         uint32_t target = p->targets[group->targets[t]];
         for (uint32_t c = 0; c < schema->count && id_set_has(s->rectangle->targets, target); c++) {
-            uint32_t shape = schema->columns[c].shape;
-            bool visible = id_bits_has(&s->asked_shapes, shape);
+            uint32_t shape = schema->columns[c].series_shape;
+            bool visible = shape != SHAPE_OF_ALL && id_bits_has(&s->asked_shapes, shape);
             for (size_t i = 0; visible && i < list->count; i++) {
                 visible = !hides_group(s, p, group, list->items[i]) ||
                           !tombstone_has(list->items[i], target, shape);
@@ -93,17 +101,21 @@ static void see_visible(
     }
 }
 
+/* A tier tells of the time before the samples: from there on these tell. */
 static void see_part(struct seeing *s, const struct store_part *p)
 {
     const struct part_info *info = part_info(p->part);
     uint32_t seen_schema = UINT32_MAX;
     bool has_columns = false;
-    if (info->min_t > s->max_t || info->max_t < s->min_t) {
+    int64_t raw_from = s->querier->view->raw_from;
+    int64_t max_t = p->about.tier != STORE_RAW && raw_from <= s->max_t ? raw_from - 1 : s->max_t;
+    if (info->max_t < s->min_t || max_t < s->min_t) {
         return;
     }
     for (uint32_t g = 0; g < info->group_count; g++) {
         const struct part_group *group = &part_groups(p->part)[g];
-        if (group->min_t > s->max_t || group->max_t < s->min_t || !asks_for_target(s, p, group)) {
+        if (group_first(p, group) > max_t || group->max_t < s->min_t ||
+            !asks_for_target(s, p, group)) {
             continue;
         }
         if (may_be_hidden(s, p, group)) {
@@ -151,9 +163,7 @@ static int see_rectangle(struct seeing *s)
     if (status == 0) {
         id_bits_add_set(&s->asked_shapes, s->rectangle->shapes);
         for (size_t i = 0; i < q->view->count; i++) {
-            if (q->view->parts[i]->about.tier == STORE_RAW) {
-                see_part(s, q->view->parts[i]);
-            }
+            see_part(s, q->view->parts[i]);
         }
         status = head_select(q->db->head, &selection);
     }
