@@ -68,10 +68,6 @@ bool column_block_needs_reference(const void *bytes, size_t size);
 int column_block_decode_against(const void *bytes, size_t size, uint32_t count,
     const double *reference, double *values_out, uint64_t *presence_out);
 
-/* A number that is equal for columns that differ by a constant, and hardly ever otherwise: finds
- * copies among many columns without comparing each with each. Takes what column_block_encode takes. */
-uint64_t column_block_likeness(const double *values, const uint64_t *presence, uint32_t count);
-
 /* What can be said of a block without decoding its values. */
 enum column_known {
     COLUMN_KNOWS_COUNT = 1 << 0,     /* always */

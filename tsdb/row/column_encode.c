@@ -14,7 +14,6 @@
 
 #include "base/bytes.h"
 #include "base/err.h"
-#include "base/hash.h"
 #include "row/affine.h"
 #include "row/bitpack.h"
 #include "row/column_block.h"
@@ -465,19 +464,4 @@ int column_block_encode_against(const double *values, const uint64_t *presence, 
         hint->method = choice.map.method;
     }
     return 0;
-}
-
-uint64_t column_block_likeness(const double *values, const uint64_t *presence, uint32_t count)
-{
-    assert(count > 0 && count <= COLUMN_BLOCK_ROWS_MAX);
-    uint64_t differences[COLUMN_BLOCK_ROWS_MAX];
-    double first = 0;
-    bool found = false;
-    for (uint32_t i = 0; i < count; i++) {
-        bool in = is_present(presence, i) && !is_stale(values[i]);
-        first = in && !found ? values[i] : first;
-        found = found || in;
-        differences[i] = in ? double_bits(values[i] - first) : STALE_MARKER_BITS;
-    }
-    return hash64(differences, count * sizeof(differences[0]), 0);
 }
