@@ -102,6 +102,7 @@ int api_new(const struct api_options *options, struct api **api_out)
     atomic_store(&api->reloaded_ms, api->started_ms);
     atomic_store(&api->reload_succeeded, true);
     lock_init(&api->lock, LOCK_RANK_LEAF);
+    api->streams_max = options->streams_max != 0 ? options->streams_max : 1;
     active_queries_init(&api->active);
     top_queries_init(&api->top);
     api->otlp = options->otlp;

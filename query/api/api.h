@@ -57,6 +57,7 @@ struct api_options {
     size_t cache_bytes;                 /* of answers of range queries that are kept; 0 = none */
     struct otlp_translate_options otlp; /* lists are borrowed as long as the API lives */
     size_t otlp_delta_series_max;       /* 0 = OTLP_DELTA_SERIES_DEFAULT */
+    unsigned streams_max;               /* answers in pieces at a time; 0 = 1 */
     struct clock *clock;                /* NULL = clock_real() */
     struct api_program program;
 };

@@ -11,6 +11,7 @@
 
 #include "api/api_params.h"
 #include "api/api_private.h"
+#include "api/api_stream.h"
 #include "api/series_union.h"
 #include "wire/exposition.h"
 
@@ -21,7 +22,7 @@ enum { LOOKBACK_DEFAULT_MS = 5 * 60 * 1000 };
 
 struct page {
     bool protobuf;
-    struct strbuf out;
+    struct api_stream answer;
     struct strbuf metrics, scratch; /* of the family at hand, in protobuf */
     struct str family;              /* its name; in the selection */
     enum exposition_family type;
@@ -33,7 +34,7 @@ static void end_family(struct page *page)
 {
     if (page->protobuf && page->family.len > 0) {
         exposition_protobuf_family(
-            page->family, page->type, strbuf_str(&page->metrics), &page->out);
+            page->family, page->type, strbuf_str(&page->metrics), &page->answer.out);
         strbuf_reset(&page->metrics);
     }
 }
@@ -54,14 +55,15 @@ static void add_sample(struct page *page, struct str name, const struct label *l
         page->family = name;
         page->type = type;
         if (!page->protobuf) {
-            exposition_write_type(&page->out, name, METRIC_TYPE_UNKNOWN);
+            exposition_write_type(&page->answer.out, name, METRIC_TYPE_UNKNOWN);
         }
     }
     if (page->protobuf) {
         exposition_protobuf_metric(labels, count, newest->value, newest->histogram, newest->t_ms,
             &page->scratch, &page->metrics);
     } else {
-        exposition_write_sample(&page->out, name, labels, count, newest->value, newest->t_ms);
+        exposition_write_sample(
+            &page->answer.out, name, labels, count, newest->value, newest->t_ms);
     }
 }
 
@@ -114,9 +116,10 @@ static int write_page(struct page *page, struct series_union *s, int64_t after, 
     }
     for (size_t i = 0; status == 0 && i < s->count; i++) {
         status = add_series(page, s->series[i], after, e);
+        status = status == 0 ? api_stream_offer(&page->answer, e) : status;
     }
     end_family(page);
-    return status != 0 ? status : strbuf_error(&page->out);
+    return status;
 }
 
 /* Whether an Accept header names the protobuf format. */
@@ -149,18 +152,12 @@ void api_federate(struct api_request *r)
         api_fail_with(r, &e);
         return;
     }
-    strbuf_init(&page.out, STRBUF_LIMIT_DEFAULT);
+    api_stream_open(&page.answer, r, page.protobuf ? EXPOSITION_PROTOBUF_TYPE : TEXT_TYPE);
     strbuf_init(&page.metrics, STRBUF_LIMIT_DEFAULT);
     strbuf_init(&page.scratch, STRBUF_LIMIT_DEFAULT);
-    strbuf_add_c(&page.out, "");
     status = write_page(&page, &s, after, &e);
     series_union_close(&s);
     strbuf_release(&page.metrics);
     strbuf_release(&page.scratch);
-    if (status != 0) {
-        strbuf_release(&page.out);
-        api_fail(r, api_error_of(status), "%s", e.code != 0 ? e.message : err_text(status));
-        return;
-    }
-    api_reply(r, 200, page.protobuf ? EXPOSITION_PROTOBUF_TYPE : TEXT_TYPE, &page.out);
+    api_stream_close(&page.answer, status, &e);
 }

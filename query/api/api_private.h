@@ -31,7 +31,9 @@ struct api {
     struct clock *clock;
     int64_t started_ms;
     _Atomic int stage;
-    atomic_bool canceled;       /* every running query looks at it */
+    atomic_bool canceled;     /* every running query looks at it */
+    _Atomic unsigned streams; /* answers that go out in pieces now */
+    unsigned streams_max;
     struct api_backend backend; /* written before the stage is API_SERVING, constant after */
 
     /* Limits of queries, one by one: a query that begins in the middle of a change may see a mix. */

@@ -12,6 +12,7 @@
 
 #include "api/api_params.h"
 #include "api/api_private.h"
+#include "api/api_stream.h"
 #include "api/series_union.h"
 #include "base/bytes.h"
 #include "tsdb/chunk.h"
@@ -33,7 +34,8 @@ struct read {
     size_t samples_left;
     struct strbuf labels, scratch, data; /* of the series at hand */
     struct strbuf timeseries;            /* of the query at hand */
-    struct strbuf body;
+    struct strbuf body;                  /* of SAMPLES */
+    struct api_stream answer;            /* of STREAMED_XOR_CHUNKS, frame by frame */
     struct remote_read_chunk chunks[FRAME_CHUNKS_MAX];
     size_t offsets[FRAME_CHUNKS_MAX]; /* of their bytes in data, which moves as it grows */
     size_t chunk_count;
@@ -74,9 +76,9 @@ static void end_frame(struct read *read, size_t query)
     remote_read_encode_chunks(
         query, strbuf_str(&read->labels), read->chunks, read->chunk_count, &read->scratch);
     put_le32(crc, __builtin_bswap32(crc32c(0, read->scratch.data, read->scratch.size)));
-    strbuf_add_uvarint(&read->body, read->scratch.size);
-    strbuf_add(&read->body, crc, sizeof(crc));
-    strbuf_add_str(&read->body, strbuf_str(&read->scratch));
+    strbuf_add_uvarint(&read->answer.out, read->scratch.size);
+    strbuf_add(&read->answer.out, crc, sizeof(crc));
+    strbuf_add_str(&read->answer.out, strbuf_str(&read->scratch));
     read->chunk_count = 0;
     strbuf_reset(&read->data);
 }
@@ -149,6 +151,7 @@ static int read_series(struct read *read, const struct remote_read_request *requ
         remote_write_encode_labels(labels_pairs(labels), labels_count(labels), &read->labels);
         if (request->streamed) {
             encode_chunks(read, query, &samples);
+            status = api_stream_offer(&read->answer, e);
         } else {
             encode_samples(read, &samples);
         }
@@ -198,15 +201,9 @@ static int buffers_error(const struct read *read)
     return 0;
 }
 
-static void answer(struct read *read, bool streamed)
+static void answer_samples(struct read *read)
 {
     struct api_request *r = read->request;
-    if (streamed) {
-        strbuf_add_c(&read->body, "");
-        api_reply(r, 200, "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse",
-            &read->body);
-        return;
-    }
     struct strbuf packed = STRBUF_INIT;
     int status = snappy_encode(strbuf_str(&read->body), &packed);
     if (status != 0) {
@@ -226,6 +223,8 @@ static void read_message(struct api_request *r, struct read *read, struct str me
     if (status == ERR_CORRUPT) {
         e.code = ERR_INVALID; /* the client's bytes, not the store's */
     }
+    api_stream_open(
+        &read->answer, r, "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse");
     for (size_t i = 0; status == 0 && i < request.query_count; i++) {
         status = read_query(read, &request, i, &e);
         if (status == 0 && atomic_load(&r->api->canceled)) {
@@ -238,10 +237,11 @@ static void read_message(struct api_request *r, struct read *read, struct str me
             err_set(&e, status, -1, "the answer is too large; ask for less");
         }
     }
-    if (status != 0) {
-        api_fail_with(r, &e);
+    if (status != 0 || request.streamed) {
+        api_stream_close(&read->answer, status, &e);
     } else {
-        answer(read, request.streamed);
+        strbuf_release(&read->answer.out);
+        answer_samples(read);
     }
 }
 

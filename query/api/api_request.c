@@ -33,6 +33,18 @@ void api_reply(
     http_exchange_reply(r->exchange, status, content_type, body);
 }
 
+int api_begin_pieces(struct api_request *r, unsigned status, const char *content_type)
+{
+    r->status = status;
+    return http_exchange_begin(r->exchange, status, content_type);
+}
+
+void api_end_pieces(struct api_request *r, int error)
+{
+    count_answer(r, r->status);
+    http_exchange_end(r->exchange, error);
+}
+
 void api_reply_text(struct api_request *r, unsigned status, const char *text)
 {
     count_answer(r, status);

@@ -29,6 +29,7 @@ struct api_request {
     struct clock *clock;
     size_t route;     /* row of the route table */
     int64_t begun_ns; /* when its handler began, monotonic */
+    unsigned status;  /* of an answer in pieces that was begun */
     bool answered;
 };
 
@@ -89,6 +90,9 @@ void api_answer_drop(struct api_answer *a);
 
 void api_reply(
     struct api_request *r, unsigned status, const char *content_type, struct strbuf *body);
+/* A body in pieces: http_exchange_begin and _end, counted. */
+int api_begin_pieces(struct api_request *r, unsigned status, const char *content_type);
+void api_end_pieces(struct api_request *r, int error);
 void api_reply_text(struct api_request *r, unsigned status, const char *text);
 void api_reply_empty(struct api_request *r, unsigned status);
 void api_reply_static(struct api_request *r, unsigned status, const char *content_type,

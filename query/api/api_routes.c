@@ -37,7 +37,7 @@ const struct api_route api_routes[] = {
         "The newest sample of each series that matches, as a page to be scraped."},
 
     {"GET POST", "/api/v1/export", api_export, QUERY, false, API_TIMING_QUERY,
-        "match[], start, end, max_rows_per_line",
+        "match[], start, end, max_rows_per_line, histograms",
         "All samples of the series that match, as lines of JSON."},
 
     /* Writing */

@@ -231,15 +231,18 @@ static int64_t cpu_count(void)
     return count > 0 ? count : 1;
 }
 
+static int64_t query_threads(const struct server_config *config)
+{
+    int64_t most = cpu_count() * 2 > QUERY_THREADS_MIN ? cpu_count() * 2 : QUERY_THREADS_MIN;
+    return config->query.concurrency_max != 0 ? config->query.concurrency_max : most;
+}
+
 static int open_lanes(struct server *s, struct err *e)
 {
     const struct server_config *config = &s->initial->config;
-    int64_t ingest = config->web.ingest_threads, query = config->query.concurrency_max;
+    int64_t ingest = config->web.ingest_threads, query = query_threads(config);
     if (ingest == 0) {
         ingest = cpu_count() < INGEST_THREADS_MAX ? cpu_count() : INGEST_THREADS_MAX;
-    }
-    if (query == 0) {
-        query = cpu_count() * 2 > QUERY_THREADS_MIN ? cpu_count() * 2 : QUERY_THREADS_MIN;
     }
     struct workpool_options ingest_lane = {"ingest", (unsigned)ingest, INGEST_QUEUE_MAX};
     struct workpool_options query_lane = {
@@ -255,6 +258,7 @@ static int open_http(struct server *s, struct err *e)
 {
     const struct server_config *config = &s->initial->config;
     struct api_options api = {.cache_bytes = (size_t)config->query.cache_bytes,
+        .streams_max = (unsigned)(query_threads(config) / 2),
         .program = {.context = s,
             .write_flags = write_flags,
             .write_config = write_config,

@@ -5,6 +5,9 @@ VictoriaMetrics, whose form they are."""
 import json
 import math
 import os
+import shutil
+import socket
+import subprocess
 import sys
 import time
 import unittest
@@ -61,6 +64,53 @@ class BetweenServers(unittest.TestCase):
             self.assertEqual(result, {"a": ("x", "5"), "b": ("x", "7")})
 
 
+class Large(unittest.TestCase):
+    """An export of 20 MB: in pieces, the same compressed, and nobody else's loss when its client goes."""
+
+    SERIES_COUNT, SAMPLES = 24, 40000
+
+    def fill(self, server):
+        for at in range(self.SERIES_COUNT):
+            values = ",".join(str((at * 7919 + i * i) % 1000003 / 8) for i in range(self.SAMPLES))
+            times = ",".join(str((NOW - 40000 + i) * 1000) for i in range(self.SAMPLES))
+            line = f'{{"metric":{{"__name__":"big","at":"{at:03}"}},"values":[{values}],"timestamps":[{times}]}}\n'
+            self.assertEqual(server.request("POST", "/api/v1/import", line)[0], 204)
+
+    def leave(self, server):
+        """Asks, reads a little, goes."""
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(f"GET /api/v1/export?{MATCH} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            self.assertIn(b" 200 ", client.recv(100))
+
+    def test_large(self):
+        curl = shutil.which("curl")
+        with Server("--query.max-concurrency=2") as server:
+            self.fill(server)
+            status, lines, headers = server.request("GET", f"/api/v1/export?{MATCH}")
+            self.assertEqual((status, headers.get("transfer-encoding")), (200, "chunked"))
+            rows = [json.loads(line) for line in lines.splitlines()]
+            self.assertEqual([row["metric"]["at"] for row in rows], [f"{at:03}" for at in range(self.SERIES_COUNT)])
+            for at, row in enumerate(rows):
+                self.assertEqual(row["values"], [(at * 7919 + i * i) % 1000003 / 8 for i in range(self.SAMPLES)])
+            self.assertGreater(len(lines), 18 << 20)
+            if curl:
+                url = f"{server.url}/api/v1/export?{MATCH}"
+                packed = subprocess.run([curl, "-sSgf", "--compressed", url], check=True, capture_output=True).stdout
+                self.assertEqual(packed, lines)
+            # One may be sent at a time (half of two): the next is told so, and small ones are none.
+            with socket.create_connection(("127.0.0.1", server.port)) as slow:
+                slow.sendall(f"GET /api/v1/export?{MATCH} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+                self.assertIn(b" 200 ", slow.recv(100))
+                status, text, headers = server.request("GET", f"/api/v1/export?{MATCH}")
+                self.assertEqual((status, headers["retry-after"]), (503, "1"), text)
+                self.assertIn("large answers", json.loads(text)["error"])
+                self.assertEqual(server.request("GET", f"/api/v1/export?{MATCH}&start={NOW - 10}")[0], 200)
+            for _ in range(3):
+                wait_until(lambda: server.request("GET", f"/api/v1/export?{MATCH}&start={NOW - 20000}")[0] == 200, 30,
+                           "those who left make room")
+                self.leave(server)
+
+
 class BesideVictoriaMetrics(unittest.TestCase):
     def peer(self, folder):
         try:
@@ -81,6 +131,20 @@ class BesideVictoriaMetrics(unittest.TestCase):
             status, text, _ = two.request("POST", "/api/v1/import", back)
             self.assertEqual(status, 204, text)
             self.assertEqual(export(two.url), wanted(SERIES))
+
+    def test_histograms_are_passed_over(self):
+        """Lines of histograms do no harm to those around them."""
+        histogram = ('{"metric":{"__name__":"sizes"},"histograms":[{"schema":0,"count":3,"sum":4.5,"integer":true,'
+                     f'"positive":[[0,1,2]]}}],"timestamps":[{TIMES[0]}]}}\n')
+        with scratch() as folder, self.peer(folder) as peer, Server() as one, Server() as two:
+            self.assertEqual(remote_write.write(one.address, SERIES)[0], 204)
+            self.assertEqual(one.request("POST", "/api/v1/import", histogram)[0], 204)
+            lines = one.request("GET", f"/api/v1/export?{MATCH}")[1]
+            self.assertIn(b'"histograms"', lines)
+            self.assertEqual(two.request("POST", "/api/v1/import", lines)[0], 204)
+            self.assertEqual(two.request("GET", f"/api/v1/export?{MATCH}")[1], lines)
+            self.assertEqual(send(f"{peer.url}/api/v1/import", lines, method="POST").status, 204)
+            wait_until(lambda: export(peer.url) == wanted(SERIES), 20, "VictoriaMetrics shows the others")
 
 
 if __name__ == "__main__":

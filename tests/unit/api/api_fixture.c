@@ -147,7 +147,10 @@ void api_fixture_start(struct api_fixture *f, bool serving)
     if (serving) {
         api_fixture_serve(f);
     }
-    struct http_server_options http = {.address = "127.0.0.1:0"};
+    struct workpool_options lane = {"query", 2, 8};
+    assert_int_equal(workpool_open(&lane, &f->lane), 0);
+    struct http_server_options http = {
+        .address = "127.0.0.1:0", .lanes = {[HTTP_LANE_QUERY] = f->lane}};
     http.routes = api_http_routes(f->api, &http.route_count);
     struct err e = ERR_INIT;
     if (http_server_start(&http, &f->server, &e) != 0) {
@@ -159,6 +162,7 @@ void api_fixture_stop(struct api_fixture *f)
 {
     api_stop(f->api);
     http_server_stop(f->server);
+    workpool_close(f->lane);
     api_free(f->api);
     engine_free(f->engine);
     memory_sink_free(f->sink);

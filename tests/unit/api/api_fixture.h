@@ -22,6 +22,7 @@ struct api_fixture {
     struct memory_sink *sink;
     struct engine *engine;
     struct api *api;
+    struct workpool *lane; /* of queries: two threads */
     struct http_server *server;
     bool memory_is_short; /* what the program says when it is asked */
     /* The last answer; text is zero-terminated. */

@@ -41,19 +41,33 @@ static void test_round_trip(void **state)
     api_fixture_stop(&f);
 }
 
-static void test_histograms_are_counted(void **state)
+/* Histograms between values: lines of their own, which go in again; or left out. */
+static void test_histograms(void **state)
 {
     (void)state;
-    static const struct histogram h = {.schema = 0, .count = 0};
-    struct label pair = {STR("__name__"), STR("sizes")};
-    const struct labels *labels;
+    static const char lines[] =
+        "{\"metric\":{\"__name__\":\"sizes\"},\"values\":[1],\"timestamps\":[1000]}\n"
+        "{\"metric\":{\"__name__\":\"sizes\"},\"histograms\":[{\"schema\":1,\"count\":3,\"sum\":4."
+        "5,"
+        "\"zero_threshold\":0.01,\"zero_count\":1,\"reset\":\"gauge\",\"positive\":[[-1,0.5,1.5]]}]"
+        ","
+        "\"timestamps\":[2000]}\n"
+        "{\"metric\":{\"__name__\":\"sizes\"},\"values\":[2],\"timestamps\":[3000]}\n";
     struct api_fixture f;
     api_fixture_start(&f, true);
-    assert_int_equal(labels_new(&pair, 1, &labels, NULL), 0);
-    assert_int_equal(memory_store_append_histogram(f.store, labels, 5, &h), 0);
-    labels_unref(labels);
-    assert_string_equal(api_fixture_get(&f, "/api/v1/export?match[]=sizes"), "");
-    assert_true(str_eq_c(api_fixture_header(&f, "X-Sonde-Histograms-Left-Out"), "1"));
+    post(&f, "/api/v1/import", NULL, lines);
+    assert_int_equal(f.status, 204);
+    assert_string_equal(api_fixture_get(&f, "/api/v1/export?match[]=sizes"), lines);
+    assert_string_equal(api_fixture_get(&f, "/api/v1/export?match[]=sizes&histograms=0"),
+        "{\"metric\":{\"__name__\":\"sizes\"},\"values\":[1],\"timestamps\":[1000]}\n"
+        "{\"metric\":{\"__name__\":\"sizes\"},\"values\":[2],\"timestamps\":[3000]}\n");
+    (void)api_fixture_get(&f, "/api/v1/export?match[]=sizes&histograms=x");
+    assert_int_equal(f.status, 400);
+    post(&f, "/api/v1/import", NULL,
+        "{\"metric\":{\"__name__\":\"m\"},\"histograms\":[{\"schema\":99,\"count\":1,\"sum\":1}],"
+        "\"timestamps\":[1]}\n");
+    assert_int_equal(f.status, 400);
+    assert_true(str_starts_with(strbuf_str(&f.body), STR("line 1: ")));
     api_fixture_stop(&f);
 }
 
@@ -144,7 +158,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_histograms_are_counted),
+        cmocka_unit_test(test_histograms),
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_partial),
