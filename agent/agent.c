@@ -28,7 +28,7 @@ static void on_timer(void *context)
 
 static int open_shipper(struct agent *a, struct err *e)
 {
-    struct shipper_destination destinations[SHIPPER_DESTINATIONS_MAX];
+    struct sender_options destinations[SHIPPER_DESTINATIONS_MAX];
     const struct agent_remote_write *all = a->config.remote_write.items;
     for (size_t i = 0; i < a->config.remote_write.count; i++) {
         const struct config_map *map = &all[i].headers;
@@ -39,8 +39,14 @@ static int open_shipper(struct agent *a, struct err *e)
         for (size_t k = 0; k < map->count; k++) {
             headers[k] = (struct http_client_header){map->items[k].key, map->items[k].value};
         }
-        destinations[i] = (struct shipper_destination){
-            all[i].name, all[i].url, headers, map->count, all[i].timeout_ms, &all[i].profile};
+        destinations[i] = (struct sender_options){
+            .name = all[i].name,
+            .url = all[i].url,
+            .headers = headers,
+            .header_count = map->count,
+            .profile = &all[i].profile,
+            .timeout_ms = all[i].timeout_ms,
+        };
     }
     snprintf(a->queue_path, sizeof(a->queue_path), "%s/queue", a->options->data_path);
     struct shipper_options options = {

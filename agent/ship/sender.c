@@ -1,4 +1,4 @@
-/* One destination of remote write. */
+/* One destination. */
 #include "ship/sender.h"
 
 #include <assert.h>
@@ -9,10 +9,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "ship/batch_split.h"
+#include "ship/sender_answer.h"
 
 enum sender_state { SENDER_IDLE, SENDER_SENDING, SENDER_WAITING };
 
-enum { ANSWER_BYTES_MAX = 64 << 10, FIXED_HEADERS = 3, SHOWN_BODY_BYTES = 200 };
+enum { ANSWER_BYTES_MAX = 64 << 10, FIXED_HEADERS_MAX = 3, SHOWN_BODY_BYTES = 200 };
+/* Records that leave nothing to send, gone through in one step. */
+enum { EMPTY_RECORDS_MAX = 16 };
 
 struct sender {
     struct sender_options options;
@@ -20,13 +23,19 @@ struct sender {
     size_t cursor;
     struct http_client *client;
     struct clock *clock;
+    struct request_maker *maker;
 
     enum sender_state state;
     struct http_client_call *call;
     struct queue_record record; /* being sent */
-    struct strbuf body;        /* its payload, or that of a piece of it; empty: no record in hand */
-    struct batch_split *split; /* when the receiver finds it too large */
-    uint64_t attempt;          /* of this record, from 0 */
+    struct strbuf piece;       /* its payload, or that of a piece of it; empty: no record in hand */
+    struct batch_split *split; /* when it is sent in pieces */
+    struct made_request made;  /* of the piece */
+    bool is_made;
+    enum ship_protocol protocol; /* spoken now */
+    bool proven;                 /* the receiver took a request in it */
+    int64_t ask_again_ms;        /* when it is offered remote write 2.0 once more */
+    uint64_t attempt;            /* of this piece, from 0 */
     int64_t wait_until_ms;
     uint64_t random;
     struct sender_statistics statistics;
@@ -35,7 +44,7 @@ struct sender {
 int sender_new(const struct sender_options *options, struct queue *queue, size_t cursor,
     struct http_client *client, struct clock *clock, struct sender **sender_out)
 {
-    if (options->header_count > HTTP_CLIENT_HEADERS_MAX - FIXED_HEADERS - 1) {
+    if (options->header_count > HTTP_CLIENT_HEADERS_MAX - FIXED_HEADERS_MAX - 1) {
         return ERR_LIMIT;
     }
     struct sender *s = mem_calloc(1, sizeof(*s));
@@ -43,15 +52,22 @@ int sender_new(const struct sender_options *options, struct queue *queue, size_t
         return ERR_NOMEM;
     }
     s->options = *options;
-    if (s->options.timeout_ms == 0) {
-        s->options.timeout_ms = SENDER_TIMEOUT_DEFAULT_MS;
-    }
+    struct sender_options *o = &s->options;
+    o->timeout_ms = o->timeout_ms != 0 ? o->timeout_ms : SENDER_TIMEOUT_DEFAULT_MS;
+    o->backoff_min_ms = o->backoff_min_ms != 0 ? o->backoff_min_ms : SENDER_BACKOFF_MIN_MS;
+    o->backoff_max_ms = o->backoff_max_ms != 0 ? o->backoff_max_ms : SENDER_BACKOFF_MAX_MS;
     s->queue = queue;
     s->cursor = cursor;
     s->client = client;
     s->clock = clock;
     s->random = options->seed;
-    strbuf_init(&s->body, QUEUE_PAYLOAD_MAX);
+    s->protocol = options->protocol;
+    strbuf_init(&s->piece, QUEUE_PAYLOAD_MAX);
+    int status = request_maker_new(&options->request, &s->maker);
+    if (status != 0) {
+        sender_free(s);
+        return status;
+    }
     *sender_out = s;
     return 0;
 }
@@ -65,47 +81,49 @@ void sender_free(struct sender *s)
         s->client->cancel(s->client, s->call);
     }
     batch_split_free(s->split);
-    strbuf_release(&s->body);
+    request_maker_free(s->maker);
+    strbuf_release(&s->piece);
     mem_free(s);
 }
 
-static int64_t backoff_ms(struct sender *s)
-{
-    int64_t ceiling = SENDER_BACKOFF_MIN_MS * 2;
-    for (uint64_t i = 0; i < s->attempt && ceiling < SENDER_BACKOFF_MAX_MS; i++) {
-        ceiling *= 2;
-    }
-    ceiling = ceiling < SENDER_BACKOFF_MAX_MS ? ceiling : SENDER_BACKOFF_MAX_MS;
-    s->random = hash_mix64(s->random + 0x9e3779b97f4a7c15ull);
-    int64_t spread = ceiling - SENDER_BACKOFF_MIN_MS + 1;
-    return SENDER_BACKOFF_MIN_MS + (int64_t)(s->random % (uint64_t)spread);
-}
-
-/* The record is done with, delivered or not. */
-static void finish_record(struct sender *s)
-{
-    strbuf_reset(&s->body);
-    batch_split_free(s->split);
-    s->split = NULL;
-    s->attempt = 0;
-    s->state = SENDER_IDLE;
-    queue_advance(s->queue, s->cursor);
-}
+/* ---- The record in hand ---- */
 
 static uint32_t samples_in_hand(const struct sender *s)
 {
     return s->split != NULL ? batch_split_samples(s->split) : s->record.samples;
 }
 
-/* Takes the piece in hand as the body. Without memory the whole record is sent once more, later: a
+/* Samples that are in the request made of it. */
+static uint64_t samples_in_request(const struct sender *s)
+{
+    return s->made.counted ? (uint64_t)s->made.samples + s->made.histograms : samples_in_hand(s);
+}
+
+/* The record is done with, delivered or not. */
+static void finish_record(struct sender *s)
+{
+    strbuf_reset(&s->piece);
+    batch_split_free(s->split);
+    s->split = NULL;
+    s->is_made = false;
+    s->attempt = 0;
+    s->state = SENDER_IDLE;
+    queue_advance(s->queue, s->cursor);
+}
+
+/* Takes the piece of the split in hand. Without memory the whole record is sent once more, later: a
  * receiver takes what it has for a repetition. */
 static void take_piece(struct sender *s)
 {
-    strbuf_reset(&s->body);
+    while (s->options.samples_max > 0 && batch_split_samples(s->split) > s->options.samples_max &&
+           batch_split_halve(s->split)) {
+    }
+    strbuf_reset(&s->piece);
+    s->is_made = false;
     s->attempt = 0;
     s->state = SENDER_IDLE;
-    if (batch_split_encode(s->split, &s->body) != 0) {
-        strbuf_reset(&s->body);
+    if (batch_split_encode(s->split, &s->piece) != 0) {
+        strbuf_reset(&s->piece);
         batch_split_free(s->split);
         s->split = NULL;
     }
@@ -121,42 +139,50 @@ static void finish_piece(struct sender *s)
     }
 }
 
-/* 413: false when there is nothing to halve. */
-static bool halve(struct sender *s)
+/* Takes the next record into hand; false when there is none, or no memory for it now. */
+static bool take_record(struct sender *s)
 {
-    bool first = s->split == NULL;
-    if (first && batch_split_new(strbuf_str(&s->body), &s->split) != 0) {
+    if (!queue_peek(s->queue, s->cursor, &s->record)) {
         return false;
     }
-    if (!batch_split_halve(s->split)) {
+    strbuf_reset(&s->piece);
+    strbuf_add_str(&s->piece, s->record.payload);
+    s->is_made = false;
+    s->attempt = 0;
+    if (strbuf_error(&s->piece) != 0) {
+        strbuf_reset(&s->piece);
         return false;
     }
-    if (first) {
-        LOG_INFO("ship: the receiver finds a request too large; sending it in parts",
-            LOG_S("destination", s->options.name), LOG_I("bytes", s->body.size));
+    bool large = s->options.samples_max > 0 && s->record.samples > s->options.samples_max;
+    if (large && batch_split_new(strbuf_str(&s->piece), &s->split) == 0) {
+        take_piece(s);
     }
-    s->statistics.splits++;
-    take_piece(s);
-    return true;
+    return s->piece.size > 0;
 }
 
-static void on_delivered(struct sender *s)
+static bool is_too_old(const struct sender *s)
 {
-    if (s->statistics.failing) {
-        LOG_INFO("ship: delivering again", LOG_S("destination", s->options.name));
+    return s->options.sample_age_max_ms > 0 && s->record.samples > 0 &&
+           s->record.max_t < clock_now_ms(s->clock) - s->options.sample_age_max_ms;
+}
+
+/* ---- Waiting ---- */
+
+static int64_t backoff_ms(struct sender *s)
+{
+    int64_t least = s->options.backoff_min_ms, most = s->options.backoff_max_ms;
+    int64_t ceiling = least * 2;
+    for (uint64_t i = 0; i < s->attempt && ceiling < most; i++) {
+        ceiling *= 2;
     }
-    s->statistics.failing = false;
-    s->statistics.sent_requests++;
-    s->statistics.sent_samples += samples_in_hand(s);
-    s->statistics.sent_bytes += s->body.size;
-    if (s->record.max_t > s->statistics.newest_sent_t) {
-        s->statistics.newest_sent_t = s->record.max_t;
-    }
-    finish_piece(s);
+    ceiling = ceiling < most ? ceiling : most;
+    s->random = hash_mix64(s->random + 0x9e3779b97f4a7c15ull);
+    int64_t spread = ceiling > least ? ceiling - least + 1 : 1;
+    return least + (int64_t)(s->random % (uint64_t)spread);
 }
 
 /* Said once when delivery begins to fail, not at each attempt. */
-static void on_retry(struct sender *s, const struct http_client_response *response)
+static void on_again(struct sender *s, const struct http_client_response *response)
 {
     int64_t wait = backoff_ms(s);
     int64_t asked = response->error == 0 ? response->retry_after_ms : -1;
@@ -175,16 +201,82 @@ static void on_retry(struct sender *s, const struct http_client_response *respon
     s->wait_until_ms = clock_monotonic_ms(s->clock) + wait;
 }
 
-static void on_rejected(struct sender *s, const struct http_client_response *response)
+/* ---- Answers ---- */
+
+/* 413: false when there is nothing to halve. */
+static bool halve(struct sender *s)
+{
+    bool first = s->split == NULL;
+    if (first && batch_split_new(strbuf_str(&s->piece), &s->split) != 0) {
+        return false;
+    }
+    if (!batch_split_halve(s->split)) {
+        return false;
+    }
+    if (first) {
+        LOG_INFO("ship: the receiver finds a request too large; sending it in parts",
+            LOG_S("destination", s->options.name), LOG_I("bytes", s->made.body.len));
+    }
+    s->statistics.splits++;
+    take_piece(s);
+    return true;
+}
+
+/* Counts what was in the request, of which `missing` were not taken. */
+static void count_request(struct sender *s, uint64_t missing)
+{
+    s->statistics.sent_samples += samples_in_request(s) - missing;
+    s->statistics.rejected_samples += missing;
+    s->statistics.filtered_samples += s->made.filtered;
+}
+
+static void on_taken(struct sender *s, uint64_t missing)
+{
+    if (s->statistics.failing) {
+        LOG_INFO("ship: delivering again", LOG_S("destination", s->options.name));
+    }
+    s->statistics.failing = false;
+    s->proven = true;
+    s->statistics.sent_requests++;
+    s->statistics.sent_bytes += s->made.body.len;
+    s->statistics.sent_exemplars += s->made.exemplars;
+    if (s->record.max_t > s->statistics.newest_sent_t) {
+        s->statistics.newest_sent_t = s->record.max_t;
+    }
+    if (missing > 0) {
+        LOG_WARN("ship: the receiver took a part of a request only",
+            LOG_S("destination", s->options.name), LOG_I("samples", samples_in_request(s)),
+            LOG_I("missing", missing));
+    }
+    count_request(s, missing);
+    finish_piece(s);
+}
+
+static void on_refused(
+    struct sender *s, uint64_t missing, const struct http_client_response *response)
 {
     struct str shown = response->body;
     shown.len = shown.len < SHOWN_BODY_BYTES ? shown.len : SHOWN_BODY_BYTES;
     LOG_WARN("ship: the receiver refused a request for good; its samples are dropped",
         LOG_S("destination", s->options.name), LOG_I("status", response->status),
-        LOG_I("samples", samples_in_hand(s)), LOG_STR("answer", shown));
+        LOG_I("samples", missing), LOG_STR("answer", shown));
+    s->statistics.failing = false; /* it answers, and the next request is another one */
     s->statistics.rejected_requests++;
-    s->statistics.rejected_samples += samples_in_hand(s);
+    count_request(s, missing);
     finish_piece(s);
+}
+
+static void on_other_protocol(struct sender *s, const struct http_client_response *response)
+{
+    LOG_WARN("ship: the receiver does not speak remote write 2.0; it gets 1.0",
+        LOG_S("destination", s->options.name), LOG_I("status", response->status));
+    s->statistics.fall_backs++;
+    s->protocol = SHIP_REMOTE_WRITE_1;
+    s->proven = false;
+    s->ask_again_ms = clock_monotonic_ms(s->clock) + SENDER_FALL_BACK_MS;
+    s->is_made = false;
+    s->attempt = 0;
+    s->state = SENDER_IDLE;
 }
 
 static void on_done(void *context, const struct http_client_response *response)
@@ -196,29 +288,56 @@ static void on_done(void *context, const struct http_client_response *response)
         s->state = SENDER_IDLE;
         return;
     }
-    /* An answer too long to read is an answer: only its status matters. */
-    bool answered = response->error == 0 || (response->error == ERR_LIMIT && response->status != 0);
-    if (answered && response->status >= 200 && response->status < 300) {
-        on_delivered(s);
-    } else if (!answered || response->status >= 500 || response->status == 429) {
-        on_retry(s, response);
-    } else if (response->status != 413 || !halve(s)) {
-        on_rejected(s, response);
+    struct answer answer = answer_judge(s->protocol, s->proven, samples_in_request(s), response);
+    switch (answer.verdict) {
+    case ANSWER_TAKEN:
+        on_taken(s, answer.missing);
+        break;
+    case ANSWER_AGAIN:
+        on_again(s, response);
+        break;
+    case ANSWER_OTHER_PROTOCOL:
+        on_other_protocol(s, response);
+        break;
+    case ANSWER_TOO_LARGE:
+        if (!halve(s)) {
+            on_refused(s, answer.missing, response);
+        }
+        break;
+    case ANSWER_REFUSED:
+        on_refused(s, answer.missing, response);
+        break;
     }
     if (s->state == SENDER_IDLE) {
         (void)sender_step(s); /* catching up must not wait for the owner's next turn */
     }
 }
 
-/* Posts the record in hand. */
+/* ---- Requests ---- */
+
+static size_t protocol_headers(enum ship_protocol protocol, struct http_client_header *headers)
+{
+    static const struct http_client_header all[][FIXED_HEADERS_MAX] = {
+        [SHIP_REMOTE_WRITE_1] = {{"Content-Type", "application/x-protobuf"},
+            {"Content-Encoding", "snappy"}, {"X-Prometheus-Remote-Write-Version", "0.1.0"}},
+        [SHIP_REMOTE_WRITE_2] = {{"Content-Type",
+                                     "application/x-protobuf;proto=io.prometheus.write.v2.Request"},
+            {"Content-Encoding", "snappy"}, {"X-Prometheus-Remote-Write-Version", "2.0.0"}},
+        [SHIP_OTLP] = {{"Content-Type", "application/x-protobuf"}, {"Content-Encoding", "gzip"}},
+    };
+    size_t count = 0;
+    while (count < FIXED_HEADERS_MAX && all[protocol][count].name != NULL) {
+        headers[count] = all[protocol][count];
+        count++;
+    }
+    return count;
+}
+
+/* Posts the request in hand. */
 static void post(struct sender *s)
 {
-    struct http_client_header headers[HTTP_CLIENT_HEADERS_MAX] = {
-        {"Content-Type", "application/x-protobuf"},
-        {"Content-Encoding", "snappy"},
-        {"X-Prometheus-Remote-Write-Version", "0.1.0"},
-    };
-    size_t count = FIXED_HEADERS;
+    struct http_client_header headers[HTTP_CLIENT_HEADERS_MAX];
+    size_t count = protocol_headers(s->protocol, headers);
     char attempt[24];
     for (size_t i = 0; i < s->options.header_count; i++) {
         headers[count++] = s->options.headers[i];
@@ -232,7 +351,7 @@ static void post(struct sender *s)
         .url = s->options.url,
         .headers = headers,
         .header_count = count,
-        .body = strbuf_str(&s->body),
+        .body = s->made.body,
         .timeout_ms = s->options.timeout_ms,
         .body_max = ANSWER_BYTES_MAX,
         .follow_redirects = false, /* remote write's rule: a redirect is an error */
@@ -244,36 +363,77 @@ static void post(struct sender *s)
         struct http_client_response nothing = {
             .error = status, .error_text = err_text(status), .retry_after_ms = -1};
         s->call = NULL;
-        on_retry(s, &nothing);
+        on_again(s, &nothing);
     }
 }
 
-/* Takes the next record into hand; false when there is none, or no memory for it now. */
-static bool take_record(struct sender *s)
+/* Makes the request of the piece in hand: true when there is something to post. A piece that gives
+ * none is done with; one that cannot be read is dropped; without memory it is tried again later. */
+static bool make(struct sender *s)
 {
-    if (!queue_peek(s->queue, s->cursor, &s->record)) {
+    if (!s->is_made) {
+        int status = request_maker_make(s->maker, s->protocol, strbuf_str(&s->piece), &s->made);
+        if (status == ERR_NOMEM) {
+            struct http_client_response nothing = {
+                .error = status, .error_text = err_text(status), .retry_after_ms = -1};
+            on_again(s, &nothing);
+            return false;
+        }
+        if (status != 0) {
+            LOG_ERROR("ship: a batch cannot be made into a request; its samples are dropped",
+                LOG_S("destination", s->options.name), LOG_I("samples", samples_in_hand(s)),
+                LOG_S("error", err_text(status)));
+            s->statistics.rejected_requests++;
+            s->statistics.rejected_samples += samples_in_hand(s);
+            finish_piece(s);
+            return false;
+        }
+        s->is_made = true;
+    }
+    if (s->made.body.len == 0) {
+        s->statistics.filtered_samples += s->made.filtered;
+        finish_piece(s);
         return false;
     }
-    strbuf_reset(&s->body);
-    strbuf_add_str(&s->body, s->record.payload);
-    s->attempt = 0;
-    if (strbuf_error(&s->body) != 0) {
-        strbuf_reset(&s->body);
+    return true;
+}
+
+/* Something to post in hand? Goes on to other records where one leaves nothing. */
+static bool prepare(struct sender *s)
+{
+    for (int i = 0; i < EMPTY_RECORDS_MAX && s->state == SENDER_IDLE; i++) {
+        if (s->piece.size == 0 && !take_record(s)) {
+            return false;
+        }
+        if (is_too_old(s)) {
+            s->statistics.aged_samples +=
+                s->record.samples - (s->split != NULL ? batch_split_done(s->split) : 0);
+            finish_record(s);
+        } else if (make(s)) {
+            return true;
+        }
     }
-    return s->body.size > 0;
+    return false;
 }
 
 int64_t sender_step(struct sender *s)
 {
+    int64_t now = clock_monotonic_ms(s->clock);
     if (s->state == SENDER_WAITING) {
-        int64_t left = s->wait_until_ms - clock_monotonic_ms(s->clock);
-        if (left > 0) {
-            return left;
+        if (s->wait_until_ms > now) {
+            return s->wait_until_ms - now;
         }
-        post(s);
-    } else if (s->state == SENDER_IDLE) {
-        if (s->body.size > 0 || take_record(s)) {
+        s->state = SENDER_IDLE;
+    }
+    if (s->state == SENDER_IDLE) {
+        if (s->protocol != s->options.protocol && now >= s->ask_again_ms) {
+            s->protocol = s->options.protocol;
+            s->is_made = false;
+        }
+        if (prepare(s)) {
             post(s);
+        } else if (s->state == SENDER_IDLE && s->piece.size > 0) {
+            return 0; /* more to go through */
         }
     }
     if (s->state == SENDER_WAITING) {
@@ -294,4 +454,5 @@ void sender_statistics(const struct sender *s, struct sender_statistics *statist
         statistics_out->dropped_samples += queue.dropped_samples[i];
     }
     statistics_out->in_flight = s->state == SENDER_SENDING;
+    statistics_out->protocol = s->protocol;
 }

@@ -1,14 +1,17 @@
 /* One destination: takes records from the queue in order and posts them, one request in flight.
  *
- *   idle --record--> sending --2xx--> idle
- *                       |--5xx, 429, no answer--> waiting --time--> sending (the same record)
- *                       |--413--> idle (its halves instead, down to a series)
- *                       '--other 4xx, 3xx--> idle (dropped, counted: the receiver will never take it)
+ *   idle --record--> sending --taken--> idle
+ *                       |--again--> waiting --time--> sending (the same record)
+ *                       |--too large--> idle (its halves instead, down to a series)
+ *                       |--another protocol--> idle (the same record, as remote write 1.0)
+ *                       '--refused--> idle (dropped, counted: the receiver will never take it)
  *
- * Waiting is anything from 100 ms to a ceiling, which is doubled with each attempt from 200 ms to
- * 30 s (full jitter: a fleet does not return in step); Retry-After is a lower bound, itself bounded.
- * Remote write 1.0's rules for senders are followed to the letter. An answer makes it send the next
- * record at once; else it has no time of its own: the owner calls sender_step with the clock.
+ * Which answer is which: ship/sender_answer.h. Waiting is anything from the least backoff to a ceiling,
+ * which is doubled with each attempt from twice that to the largest (full jitter: a fleet does not
+ * return in step); Retry-After is a lower bound, itself bounded. A receiver that does not speak remote
+ * write 2.0 gets 1.0 for an hour, then is asked again; so it is after a restart, which costs one
+ * request. An answer makes it send the next record at once; else it has no time of its own: the owner
+ * calls sender_step with the clock.
  */
 #ifndef SONDE_SHIP_SENDER_H
 #define SONDE_SHIP_SENDER_H
@@ -19,31 +22,44 @@
 #include "base/clock.h"
 #include "base/http_client.h"
 #include "ship/queue.h"
+#include "ship/request_maker.h"
 
 #define SENDER_BACKOFF_MIN_MS 100
 #define SENDER_BACKOFF_MAX_MS 30000
 #define SENDER_RETRY_AFTER_MAX_MS 300000
 #define SENDER_TIMEOUT_DEFAULT_MS 15000
+/* How long a receiver that refused remote write 2.0 gets 1.0. */
+#define SENDER_FALL_BACK_MS 3600000
 
 struct sender_options {
-    const char *name;                         /* for logs */
+    const char *name;                         /* for logs, and of its cursor file */
     const char *url;                          /* whole: http://host:port/api/v1/write */
     const struct http_client_header *headers; /* added to each request; borrowed */
     size_t header_count;
     const struct http_profile *profile; /* borrowed; NULL: of nobody in particular */
-    int64_t timeout_ms;                 /* 0 = default */
-    uint64_t seed;                      /* of the jitter */
+    enum ship_protocol protocol;
+    struct request_maker_options request;
+    uint32_t samples_max;                   /* of one request; 0 = as batches are */
+    int64_t timeout_ms;                     /* 0 = default */
+    int64_t backoff_min_ms, backoff_max_ms; /* 0 = default */
+    int64_t sample_age_max_ms;              /* older ones are not worth sending; 0 = any age */
+    uint64_t seed;                          /* of the jitter */
 };
 
 struct sender_statistics {
     uint64_t sent_samples, sent_requests, sent_bytes;
+    uint64_t sent_exemplars; /* where they were counted: not in batches sent as they are */
     uint64_t retries;
     uint64_t rejected_samples; /* refused for good by the receiver */
     uint64_t rejected_requests;
-    uint64_t splits;          /* requests that were too large, and halved */
-    uint64_t waiting_samples; /* in the queue for this destination */
-    uint64_t dropped_samples; /* by the queue, over its bounds or damaged, not delivered here */
-    unsigned last_status;     /* HTTP status of the last answer, 0 = none came */
+    uint64_t filtered_samples;   /* left out by the destination's own rules */
+    uint64_t aged_samples;       /* too old to be worth sending here */
+    uint64_t splits;             /* requests that were too large, and halved */
+    uint64_t fall_backs;         /* to remote write 1.0 */
+    uint64_t waiting_samples;    /* in the queue for this destination */
+    uint64_t dropped_samples;    /* by the queue, over its bounds or damaged, not delivered here */
+    unsigned last_status;        /* HTTP status of the last answer, 0 = none came */
+    enum ship_protocol protocol; /* spoken now */
     bool in_flight, failing;
     int64_t newest_sent_t; /* highest sample time delivered */
 };

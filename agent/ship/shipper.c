@@ -12,6 +12,7 @@ enum { STEP_MS = 250, MAINTAIN_MS = 1000, METADATA_ENTRIES_MAX = 2000 };
 
 struct batch {
     struct strbuf message;
+    struct strbuf family; /* once it is full: of the series added last */
     uint32_t samples;
     int64_t min_t, max_t;
     int64_t opened_ms;
@@ -34,6 +35,8 @@ struct shipper {
     struct batch batch;
     struct strbuf metadata;
     size_t metadata_entries;
+    struct metric_metadata known; /* for destinations that are told with each series */
+    bool keeps_metadata;          /* there is one */
     struct strbuf compressed;
     int64_t maintained_ms;
     bool was_in_memory;
@@ -95,10 +98,37 @@ static void note_time(struct batch *b, int64_t t_ms)
     b->max_t = t_ms > b->max_t ? t_ms : b->max_t;
 }
 
+static bool is_full(const struct batch *b, unsigned times)
+{
+    return b->samples >= times * SHIPPER_BATCH_SAMPLES_MAX ||
+           b->message.size >= times * SHIPPER_BATCH_BYTES_MAX;
+}
+
+/* The name of the histogram or summary that a series is a part of; empty when it stands for itself. */
+static struct str family_of(struct str labels_bytes)
+{
+    static const struct str endings[] = {{"_bucket", 7}, {"_sum", 4}, {"_count", 6}};
+    struct str name = remote_write_find_label(labels_bytes, STR(LABEL_METRIC_NAME));
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+        if (str_ends_with(name, endings[i])) {
+            return str_make(name.ptr, name.len - endings[i].len);
+        }
+    }
+    return STR("");
+}
+
+static bool same_family(const struct batch *b, struct str labels_bytes)
+{
+    return str_eq(strbuf_str(&b->family), family_of(labels_bytes));
+}
+
 static void add_series(struct intake *self, const struct remote_write_series *series)
 {
     struct shipper *s = (struct shipper *)self;
     struct batch *b = &s->batch;
+    if (is_full(b, 1) && !same_family(b, series->labels_bytes)) {
+        shipper_flush(s);
+    }
     if (b->samples == 0) {
         start_batch(s);
     }
@@ -112,8 +142,12 @@ static void add_series(struct intake *self, const struct remote_write_series *se
     size_t count = series->sample_count + series->histogram_count;
     b->samples += (uint32_t)count;
     s->statistics.added_samples += count;
-    if (b->samples >= SHIPPER_BATCH_SAMPLES_MAX || b->message.size >= SHIPPER_BATCH_BYTES_MAX) {
-        shipper_flush(s);
+    if (is_full(b, 1)) {
+        strbuf_reset(&b->family);
+        strbuf_add_str(&b->family, family_of(series->labels_bytes));
+        if (b->family.size == 0 || is_full(b, 2)) {
+            shipper_flush(s);
+        }
     }
 }
 
@@ -121,6 +155,11 @@ static void add_metadata(
     struct intake *self, enum metric_type type, struct str metric, struct str help, struct str unit)
 {
     struct shipper *s = (struct shipper *)self;
+    if (s->keeps_metadata) {
+        metric_metadata_type(&s->known, metric, type);
+        metric_metadata_help(&s->known, metric, help);
+        metric_metadata_unit(&s->known, metric, unit);
+    }
     remote_write_encode_metadata(type, metric, help, unit, &s->metadata);
     s->metadata_entries++;
     if (s->metadata_entries >= METADATA_ENTRIES_MAX) {
@@ -237,22 +276,16 @@ int64_t shipper_step(struct shipper *s)
 static int open_senders(struct shipper *s, const struct shipper_options *options, struct err *e)
 {
     for (size_t i = 0; i < options->destination_count; i++) {
-        const struct shipper_destination *d = &options->destinations[i];
-        struct sender_options sender = {
-            .name = d->name,
-            .url = d->url,
-            .headers = d->headers,
-            .header_count = d->header_count,
-            .profile = d->profile,
-            .timeout_ms = d->timeout_ms,
-            .seed = options->seed + i,
-        };
+        struct sender_options sender = options->destinations[i];
+        sender.seed = options->seed + i;
+        sender.request.metadata = &s->known;
+        s->keeps_metadata = s->keeps_metadata || sender.protocol != SHIP_REMOTE_WRITE_1;
         int status =
             sender_new(&sender, s->queue, i, options->client, options->clock, &s->senders[i]);
         if (status != 0) {
-            return err_set(e, status, -1, "destination %s: %s", d->name, err_text(status));
+            return err_set(e, status, -1, "destination %s: %s", sender.name, err_text(status));
         }
-        s->names[i] = d->name;
+        s->names[i] = sender.name;
         s->sender_count++;
     }
     return 0;
@@ -273,6 +306,7 @@ int shipper_open(const struct shipper_options *options, struct shipper **shipper
     s->memory = options->memory;
     s->background = options->background;
     strbuf_init(&s->scratch, REMOTE_WRITE_MESSAGE_MAX);
+    strbuf_init(&s->batch.family, LABELS_BYTES_MAX);
     strbuf_init(&s->batch.message, REMOTE_WRITE_MESSAGE_MAX);
     strbuf_init(&s->metadata, REMOTE_WRITE_MESSAGE_MAX);
     strbuf_init(&s->compressed, QUEUE_PAYLOAD_MAX);
@@ -316,6 +350,8 @@ void shipper_close(struct shipper *s)
     strbuf_release(&s->compressed);
     strbuf_release(&s->scratch);
     labels_unref(s->external);
+    metric_metadata_release(&s->known);
+    strbuf_release(&s->batch.family);
     mem_free(s);
 }
 

@@ -23,19 +23,12 @@
 #include "ship/queue.h"
 #include "ship/sender.h"
 
+/* A batch is closed when it has so many samples or bytes, but not between the buckets, sum and
+ * count of one histogram, unless it has twice as many: receivers put them together again from one request. */
 #define SHIPPER_BATCH_SAMPLES_MAX 5000
 #define SHIPPER_BATCH_BYTES_MAX ((size_t)1 << 20)
 #define SHIPPER_FLUSH_MS 1000
 #define SHIPPER_DESTINATIONS_MAX QUEUE_CURSORS_MAX
-
-struct shipper_destination {
-    const char *name; /* of its cursor file */
-    const char *url;
-    const struct http_client_header *headers;
-    size_t header_count;
-    int64_t timeout_ms;
-    const struct http_profile *profile; /* borrowed; may be NULL */
-};
 
 /* Work that must not hold up the loop: runs `work(argument)` on another thread, then
  * `done(argument)` on the loop's. False: it cannot now, and neither is called. */
@@ -45,8 +38,8 @@ struct shipper_background {
 };
 
 struct shipper_options {
-    struct queue_options queue; /* cursors are filled in from the destinations */
-    const struct shipper_destination *destinations;
+    struct queue_options queue;                /* cursors are filled in from the destinations */
+    const struct sender_options *destinations; /* `seed` and `request.metadata` are filled in */
     size_t destination_count;
     struct http_client *client;
     struct clock *clock;
@@ -56,8 +49,8 @@ struct shipper_options {
 };
 
 struct shipper_statistics {
-    /* For each destination: added (and waiting at the start) = sent + rejected + waiting + dropped +
-     * open + lost. */
+    /* The account. For each destination: added (and waiting at the start) = sent + rejected +
+     * filtered + aged + waiting + dropped + open + lost. */
     uint64_t added_samples;
     uint64_t batches;
     uint64_t open_samples; /* in the batch being filled */

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "protobuf_wire.h"
 #include "wire/otlp_metrics.h"
+#include "wire/otlp_writer.h"
 
 static void write_response_json(uint64_t rejected, struct str message, struct strbuf *out)
 {
@@ -67,4 +68,22 @@ void otlp_write_status(bool json, int code, struct str message, struct strbuf *o
     json_key(&writer, "message");
     json_string(&writer, message);
     json_end(&writer);
+}
+
+void otlp_read_response(struct str body, uint64_t *rejected_out)
+{
+    struct decbuf in = decbuf_of(body.ptr, body.len);
+    struct protobuf_field outer, inner;
+    *rejected_out = 0;
+    while (protobuf_next(&in, &outer)) {
+        if (!protobuf_is(&outer, 1, PROTOBUF_BYTES)) {
+            continue;
+        }
+        struct decbuf partial = decbuf_of(outer.bytes.ptr, outer.bytes.len);
+        while (protobuf_next(&partial, &inner)) {
+            if (protobuf_is(&inner, 1, PROTOBUF_VARINT)) {
+                *rejected_out = inner.value;
+            }
+        }
+    }
 }

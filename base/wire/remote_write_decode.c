@@ -370,6 +370,20 @@ int remote_write_next(
 
 /* ---- Labels, on demand ---- */
 
+struct str remote_write_find_label(struct str labels_bytes, struct str name)
+{
+    struct decbuf in = decbuf_of(labels_bytes.ptr, labels_bytes.len);
+    struct protobuf_field f;
+    struct label pair;
+    while (protobuf_next(&in, &f)) {
+        if (protobuf_is(&f, 1, PROTOBUF_BYTES) && decode_label(f.bytes, &pair) &&
+            str_eq(pair.name, name)) {
+            return pair.value;
+        }
+    }
+    return STR("");
+}
+
 /* Names are sorted by nearly every sender; otherwise by insertion, on a few entries. */
 static void sort_labels(struct label *labels, size_t count)
 {

@@ -44,4 +44,7 @@ void otlp_writer_add(struct otlp_writer *w, const struct otlp_writer_series *ser
 /* Appends the message. 0, ERR_LIMIT, ERR_NOMEM. */
 int otlp_writer_finish(struct otlp_writer *w, struct strbuf *out);
 
+/* Data points that an ExportMetricsServiceResponse says were rejected; 0 for what cannot be read. */
+void otlp_read_response(struct str body, uint64_t *rejected_out);
+
 #endif

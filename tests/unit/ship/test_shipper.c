@@ -12,7 +12,7 @@
 #include "support/support.h"
 #include "wire/remote_write.h"
 
-static const struct shipper_destination destinations[] = {
+static const struct sender_options destinations[] = {
     {.name = "one", .url = "http://one/"}, {.name = "two", .url = "http://two/"}};
 
 /* A disk that takes its time: what it is asked for waits until the test lets it happen. */
@@ -336,6 +336,40 @@ static void test_a_slow_disk_holds_nobody_up(void **state)
     end(&w);
 }
 
+/* Buckets, sum and count of one histogram travel in one request. */
+static void test_a_histogram_stays_together(void **state)
+{
+    static const struct {
+        const char *before, *after; /* names of the last series of a full batch, and of the next */
+        bool together;
+    } rows[] = {{"h_bucket", "h_bucket", true}, {"h_bucket", "h_sum", true},
+        {"h_sum", "h_count", true}, {"h_count", "g_bucket", false}, {"h_count", "h", false},
+        {"x", "x", false}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct world w;
+        struct shipper_statistics s;
+        begin(&w);
+        add(&w, SHIPPER_BATCH_SAMPLES_MAX - 1);
+        for (int k = 0; k < 2; k++) {
+            const struct label name = {
+                STR("__name__"), str_of(k == 0 ? rows[i].before : rows[i].after)};
+            strbuf_reset(&w.labels);
+            remote_write_encode_labels(&name, 1, &w.labels);
+            add(&w, 1);
+        }
+        shipper_statistics(w.shipper, &s);
+        uint64_t open = rows[i].together ? SHIPPER_BATCH_SAMPLES_MAX + 1 : 1;
+        if (s.open_samples != open) {
+            fail_msg("%s then %s: %llu samples in the open batch, expected %llu", rows[i].before,
+                rows[i].after, (unsigned long long)s.open_samples, (unsigned long long)open);
+        }
+        add(&w, SHIPPER_BATCH_SAMPLES_MAX); /* but not for ever */
+        shipper_statistics(w.shipper, &s);
+        assert_true(s.open_samples < 2 * SHIPPER_BATCH_SAMPLES_MAX);
+        end(&w);
+    }
+}
+
 static void test_metadata_arrives(void **state)
 {
     struct world w;
@@ -503,6 +537,7 @@ int main(void)
         cmocka_unit_test(test_catching_up_does_not_wait_for_steps),
         cmocka_unit_test(test_refused_batches_are_counted_and_others_arrive),
         cmocka_unit_test(test_a_slow_disk_holds_nobody_up),
+        cmocka_unit_test(test_a_histogram_stays_together),
         cmocka_unit_test(test_metadata_arrives),
         cmocka_unit_test(test_bounds_are_accounted_for_each_destination),
         cmocka_unit_test(test_kills_lose_no_flushed_sample),
