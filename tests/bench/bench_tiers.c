@@ -107,8 +107,7 @@ static double value_at(const struct column *c, uint32_t scrape)
     return double_from_bits(get_le64((const uint8_t *)c->values + (size_t)scrape * 8));
 }
 
-static int write_scrape(
-    struct tsdb *db, struct capture *c, uint32_t scrape, int64_t t, bool anew, struct err *e_out)
+static void write_scrape(struct tsdb *db, struct capture *c, uint32_t scrape, int64_t t)
 {
     struct appender *a = NULL;
     struct err e = ERR_INIT;
@@ -117,12 +116,12 @@ static int write_scrape(
         struct column *column = &c->columns[i];
         struct hash128 key = {i, 1};
         struct series_ref ref;
-        if (anew || appender_lookup(a, key, &ref) == 0) {
+        if (appender_lookup(a, key, &ref) == 0) {
             check(appender_series(a, column->labels, column->label_count, &key, &ref, &e), &e);
         }
         check(appender_append(a, ref, t, value_at(column, scrape) + column->offset), &e);
     }
-    return appender_commit(a, COMMIT_AS_CONFIGURED, NULL, e_out);
+    check(appender_commit(a, COMMIT_AS_CONFIGURED, NULL, &e), &e);
 }
 
 /* The capture begins again: counters go on where they stopped. */
@@ -150,11 +149,7 @@ static void fill(struct tsdb *db, struct capture *c, struct fake_clock *clock, i
         fake_clock_advance_ms(clock, SCRAPE_MS);
         int64_t t = clock_now_ms(&clock->clock);
         uint32_t scrape = (uint32_t)(n % c->scrapes);
-        struct err e = ERR_INIT;
-        /* Handles of series that the store has let go are asked for anew. */
-        if (write_scrape(db, c, scrape, t, false, &e) != 0) {
-            check(write_scrape(db, c, scrape, t, true, &e), &e);
-        }
+        write_scrape(db, c, scrape, t);
         if (scrape + 1 == c->scrapes) {
             move_counters(c);
         }
@@ -190,8 +185,9 @@ static void print_queries(struct tsdb *db, int64_t days)
 {
     static const char *const queries[] = {"sum by (mode) (rate(node_cpu_seconds_total[1h]))",
         "avg_over_time(node_memory_MemFree_bytes[1h])",
-        "max_over_time({__name__=~\"node_memory_.*\"}[1h])",
-        "sum(increase({__name__=~\".+_total\"}[1d]))"};
+        "max_over_time(node_filesystem_avail_bytes[1h])",
+        "sum by (device) (increase(node_disk_written_bytes_total[1d]))",
+        "quantile_over_time(0.99, node_load1[1h])"};
     const struct engine_options options = {
         .samples_max = UINT64_C(1) << 32, .memory_bytes = (size_t)1 << 34};
     struct engine *engine = NULL;

@@ -72,13 +72,19 @@ static void sweep_index(struct tsdb *db)
 static int tidy(struct tsdb *db, struct err *e)
 {
     drop_published(db);
-    int64_t now = clock_monotonic_ms(db->clock);
+    return delete_log(db, e);
+}
+
+/* Looks round for targets that are gone, once an interval and only before slices are sealed: the slice that
+ * was sealed last is a sixth of an interval old then. Afterwards who writes all the time would have an
+ * empty table, too. */
+static void let_go(struct tsdb *db, int64_t now)
+{
     if (now - db->tidied_ms >= db->options.seal_interval_ms) {
         db->tidied_ms = now;
         head_tidy(db->head);
         sweep_index(db);
     }
-    return delete_log(db, e);
 }
 
 /* ---- Sealing ---- */
@@ -109,6 +115,9 @@ static int seal_due(struct tsdb *db, bool *did_work, struct err *e)
         }
     }
     *did_work = *did_work || slices != 0;
+    if (slices != 0) {
+        let_go(db, now);
+    }
     int status = slices != 0 ? db_seal(db, slices, e) : 0;
     if (status == 0 && forced) {
         /* The segment that is written now is covered as well, but for what comes later. */

@@ -178,6 +178,25 @@ static void test_open_querier(void **state)
     teardown(&f);
 }
 
+/* Who writes all the time is never let go, also where every slice is sealed just before the look round. */
+static void test_steady_writer_stays(void **state)
+{
+    struct fixture f;
+    setup(&f);
+    (void)write_now(&f, "stays", 0);
+    for (int i = 0; i < 4 * ROUNDS; i++) {
+        bool more = i % 4 == 3;
+        fake_clock_advance_ms(&f.clock, INTERVAL_MS / 4);
+        if (!write_now(&f, "stays", i)) {
+            fail_msg("let go after %d intervals", i / 4);
+        }
+        while (more) {
+            assert_int_equal(tsdb_maintain(f.db, &more, NULL), 0);
+        }
+    }
+    teardown(&f);
+}
+
 /* Transactions that found the series before it was let go. */
 static void test_open_transaction(void **state)
 {
@@ -213,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gone_and_back),
         cmocka_unit_test(test_open_querier),
+        cmocka_unit_test(test_steady_writer_stays),
         cmocka_unit_test(test_open_transaction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
