@@ -1,5 +1,6 @@
-/* What the series in memory are made of: which metrics, labels and pairs have the most. From counts that
- * the index keeps, so that it costs one pass over label values, never one over series. */
+/* What the series in memory, or those of a day, are made of: which metrics, labels and pairs have the most.
+ * The former from counts that the index keeps, so that it costs one pass over label values, never one over
+ * series; the latter from the dictionaries of the day's parts. */
 #ifndef SONDE_TSDB_CARDINALITY_H
 #define SONDE_TSDB_CARDINALITY_H
 
@@ -24,6 +25,7 @@ struct cardinality_list {
 
 struct cardinality {
     uint64_t series, label_pairs;
+    uint64_t new_series; /* of a day: those without samples on the day before */
     struct cardinality_list series_by_metric; /* the metric is the name */
     struct cardinality_list values_by_label;
     struct cardinality_list bytes_by_label; /* of values, each as often as it has series */
@@ -37,5 +39,9 @@ struct cardinality {
  * labels were changed), so that counts by value would not be those of series; ERR_NOMEM, ERR_LIMIT. */
 int tsdb_cardinality(
     struct tsdb *db, size_t top, struct arena *arena, struct cardinality *cardinality_out);
+/* The same of the series that have raw samples on the day (UTC) of `t_ms`; no list of jobs. Also
+ * ERR_RANGE: a day at the end of time. */
+int tsdb_cardinality_of_day(struct tsdb *db, int64_t t_ms, size_t top, struct arena *arena,
+    struct cardinality *cardinality_out);
 
 #endif

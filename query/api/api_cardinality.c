@@ -1,10 +1,11 @@
 /* /api/v1/status/tsdb: which metrics, labels and pairs have the most series.
  *
- * Of all series in memory the store keeps counts. With match[] it is the series that match and have
- * samples in the last two hours: one pass over their labels fills a table of distinct pairs with their
+ * Of all series in memory the store keeps counts, and of those of a day (UTC) when `date` names one. With
+ * match[] it is the series that match and have samples that day, or in the last two hours: one pass over their labels fills a table of distinct pairs with their
  * number of series; everything else is added up from it. So it is, too, where the store has no counts.
  */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "api/api_params.h"
@@ -15,6 +16,15 @@
 /* Series that are counted; more are an error, not a guess. */
 enum { SERIES_MAX = 5000000, LIMIT_DEFAULT = 10, LIMIT_MAX = 10000, SLOTS_MIN = 1024 };
 #define WINDOW_MS ((int64_t)2 * 3600 * 1000)
+#define DAY_MS ((int64_t)86400 * 1000)
+
+/* What is asked. */
+struct question {
+    size_t limit;
+    const struct api_selector *selector; /* NULL: all series */
+    bool dated;
+    int64_t day_ms; /* its first millisecond */
+};
 
 struct pair {
     struct label label; /* borrowed from a series; name.ptr NULL = free slot */
@@ -275,13 +285,23 @@ static void write_churn(struct json_writer *json, const struct cardinality *c)
     json_end(json);
 }
 
-static int answer_counts(
-    struct api_request *r, const struct tsdb_statistics *statistics, size_t limit)
+/* Likewise: of a day, how many series the day before did not have. */
+static void write_new_series(struct json_writer *json, const struct cardinality *c)
 {
+    json_key(json, "newSeriesCount");
+    json_integer(json, (int64_t)c->new_series);
+}
+
+static int answer_counts(struct api_request *r, const struct tsdb_statistics *statistics,
+    const struct question *question)
+{
+    struct tsdb *db = r->api->backend.db;
+    size_t limit = question->limit;
     struct arena arena;
     struct cardinality c;
     arena_init(&arena, API_ARENA_BYTES_MAX);
-    int status = tsdb_cardinality(r->api->backend.db, limit, &arena, &c);
+    int status = question->dated ? tsdb_cardinality_of_day(db, question->day_ms, limit, &arena, &c)
+                                 : tsdb_cardinality(db, limit, &arena, &c);
     if (status == 0) {
         struct api_answer a;
         api_answer_begin(&a);
@@ -291,7 +311,11 @@ static int answer_counts(
         write_list(&a.json, "labelValueCountByLabelName", &c.values_by_label, limit);
         write_list(&a.json, "memoryInBytesByLabelName", &c.bytes_by_label, limit);
         write_list(&a.json, "seriesCountByLabelValuePair", &c.series_by_pair, limit);
-        write_churn(&a.json, &c);
+        if (question->dated) {
+            write_new_series(&a.json, &c);
+        } else {
+            write_churn(&a.json, &c);
+        }
         json_end(&a.json);
         api_answer_send(r, &a, NULL);
     }
@@ -301,15 +325,20 @@ static int answer_counts(
 
 /* ---- From a selection ---- */
 
-static void answer_selection(struct api_request *r, const struct tsdb_statistics *found,
-    const struct api_selector *selector, size_t limit)
+static void answer_selection(
+    struct api_request *r, const struct tsdb_statistics *found, const struct question *question)
 {
+    const struct api_selector *selector = question->selector;
     struct tsdb_statistics statistics = *found;
     bool empty = statistics.min_t > statistics.max_t;
     struct select_request request = {.min_t = empty ? 0 : statistics.max_t - WINDOW_MS,
         .max_t = empty ? 0 : statistics.max_t,
         .labels_only = true,
         .series_max = SERIES_MAX};
+    if (question->dated) {
+        request.min_t = question->day_ms;
+        request.max_t = question->day_ms + DAY_MS - 1;
+    }
     if (selector != NULL) {
         request.matchers = selector->matchers;
         request.matcher_count = selector->count;
@@ -324,7 +353,7 @@ static void answer_selection(struct api_request *r, const struct tsdb_statistics
         status = querier_select(querier, &request, &arena, &set, &e);
     }
     if (status == 0) {
-        status = answer_with(r, &arena, set, &statistics, limit);
+        status = answer_with(r, &arena, set, &statistics, question->limit);
     }
     if (status != 0) {
         api_fail(r, api_error_of(status), "%s", e.code != 0 ? e.message : err_text(status));
@@ -349,22 +378,46 @@ static bool read_limit(struct api_request *r, size_t *limit_out)
     return true;
 }
 
+/* "2026-11-22", as VictoriaMetrics takes it. */
+static bool read_date(struct api_request *r, struct question *question)
+{
+    struct str date = http_exchange_param(r->exchange, "date");
+    struct err e = ERR_INIT;
+    char text[32];
+    question->dated = date.len > 0;
+    if (!question->dated) {
+        return true;
+    }
+    enum { DATE_SIZE = sizeof("YYYY-MM-DD") - 1 };
+    int n = snprintf(text, sizeof(text), "%.*sT00:00:00Z", DATE_SIZE, date.ptr);
+    if (date.len != DATE_SIZE ||
+        api_parse_time(str_make(text, (size_t)n), &question->day_ms, &e) != 0) {
+        api_fail(
+            r, API_ERROR_BAD_DATA, "invalid parameter \"date\": a day as in 2026-11-22 is taken");
+        return false;
+    }
+    return true;
+}
+
 void api_status_tsdb(struct api_request *r)
 {
-    size_t limit, selector_count;
+    struct question question = {0};
+    size_t selector_count;
     const struct api_selector *selectors;
-    if (!read_limit(r, &limit) || !param_selectors(r, &selectors, &selector_count)) {
+    if (!read_limit(r, &question.limit) || !read_date(r, &question) ||
+        !param_selectors(r, &selectors, &selector_count)) {
         return;
     }
     if (selector_count > 1) {
         api_fail(r, API_ERROR_BAD_DATA, "invalid parameter \"match[]\": at most one is taken here");
         return;
     }
+    question.selector = selector_count > 0 ? selectors : NULL;
     struct tsdb_statistics statistics;
     tsdb_statistics(r->api->backend.db, &statistics);
-    int status = selector_count == 0 ? answer_counts(r, &statistics, limit) : ERR_UNSUPPORTED;
+    int status = selector_count == 0 ? answer_counts(r, &statistics, &question) : ERR_UNSUPPORTED;
     if (status == ERR_UNSUPPORTED) {
-        answer_selection(r, &statistics, selector_count > 0 ? selectors : NULL, limit);
+        answer_selection(r, &statistics, &question);
     } else if (status != 0) {
         api_fail(r, api_error_of(status), "%s", err_text(status));
     }

@@ -62,8 +62,10 @@ const struct api_route api_routes[] = {
         "The command-line flags and their values."},
     {"GET", "/api/v1/status/config", api_status_config, QUERY, false, UNTIMED, "",
         "The configuration in force, as YAML."},
-    {"GET", "/api/v1/status/tsdb", api_status_tsdb, QUERY, false, UNTIMED, "limit, topN, match[]",
-        "Which metrics, labels and pairs have the most series."},
+    {"GET", "/api/v1/status/tsdb", api_status_tsdb, QUERY, false, UNTIMED,
+        "limit, topN, match[], date",
+        "Which metrics, labels and pairs have the most series; `date` (2026-11-22) asks for one "
+        "day's."},
     {"GET", "/api/v1/status/walreplay", api_status_walreplay, DIRECT, true, UNTIMED, "",
         "Whether the write-ahead log is still being replayed."},
     {"GET", "/api/v1/status/active_queries", api_active_queries, DIRECT, false, UNTIMED, "",

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#include "db/db.h"
+#include "db/day_series.h"
 
 struct ranking {
     struct cardinality_item *items; /* 2 × top */
@@ -150,7 +150,8 @@ static int list_jobs(struct tsdb *db, size_t top, struct arena *arena, struct ca
 }
 
 /* Counts and ranks, and copies what came out on top. */
-static int rank_values(struct tsdb *db, size_t top, struct arena *arena, struct cardinality *out)
+static int rank_values(struct tsdb *db, const struct index_series_counts *counts, size_t top,
+    struct arena *arena, struct cardinality *out)
 {
     struct counting c = {0};
     struct ranking *const rankings[] = {&c.metrics, &c.names, &c.bytes, &c.pairs};
@@ -158,11 +159,12 @@ static int rank_values(struct tsdb *db, size_t top, struct arena *arena, struct 
         &out->series_by_metric, &out->values_by_label, &out->bytes_by_label, &out->series_by_pair};
     enum { LISTS = sizeof(lists) / sizeof(lists[0]) };
     int status = 0;
+    uint64_t pin = index_pin(db->index);
     for (size_t i = 0; status == 0 && i < LISTS; i++) {
         status = ranking_init(rankings[i], top, arena);
     }
     if (status == 0) {
-        status = index_each_active_value(db->index, on_value, &c);
+        status = index_each_active_value(db->index, counts, on_value, &c);
     }
     if (status == 0) {
         end_name(&c);
@@ -171,6 +173,7 @@ static int rank_values(struct tsdb *db, size_t top, struct arena *arena, struct 
     for (size_t i = 0; status == 0 && i < LISTS; i++) {
         status = list_of(rankings[i], arena, lists[i]);
     }
+    index_unpin(db->index, pin);
     return status;
 }
 
@@ -181,14 +184,43 @@ int tsdb_cardinality(
         return ERR_UNSUPPORTED;
     }
     struct cardinality out = {.series = index_series_count(db->index)};
-    uint64_t pin = index_pin(db->index);
-    int status = rank_values(db, top, arena, &out);
-    index_unpin(db->index, pin);
+    int status = rank_values(db, NULL, top, arena, &out);
     if (status == 0) {
         status = list_jobs(db, top, arena, &out);
     }
     if (status == 0) {
         *cardinality_out = out;
     }
+    return status;
+}
+
+int tsdb_cardinality_of_day(struct tsdb *db, int64_t t_ms, size_t top, struct arena *arena,
+    struct cardinality *cardinality_out)
+{
+    struct querier *q = NULL;
+    struct day_series series;
+    int64_t day = db_day_of(t_ms);
+    if (index_sides_overlap(db->index)) {
+        return ERR_UNSUPPORTED;
+    }
+    if (day <= db_day_of(INT64_MIN) + 1 || day >= db_day_of(INT64_MAX) - 1) {
+        return ERR_RANGE;
+    }
+    int status = querier_open(tsdb_querier_source(db), INT64_MIN, INT64_MAX, &q, NULL);
+    if (status != 0) {
+        return status;
+    }
+    status = day_series_count(db_querier_of(q), day, &series);
+    if (status == 0) {
+        const struct index_series_counts counts = {
+            {series.by_id[0], series.by_id[1]}, {series.ids[0], series.ids[1]}};
+        struct cardinality out = {.series = series.count, .new_series = series.new_count};
+        status = rank_values(db, &counts, top, arena, &out);
+        if (status == 0) {
+            *cardinality_out = out;
+        }
+        day_series_release(&series);
+    }
+    querier_close(q);
     return status;
 }

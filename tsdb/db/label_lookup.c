@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "db/group_deletes.h"
 #include "db/store_querier.h"
 
 /* What is asked of each side, for the ids that take part. */
@@ -50,50 +51,18 @@ static bool asks_for_target(
     return false;
 }
 
-/* The earliest sample that a group may have: rows of a tier stand at the ends of their buckets. */
-static int64_t group_first(const struct store_part *p, const struct part_group *group)
-{
-    int64_t resolution = store_tier_resolution(p->about.tier);
-    return p->about.tier == STORE_RAW ? group->min_t : group->min_t - resolution + 1;
-}
-
-static bool hides_group(const struct seeing *s, const struct store_part *p,
-    const struct part_group *group, const struct tombstone *t)
-{
-    int64_t first = group_first(p, group);
-    int64_t min_t = first > s->min_t ? first : s->min_t;
-    int64_t max_t = group->max_t < s->max_t ? group->max_t : s->max_t;
-    return p->about.sequence < t->bound && t->range.min_t <= min_t && t->range.max_t >= max_t;
-}
-
-/* Does a delete hide all of the group's range that is asked for, of some series? */
-static bool may_be_hidden(
-    const struct seeing *s, const struct store_part *p, const struct part_group *group)
-{
-    const struct tombstone_list *list = s->querier->view->tombstones;
-    bool may = false;
-    for (size_t i = 0; !may && i < list->count; i++) {
-        may = hides_group(s, p, group, list->items[i]);
-    }
-    return may;
-}
-
 /* Pair by pair, where a delete hides some of them. */
-static void see_visible(
-    struct seeing *s, const struct store_part *p, const struct part_group *group)
+static void see_visible(struct seeing *s, const struct group_deletes *deletes)
 {
-    const struct tombstone_list *list = s->querier->view->tombstones;
+    const struct store_part *p = deletes->part;
+    const struct part_group *group = deletes->group;
     const struct schema_map *schema = &p->schemas[group->schema];
     for (uint32_t t = 0; t < group->target_count; t++) {
         uint32_t target = p->targets[group->targets[t]];
         for (uint32_t c = 0; c < schema->count && id_set_has(s->rectangle->targets, target); c++) {
             uint32_t shape = schema->columns[c].series_shape;
-            bool visible = shape != SHAPE_OF_ALL && id_bits_has(&s->asked_shapes, shape);
-            for (size_t i = 0; visible && i < list->count; i++) {
-                visible = !hides_group(s, p, group, list->items[i]) ||
-                          !tombstone_has(list->items[i], target, shape);
-            }
-            if (visible) {
+            if (shape != SHAPE_OF_ALL && id_bits_has(&s->asked_shapes, shape) &&
+                !group_deletes_hide(deletes, target, shape)) {
                 id_bits_add(&s->targets, target);
                 id_bits_add(&s->shapes, shape);
             }
@@ -114,12 +83,14 @@ static void see_part(struct seeing *s, const struct store_part *p)
     }
     for (uint32_t g = 0; g < info->group_count; g++) {
         const struct part_group *group = &part_groups(p->part)[g];
-        if (group_first(p, group) > max_t || group->max_t < s->min_t ||
+        if (store_group_first(p, group) > max_t || group->max_t < s->min_t ||
             !asks_for_target(s, p, group)) {
             continue;
         }
-        if (may_be_hidden(s, p, group)) {
-            see_visible(s, p, group);
+        const struct group_deletes deletes = {
+            s->querier->view->tombstones, p, group, s->min_t, s->max_t};
+        if (group_deletes_any(&deletes)) {
+            see_visible(s, &deletes);
             continue;
         }
         if (group->schema != seen_schema) {

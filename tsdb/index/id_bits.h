@@ -34,4 +34,11 @@ static inline void id_bits_add(struct id_bits *bits, uint32_t id)
     }
 }
 
+static inline void id_bits_remove(struct id_bits *bits, uint32_t id)
+{
+    if (id < bits->count) {
+        bits->words[id / 64] &= ~((uint64_t)1 << (id % 64));
+    }
+}
+
 #endif

@@ -126,14 +126,19 @@ uint32_t index_series_of_metric(struct index *ix, struct str metric);
 uint32_t index_active_values(struct index *ix, struct str name);
 bool index_value_is_active(struct index *ix, struct str name, struct str value);
 
-/* Calls back for each active value with the number of its series, the values of one name of one side
- * one after the other; a non-zero return stops and is handed back. A label that occurs on both sides
+/* Series of each id of each side, when others than those in memory are meant. */
+struct index_series_counts {
+    const uint32_t *by_id[2];
+    uint32_t ids[2]; /* higher ids have none */
+};
+/* Calls back for each value that has series (`counts`; NULL = in memory) with the number of its series,
+ * the values of one name of one side one after the other; a non-zero return stops and is handed back. A label that occurs on both sides
  * is counted on both. No lock is held during the call; slices live as long as the caller's pin. */
 struct index_value_count {
     struct str name, value;
     uint64_t series;
 };
-int index_each_active_value(struct index *ix,
+int index_each_active_value(struct index *ix, const struct index_series_counts *counts,
     int (*callback)(void *context, const struct index_value_count *value), void *context);
 
 #endif

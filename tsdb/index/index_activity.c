@@ -137,8 +137,11 @@ bool index_value_is_active(struct index *ix, struct str name, struct str value)
 
 /* ---- Adding up ---- */
 
+/* One side, and what is summed: the series in memory, or numbers of the caller's. */
 struct summing {
-    const struct side *side;
+    struct side *side;
+    const uint32_t *by_id; /* NULL: those in memory */
+    uint32_t ids;
     uint64_t series;
 };
 
@@ -146,7 +149,7 @@ static bool add_id(uint32_t id, void *context)
 {
     struct summing *s = context;
     const struct index_entry *entry = stable_array_at(&s->side->entries, id);
-    s->series += entry->series;
+    s->series += s->by_id == NULL ? entry->series : id < s->ids ? s->by_id[id] : 0;
     return true;
 }
 
@@ -157,18 +160,21 @@ struct counted {
 
 /* The next values of a name; true while there may be more. Under the lock. */
 static bool count_values(
-    struct side *side, struct index_name *name, uint32_t *position, struct counted *out)
+    struct summing *s, struct index_name *name, uint32_t *position, struct counted *out)
 {
     uint32_t end = name->slot_count;
     out->count = 0;
     while (*position < end && out->count < VALUES_AT_ONCE) {
         struct index_value *value = index_value_at(name, (*position)++);
-        if (value->active == 0) {
+        if (value->active == 0 && s->by_id == NULL) {
             continue;
         }
-        struct summing s = {.side = side};
-        posting_list_each(&value->ids, add_id, &s);
-        out->items[out->count++] = (struct index_value_count){name->text, value->text, s.series};
+        s->series = 0;
+        posting_list_each(&value->ids, add_id, s);
+        if (s->series > 0) {
+            out->items[out->count++] =
+                (struct index_value_count){name->text, value->text, s->series};
+        }
     }
     return *position < end;
 }
@@ -182,7 +188,7 @@ static struct index_name *nth_name(struct index *ix, const struct side *side, ui
     return name;
 }
 
-static int each_of_name(struct index *ix, struct side *side, struct index_name *name,
+static int each_of_name(struct index *ix, struct summing *s, struct index_name *name,
     int (*callback)(void *context, const struct index_value_count *value), void *context)
 {
     struct counted counted;
@@ -190,7 +196,7 @@ static int each_of_name(struct index *ix, struct side *side, struct index_name *
     int status = 0;
     for (bool more = true; status == 0 && more;) {
         lock_take(&ix->lock);
-        more = count_values(side, name, &position, &counted);
+        more = count_values(s, name, &position, &counted);
         lock_give(&ix->lock);
         for (size_t i = 0; status == 0 && i < counted.count; i++) {
             status = callback(context, &counted.items[i]);
@@ -199,15 +205,19 @@ static int each_of_name(struct index *ix, struct side *side, struct index_name *
     return status;
 }
 
-int index_each_active_value(struct index *ix,
+int index_each_active_value(struct index *ix, const struct index_series_counts *counts,
     int (*callback)(void *context, const struct index_value_count *value), void *context)
 {
     int status = 0;
     for (int which = 0; status == 0 && which < 2; which++) {
-        struct side *side = &ix->sides[which];
+        struct summing s = {.side = &ix->sides[which]};
+        if (counts != NULL) {
+            s.by_id = counts->by_id[which];
+            s.ids = counts->ids[which];
+        }
         struct index_name *name;
-        for (uint32_t n = 0; status == 0 && (name = nth_name(ix, side, n)) != NULL; n++) {
-            status = each_of_name(ix, side, name, callback, context);
+        for (uint32_t n = 0; status == 0 && (name = nth_name(ix, s.side, n)) != NULL; n++) {
+            status = each_of_name(ix, &s, name, callback, context);
         }
     }
     return status;

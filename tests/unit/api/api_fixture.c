@@ -50,6 +50,16 @@ int tsdb_cardinality(
     return 0;
 }
 
+int tsdb_cardinality_of_day(struct tsdb *db, int64_t t_ms, size_t top, struct arena *arena,
+    struct cardinality *cardinality_out)
+{
+    int status = tsdb_cardinality(db, top, arena, cardinality_out);
+    if (status == 0) {
+        cardinality_out->series = (uint64_t)(t_ms / 86400000);
+    }
+    return status;
+}
+
 int tsdb_metadata(struct tsdb *db, struct str metric,
     int (*callback)(void *context, const struct metric_metadata *metadata), void *context)
 {

@@ -458,6 +458,20 @@ static void test_counts(void **state)
     assert_int_equal(f.status, 400);
     api_fixture_get(&f, "/api/v1/status/tsdb?topN=10001");
     assert_int_equal(f.status, 400);
+    /* Of a day: the fake answers with its number. */
+    counts.new_series = 6;
+    api_fixture_get(&f, "/api/v1/status/tsdb?date=1970-02-01");
+    assert_int_equal(f.status, 200);
+    assert_non_null(strstr(f.body.data, "\"numSeries\":31,"));
+    assert_non_null(strstr(f.body.data, "\"newSeriesCount\":6"));
+    static const char *const bad[] = {
+        "1970-02-1", "yesterday", "1970-02-30", "1970-02-01T00:00:00Z"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char path[64];
+        snprintf(path, sizeof(path), "/api/v1/status/tsdb?date=%s", bad[i]);
+        api_fixture_get(&f, path);
+        assert_int_equal(f.status, 400);
+    }
     api_fixture_stop(&f);
 }
 

@@ -116,7 +116,7 @@ static int see(void *context, const struct index_value_count *value)
 static void check(const struct store *s)
 {
     struct seen seen = {.store = s};
-    assert_int_equal(index_each_active_value(s->index, see, &seen), 0);
+    assert_int_equal(index_each_active_value(s->index, NULL, see, &seen), 0);
     assert_int_equal(seen.instance, index_active_values(s->index, STR("instance")));
     assert_int_equal(seen.metric, index_active_values(s->index, STR("__name__")));
     assert_int_equal(seen.values, seen.instance + seen.metric +
@@ -180,7 +180,7 @@ static void test_stopping(void **state)
     for (uint32_t i = 0; i < SHAPES; i++) {
         make(&s, i, i);
     }
-    assert_int_equal(index_each_active_value(s.index, stop, &calls), 42);
+    assert_int_equal(index_each_active_value(s.index, NULL, stop, &calls), 42);
     assert_int_equal(calls, 3);
     index_free(s.index);
 }
