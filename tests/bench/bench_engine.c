@@ -1,6 +1,7 @@
-/* The engine over a store: milliseconds of CPU a query and millions of samples a second.
+/* The engine over a store: milliseconds of CPU and of the clock a query, and millions of samples a second of
+ * CPU.
  *
- *   bench_engine [series [memory|head|parts [query]]]
+ *   bench_engine [series [memory|head|parts [threads [query]]]]
  *
  * The data are those that the field's engines are measured with: series of counters in pods of ten
  * jobs, two hours with a sample every 30 s, asked at 241 steps of 30 s; and classic histograms of ten
@@ -24,6 +25,7 @@
 #define STEPS_STORED (SAMPLES + 120)
 #define BUCKETS 10
 #define REPEATS 7
+#define REPEATS_OF_ONE 101 /* a single query: enough for a profile */
 
 static const char *const queries[] = {
     "http_requests_total",
@@ -130,10 +132,10 @@ static void fill_store(struct data *d, struct tsdb *db, bool parts)
 
 /* ---- Measuring ---- */
 
-static double cpu_milliseconds(void)
+static double milliseconds_of(clockid_t clock)
 {
     struct timespec t;
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    (void)clock_gettime(clock, &t);
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
@@ -143,39 +145,44 @@ static int compare(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
+/* All queries, or the one that was asked for. */
+static const char *wanted;
+static unsigned threads;
+
 static void measure(struct engine *engine, struct querier_source *source, const char *query)
 {
-    double milliseconds[REPEATS];
+    double cpu[REPEATS_OF_ONE], wall[REPEATS_OF_ONE];
+    int repeats = wanted != NULL ? REPEATS_OF_ONE : REPEATS;
     struct engine_statistics statistics = {0};
     int64_t start = (int64_t)120 * INTERVAL_MS;
-    for (int i = 0; i < REPEATS; i++) {
+    for (int i = 0; i < repeats; i++) {
         struct engine_result result;
         struct err e = ERR_INIT;
-        double begin = cpu_milliseconds();
+        double cpu_begin = milliseconds_of(CLOCK_PROCESS_CPUTIME_ID);
+        double wall_begin = milliseconds_of(CLOCK_MONOTONIC);
         if (engine_range(engine, source, str_of(query), start,
                 start + (int64_t)(SAMPLES - 1) * INTERVAL_MS, INTERVAL_MS, NULL, &result,
                 &e) != 0) {
             printf("%s: %s\n", query, e.message);
             return;
         }
-        milliseconds[i] = cpu_milliseconds() - begin;
+        cpu[i] = milliseconds_of(CLOCK_PROCESS_CPUTIME_ID) - cpu_begin;
+        wall[i] = milliseconds_of(CLOCK_MONOTONIC) - wall_begin;
         statistics = result.statistics;
         engine_result_release(&result);
     }
-    qsort(milliseconds, REPEATS, sizeof(milliseconds[0]), compare);
-    double median = milliseconds[REPEATS / 2];
-    printf("%9.1f ms %8.1f M samples/s  %s\n", median, (double)statistics.samples / median / 1000,
-        query);
+    qsort(cpu, (size_t)repeats, sizeof(cpu[0]), compare);
+    qsort(wall, (size_t)repeats, sizeof(wall[0]), compare);
+    double median = cpu[repeats / 2];
+    printf("%9.1f ms CPU %9.1f ms %8.1f M samples/s  %s\n", median, wall[repeats / 2],
+        (double)statistics.samples / median / 1000, query);
 }
-
-/* All queries, or the one that was asked for. */
-static const char *wanted;
 
 static void measure_all(struct querier_source *source)
 {
     struct engine *engine;
     struct err e = ERR_INIT;
-    const struct engine_options options = {.features = PROMQL_FEATURES_ALL};
+    const struct engine_options options = {.features = PROMQL_FEATURES_ALL, .threads = threads};
     check(engine_new(&options, &engine), &e);
     for (size_t i = 0; wanted == NULL && i < sizeof(queries) / sizeof(queries[0]); i++) {
         measure(engine, source, queries[i]);
@@ -214,7 +221,8 @@ int main(int argc, char **argv)
 {
     int series = argc > 1 ? (int)strtol(argv[1], NULL, 10) : SERIES_DEFAULT;
     const char *kind = argc > 2 ? argv[2] : "memory";
-    wanted = argc > 3 ? argv[3] : NULL;
+    threads = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 1;
+    wanted = argc > 4 ? argv[4] : NULL;
     struct data d = {.columns = calloc((size_t)series * 3, sizeof(*d.columns))};
     if (series <= 0 || d.columns == NULL) {
         return 1;
