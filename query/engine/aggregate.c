@@ -28,6 +28,7 @@ enum cell_flag {
 /* Accumulators of one group: arrays over the steps. */
 struct accumulator {
     uint8_t *flags;
+    bool all_floats; /* of a sum: a float was seen at all steps */
     double *values;
     double *lost;   /* of sums; the mean of stddev */
     double *counts; /* NULL where not needed */
@@ -126,8 +127,29 @@ static int accumulator_of(
 
 /* ---- Floats ---- */
 
+/* Has the series a float at all steps? */
+static bool has_all_floats(const struct step_series *s, size_t steps)
+{
+    size_t i = 0;
+    for (; i + 8 <= steps; i += 8) {
+        uint64_t eight;
+        memcpy(&eight, s->kinds + i, sizeof(eight));
+        if (eight != SAMPLE_FLOAT * UINT64_C(0x0101010101010101)) {
+            return false;
+        }
+    }
+    while (i < steps && s->kinds[i] == SAMPLE_FLOAT) {
+        i++;
+    }
+    return i == steps;
+}
+
 static void add_sum(struct accumulator *c, const struct step_series *s, size_t steps)
 {
+    if (c->all_floats && has_all_floats(s, steps)) {
+        kahan_add_all(s->values, c->values, c->lost, steps);
+        return;
+    }
     for (size_t i = 0; i < steps; i++) {
         if (s->kinds[i] != SAMPLE_FLOAT) {
             continue;
@@ -139,6 +161,7 @@ static void add_sum(struct accumulator *c, const struct step_series *s, size_t s
         }
         c->flags[i] |= CELL_SEEN | CELL_FLOAT;
     }
+    c->all_floats = c->all_floats || has_all_floats(s, steps);
 }
 
 static void add_mean_float(struct accumulator *c, size_t i, double value)

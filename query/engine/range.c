@@ -132,9 +132,40 @@ static int store_value(struct range_operator *op, size_t step, const struct rang
     return 0;
 }
 
+static int evaluate_step(struct range_operator *op, const struct window *w)
+{
+    struct range_value value = {0};
+    int status = op->row->step(op, w, &value);
+    return status == 0 && value.kind != SAMPLE_ABSENT ? store_value(op, w->step, &value) : status;
+}
+
+/* A series that has only floats, where windows are those of all series with its times. */
+static int step_through_floats(struct range_operator *op)
+{
+    const struct samples *s = &op->samples;
+    const struct step_windows *all;
+    int status = windows_find(&op->windows, s->float_times, s->float_count, &all);
+    for (size_t step = 0; status == 0 && step < op->node.grid->steps; step++) {
+        size_t begin = all->begin[step], end = all->end[step];
+        if (begin == end) {
+            continue;
+        }
+        int64_t t = grid_at(op->node.grid, step), until = when_at(op->when, t);
+        const struct window w = {.float_times = s->float_times + begin,
+            .floats = s->floats + begin,
+            .float_count = end - begin,
+            .first_float = begin,
+            .start = until - op->range_ms,
+            .end = until,
+            .t = t,
+            .step = step};
+        status = evaluate_step(op, &w);
+    }
+    return status;
+}
+
 static int evaluate_series(struct range_operator *op)
 {
-    struct span floats = {0}, histograms = {0};
     arena_rewind(op->scratch, op->mark);
     step_series_clear(op->out, op->node.grid);
     op->queue_begin = op->queue_end = op->queue_next = 0;
@@ -148,17 +179,14 @@ static int evaluate_series(struct range_operator *op)
     if (op->row->floats != NULL && op->samples.histogram_count == 0 && !extended) {
         return op->row->floats(op);
     }
+    if (op->samples.histogram_count == 0 && !extended) {
+        return step_through_floats(op);
+    }
+    struct span floats = {0}, histograms = {0};
     for (size_t step = 0; step < op->node.grid->steps; step++) {
         struct window w = {0};
-        struct range_value value = {0};
         set_window(op, step, &floats, &histograms, &w);
-        if (w.float_count + w.histogram_count == 0) {
-            continue;
-        }
-        int status = op->row->step(op, &w, &value);
-        if (status == 0 && value.kind != SAMPLE_ABSENT) {
-            status = store_value(op, step, &value);
-        }
+        int status = w.float_count + w.histogram_count > 0 ? evaluate_step(op, &w) : 0;
         if (status != 0) {
             return status;
         }
@@ -328,6 +356,12 @@ static void release_work(void *object)
     mem_free(op->positions);
 }
 
+/* What its windows are told in: by the second, or each as a whole. */
+static double unit_of(const struct range_operator *op)
+{
+    return op->row->id == FUNCTION_RATE ? (double)op->range_ms / 1000 : 1;
+}
+
 /* What an operator, or a fork of one, has for itself. */
 static int prepare_work(struct range_operator *op)
 {
@@ -362,6 +396,7 @@ static int range_fork(struct operator_node *node, struct query *q, struct operat
     memcpy(fork->scalars, op->scalars, sizeof(fork->scalars));
     fork->samples.counts_only = op->samples.counts_only;
     fork->long_window = op->long_window;
+    windows_init(&fork->windows, q, node->grid, op->when, op->range_ms, unit_of(op));
     *leaf_out = &fork->node;
     return prepare_work(fork);
 }
@@ -459,6 +494,7 @@ int plan_range_function(struct query *q, const struct expr *expr, const struct g
         status = plan_source(q, op, grid);
     }
     if (status == 0) {
+        windows_init(&op->windows, q, grid, op->when, op->range_ms, unit_of(op));
         op->long_window = range_is_long(op);
         status = plan_scalars(q, op, call, grid);
     }

@@ -8,6 +8,7 @@
 #include "interpolate.h"
 #include "operator.h"
 #include "samples.h"
+#include "windows.h"
 
 struct window {
     /* Samples of (start, end]; with anchored and smoothed also those around it. */
@@ -66,7 +67,8 @@ struct range_operator {
     bool drop_name;
     struct str judged_name, judged_type; /* of the series judged last; see range.c */
     struct samples samples;
-    struct arena *scratch; /* of histograms of the series handed out */
+    struct windows windows; /* where those of all steps lie in the floats */
+    struct arena *scratch;  /* of histograms of the series handed out */
     struct arena_mark mark;
     struct step_series *out;
     /* Work space of functions, grown as needed. */

@@ -119,24 +119,24 @@ static bool prefix_sums(const double *values, size_t count, struct wide *prefixe
 static int sum_floats(struct range_operator *op, bool mean)
 {
     const struct samples *s = &op->samples;
-    struct span span = {0};
-    int status = range_reserve_values(op, 2 * (s->float_count + 1));
+    const struct step_windows *w;
+    int status = windows_find(&op->windows, s->float_times, s->float_count, &w);
+    if (status == 0) {
+        status = range_reserve_values(op, 2 * (s->float_count + 1));
+    }
     struct wide *prefixes = (struct wide *)op->values;
     bool exact = status == 0 && prefix_sums(s->floats, s->float_count, prefixes);
     for (size_t step = 0; status == 0 && step < op->node.grid->steps; step++) {
-        int64_t end = when_at(op->when, grid_at(op->node.grid, step));
-        span_move(&span, s->float_times, s->float_count, end - op->range_ms, end);
-        size_t count = span.end - span.begin;
+        size_t begin = w->begin[step], end = w->end[step], count = end - begin;
         if (count == 0) {
             continue;
         }
         double value;
         if (exact) {
-            value = wide_difference(prefixes[span.end], prefixes[span.begin]);
+            value = wide_difference(prefixes[end], prefixes[begin]);
             value = mean ? value / (double)count : value;
         } else {
-            value = mean ? mean_of(s->floats + span.begin, count)
-                         : sum_of(s->floats + span.begin, count);
+            value = mean ? mean_of(s->floats + begin, count) : sum_of(s->floats + begin, count);
         }
         op->out->kinds[step] = SAMPLE_FLOAT;
         op->out->values[step] = value;

@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "base/mem.h"
+#include "pairs.h"
 #include "range.h"
 
 #define RESET_POSITIONS_MAX ((size_t)1 << 31)
@@ -86,13 +87,33 @@ double range_extrapolate(const struct range_operator *op, const struct range_ext
     return x->increase * (per_second ? factor / ((double)op->range_ms / 1000) : factor);
 }
 
+/* Does any of a block of samples fall below the one before? */
+enum { RESET_BLOCK = 32 };
+
+static bool any_falls(const double *floats)
+{
+    mask_pair falls = {0, 0};
+    for (int i = 0; i < RESET_BLOCK; i += 2) {
+        falls |= pair_load(floats + i) < pair_load(floats + i - 1);
+    }
+    return (falls[0] | falls[1]) != 0;
+}
+
 /* All resets of the series into op->positions. */
 static int find_all_resets(struct range_operator *op)
 {
     const double *floats = op->samples.floats;
-    size_t count = op->samples.float_count;
-    for (size_t i = 1; i < count; i++) {
-        if (floats[i] < floats[i - 1]) {
+    size_t count = op->samples.float_count, i = 1;
+    while (i < count) {
+        if (count - i >= RESET_BLOCK && !any_falls(floats + i)) {
+            i += RESET_BLOCK;
+            continue;
+        }
+        size_t end = count - i >= RESET_BLOCK ? i + RESET_BLOCK : count;
+        for (; i < end; i++) {
+            if (!(floats[i] < floats[i - 1])) {
+                continue;
+            }
             int status = mem_array_grow((void **)&op->positions, &op->positions_cap,
                 op->queue_end + 1, sizeof(*op->positions), RESET_POSITIONS_MAX);
             if (status != 0) {
@@ -104,54 +125,87 @@ static int find_all_resets(struct range_operator *op)
     return 0;
 }
 
-/* The same arithmetic as step by step, in one loop. */
-static int rate_floats(struct range_operator *op, bool counter, bool per_second)
+/* The increase of a window made to stand for all of it. A counter that began with more than twice what it grew by was at zero longer ago than the
+ * window can reach. The arithmetic is that of extrapolation(), to the last bit. */
+static inline double stretched(const struct step_windows *s, size_t step, double first,
+    double increase, bool counter, double unit)
 {
-    const int64_t *times = op->samples.float_times;
+    if (increase == 0) {
+        return 0; // by whatever it would be multiplied; most counters stand still
+    }
+    if (!counter || !(increase > 0 && first >= 0 && first < 2 * increase)) {
+        return increase * s->factor[step];
+    }
+    double to_start = s->to_start[step];
+    double to_zero = s->sampled[step] * (first / increase);
+    to_start = to_zero < to_start ? to_zero : to_start;
+    return increase * ((s->sampled[step] + to_start + s->to_end[step]) / s->sampled[step] / unit);
+}
+
+/* What resets after the first sample and up to the last of a window hid. `*reset` is the first of them,
+ * going on from where it was. */
+static double hidden_by_resets(
+    const struct range_operator *op, size_t begin, size_t last, size_t *reset, double increase)
+{
+    while (*reset < op->queue_end && op->positions[*reset] <= begin) {
+        (*reset)++;
+    }
+    for (size_t i = *reset; i < op->queue_end && op->positions[i] <= last; i++) {
+        increase += op->samples.floats[op->positions[i] - 1];
+    }
+    return increase;
+}
+
+/* The same arithmetic as step by step, in one loop. */
+static void stretch_all(struct range_operator *op, const struct step_windows *windows, bool counter)
+{
+    const struct step_windows s = *windows; // what is written below may be anything but this
     const double *floats = op->samples.floats;
-    size_t count = op->samples.float_count, reset = 0;
-    struct span span = {0};
-    struct window w = {0};
-    int status = counter ? find_all_resets(op) : 0;
-    for (size_t step = 0; status == 0 && step < op->node.grid->steps; step++) {
-        w.end = when_at(op->when, grid_at(op->node.grid, step));
-        w.start = w.end - op->range_ms;
-        span_move(&span, times, count, w.start, w.end);
-        if (span.end - span.begin < 2) {
+    uint8_t *kinds = op->out->kinds;
+    double *values = op->out->values, unit = op->windows.unit;
+    size_t steps = op->node.grid->steps, reset = 0;
+    bool any_resets = op->queue_end > 0;
+    for (size_t step = 0; step < steps; step++) {
+        size_t begin = s.begin[step], last = (size_t)s.end[step] - 1;
+        if (s.end[step] < begin + 2) {
             continue;
         }
-        size_t last = span.end - 1;
-        double increase = floats[last] - floats[span.begin];
-        while (reset < op->queue_end && op->positions[reset] <= span.begin) {
-            reset++;
+        double increase = floats[last] - floats[begin];
+        if (any_resets) {
+            increase = hidden_by_resets(op, begin, last, &reset, increase);
         }
-        for (size_t i = reset; i < op->queue_end && op->positions[i] <= last; i++) {
-            increase += floats[op->positions[i] - 1];
-        }
-        const struct range_extent x = {.first_t = times[span.begin],
-            .last_t = times[last],
-            .count = span.end - span.begin,
-            .first = floats[span.begin],
-            .increase = increase};
-        op->out->kinds[step] = SAMPLE_FLOAT;
-        op->out->values[step] = range_extrapolate(op, &x, &w, counter, per_second);
+        kinds[step] = SAMPLE_FLOAT;
+        values[step] = stretched(&s, step, floats[begin], increase, counter, unit);
+    }
+}
+
+static int rate_floats(struct range_operator *op, bool counter)
+{
+    const struct step_windows *s;
+    int status =
+        windows_find_factors(&op->windows, op->samples.float_times, op->samples.float_count, &s);
+    if (status == 0 && counter) {
+        status = find_all_resets(op);
+    }
+    if (status == 0) {
+        stretch_all(op, s, counter);
     }
     return status;
 }
 
 int range_rate_floats(struct range_operator *op)
 {
-    return rate_floats(op, true, true);
+    return rate_floats(op, true);
 }
 
 int range_increase_floats(struct range_operator *op)
 {
-    return rate_floats(op, true, false);
+    return rate_floats(op, true);
 }
 
 int range_delta_floats(struct range_operator *op)
 {
-    return rate_floats(op, false, false);
+    return rate_floats(op, false);
 }
 
 static int float_rate(struct range_operator *op, const struct window *w, bool counter,
@@ -335,15 +389,13 @@ static int instant_floats(struct range_operator *op, bool rate)
 {
     const int64_t *times = op->samples.float_times;
     const double *floats = op->samples.floats;
-    size_t count = op->samples.float_count;
-    struct span span = {0};
-    for (size_t step = 0; step < op->node.grid->steps; step++) {
-        int64_t end = when_at(op->when, grid_at(op->node.grid, step));
-        span_move(&span, times, count, end - op->range_ms, end);
-        if (span.end - span.begin < 2) {
+    const struct step_windows *s;
+    int status = windows_find(&op->windows, times, op->samples.float_count, &s);
+    for (size_t step = 0; status == 0 && step < op->node.grid->steps; step++) {
+        if (s->end[step] < s->begin[step] + 2) {
             continue;
         }
-        size_t last = span.end - 1;
+        size_t last = s->end[step] - 1;
         double value = floats[last];
         if (!rate || !(value < floats[last - 1])) {
             value -= floats[last - 1];
@@ -352,7 +404,7 @@ static int instant_floats(struct range_operator *op, bool rate)
         op->out->kinds[step] = SAMPLE_FLOAT;
         op->out->values[step] = rate ? value / seconds : value;
     }
-    return 0;
+    return status;
 }
 
 int range_irate_floats(struct range_operator *op)
