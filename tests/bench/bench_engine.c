@@ -1,7 +1,7 @@
 /* The engine over a store: milliseconds of CPU and of the clock a query, and millions of samples a second of
  * CPU.
  *
- *   bench_engine [series [memory|head|parts [threads [query]]]]
+ *   bench_engine [series [memory|head|parts [threads [query [instant]]]]]
  *
  * The data are those that the field's engines are measured with: series of counters in pods of ten
  * jobs, two hours with a sample every 30 s, asked at 241 steps of 30 s; and classic histograms of ten
@@ -148,6 +148,7 @@ static int compare(const void *left, const void *right)
 /* All queries, or the one that was asked for. */
 static const char *wanted;
 static unsigned threads;
+static bool instant; /* it is asked at the end alone */
 
 static void measure(struct engine *engine, struct querier_source *source, const char *query)
 {
@@ -160,9 +161,11 @@ static void measure(struct engine *engine, struct querier_source *source, const 
         struct err e = ERR_INIT;
         double cpu_begin = milliseconds_of(CLOCK_PROCESS_CPUTIME_ID);
         double wall_begin = milliseconds_of(CLOCK_MONOTONIC);
-        if (engine_range(engine, source, str_of(query), start,
-                start + (int64_t)(SAMPLES - 1) * INTERVAL_MS, INTERVAL_MS, NULL, &result,
-                &e) != 0) {
+        int64_t end = start + (int64_t)(SAMPLES - 1) * INTERVAL_MS;
+        int status = instant ? engine_instant(engine, source, str_of(query), end, NULL, &result, &e)
+                             : engine_range(engine, source, str_of(query), start, end, INTERVAL_MS,
+                                   NULL, &result, &e);
+        if (status != 0) {
             printf("%s: %s\n", query, e.message);
             return;
         }
@@ -223,6 +226,7 @@ int main(int argc, char **argv)
     const char *kind = argc > 2 ? argv[2] : "memory";
     threads = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 1;
     wanted = argc > 4 ? argv[4] : NULL;
+    instant = argc > 5 && strcmp(argv[5], "instant") == 0;
     struct data d = {.columns = calloc((size_t)series * 3, sizeof(*d.columns))};
     if (series <= 0 || d.columns == NULL) {
         return 1;
