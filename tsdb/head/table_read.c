@@ -36,7 +36,8 @@ static bool in_range(const struct gather *g, int64_t t_ms)
 static void count_state(const struct table_state *s, struct gather *g)
 {
     for (const struct mini_block *b = s->blocks; b != NULL && !g->histogram; b = b->next) {
-        g->cap += mini_block_has(b, g->column) ? b->row_count : 0;
+        bool meets = b->times[b->row_count - 1] >= g->min_t && b->times[0] <= g->max_t;
+        g->cap += meets && mini_block_has(b, g->column) ? b->row_count : 0;
     }
     g->cap += g->histogram ? 0 : s->row_count;
     for (const struct cell_block *b = s->cell_blocks; b != NULL; b = b->next) {
