@@ -44,6 +44,8 @@ struct select_request {
     /* The newest sample before each step is wanted, an instant selector: where raw data are gone a tier
      * begins one bucket before min_t, since its buckets stand for that long. */
     bool instant;
+    /* Of each series the newest sample is wanted and no other: a source may leave out older ones. */
+    bool newest_only;
     size_t series_max; /* more matching series are ERR_LIMIT; 0 = no limit */
     /* With labels_only: so many series are enough, whichever they are, and a source may stop there. It
      * may hand out more. 0 = all are wanted. */

@@ -142,6 +142,7 @@ static int select_one(
             .step_ms = grid->steps > 1 ? grid->interval : 0,
             .range_ms = range_ms,
             .instant = range_ms == 0,
+            .newest_only = range_ms == 0 && grid->steps == 1 && !s->smoothed,
             .resolution_max_ms = bucket_resolution(s, range_ms, grid),
             .bucket_needs = s->bucket_needs,
         };

@@ -23,6 +23,8 @@ struct series_cursor {
     const double *values;
     const struct str *histograms;
     size_t at, count;
+    int64_t newest_t; /* a sample that was known without reading */
+    double newest_value;
     struct part_buffer buffer;
     struct arena arena; /* samples of the head */
 };
@@ -128,6 +130,24 @@ static int read_head(struct series_iter *it, struct series_cursor *c)
     return status;
 }
 
+/* 1 when the newest sample alone is wanted, and the part knows it without decoding. */
+static int read_newest(struct series_iter *it, struct series_cursor *c, struct err *e)
+{
+    const struct series_source *s = c->source;
+    if (!it->request.newest_only || s->kind != COLUMN_FLOAT || s->hidden_count > 0) {
+        return 0;
+    }
+    int known = part_read_newest(s->part->part, s->group, s->group_table, s->column,
+        it->request.min_t, it->request.max_t, &c->buffer, &c->newest_t, &c->newest_value, e);
+    if (known > 0) {
+        c->times = &c->newest_t;
+        c->values = &c->newest_value;
+        c->count = 1;
+        c->buffer.reads.summaries++;
+    }
+    return known;
+}
+
 static int read_part(struct series_iter *it, struct series_cursor *c, struct err *e)
 {
     const struct series_source *s = c->source;
@@ -135,6 +155,9 @@ static int read_part(struct series_iter *it, struct series_cursor *c, struct err
     c->count = 0;
     if (store_part_is_damaged(s->part, s->group, s->column)) {
         return 0; // the set has the warning
+    }
+    if (read_newest(it, c, e) > 0) {
+        return 0;
     }
     int status = part_read(s->part->part, s->group, s->group_table, s->column, it->request.min_t,
         it->request.max_t, &c->buffer, &count, e);

@@ -50,6 +50,7 @@ struct iter_request {
     const struct read_point *point;
     struct cursor_pool *pool;
     int64_t min_t, max_t;
+    bool newest_only; /* older samples may be left out */
 };
 
 /* Merges the sources, in time order; of equal times the highest precedence counts. The sources and the

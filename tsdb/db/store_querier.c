@@ -35,6 +35,7 @@ struct db_set {
     struct series_set set;
     struct tier_request request;
     struct read_point point;
+    bool newest_only;
 };
 
 /* ---- Collecting pairs ---- */
@@ -497,10 +498,13 @@ static int op_open(
     struct series *s, struct arena *arena, struct column_iter **iter_out, struct err *e)
 {
     const struct db_series *self = (const struct db_series *)s;
+    if (self->tiers == NULL) {
+        struct iter_request request = self->set->request.samples;
+        request.newest_only = self->set->newest_only;
+        return series_iter_open(self->sources, &request, arena, iter_out, e);
+    }
     const struct tier_sources sources = {self->sources, self->tiers, self->shared};
-    return self->tiers == NULL
-               ? series_iter_open(self->sources, &self->set->request.samples, arena, iter_out, e)
-               : tier_iter_open(&sources, &self->set->request, arena, iter_out, e);
+    return tier_iter_open(&sources, &self->set->request, arena, iter_out, e);
 }
 
 static const struct series_ops series_ops = {op_labels, op_open};
@@ -520,11 +524,12 @@ static int build_set(struct collection *c, struct series_set **set_out)
         return arena_error(c->arena);
     }
     set->point = c->querier->head_view.point;
-    set->request =
-        (struct tier_request){.samples = {&set->point, &c->querier->pool, c->min_t, c->max_t},
-            .resolution_max_ms = c->request->resolution_max_ms,
-            .bucket_needs = c->request->bucket_needs,
-            .instant = c->request->instant};
+    set->request = (struct tier_request){
+        .samples = {&set->point, &c->querier->pool, c->min_t, c->max_t, false},
+        .resolution_max_ms = c->request->resolution_max_ms,
+        .bucket_needs = c->request->bucket_needs,
+        .instant = c->request->instant};
+    set->newest_only = c->request->newest_only;
     for (size_t i = 0; i < c->count; i++) {
         c->items[i]->series.ops = &series_ops;
         c->items[i]->set = set;

@@ -212,7 +212,7 @@ static int open_column(struct tier_raw *raw, const struct tier_column *column,
             .hidden_count = hidden_count};
         sources = s;
     }
-    const struct iter_request request = {NULL, &raw->pool, raw->from + 1, raw->to};
+    const struct iter_request request = {NULL, &raw->pool, raw->from + 1, raw->to, false};
     return series_iter_open(sources, &request, &raw->scratch, iter_out, e);
 }
 

@@ -354,34 +354,70 @@ static int summarize(struct place at, struct run_summary *summary)
     return 1;
 }
 
+/* The rows of a column and their extent; 0, or an error. */
+static int begin_summary(struct part *p, uint32_t group, struct place *at, struct part_buffer *b,
+    struct run_summary *extent)
+{
+    struct buffer_state *s = NULL;
+    int status = prepare(b, &s);
+    if (status == 0) {
+        status = part_memory_group(&s->memory, p, group, &at->group);
+    }
+    if (status == 0) {
+        status = find_extent(
+            &s->memory, at->group, at->table, &at->rows, &extent->first_t, &extent->last_t);
+    }
+    extent->count = at->rows;
+    return status;
+}
+
+static bool is_float(const struct part *p, uint32_t group, uint32_t column)
+{
+    return p->schemas[p->groups[group].schema].columns[column].kind == COLUMN_FLOAT;
+}
+
 int part_read_summary(struct part *p, uint32_t group, uint32_t table, uint32_t column,
     int64_t min_t, int64_t max_t, struct part_buffer *b, struct run_summary *summary_out,
     struct err *e)
 {
-    struct buffer_state *s = NULL;
     struct place at = {.table = table, .column = column};
     struct run_summary summary = {.count = 0};
-    if (p->schemas[p->groups[group].schema].columns[column].kind != COLUMN_FLOAT) {
+    if (!is_float(p, group, column)) {
         return 0;
     }
-    int status = prepare(b, &s);
-    if (status == 0) {
-        status = part_memory_group(&s->memory, p, group, &at.group);
-    }
-    if (status == 0) {
-        status =
-            find_extent(&s->memory, at.group, table, &at.rows, &summary.first_t, &summary.last_t);
-    }
+    int status = begin_summary(p, group, &at, b, &summary);
     if (status == 0 && (summary.first_t < min_t || summary.last_t > max_t)) {
         return 0;
     }
-    summary.count = at.rows;
     status = status == 0 ? summarize(at, &summary) : status;
     if (status < 0) {
         return name_error(p, status, group, table, column, e);
     }
     if (status > 0) {
         *summary_out = summary;
+    }
+    return status;
+}
+
+int part_read_newest(struct part *p, uint32_t group, uint32_t table, uint32_t column, int64_t min_t,
+    int64_t max_t, struct part_buffer *b, int64_t *t_out, double *value_out, struct err *e)
+{
+    struct place at = {.table = table, .column = column};
+    struct run_summary summary = {.count = 0};
+    if (!is_float(p, group, column)) {
+        return 0;
+    }
+    int status = begin_summary(p, group, &at, b, &summary);
+    if (status == 0 && (summary.last_t < min_t || summary.last_t > max_t)) {
+        return 0;
+    }
+    status = status == 0 ? summarize(at, &summary) : status;
+    if (status < 0) {
+        return name_error(p, status, group, table, column, e);
+    }
+    if (status > 0) {
+        *t_out = summary.last_t;
+        *value_out = summary.last;
     }
     return status;
 }

@@ -384,6 +384,33 @@ static void test_same_source_same_bytes(void **state)
     model_free(m);
 }
 
+/* The newest sample is known with any range that ends with or after the last row. */
+static void expect_newest(struct part *p, uint32_t column, struct part_buffer *buffer, bool known)
+{
+    size_t count = 0;
+    int64_t t = 0;
+    double value = 0;
+    assert_int_equal(part_read(p, 0, 0, column, INT64_MIN, INT64_MAX, buffer, &count, NULL), 0);
+    assert_true(count > 2 || !known);
+    if (count < 2) {
+        return;
+    }
+    int64_t last_t = buffer->times[count - 1], before = buffer->times[count - 2];
+    double last = part_schema(p, part_groups(p)[0].schema).columns[column].kind == COLUMN_FLOAT
+                      ? buffer->values[count - 1]
+                      : 0;
+    assert_int_equal(
+        part_read_newest(p, 0, 0, column, before, last_t, buffer, &t, &value, NULL), known);
+    if (known) {
+        assert_int_equal(t, last_t);
+        assert_memory_equal(&value, &last, sizeof(last));
+    }
+    assert_int_equal(
+        part_read_newest(p, 0, 0, column, before, last_t - 1, buffer, &t, &value, NULL), 0);
+    assert_int_equal(
+        part_read_newest(p, 0, 0, column, last_t + 1, INT64_MAX, buffer, &t, &value, NULL), 0);
+}
+
 static void test_summary_of_constants(void **state)
 {
     struct model *m = model_new(2, 50, test_seed());
@@ -407,6 +434,7 @@ static void test_summary_of_constants(void **state)
             assert_true(s.sum == s.first * (double)count && s.increase == 0);
             known++;
         }
+        expect_newest(p, c, &buffer, status == 1);
         /* A range that cuts the block cannot be answered. */
         assert_int_equal(part_read_summary(p, 0, 0, c, part_groups(p)[0].min_t + 15001, INT64_MAX,
                              &buffer, &s, NULL),
