@@ -26,27 +26,48 @@ static void on_timer(void *context)
 
 /* ---- Configuration ---- */
 
+/* One destination as its sender wants it; headers in the arena. */
+static int make_destination(
+    struct agent *a, const struct agent_destination *d, struct sender_options *out)
+{
+    const struct config_map *map = &d->headers;
+    struct http_client_header *headers = arena_calloc(&a->arena, map->count, sizeof(*headers));
+    if (headers == NULL && map->count > 0) {
+        return ERR_NOMEM;
+    }
+    for (size_t k = 0; k < map->count; k++) {
+        headers[k] = (struct http_client_header){map->items[k].key, map->items[k].value};
+    }
+    *out = (struct sender_options){
+        .name = d->name,
+        .url = d->url,
+        .headers = headers,
+        .header_count = map->count,
+        .profile = &d->profile,
+        .protocol = d->protocol,
+        .request =
+            {
+                .relabel = d->relabel,
+                .no_exemplars = d->protocol != SHIP_OTLP && !d->send_exemplars,
+                .no_histograms = d->protocol != SHIP_OTLP && !d->send_native_histograms,
+                .no_metadata = d->protocol != SHIP_OTLP && !d->metadata.send,
+            },
+        .samples_max = (uint32_t)d->queue.samples_max,
+        .timeout_ms = d->timeout_ms,
+        .backoff_min_ms = d->queue.backoff_min_ms,
+        .backoff_max_ms = d->queue.backoff_max_ms,
+        .sample_age_max_ms = d->queue.sample_age_max_ms,
+    };
+    return 0;
+}
+
 static int open_shipper(struct agent *a, struct err *e)
 {
     struct sender_options destinations[SHIPPER_DESTINATIONS_MAX];
-    const struct agent_remote_write *all = a->config.remote_write.items;
-    for (size_t i = 0; i < a->config.remote_write.count; i++) {
-        const struct config_map *map = &all[i].headers;
-        struct http_client_header *headers = arena_calloc(&a->arena, map->count, sizeof(*headers));
-        if (headers == NULL) {
+    for (size_t i = 0; i < a->config.destination_count; i++) {
+        if (make_destination(a, &a->config.destinations[i], &destinations[i]) != 0) {
             return err_set(e, ERR_NOMEM, -1, "out of memory for the destinations");
         }
-        for (size_t k = 0; k < map->count; k++) {
-            headers[k] = (struct http_client_header){map->items[k].key, map->items[k].value};
-        }
-        destinations[i] = (struct sender_options){
-            .name = all[i].name,
-            .url = all[i].url,
-            .headers = headers,
-            .header_count = map->count,
-            .profile = &all[i].profile,
-            .timeout_ms = all[i].timeout_ms,
-        };
     }
     snprintf(a->queue_path, sizeof(a->queue_path), "%s/queue", a->options->data_path);
     struct shipper_options options = {
@@ -56,9 +77,10 @@ static int open_shipper(struct agent *a, struct err *e)
                 .vfs = vfs_posix(),
                 .bytes_max = (uint64_t)a->config.queue.size_max,
                 .age_max_ms = a->config.queue.age_max_ms,
+                .free_floor_bytes = (uint64_t)a->config.queue.free_min,
             },
         .destinations = destinations,
-        .destination_count = a->config.remote_write.count,
+        .destination_count = a->config.destination_count,
         .client = a->client,
         .clock = a->clock,
         .background = &a->background.interface,
@@ -115,7 +137,7 @@ int agent_check(const struct agent_options *options, size_t *target_count_out,
     status = status == 0 ? agent_targets_make(&config, &local, &arena, &targets, e) : status;
     if (status == 0) {
         *target_count_out = targets.count;
-        *destination_count_out = config.remote_write.count;
+        *destination_count_out = config.destination_count;
     }
     agent_targets_release(&targets);
     collectors_close(collectors);
@@ -160,6 +182,8 @@ static int start(struct agent *a, struct err *e)
     const struct agent_options *o = a->options;
     int status =
         agent_config_load(o->config_path, o->servers, o->server_count, &a->arena, &a->config, e);
+    memory_watch_init(
+        &a->memory, vfs_posix(), a->clock, status == 0 ? (uint64_t)a->config.memory_max : 0);
     if (status == 0) {
         struct http_client_options client = {.user_agent = "sonde-agent/" SONDE_VERSION};
         status = http_client_open(a->loop, &client, &a->client);
@@ -203,7 +227,6 @@ int agent_start(
     a->options = options;
     a->loop = loop;
     a->clock = clock_real();
-    memory_watch_init(&a->memory, vfs_posix(), a->clock, 0);
     a->reload_good = true;
     a->reload_ms = clock_now_ms(a->clock);
     arena_init(&a->arena, 0);

@@ -1,6 +1,8 @@
 /* Tables of settings, and the rules that span several of them. */
 #include "agent_config.h"
 
+#include "agent_config_private.h"
+
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +11,7 @@
 #include "base/vfs.h"
 #include "base/yaml.h"
 
-enum { DAY_MS = 24 * 3600 * 1000, NAME_MAX_LENGTH = 64, DESTINATIONS_MAX = 8 };
+enum { DAY_MS = 24 * 3600 * 1000 };
 
 static const struct config_field global_fields[] = {
     {.key = "scrape_interval",
@@ -205,50 +207,6 @@ static const struct config_field scrape_fields[] = {
     {.key = NULL},
 };
 
-static const struct config_field remote_write_fields[] = {
-    {.key = "url",
-        .kind = CONFIG_STRING,
-        .offset = offsetof(struct agent_remote_write, url),
-        .required = true,
-        .help = "Where to send, e.g. http://127.0.0.1:9095/api/v1/write"},
-    {.key = "name",
-        .kind = CONFIG_STRING,
-        .offset = offsetof(struct agent_remote_write, name),
-        .default_text = "",
-        .help = "Name of its place in the queue; made from the url when empty"},
-    {.key = "remote_timeout",
-        .kind = CONFIG_DURATION,
-        .offset = offsetof(struct agent_remote_write, timeout_ms),
-        .default_text = "15s",
-        .min = 100,
-        .max = 600000,
-        .help = "How long one request may take"},
-    {.key = "headers",
-        .kind = CONFIG_STRING_MAP,
-        .offset = offsetof(struct agent_remote_write, headers),
-        .help = "Headers added to each request, e.g. X-Scope-OrgID"},
-    HTTP_PROFILE_FIELDS(struct agent_remote_write),
-    {.key = NULL},
-};
-
-static const struct config_field queue_fields[] = {
-    {.key = "max_size",
-        .kind = CONFIG_BYTES,
-        .offset = offsetof(struct agent_queue, size_max),
-        .default_text = "1GiB",
-        .min = (int64_t)1 << 20,
-        .max = (int64_t)1 << 42,
-        .help = "Bytes on disk; the oldest go first"},
-    {.key = "max_age",
-        .kind = CONFIG_DURATION,
-        .offset = offsetof(struct agent_queue, age_max_ms),
-        .default_text = "1d",
-        .min = 60000,
-        .max = (int64_t)366 * DAY_MS,
-        .help = "Samples older than this are not worth sending"},
-    {.key = NULL},
-};
-
 static const struct config_field agent_fields[] = {
     {.key = "global",
         .kind = CONFIG_OBJECT,
@@ -269,14 +227,28 @@ static const struct config_field agent_fields[] = {
     {.key = "remote_write",
         .kind = CONFIG_LIST,
         .offset = offsetof(struct agent_config, remote_write),
-        .fields = remote_write_fields,
-        .item_size = sizeof(struct agent_remote_write),
+        .fields = agent_remote_write_fields,
+        .item_size = sizeof(struct agent_destination),
         .help = "Where samples go; --server replaces it"},
+    {.key = "otlp",
+        .kind = CONFIG_LIST,
+        .offset = offsetof(struct agent_config, otlp),
+        .fields = agent_otlp_fields,
+        .item_size = sizeof(struct agent_destination),
+        .help = "Receivers of OTLP/HTTP that samples go to as well"},
     {.key = "queue",
         .kind = CONFIG_OBJECT,
         .offset = offsetof(struct agent_config, queue),
-        .fields = queue_fields,
+        .fields = agent_queue_fields,
         .help = "Samples waiting on disk"},
+    {.key = "memory_max",
+        .kind = CONFIG_BYTES,
+        .offset = offsetof(struct agent_config, memory_max),
+        .default_text = "0",
+        .max = (int64_t)1 << 40,
+        .help = "What the agent may hold; from 85 % on receivers refuse, from 95 % on nobody takes "
+                "new series; 0 = a tenth of the host's or the control group's memory, at most "
+                "256MiB"},
     {.key = NULL},
 };
 
@@ -286,13 +258,6 @@ const struct config_field *agent_config_fields(void)
 }
 
 /* ---- Rules over several settings ---- */
-
-static bool is_http_url(const char *url)
-{
-    struct str text = str_of(url);
-    return (str_starts_with(text, STR("http://")) && text.len > 7) ||
-           (str_starts_with(text, STR("https://")) && text.len > 8);
-}
 
 /* Fills in the global defaults; a timeout is never longer than its interval. */
 static int finish_scrape(
@@ -321,99 +286,6 @@ static int finish_scrape(
     return 0;
 }
 
-/* A name for the cursor file: letters, digits, - and _ of the address. */
-static int name_destination(struct arena *arena, struct agent_remote_write *d)
-{
-    char name[NAME_MAX_LENGTH];
-    size_t n = 0;
-    const char *from = d->name[0] != '\0' ? d->name : strstr(d->url, "://") + 3;
-    for (; *from != '\0' && n + 1 < sizeof(name); from++) {
-        bool plain = (*from >= 'a' && *from <= 'z') || (*from >= 'A' && *from <= 'Z') ||
-                     (*from >= '0' && *from <= '9') || *from == '-';
-        name[n++] = plain ? *from : '_';
-    }
-    d->name = arena_strndup(arena, name, n);
-    return d->name == NULL ? arena_error(arena) : 0;
-}
-
-static int finish_destinations(
-    struct agent_config *config, const char *file, struct arena *arena, struct err *e)
-{
-    struct agent_remote_write *all = config->remote_write.items;
-    if (config->remote_write.count > DESTINATIONS_MAX) {
-        return err_set(e, ERR_INVALID, -1, "%s: %zu destinations in remote_write; at most %d", file,
-            config->remote_write.count, DESTINATIONS_MAX);
-    }
-    for (size_t i = 0; i < config->remote_write.count; i++) {
-        if (!is_http_url(all[i].url)) {
-            return err_set(e, ERR_INVALID, -1,
-                "%s: \"%s\" is no address to send to; accepted: http://HOST:PORT or https://…",
-                file, all[i].url);
-        }
-        struct err why = ERR_INIT;
-        if (http_profile_check(&all[i].profile, &why) != 0) {
-            return err_set(
-                e, ERR_INVALID, -1, "%s: remote_write %s: %s", file, all[i].url, why.message);
-        }
-        if (name_destination(arena, &all[i]) != 0) {
-            return err_set(e, ERR_NOMEM, -1, "out of memory for the configuration");
-        }
-        for (size_t k = 0; k < i; k++) {
-            if (strcmp(all[k].name, all[i].name) == 0) {
-                return err_set(e, ERR_INVALID, -1,
-                    "%s: two destinations in remote_write are named %s; give one a name of its own",
-                    file, all[i].name);
-            }
-        }
-    }
-    return 0;
-}
-
-int agent_config_server_url(struct arena *arena, const char *server, const char **url_out)
-{
-    const char *host = strstr(server, "://");
-    const char *path = host != NULL ? strchr(host + 3, '/') : NULL;
-    if (path != NULL && path[1] != '\0') {
-        *url_out = server;
-        return 0;
-    }
-    size_t length = path != NULL ? (size_t)(path - server) : strlen(server);
-    char *url = arena_alloc(arena, length + sizeof(AGENT_WRITE_PATH));
-    if (url == NULL) {
-        return arena_error(arena);
-    }
-    memcpy(url, server, length);
-    memcpy(url + length, AGENT_WRITE_PATH, sizeof(AGENT_WRITE_PATH));
-    *url_out = url;
-    return 0;
-}
-
-/* Destinations from flags, or the default when nothing says where to. */
-static int set_servers(struct agent_config *config, const char *const *servers, size_t count,
-    struct arena *arena, struct err *e)
-{
-    static const char *const local[] = {AGENT_SERVER_DEFAULT};
-    if (count == 0) {
-        servers = local;
-        count = 1;
-    }
-    struct agent_remote_write *all = arena_calloc(arena, count, sizeof(*all));
-    if (all == NULL) {
-        return err_set(e, arena_error(arena), -1, "out of memory for the configuration");
-    }
-    for (size_t i = 0; i < count; i++) {
-        int status = config_defaults(arena, remote_write_fields, &all[i], e);
-        if (status == 0) {
-            status = agent_config_server_url(arena, servers[i], &all[i].url);
-        }
-        if (status != 0) {
-            return status;
-        }
-    }
-    config->remote_write = (struct config_list){all, count};
-    return 0;
-}
-
 static int read_file(
     const char *path, struct arena *arena, struct agent_config *config, struct err *e)
 {
@@ -436,15 +308,15 @@ int agent_config_load(const char *path, const char *const *servers, size_t serve
     const char *file = path != NULL ? path : "command line";
     int status = path != NULL ? read_file(path, arena, &config, e)
                               : config_defaults(arena, agent_fields, &config, e);
-    if (status == 0 && (server_count > 0 || config.remote_write.count == 0)) {
-        status = set_servers(&config, servers, server_count, arena, e);
+    if (status == 0) {
+        status = agent_config_servers(&config, servers, server_count, arena, e);
     }
     struct agent_scrape *scrapes = config.scrape_configs.items;
     for (size_t i = 0; status == 0 && i < config.scrape_configs.count; i++) {
         status = finish_scrape(&config, &scrapes[i], file, e);
     }
     if (status == 0) {
-        status = finish_destinations(&config, file, arena, e);
+        status = agent_config_destinations(&config, file, arena, e);
     }
     if (status == 0) {
         *config_out = config;

@@ -16,10 +16,13 @@
 #include "base/strbuf.h"
 #include "model/labels.h"
 #include "model/relabel.h"
+#include "ship/request_maker.h"
 
 #define AGENT_CONFIG_BYTES_MAX ((size_t)16 << 20)
 #define AGENT_SERVER_DEFAULT "http://127.0.0.1:9095"
 #define AGENT_WRITE_PATH "/api/v1/write"
+#define AGENT_OTLP_PATH "/v1/metrics"
+#define AGENT_DESTINATIONS_MAX 8
 
 struct agent_global {
     int64_t scrape_interval_ms, scrape_timeout_ms;
@@ -65,24 +68,48 @@ struct agent_scrape {
     struct config_list metric_relabel_configs; /* struct relabel_rule: of series */
 };
 
-struct agent_remote_write {
+/* Prometheus' queue_config, as far as it has a meaning here. */
+struct agent_queue_config {
+    int64_t samples_max; /* of one request; 0 = as batches are */
+    int64_t backoff_min_ms, backoff_max_ms, sample_age_max_ms;
+    int64_t capacity, shards_max, shards_min, deadline_ms; /* accepted, without effect */
+    bool retry_on_429;                                     /* accepted; it is always so */
+};
+
+struct agent_metadata_config {
+    bool send;
+    int64_t interval_ms, samples_max; /* accepted, without effect */
+};
+
+struct agent_destination {
     const char *url;
-    const char *name; /* "" = made from the address */
+    const char *name; /* of its place in the queue; made from the address when the file has none */
     int64_t timeout_ms;
     struct config_map headers;
     struct http_profile profile;
+    const char *protobuf_message;
+    enum ship_protocol protocol;              /* from that, or of the list it stands in */
+    struct config_list write_relabel_configs; /* struct relabel_rule: of series */
+    struct relabel *relabel;                  /* the same, compiled; the arena's */
+    bool send_exemplars, send_native_histograms;
+    struct agent_metadata_config metadata;
+    struct agent_queue_config queue;
 };
 
 struct agent_queue {
-    int64_t size_max, age_max_ms;
+    int64_t size_max, age_max_ms, free_min;
 };
 
 struct agent_config {
     struct agent_global global;
     struct agent_host host;
-    struct config_list scrape_configs; /* struct agent_scrape */
-    struct config_list remote_write;   /* struct agent_remote_write */
+    struct config_list scrape_configs;      /* struct agent_scrape */
+    struct config_list remote_write;        /* struct agent_destination */
+    struct config_list otlp;                /* struct agent_destination */
+    struct agent_destination *destinations; /* of both */
+    size_t destination_count;
     struct agent_queue queue;
+    int64_t memory_max; /* 0 = by the host */
 };
 
 /* The tables, for the reference. */
@@ -92,8 +119,5 @@ const struct config_field *agent_config_fields(void);
  * they replace remote_write. ERR_INVALID, ERR_IO … with a sentence. */
 int agent_config_load(const char *path, const char *const *servers, size_t server_count,
     struct arena *arena, struct agent_config *config_out, struct err *e);
-
-/* The address behind --server: a path of "/" or none becomes the write path. */
-int agent_config_server_url(struct arena *arena, const char *server, const char **url_out);
 
 #endif

@@ -155,6 +155,8 @@ void target_status(const struct target *t, struct target_status *status_out)
 {
     *status_out = t->status;
     status_out->series = t->cache.count;
+    status_out->cache_hits = t->cache.hits;
+    status_out->cache_misses = t->cache.misses;
 }
 
 /* ---- A body into staged samples ---- */

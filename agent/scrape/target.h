@@ -56,7 +56,7 @@ struct target_status {
     double last_duration_s;
     uint64_t last_samples, last_kept;    /* exposed, and kept by metric_relabel */
     uint64_t scrapes, failures, skipped; /* skipped: slots missed, late or busy */
-    uint64_t series;
+    uint64_t series, cache_hits, cache_misses;
 };
 
 struct target;

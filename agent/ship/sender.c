@@ -63,6 +63,9 @@ int sender_new(const struct sender_options *options, struct queue *queue, size_t
     s->random = options->seed;
     s->protocol = options->protocol;
     strbuf_init(&s->piece, QUEUE_PAYLOAD_MAX);
+    struct queue_cursor_statistics found;
+    queue_cursor_statistics(queue, cursor, &found);
+    s->statistics.found_samples = found.samples;
     int status = request_maker_new(&options->request, &s->maker);
     if (status != 0) {
         sender_free(s);
@@ -452,6 +455,7 @@ void sender_statistics(const struct sender *s, struct sender_statistics *statist
         queue.samples - (s->split != NULL ? batch_split_done(s->split) : 0);
     for (size_t i = 0; i < QUEUE_DROP_COUNT; i++) {
         statistics_out->dropped_samples += queue.dropped_samples[i];
+        statistics_out->dropped_by[i] = queue.dropped_samples[i];
     }
     statistics_out->in_flight = s->state == SENDER_SENDING;
     statistics_out->protocol = s->protocol;

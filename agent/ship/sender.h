@@ -52,14 +52,16 @@ struct sender_statistics {
     uint64_t retries;
     uint64_t rejected_samples; /* refused for good by the receiver */
     uint64_t rejected_requests;
-    uint64_t filtered_samples;   /* left out by the destination's own rules */
-    uint64_t aged_samples;       /* too old to be worth sending here */
-    uint64_t splits;             /* requests that were too large, and halved */
-    uint64_t fall_backs;         /* to remote write 1.0 */
-    uint64_t waiting_samples;    /* in the queue for this destination */
-    uint64_t dropped_samples;    /* by the queue, over its bounds or damaged, not delivered here */
-    unsigned last_status;        /* HTTP status of the last answer, 0 = none came */
-    enum ship_protocol protocol; /* spoken now */
+    uint64_t filtered_samples; /* left out by the destination's own rules */
+    uint64_t aged_samples;     /* too old to be worth sending here */
+    uint64_t splits;           /* requests that were too large, and halved */
+    uint64_t fall_backs;       /* to remote write 1.0 */
+    uint64_t waiting_samples;  /* in the queue for this destination */
+    uint64_t found_samples;    /* waiting when the queue was opened */
+    uint64_t dropped_samples;  /* by the queue, over its bounds or damaged, not delivered here */
+    uint64_t dropped_by[QUEUE_DROP_COUNT]; /* the same, by reason */
+    unsigned last_status;                  /* HTTP status of the last answer, 0 = none came */
+    enum ship_protocol protocol;           /* spoken now */
     bool in_flight, failing;
     int64_t newest_sent_t; /* highest sample time delivered */
 };

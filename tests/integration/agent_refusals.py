@@ -47,6 +47,13 @@ BAD_FILES = [
     ("host: {collectors: [no-everything]}\n", 'unknown collector "everything"'),
     ("remote_write: [{url: 'localhost:9095'}]\n",
      'FILE: "localhost:9095" is no address to send to; accepted: http://HOST:PORT'),
+    ("remote_write: [{url: 'http://a/b', protobuf_message: v3}]\n",
+     'FILE: http://a/b: protobuf_message "v3"; accepted: prometheus.WriteRequest, io.prometheus.write.v2.Request'),
+    ("remote_write: [{url: 'http://a/b', write_relabel_configs: [{action: keeep}]}]\n",
+     'FILE: http://a/b: write_relabel_configs: relabel rule 1: action "keeep"'),
+    ("remote_write: [{url: 'http://a/b', queue_config: {min_backoff: 2s, max_backoff: 1s}}]\n",
+     "FILE: http://a/b: min_backoff is longer than max_backoff"),
+    ("otlp: [{url: 'localhost:4318'}]\n", 'FILE: "localhost:4318" is no address to send to'),
     ("remote_write: [{url: 'http://a/b'}, {url: 'http://a/b'}]\n", "FILE: two destinations in remote_write are named"),
 ]
 

@@ -32,7 +32,7 @@ CPU_QUERY = '100*(1-avg(rate(node_cpu_seconds_total{mode="idle"}[1m])))'
 COUNTERS = [
     'node_cpu_seconds_total{job="exporter",cpu="0",mode="idle"}',
     'node_cpu_seconds_total{job="node",cpu="0",mode="idle"}',
-    'agent_samples_total',
+    'agent_intake_samples_total',
 ]
 CONFIG = """\
 global:
@@ -187,7 +187,7 @@ def server_away(store, shipper):
     gaps = [check_no_gap(store, selector, begin, end, 2 * INTERVAL - 0.1) for selector in COUNTERS]
     falls = store.value(f"resets({COUNTERS[0]}[{AWAY_SECONDS * 2}s])")
     check(falls == 0, f"the counter falls {falls} times")
-    dropped = store.value("sum(agent_queue_dropped_samples_total)")
+    dropped = store.value("sum(agent_remote_dropped_samples_total)")
     check(dropped == 0, f"the agent dropped {dropped} samples")
     say("server away", began, f"(caught up {caught_up:.1f} s after it was back, longest gap {max(gaps):.2f} s)")
 

@@ -1,0 +1,19 @@
+/* What the files of the configuration share. */
+#ifndef SONDE_AGENT_AGENT_CONFIG_PRIVATE_H
+#define SONDE_AGENT_AGENT_CONFIG_PRIVATE_H
+
+#include "agent_config.h"
+
+/* Tables of agent_config_write.c. */
+extern const struct config_field agent_remote_write_fields[];
+extern const struct config_field agent_otlp_fields[];
+extern const struct config_field agent_queue_fields[];
+
+/* Destinations of --server in place of remote_write; the default where nothing says where to. */
+int agent_config_servers(struct agent_config *config, const char *const *servers, size_t count,
+    struct arena *arena, struct err *e);
+/* Rules over several settings of destinations: addresses, names, protocols, relabelling. */
+int agent_config_destinations(
+    struct agent_config *config, const char *file, struct arena *arena, struct err *e);
+
+#endif
