@@ -11,6 +11,8 @@
 /* Lowest first = taken first. Each says what it guards. */
 enum lock_rank {
     LOCK_RANK_NONE,
+    LOCK_RANK_JOURNAL,     /* a journal of states, while a commit is synced (query/rules) */
+    LOCK_RANK_RULES,       /* the list of rule groups and when they are due (query/rules) */
     LOCK_RANK_MAINTENANCE, /* one seal, merge or delete at a time (tsdb/db) */
     LOCK_RANK_COMMIT,      /* order of WAL and head (tsdb/head) */
     LOCK_RANK_VIEW,        /* the current view: list of parts, tombstones (tsdb/db) */

@@ -9,7 +9,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/mem.h"
 #include "query/alert.h"
 
@@ -27,55 +26,34 @@ const char *alert_state_name(enum alert_state state)
 
 /* ---- The table ---- */
 
-static size_t slot_of(const struct alert_states *s, const struct labels *labels)
-{
-    size_t mask = s->slot_count - 1;
-    size_t slot = (size_t)hash_mix64(labels_hash(labels)) & mask;
-    while (s->slots[slot] != 0 && !labels_eq(s->items[s->slots[slot] - 1].labels, labels)) {
-        slot = (slot + 1) & mask;
-    }
-    return slot;
-}
-
 struct alert_instance *alert_states_find(const struct alert_states *s, const struct labels *labels)
 {
-    if (s->count == 0) {
-        return NULL;
-    }
-    uint32_t index = s->slots[slot_of(s, labels)];
-    return index != 0 ? &s->items[index - 1] : NULL;
+    size_t place = labels_index_find(&s->index, s->items, sizeof(*s->items), labels);
+    return place != SIZE_MAX ? &s->items[place] : NULL;
 }
 
 /* Puts every alert at its place again. */
 static void index_all(struct alert_states *s)
 {
-    memset(s->slots, 0, s->slot_count * sizeof(*s->slots));
-    for (size_t i = 0; i < s->count; i++) {
-        s->slots[slot_of(s, s->items[i].labels)] = (uint32_t)i + 1;
-    }
+    labels_index_fill(&s->index, s->items, sizeof(*s->items), s->count);
 }
 
-/* Room for `more` alerts, in a table at most half full. */
+/* Room for `more` alerts. */
 static int reserve(struct alert_states *s, size_t more)
 {
     int status = mem_array_grow(
         (void **)&s->items, &s->cap, s->count + more, sizeof(*s->items), ALERT_STATES_MAX);
-    if (status != 0 || s->slot_count / 2 >= s->cap) {
-        return status;
-    }
-    size_t slot_count = 16;
-    while (slot_count / 2 < s->cap) {
-        slot_count *= 2;
-    }
-    uint32_t *slots = mem_calloc(slot_count, sizeof(*slots));
-    if (slots == NULL) {
-        return ERR_NOMEM;
-    }
-    mem_free(s->slots);
-    s->slots = slots;
-    s->slot_count = slot_count;
-    index_all(s);
-    return 0;
+    return status != 0
+               ? status
+               : labels_index_reserve(&s->index, s->items, sizeof(*s->items), s->count, s->cap);
+}
+
+/* Enters the alert behind the last one, for which there is room. */
+static struct alert_instance *append(struct alert_states *s, const struct alert_instance *instance)
+{
+    s->items[s->count] = *instance;
+    labels_index_add(&s->index, s->items, sizeof(*s->items), s->count);
+    return &s->items[s->count++];
 }
 
 static void forget(struct alert_instance *i)
@@ -90,7 +68,7 @@ void alert_states_release(struct alert_states *s)
         forget(&s->items[i]);
     }
     mem_free(s->items);
-    mem_free(s->slots);
+    labels_index_release(&s->index);
     *s = (struct alert_states){0};
 }
 
@@ -111,8 +89,7 @@ int alert_states_put(struct alert_states *s, const struct alert_instance *instan
         if (status != 0) {
             return status;
         }
-        s->slots[slot_of(s, instance->labels)] = (uint32_t)s->count + 1;
-        old = &s->items[s->count++];
+        old = append(s, instance);
     } else {
         forget(old);
     }
@@ -132,9 +109,9 @@ static void tell(
     }
 }
 
-static void begin(struct alert_instance *i, const struct alert_result *result, int64_t at_ms)
+static struct alert_instance begun(const struct alert_result *result, int64_t at_ms)
 {
-    *i = (struct alert_instance){.labels = labels_ref(result->labels),
+    return (struct alert_instance){.labels = labels_ref(result->labels),
         .annotations = labels_ref(result->annotations),
         .state = ALERT_PENDING,
         .value = result->value,
@@ -180,8 +157,8 @@ static int enter_results(struct alert_states *s, const struct alert_step *step, 
             i->seen = true;
             continue;
         }
-        s->slots[slot_of(s, result->labels)] = (uint32_t)s->count + 1;
-        begin(&s->items[s->count++], result, step->at_ms);
+        const struct alert_instance new = begun(result, step->at_ms);
+        (void)append(s, &new);
     }
     return 0;
 }
@@ -192,9 +169,9 @@ static void take_results(struct alert_states *s, const struct alert_step *step)
         const struct alert_result *result = &step->results[r];
         struct alert_instance *i = alert_states_find(s, result->labels);
         if (i->state == ALERT_INACTIVE) {
-            const struct alert_instance ended = *i;
-            begin(i, result, step->at_ms);
-            forget((struct alert_instance *)&ended);
+            struct alert_instance ended = *i;
+            *i = begun(result, step->at_ms);
+            forget(&ended);
         } else {
             renew(i, result);
         }

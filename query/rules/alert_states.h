@@ -27,6 +27,7 @@
 #include "base/str.h"
 #include "base/strbuf.h"
 #include "model/labels.h"
+#include "rules/labels_index.h"
 
 /* A time that never was. */
 #define ALERT_NEVER INT64_MIN
@@ -57,8 +58,7 @@ struct alert_instance {
 struct alert_states {
     struct alert_instance *items; /* in no order */
     size_t count, cap;
-    uint32_t *slots; /* hash table of indexes + 1, 0 = free; a power of two of them */
-    size_t slot_count;
+    struct labels_index index;
 };
 
 void alert_states_release(struct alert_states *s);
