@@ -1,0 +1,50 @@
+/* What is told: the alerts of one group, why now, and the body that says so to one way of sending.
+ *
+ * Webhooks get Alertmanager's payload, version 4, with members of ours beside (docs/alerting.md lists them):
+ * those who know Alertmanager ignore them.
+ */
+#ifndef SONDE_QUERY_MESSAGE_H
+#define SONDE_QUERY_MESSAGE_H
+
+#include "alert/alert_item.h"
+#include "alert/alerting_config.h"
+#include "alert/notice.h"
+#include "base/strbuf.h"
+
+struct message {
+    const struct alerting_config *config;
+    const struct alerting_receiver *receiver;
+    const struct alerting_integration *integration;
+    const struct alerting_route *route; /* NULL: a heartbeat */
+    const char *group_key;
+    const struct labels *group_labels;
+    struct alert_item *const *items; /* firing ones first; cut to what the receiver wants */
+    size_t count;
+    size_t truncated; /* how many were left out */
+    int64_t now_ms;
+    enum notice_reason reason;
+    const char *delivery_id;
+    const char *external_url;
+    const struct message_templates *templates; /* NULL: none */
+};
+
+struct message_templates;
+
+/* Appends the body. For webhooks it is left open: message_write_attempt closes it with what differs between
+ * attempts. ERR_INVALID with a sentence (a template), ERR_LIMIT, ERR_NOMEM. */
+int message_render(const struct message *m, struct strbuf *body, struct err *e);
+/* The body of one attempt: of a webhook, with `attempt` added and closed; of others as it is. */
+void message_write_attempt(
+    enum alerting_kind kind, struct str body, uint32_t attempt, struct strbuf *out);
+
+bool message_fires(const struct message *m);
+/* Labels (or annotations) that all items have alike. 0 or ERR_NOMEM. */
+int message_common_labels(const struct message *m, const struct labels **labels_out);
+int message_common_annotations(const struct message *m, const struct labels **annotations_out);
+
+/* In webhook_payload.c. */
+int webhook_payload_write(const struct message *m, struct strbuf *out);
+/* RFC 3339 with milliseconds where there are any; 0 is Go's zero time, as the payload has it. */
+void message_write_time(struct strbuf *out, int64_t time_ms);
+
+#endif
