@@ -26,6 +26,7 @@ struct series_cursor {
     int64_t newest_t; /* a sample that was known without reading */
     double newest_value;
     struct part_buffer buffer;
+    size_t idle_bytes;  /* what it counted for in the pool */
     struct arena arena; /* samples of the head */
 };
 
@@ -63,7 +64,7 @@ static void cursor_free(struct series_cursor *c)
 
 void cursor_pool_init(struct cursor_pool *pool)
 {
-    *pool = (struct cursor_pool){.idle = NULL};
+    *pool = (struct cursor_pool){.bytes_max = CURSOR_POOL_BYTES_MAX};
     lock_init(&pool->lock, LOCK_RANK_LEAF);
 }
 
@@ -84,6 +85,7 @@ static struct series_cursor *take_cursor(struct cursor_pool *pool)
     if (c != NULL) {
         pool->idle = c->next;
         pool->count--;
+        pool->bytes -= c->idle_bytes;
     }
     lock_give(&pool->lock);
     if (c == NULL) {
@@ -100,14 +102,16 @@ static void give_cursor(struct cursor_pool *pool, struct series_cursor *c)
 {
     arena_release(&c->arena);
     struct querier_statistics *reads = &c->buffer.reads;
+    c->idle_bytes = sizeof(*c) + part_buffer_memory(&c->buffer);
     lock_take(&pool->lock);
     pool->reads.blocks += reads->blocks;
     pool->reads.samples += reads->samples;
     pool->reads.bytes += reads->bytes;
     pool->reads.summaries += reads->summaries;
     *reads = (struct querier_statistics){0};
-    bool keep = pool->count < CURSOR_POOL_MAX;
+    bool keep = pool->count < CURSOR_POOL_MAX && pool->bytes + c->idle_bytes <= pool->bytes_max;
     if (keep) {
+        pool->bytes += c->idle_bytes;
         c->next = pool->idle;
         pool->idle = c;
         pool->count++;

@@ -34,13 +34,15 @@ struct series_cursor;
 struct cursor_pool {
     struct lock lock; /* rank LEAF */
     struct series_cursor *idle;
-    size_t count;
+    size_t count, bytes; /* of the idle ones */
+    size_t bytes_max;
     struct querier_statistics reads; /* of cursors that were given back */
 };
 
-/* Cursors a pool keeps; each holds some 100 KB once it was used, and remembers up to 8 MB (part_memory.h)
- * where many tables of long groups were read. */
+/* Cursors a pool keeps, and their bytes. Each holds some 100 KB once it was used, and remembers up to 8 MB
+ * and pages (part_memory.h) where many tables of long groups were read; one that does not fit is freed. */
 #define CURSOR_POOL_MAX 64
+#define CURSOR_POOL_BYTES_MAX ((size_t)16 << 20)
 
 void cursor_pool_init(struct cursor_pool *pool);
 void cursor_pool_release(struct cursor_pool *pool);

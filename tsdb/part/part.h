@@ -180,6 +180,8 @@ struct part_buffer {
 };
 void part_buffer_init(struct part_buffer *b);
 void part_buffer_release(struct part_buffer *b);
+/* Bytes it takes, with what it remembers. */
+size_t part_buffer_memory(const struct part_buffer *b);
 
 /* Samples of one column of one table of a group, those present with min_t <= t <= max_t: *count_out of
  * them in buffer->times and buffer->values (stale markers included) or buffer->histograms (encoded

@@ -101,6 +101,28 @@ void part_memory_release(struct part_memory *m)
     part_memory_init(m);
 }
 
+static size_t group_bytes(const struct group_memory *g)
+{
+    size_t bytes = sizeof(*g);
+    if (g->part != NULL) {
+        bytes += g->times_page.ref.page.len;
+        for (size_t i = 0; i < PART_MEMORY_PAGES; i++) {
+            bytes += g->pages[i].ref.page.len;
+        }
+    }
+    return bytes;
+}
+
+size_t part_memory_bytes(const struct part_memory *m)
+{
+    size_t bytes = m->times_bytes + m->columns_bytes;
+    bytes += m->columns != NULL ? PART_MEMORY_COLUMNS * sizeof(*m->columns) : 0;
+    for (size_t i = 0; i < PART_MEMORY_GROUPS; i++) {
+        bytes += m->groups[i] != NULL ? group_bytes(m->groups[i]) : 0;
+    }
+    return bytes;
+}
+
 static bool is_group(const struct group_memory *g, const struct part *p, uint32_t group)
 {
     return g != NULL && g->part == p && g->identity == p->identity && g->group == group;

@@ -65,6 +65,8 @@ struct part_memory {
 
 void part_memory_init(struct part_memory *m);
 void part_memory_release(struct part_memory *m);
+/* Bytes it keeps from others: its own, and pages of the cache that it holds. */
+size_t part_memory_bytes(const struct part_memory *m);
 
 /* What is remembered of a group, its times page parsed. ERR_CORRUPT, ERR_IO, ERR_NOMEM. */
 int part_memory_group(

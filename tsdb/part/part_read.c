@@ -59,6 +59,20 @@ void part_buffer_release(struct part_buffer *b)
     part_buffer_init(b);
 }
 
+size_t part_buffer_memory(const struct part_buffer *b)
+{
+    const struct buffer_state *s = b->private_state;
+    if (s == NULL) {
+        return 0;
+    }
+    size_t bytes = sizeof(*s) + s->histogram_bytes.cap + part_memory_bytes(&s->memory);
+    bytes += s->histograms != NULL ? PART_GROUP_ROWS_MAX * sizeof(*s->histograms) : 0;
+    for (size_t i = 0; i < PART_REFERENCE_DEPTH_MAX; i++) {
+        bytes += s->links[i] != NULL ? sizeof(*s->links[i]) : 0;
+    }
+    return bytes;
+}
+
 /* Its arrays are written before they are read: clearing them would cost more than most reads. */
 static int prepare(struct part_buffer *b, struct buffer_state **state_out)
 {
