@@ -11,8 +11,11 @@
 #include "support/sim_vfs.h"
 #include "support/support.h"
 #include "wal/wal.h"
+#include "wal/wal_ahead.h"
 
 enum { TARGETS = 5, COLUMNS = 40, ROWS_MAX = 4096 };
+/* Bytes of a help text that makes a log large. */
+enum { NOISE = 64 << 10 };
 
 /* ---- The dictionary: target n has labels {instance="n"}, column c of it is shape (n + c) % 97,
  * every tenth a histogram. ---- */
@@ -196,7 +199,8 @@ static int on_metadata(void *context, uint64_t lsn, struct str metric, enum metr
     struct str help, struct str unit)
 {
     struct reader *r = context;
-    assert_true(str_eq(metric, STR("m")) && str_eq(help, STR("h")) && str_eq(unit, STR("u")));
+    assert_true(str_eq(metric, STR("m")) && (str_eq(help, STR("h")) || help.len == NOISE) &&
+                str_eq(unit, STR("u")));
     assert_int_equal(type, METRIC_TYPE_GAUGE);
     r->metadata++;
     return 0;
@@ -494,6 +498,119 @@ static void test_damaged_headers_cost_nothing(void **state)
     world_release(&w);
 }
 
+/* ---- Reading ahead ---- */
+
+static void check_same_frame(const struct wal_records *a, const struct wal_records *b)
+{
+    assert_int_equal(a->lsn, b->lsn);
+    assert_int_equal(a->damaged, b->damaged);
+    assert_true(str_eq(a->plain, b->plain));
+}
+
+/* Helpers hand out what a reader does, segment by segment; returns how many frames there were. */
+static size_t compare_readers(struct world *w, const uint64_t *sequences, size_t count)
+{
+    struct wal_reader reader;
+    struct wal_ahead *ahead = NULL;
+    struct wal_records one, other;
+    struct wal_segment_end end, other_end;
+    size_t frames = 0;
+    assert_int_equal(wal_reader_init(&reader, sim_vfs_get(w->disk)), 0);
+    assert_int_equal(wal_ahead_new(sim_vfs_get(w->disk), "data/wal", sequences, count, &ahead), 0);
+    for (size_t i = 0; i < count; i++) {
+        char path[WAL_PATH_MAX];
+        assert_int_equal(wal_segment_path(path, "data/wal", sequences[i]), 0);
+        assert_int_equal(wal_reader_open(&reader, path), 0);
+        while (wal_reader_next(&reader, &one, &end) == 1) {
+            assert_int_equal(wal_ahead_next(ahead, &other, &other_end), 1);
+            check_same_frame(&one, &other);
+            frames++;
+        }
+        assert_int_equal(wal_ahead_next(ahead, &other, &other_end), 0);
+        assert_int_equal(other_end.size, end.size);
+        assert_int_equal(other_end.good_end, end.good_end);
+        assert_int_equal(other_end.skipped, end.skipped);
+        assert_int_equal(other_end.header_damaged, end.header_damaged);
+    }
+    wal_ahead_free(ahead);
+    wal_reader_release(&reader);
+    return frames;
+}
+
+/* Whoever stops in the middle leaves nothing behind. */
+static void stop_after(struct world *w, const uint64_t *sequences, size_t count, size_t frames)
+{
+    struct wal_ahead *ahead = NULL;
+    struct wal_records records;
+    struct wal_segment_end end;
+    assert_int_equal(wal_ahead_new(sim_vfs_get(w->disk), "data/wal", sequences, count, &ahead), 0);
+    for (size_t i = 0; i < frames; i++) {
+        assert_in_range(wal_ahead_next(ahead, &records, &end), 0, 1);
+    }
+    wal_ahead_free(ahead);
+}
+
+static void test_segments_read_ahead(void **state)
+{
+    struct world w;
+    uint64_t *sequences = NULL;
+    size_t count = 0;
+    world_init(&w, test_seed());
+    assert_int_equal(world_open(&w, 4000), 0);
+    for (int i = 0; i < 300; i++) {
+        assert_int_equal(write_frame(&w, 1 + test_random(&w.random) % 8, false), 0);
+    }
+    wal_close(w.wal);
+    assert_int_equal(
+        wal_list_segments(sim_vfs_get(w.disk), "data/wal", &sequences, &count, NULL), 0);
+    assert_true(count > 8);
+    assert_int_equal(compare_readers(&w, sequences, count), 300);
+    for (size_t frames = 0; frames < 300; frames += 23) {
+        stop_after(&w, sequences, count, frames);
+    }
+    /* A damaged header, a damaged frame, a torn end. */
+    assert_int_equal(sim_vfs_flip_bit(w.disk, "data/wal/00000002.wal", 3), 0);
+    assert_int_equal(sim_vfs_flip_bit(w.disk, "data/wal/00000003.wal", 8 * 2000), 0);
+    truncate_by(&w, "data/wal/00000005.wal", 9);
+    assert_in_range(compare_readers(&w, sequences, count), 290, 298);
+    mem_free(sequences);
+    world_release(&w);
+}
+
+/* A log large enough that helpers read it: rows between a lot that does not shrink. */
+static void test_a_large_log(void **state)
+{
+    enum { FRAMES = 160 };
+    struct world w;
+    struct wal_replay_statistics s;
+    char *noise = malloc(NOISE);
+    world_init(&w, test_seed());
+    assert_int_equal(world_open(&w, (size_t)4 << 20), 0);
+    for (int i = 0; i < FRAMES; i++) {
+        for (size_t k = 0; k < NOISE; k++) {
+            noise[k] = (char)test_random(&w.random);
+        }
+        assert_int_equal(write_frame(&w, 3, false), 0);
+        assert_int_equal(wal_begin(w.wal, w.lsn++, NULL), 0);
+        wal_add_metadata(w.wal, STR("m"), METRIC_TYPE_GAUGE, str_make(noise, NOISE), STR("u"));
+        assert_int_equal(wal_write(w.wal, false, NULL), 0);
+    }
+    wal_close(w.wal);
+    truncate_by(&w, "data/wal/00000003.wal", 5); /* a metadata record */
+    struct reader r = replay(&w, true, &s);
+    assert_int_equal(s.segments, 3);
+    assert_int_equal(missing_rows(&w.written, &r.rows), 0);
+    assert_int_equal(r.metadata, FRAMES - 1);
+    assert_true(s.truncated_bytes > 0);
+    assert_int_equal(s.corrupt_frames + s.lost_rows, 0);
+    free(r.rows.items);
+    r = replay(&w, true, &s); /* the tail was cut */
+    assert_int_equal(s.truncated_bytes, 0);
+    free(r.rows.items);
+    free(noise);
+    world_release(&w);
+}
+
 /* The n-th change of the disk fails, for every n: the log goes on in a new segment, and what it
  * acknowledged as synced is there after a power cut. */
 static void test_each_failing_call(void **state)
@@ -637,6 +754,8 @@ int main(void)
         cmocka_unit_test(test_torn_tail_is_cut_once),
         cmocka_unit_test(test_damage_never_alters_a_row),
         cmocka_unit_test(test_damaged_headers_cost_nothing),
+        cmocka_unit_test(test_segments_read_ahead),
+        cmocka_unit_test(test_a_large_log),
         cmocka_unit_test(test_each_failing_call),
         cmocka_unit_test(test_power_cuts),
         cmocka_unit_test(test_deletes_what_is_covered),
