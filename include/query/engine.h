@@ -111,7 +111,9 @@ struct engine_statistics {
     uint64_t series;       /* selected */
     uint64_t memory_bytes; /* most that was seen taken at once */
     int64_t prepare_ns;    /* parsing and finding series */
-    int64_t evaluate_ns;
+    int64_t evaluate_ns;   /* in the query's own thread */
+    int64_t helped_ns;     /* in threads that helped, all together */
+    uint32_t threads;      /* that worked for it, its own included */
     struct querier_statistics reads; /* of the store, where it counts them */
 };
 
@@ -120,7 +122,8 @@ struct engine_explain {
     uint32_t depth; /* 0 = the whole expression */
     struct str text;
     int64_t plan_ns, evaluate_ns;
-    uint64_t series;  /* handed out */
+    int64_t helped_ns; /* spent by other threads meanwhile */
+    uint64_t series;   /* handed out */
     uint64_t samples; /* read for it */
 };
 

@@ -252,6 +252,8 @@ static void write_reads(struct json_writer *json, const struct engine_statistics
     write_count(json, "samplesDecoded", statistics->reads.samples);
     write_count(json, "bytesDecoded", statistics->reads.bytes);
     write_count(json, "runsSummarized", statistics->reads.summaries);
+    write_count(json, "threads", statistics->threads);
+    write_duration(json, "helpedTime", statistics->helped_ns);
     json_end(json);
 }
 
@@ -268,6 +270,7 @@ static void write_plan(struct json_writer *json, const struct engine_result *res
         json_string(json, x->text);
         write_duration(json, "planTime", x->plan_ns);
         write_duration(json, "evalTime", x->evaluate_ns);
+        write_duration(json, "helpedTime", x->helped_ns);
         write_count(json, "series", x->series);
         write_count(json, "samples", x->samples);
         json_end(json);

@@ -130,16 +130,20 @@ static void add_plan(struct strbuf *out, const json_t *statistics)
     const json_t *plan = json_object_get(statistics, "plan");
     const json_t *reads = json_object_get(statistics, "reads");
     const json_t *timings = json_object_get(statistics, "timings");
-    strbuf_add_c(out, "    plan ms     eval ms    series     samples  expression\n");
+    strbuf_add_c(out, "    plan ms     eval ms   helped ms    series     samples  expression\n");
     for (size_t i = 0; i < json_array_size(plan); i++) {
         const json_t *step = json_array_get(plan, i);
-        strbuf_addf(out, "%11.3f %11.3f %9lld %11lld  %*s%s\n", milliseconds_of(step, "planTime"),
-            milliseconds_of(step, "evalTime"), count_of(step, "series"), count_of(step, "samples"),
-            (int)(2 * count_of(step, "depth")), "", text_of(json_object_get(step, "expr")).ptr);
+        strbuf_addf(out, "%11.3f %11.3f %11.3f %9lld %11lld  %*s%s\n",
+            milliseconds_of(step, "planTime"), milliseconds_of(step, "evalTime"),
+            milliseconds_of(step, "helpedTime"), count_of(step, "series"),
+            count_of(step, "samples"), (int)(2 * count_of(step, "depth")), "",
+            text_of(json_object_get(step, "expr")).ptr);
     }
     strbuf_addf(out, "prepared in %.3f ms, evaluated in %.3f ms, all in %.3f ms\n",
         milliseconds_of(timings, "queryPreparationTime"), milliseconds_of(timings, "innerEvalTime"),
         milliseconds_of(timings, "execTotalTime"));
+    strbuf_addf(out, "%lld threads, %.3f ms of help\n", count_of(reads, "threads"),
+        milliseconds_of(reads, "helpedTime"));
     strbuf_addf(out,
         "%lld series, %lld blocks of %lld samples decoded from %lld bytes, %lld runs summarized, "
         "%lld bytes of memory\n",

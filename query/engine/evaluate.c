@@ -80,6 +80,7 @@ static void query_init(struct query *q, struct engine *engine, struct str text,
         .memory = &q->own_memory,
         .canceled = o->canceled,
         .watch = o->watch,
+        .statistics = {.threads = 1},
         .e = e};
     memory_budget_init(q->memory, &engine->memory, defaults->memory_bytes);
     arena_init_charged(&q->arena, q->memory);

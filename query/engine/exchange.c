@@ -46,6 +46,8 @@ struct place {
     enum place_state state;
     struct slot *slots;
     size_t count;
+    size_t lane; /* that evaluated it */
+    int64_t spent_ns;
     int status; /* of the series after the last */
     struct err error;
     struct annotations annotations;
@@ -81,6 +83,7 @@ struct exchange {
     struct place *at;
     size_t next_slot;
     uint64_t held;
+    uint32_t lanes_seen; /* a bit each */
     bool offered;
 };
 
@@ -137,6 +140,8 @@ static int evaluate_slot(struct exchange *x, struct lane *lane, struct place *p,
 static void evaluate_batch(struct exchange *x, struct lane *lane, size_t batch)
 {
     struct place *p = place_of(x, batch);
+    struct clock *clock = lane->query.options->clock;
+    int64_t begun_ns = clock_monotonic_ns(clock);
     size_t begin = batch * x->batch_series;
     size_t end = begin + x->batch_series < x->count ? begin + x->batch_series : x->count;
     arena_release(&p->arena);
@@ -153,6 +158,8 @@ static void evaluate_batch(struct exchange *x, struct lane *lane, size_t batch)
     }
     p->annotations = lane->query.annotations;
     p->error = lane->error;
+    p->lane = (size_t)(lane - x->lanes);
+    p->spent_ns = clock_monotonic_ns(clock) - begun_ns;
 }
 
 /* ---- Who does what; all with the lock ---- */
@@ -224,6 +231,16 @@ static int give_annotations(struct query *q, const struct place *p)
                : query_fail_memory(q, &q->arena);
 }
 
+/* Time of other threads, and how many there were. */
+static void count_help(struct exchange *x, const struct place *p)
+{
+    struct engine_statistics *statistics = &x->node.query->statistics;
+    x->lanes_seen |= UINT32_C(1) << p->lane | 1;
+    uint32_t threads = (uint32_t)__builtin_popcount(x->lanes_seen);
+    statistics->threads = threads > statistics->threads ? threads : statistics->threads;
+    statistics->helped_ns += p->lane > 0 ? p->spent_ns : 0;
+}
+
 /* Counts a slot as if it had been evaluated just now. */
 static int count_slot(struct exchange *x, const struct slot *slot)
 {
@@ -256,6 +273,7 @@ static int next_place(struct exchange *x)
     }
     x->at = take_place(x, x->handed);
     x->next_slot = 0;
+    count_help(x, x->at);
     return give_annotations(x->node.query, x->at);
 }
 

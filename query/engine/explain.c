@@ -27,7 +27,8 @@ int explain_begin(struct query *q, const struct expr *expr, struct explain_node 
     x->end = &node->next;
     x->count++;
     *node_out = node;
-    *mark_out = (struct explain_mark){clock_monotonic_ns(q->options->clock), q->statistics.samples};
+    *mark_out = (struct explain_mark){
+        clock_monotonic_ns(q->options->clock), q->statistics.helped_ns, q->statistics.samples};
     return 0;
 }
 
@@ -35,6 +36,7 @@ void explain_planned(struct query *q, struct explain_node *node, const struct ex
 {
     q->explain->depth--;
     node->plan_ns = clock_monotonic_ns(q->options->clock) - mark->begun_ns;
+    node->helped_ns += q->statistics.helped_ns - mark->helped_ns;
     node->samples += q->statistics.samples - mark->samples;
 }
 
@@ -42,9 +44,11 @@ int explain_next(struct operator_node *op, struct step_series **series_out)
 {
     struct query *q = op->query;
     int64_t begun_ns = clock_monotonic_ns(q->options->clock);
+    int64_t helped_ns = q->statistics.helped_ns;
     uint64_t samples = q->statistics.samples;
     int more = op->ops->next(op, series_out);
     op->explained->evaluate_ns += clock_monotonic_ns(q->options->clock) - begun_ns;
+    op->explained->helped_ns += q->statistics.helped_ns - helped_ns;
     op->explained->samples += q->statistics.samples - samples;
     op->explained->series += more > 0;
     return more;
@@ -76,6 +80,7 @@ int explain_result(struct query *q, struct engine_result *result)
             .text = str_make(copy, text.len),
             .plan_ns = node->plan_ns,
             .evaluate_ns = node->evaluate_ns,
+            .helped_ns = node->helped_ns,
             .series = node->series,
             .samples = node->samples};
     }

@@ -9,7 +9,7 @@ struct explain_node {
     struct explain_node *next;
     const struct expr *expr;
     uint32_t depth;
-    int64_t plan_ns, evaluate_ns;
+    int64_t plan_ns, evaluate_ns, helped_ns;
     uint64_t series, samples;
 };
 
@@ -21,7 +21,7 @@ struct explain {
 
 /* What was so when planning of an expression began. */
 struct explain_mark {
-    int64_t begun_ns;
+    int64_t begun_ns, helped_ns;
     uint64_t samples;
 };
 
