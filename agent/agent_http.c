@@ -4,6 +4,7 @@
 
 #include "agent_private.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "model/duration.h"
 
 #define TEXT_FORMAT "text/plain; version=0.0.4; charset=utf-8"
@@ -148,6 +149,17 @@ static void get_targets(struct http_exchange *x, void *context)
     strbuf_release(&out);
 }
 
+static void web_config_changed(void *context, const char *path, const struct err *e)
+{
+    (void)context;
+    if (e == NULL) {
+        LOG_INFO("agent: web configuration has changed", LOG_S("file", path));
+    } else {
+        LOG_ERROR("agent: web configuration refused, the old one stays", LOG_S("file", path),
+            LOG_S("error", e->message));
+    }
+}
+
 int agent_http_start(struct agent *a, struct err *e)
 {
     const struct http_route routes[AGENT_ROUTE_COUNT] = {
@@ -167,6 +179,8 @@ int agent_http_start(struct agent *a, struct err *e)
         .loop = a->loop,
         .connections_max = 256,
         .body_max = 1 << 20,
+        .web_config_file = a->options->web_config,
+        .web_config_changed = web_config_changed,
     };
     return http_server_start(&options, &a->server, e);
 }

@@ -37,6 +37,7 @@ enum {
 struct open_connection {
     struct open_connection *next, *previous;
     int fd;
+    void *held; /* of its TLS session */
 };
 
 struct http_daemon {
@@ -93,6 +94,20 @@ static void on_end(void *context, struct MHD_Connection *connection, void **requ
     }
 }
 
+/* Before the handshake. Without its certificates a connection would come to nothing; it is ended. */
+static void greet(
+    struct http_daemon *daemon, struct MHD_Connection *connection, struct open_connection *c)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (info != NULL && info->tls_session != NULL) {
+        c->held = daemon->callbacks->greet(daemon->server, info->tls_session);
+        if (c->held == NULL) {
+            (void)shutdown(c->fd, SHUT_RDWR);
+        }
+    }
+}
+
 static void remember(struct http_daemon *daemon, struct open_connection *c)
 {
     lock_take(&daemon->lock);
@@ -133,11 +148,16 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
         struct open_connection *c = info != NULL ? mem_calloc(1, sizeof(*c)) : NULL;
         if (c != NULL) {
             c->fd = info->connect_fd;
+            greet(daemon, connection, c);
             remember(daemon, c);
         }
         *remembered = c;
     } else if (*remembered != NULL) {
-        forget(daemon, *remembered);
+        struct open_connection *c = *remembered;
+        if (c->held != NULL) {
+            daemon->callbacks->hang_up(daemon->server, c->held);
+        }
+        forget(daemon, c);
         *remembered = NULL;
     }
 }
@@ -221,6 +241,7 @@ static struct MHD_Daemon *start_mhd(struct http_daemon *daemon, const struct htt
 {
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO;
     flags |= o->loop == NULL ? MHD_USE_INTERNAL_POLLING_THREAD : 0;
+    flags |= o->tls_certificates != NULL ? MHD_USE_TLS : 0;
     /* One thread is the daemon's own; a pool begins with two. */
     unsigned pool = o->loop == NULL && o->threads > 1 ? o->threads : 0;
     struct MHD_OptionItem options[] = {
@@ -232,9 +253,17 @@ static struct MHD_Daemon *start_mhd(struct http_daemon *daemon, const struct htt
         {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)o->connections_max, NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)o->idle_timeout_s, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
-        {pool > 0 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)pool, NULL},
+        {MHD_OPTION_END, 0, NULL},
+        {MHD_OPTION_END, 0, NULL},
         {MHD_OPTION_END, 0, NULL},
     };
+    struct MHD_OptionItem *more = &options[sizeof(options) / sizeof(options[0]) - 3];
+    if (pool > 0) {
+        *more++ = (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)pool, NULL};
+    }
+    if (o->tls_certificates != NULL) {
+        *more++ = (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK, 0, o->tls_certificates};
+    }
     return MHD_start_daemon(
         flags, 0, NULL, NULL, on_step, daemon, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
 }

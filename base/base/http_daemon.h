@@ -29,6 +29,10 @@ struct http_daemon_callbacks {
     bool (*step)(void *request, const char *method, const char *bytes, size_t size);
     /* The reply is out or the connection gone. */
     void (*end)(void *server, void *request);
+    /* With TLS: a connection was accepted; `session` is GnuTLS', before its handshake. What it returns is
+     * held until `hang_up`; NULL closes the connection. */
+    void *(*greet)(void *server, void *session);
+    void (*hang_up)(void *server, void *held);
 };
 
 struct http_daemon_options {
@@ -37,6 +41,7 @@ struct http_daemon_options {
     unsigned threads; /* without a loop */
     unsigned connections_max;
     unsigned idle_timeout_s;
+    void *tls_certificates; /* see http_tls_no_certificate; NULL: no TLS */
 };
 
 int http_daemon_start(const struct http_daemon_options *options,

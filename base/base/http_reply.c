@@ -54,6 +54,9 @@ void http_reply_refusal(
     case 400:
         strbuf_addf(out, "The request has more than %d parameters.\n", HTTP_PARAMS_MAX);
         break;
+    case 401:
+        strbuf_add_c(out, "Unauthorized: name and password are wanted.\n");
+        break;
     case 404:
         strbuf_add_c(out, "There is nothing at this path.\n");
         break;

@@ -17,7 +17,7 @@ bool http_reply_compress(struct strbuf *body);
  * not sent. Without a pattern everybody may read; with one, whom it matches may use every method. */
 struct str http_reply_allowed_origin(
     const struct regex *pattern, struct str origin, struct str method);
-/* The sentence for a request that no handler gets to see: 400, 404, 405, 413, 503. */
+/* The sentence for a request that no handler gets to see: 400, 401, 404, 405, 413, 503. */
 void http_reply_refusal(
     unsigned status, struct str method, const char *allowed, size_t body_max, struct strbuf *out);
 

@@ -27,6 +27,8 @@ enum {
     /* How long stopping waits for clients to read their replies. */
     STOP_GRACE_MS = 5000,
     STOP_STEP_MS = 10,
+    /* Requests whose passwords wait to be computed. */
+    DOOR_QUEUE_MAX = 64,
 };
 #define BODY_MAX_DEFAULT ((size_t)64 << 20)
 
@@ -37,11 +39,12 @@ static bool count_in(struct http_exchange *x)
 {
     struct http_server *server = x->server;
     lock_take(&server->lock);
-    x->counted = !server->stopping;
-    server->running += x->counted;
-    server->open += x->counted;
+    bool welcome = !server->stopping;
+    server->running += welcome;
+    server->open += welcome && !x->counted;
+    x->counted |= welcome;
     lock_give(&server->lock);
-    return x->counted;
+    return welcome;
 }
 
 void http_server_count_down(struct http_server *server, size_t *counter)
@@ -101,6 +104,8 @@ static struct http_response *refusal_response(struct http_exchange *x)
         http_exchange_set_header(x, "Allow", x->allowed);
     } else if (x->refusal == 503) {
         http_exchange_set_header(x, "Retry-After", "1");
+    } else if (x->refusal == 401) {
+        http_exchange_set_header(x, "WWW-Authenticate", "Basic");
     }
     struct strbuf body;
     strbuf_init(&body, 0);
@@ -204,7 +209,61 @@ static bool dispatch(struct http_exchange *x)
     return pool != NULL ? run_in_pool(x, pool) : run_here(x);
 }
 
-/* Headers are complete; a body may follow. */
+/* A body may follow, of one who may ask. */
+static bool begin_body(struct http_exchange *x)
+{
+    atomic_store(&x->state, EXCHANGE_READING);
+    if (x->access_refusal != 0) {
+        x->refusal = x->access_refusal;
+    }
+    uint64_t announced = 0;
+    struct str length = http_exchange_header(x, "Content-Length");
+    size_t limit = x->server->options.body_max;
+    if (length.ptr != NULL && str_to_u64(length, &announced) == 0 && announced > limit) {
+        x->refusal = x->refusal != 401 ? 413 : 401;
+        bool waits = http_exchange_header(x, "Expect").ptr != NULL;
+        return waits || announced / 2 > limit ? refuse(x, x->refusal) : true;
+    }
+    return true;
+}
+
+/* The end of CHECKING: the exchange may be gone after it. */
+static void end_check(struct http_exchange *x, unsigned refusal)
+{
+    struct http_server *server = x->server;
+    struct http_connection *connection = x->connection;
+    x->access_refusal = refusal;
+    atomic_store(&x->state, EXCHANGE_CHECKED);
+    http_connection_resume(server->daemon, connection);
+    http_server_count_down(server, &server->running);
+}
+
+static void check_password(void *context)
+{
+    struct http_exchange *x = context;
+    bool good = http_auth_check(http_guard_memory(x->server->guard), &x->rules->config.users,
+        http_exchange_header(x, "Authorization"));
+    end_check(x, good ? 0 : 401);
+}
+
+static bool begin_check(struct http_exchange *x)
+{
+    struct str address = http_exchange_remote(x);
+    while (address.len > 0 && address.ptr[--address.len] != ':') {
+    }
+    if (!count_in(x)) {
+        return refuse(x, 503);
+    }
+    atomic_store(&x->state, EXCHANGE_CHECKING);
+    http_connection_suspend(x->connection);
+    uint64_t client = hash64(address.ptr, address.len, 0);
+    if (workpool_submit_for(x->server->doormen, client, check_password, x) != 0) {
+        end_check(x, 503);
+    }
+    return true;
+}
+
+/* Headers are complete. */
 static bool begin_request(struct http_exchange *x, const char *method)
 {
     char *copy = arena_strndup(&x->arena, method, strlen(method));
@@ -216,16 +275,15 @@ static bool begin_request(struct http_exchange *x, const char *method)
     if (choose_route(x) != 0) {
         return false;
     }
-    atomic_store(&x->state, EXCHANGE_READING);
-    uint64_t announced = 0;
-    struct str length = http_exchange_header(x, "Content-Length");
-    size_t limit = x->server->options.body_max;
-    if (length.ptr != NULL && str_to_u64(length, &announced) == 0 && announced > limit) {
-        x->refusal = 413;
-        bool waits = http_exchange_header(x, "Expect").ptr != NULL;
-        return waits || announced / 2 > limit ? refuse(x, 413) : true;
+    if (x->rules != NULL && x->rules->config.users.count > 0) {
+        enum http_auth_verdict verdict = http_auth_recall(http_guard_memory(x->server->guard),
+            &x->rules->config.users, http_exchange_header(x, "Authorization"));
+        if (verdict == HTTP_AUTH_UNKNOWN) {
+            return begin_check(x);
+        }
+        x->access_refusal = verdict == HTTP_AUTH_BAD ? 401 : 0;
     }
-    return true;
+    return begin_body(x);
 }
 
 /* Reserves memory among all bodies; false when they are too many. */
@@ -277,11 +335,23 @@ static bool on_step(void *request, const char *method, const char *bytes, size_t
     switch (atomic_load(&x->state)) {
     case EXCHANGE_BEGUN:
         return begin_request(x, method);
+    case EXCHANGE_CHECKED:
+        return begin_body(x);
     case EXCHANGE_READING:
         return size > 0 ? read_body(x, bytes, size) : dispatch(x);
     default:
         assert(atomic_load(&x->state) == EXCHANGE_ANSWERED);
         return queue_reply(x);
+    }
+}
+
+void http_exchange_unref(struct http_exchange *x)
+{
+    if (atomic_fetch_sub(&x->holders, 1) == 1) {
+        drop_body(x);
+        http_rules_unref(x->rules);
+        arena_release(&x->arena);
+        mem_free(x);
     }
 }
 
@@ -294,27 +364,18 @@ static void *on_begin(void *context, struct http_connection *connection, const c
     }
     atomic_init(&x->holders, 1);
     x->server = server;
+    x->rules = server->guard != NULL ? http_guard_rules(server->guard) : NULL;
     x->connection = connection;
     x->begun_ns = clock_monotonic_ns(clock_real());
     arena_init(&x->arena, HTTP_EXCHANGE_ARENA_MAX);
     strbuf_init(&x->body, server->options.body_max);
     char *copy = arena_strndup(&x->arena, target, strlen(target));
     if (copy == NULL) {
-        arena_release(&x->arena);
-        mem_free(x);
+        http_exchange_unref(x);
         return NULL;
     }
     x->target = str_of(copy);
     return x;
-}
-
-void http_exchange_unref(struct http_exchange *x)
-{
-    if (atomic_fetch_sub(&x->holders, 1) == 1) {
-        drop_body(x);
-        arena_release(&x->arena);
-        mem_free(x);
-    }
 }
 
 static void on_end(void *context, void *request)
@@ -330,6 +391,24 @@ static void on_end(void *context, void *request)
     }
 }
 
+/* A connection takes the certificates that are in force when it comes. */
+static void *on_greet(void *context, void *session)
+{
+    struct http_server *server = context;
+    struct http_rules *rules = http_guard_rules(server->guard);
+    if (!http_tls_apply(rules->tls, session)) {
+        http_rules_unref(rules);
+        return NULL;
+    }
+    return rules;
+}
+
+static void on_hang_up(void *context, void *held)
+{
+    (void)context;
+    http_rules_unref(held);
+}
+
 /* ---- The server's life ---- */
 
 static void set_defaults(struct http_server_options *o)
@@ -343,6 +422,8 @@ static void set_defaults(struct http_server_options *o)
 static void server_free(struct http_server *server)
 {
     http_daemon_free(server->daemon);
+    workpool_close(server->doormen);
+    http_guard_close(server->guard);
     regex_free(server->cors_pattern);
     mem_free(server->route_prefix);
     lock_condition_release(&server->changed);
@@ -350,15 +431,54 @@ static void server_free(struct http_server *server)
     mem_free(server);
 }
 
+bool http_server_has_tls(const struct http_server *server)
+{
+    if (server->guard == NULL) {
+        return false;
+    }
+    struct http_rules *rules = http_guard_rules(server->guard);
+    bool has_tls = rules->config.has_tls;
+    http_rules_unref(rules);
+    return has_tls;
+}
+
+/* One thread computes passwords: a crowd of wrong ones takes one CPU. */
+static int open_guard(struct http_server *server, struct err *e)
+{
+    const struct http_server_options *o = &server->options;
+    struct workpool_options doormen = {"doormen", 1, DOOR_QUEUE_MAX};
+    if (o->web_config_file == NULL || o->web_config_file[0] == '\0') {
+        return 0;
+    }
+    int status = http_guard_open(
+        o->web_config_file, o->web_config_changed, o->web_config_context, &server->guard, e);
+    if (status == 0 && (status = workpool_open(&doormen, &server->doormen)) != 0) {
+        err_set(e, status, -1, "cannot start a thread: %s", err_text(status));
+    }
+    return status;
+}
+
+int http_server_check_web_config(const char *path, struct err *e)
+{
+    struct http_guard *guard;
+    int status = http_guard_open(path, NULL, NULL, &guard, e);
+    if (status == 0) {
+        http_guard_close(guard);
+    }
+    return status;
+}
+
 static int listen_and_serve(struct http_server *server, struct err *e)
 {
-    static const struct http_daemon_callbacks callbacks = {on_begin, on_step, on_end};
+    static const struct http_daemon_callbacks callbacks = {
+        on_begin, on_step, on_end, on_greet, on_hang_up};
     const struct http_server_options *o = &server->options;
     struct http_daemon_options options = {
         .loop = o->loop,
         .threads = o->threads,
         .connections_max = (unsigned)o->connections_max,
         .idle_timeout_s = o->idle_timeout_s,
+        .tls_certificates = http_server_has_tls(server) ? http_tls_no_certificate() : NULL,
     };
     int status = http_listen(o->address, &options.listen_fd, &server->port, e);
     return status != 0 ? status
@@ -391,6 +511,9 @@ int http_server_start(
     int status = server->route_prefix != NULL
                      ? set_origin(server, options->cors_origin, e)
                      : err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
+    if (status == 0) {
+        status = open_guard(server, e);
+    }
     if (status == 0) {
         status = listen_and_serve(server, e);
     }

@@ -137,6 +137,12 @@ void http_exchange_add_headers(struct http_exchange *x, struct http_response *re
     if (!x->server->no_origin) {
         add_origin(x, response);
     }
+    const struct config_map *more = x->rules != NULL ? &x->rules->config.http.headers : NULL;
+    for (size_t i = 0; more != NULL && i < more->count; i++) {
+        if (strcasecmp(more->items[i].key, "X-Content-Type-Options") != 0) { /* always there */
+            http_response_add_header(response, more->items[i].key, more->items[i].value);
+        }
+    }
     for (const struct reply_header *h = x->headers; h != NULL; h = h->next) {
         http_response_add_header(response, h->name, h->value);
     }

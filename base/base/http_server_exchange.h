@@ -4,6 +4,8 @@
  *
  * Life of a request (struct http_exchange), by the thread that owns it:
  *
+ *   CHECKING   suspended before its body: a thread of the server's own computes whether the password is
+ *              right, says so in the exchange, CHECKED, and resumes.
  *   READING    the daemon's thread: headers, then the body into a buffer. A request that will be
  *              refused anyway (unknown path, body too large) has its body thrown away as it comes.
  *   HANDLING   the handler runs on the daemon's thread (no pool for its lane), not suspended:
@@ -32,9 +34,12 @@
 #include "base/regex.h"
 #include "http_daemon.h"
 #include "http_params.h"
+#include "http_server_guard.h"
 
 enum exchange_state {
     EXCHANGE_BEGUN, /* the request line is known, headers are being read */
+    EXCHANGE_CHECKING,
+    EXCHANGE_CHECKED,
     EXCHANGE_READING,
     EXCHANGE_HANDLING,
     EXCHANGE_WAITING,
@@ -54,6 +59,8 @@ struct http_server {
     bool no_origin;
     char *route_prefix;
     struct http_daemon *daemon;
+    struct http_guard *guard; /* NULL: everybody may come in, without TLS */
+    struct workpool *doormen; /* compute passwords; with a guard */
     uint16_t port;
     _Atomic size_t body_bytes; /* of all requests */
     atomic_bool cutting;       /* replies in pieces are given up */
@@ -67,6 +74,8 @@ struct http_server {
 struct http_exchange {
     _Atomic unsigned holders; /* the connection; the handler of a reply in pieces */
     struct http_server *server;
+    struct http_rules *rules; /* NULL: none */
+    unsigned access_refusal;  /* what CHECKING came to: 0, 401, 503 */
     struct http_connection *connection;
     struct arena arena;
     _Atomic int state;

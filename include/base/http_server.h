@@ -40,6 +40,12 @@ struct http_server_options {
      * it matches may use every method. "*" (the default) and ".*": everybody, for GET; "": nobody. */
     const char *cors_origin;
     const char *route_prefix; /* stripped from paths, e.g. "/sonde"; default "" */
+    /* TLS, passwords and headers, in Prometheus' form (base/base/web_config.h); NULL or "": none. Read again
+     * when it or a file it names changes. `web_config_changed` is then told, from any thread: `e` is NULL, or
+     * why the old one stays. */
+    const char *web_config_file;
+    void (*web_config_changed)(void *context, const char *path, const struct err *e);
+    void *web_config_context;
 };
 
 /* Begins to listen. On failure the sentence says what to do: port in use, address not local,
@@ -51,6 +57,10 @@ int http_server_start(
 void http_server_stop(struct http_server *server);
 /* The bound port (useful after ":0"). */
 uint16_t http_server_port(const struct http_server *server);
+/* Whether it speaks https. */
+bool http_server_has_tls(const struct http_server *server);
+/* Reads a web configuration as a server would. */
+int http_server_check_web_config(const char *path, struct err *e);
 
 /* ---- In a handler. The exchange and all slices it hands out live until the reply. ---- */
 

@@ -25,6 +25,7 @@ int command_query(const struct command *self, int argc, char **argv);
 int command_backup(const struct command *self, int argc, char **argv);
 int command_restore(const struct command *self, int argc, char **argv);
 int command_check_config(const struct command *self, int argc, char **argv);
+int command_check_web_config(const struct command *self, int argc, char **argv);
 int command_tsdb_verify(const struct command *self, int argc, char **argv);
 int command_tsdb_dump(const struct command *self, int argc, char **argv);
 int command_tsdb_stats(const struct command *self, int argc, char **argv);

@@ -1,6 +1,7 @@
-/* sonde check config: a configuration file of the server, read as the server reads it. */
+/* sonde check config, sonde check web-config: files of the server, read as the server reads them. */
 #include <stdio.h>
 
+#include "base/http_server.h"
 #include "cli/command.h"
 #include "server/server_config.h"
 
@@ -25,5 +26,22 @@ int command_check_config(const struct command *self, int argc, char **argv)
     strbuf_addf(&text, "# %s is good. With the defaults filled in:\n", path);
     server_config_write(&config, &text);
     arena_release(&arena);
+    return command_print(&text);
+}
+
+int command_check_web_config(const struct command *self, int argc, char **argv)
+{
+    const struct flag none[] = {{.name = NULL}};
+    const char *path;
+    int exit_status;
+    if (command_parse(self, none, argc, argv, &path, 1, &exit_status) != 0) {
+        return exit_status;
+    }
+    struct err e = ERR_INIT;
+    if (http_server_check_web_config(path, &e) != 0) {
+        return command_fail(&e);
+    }
+    struct strbuf text = STRBUF_INIT;
+    strbuf_addf(&text, "%s is good.\n", path);
     return command_print(&text);
 }

@@ -12,6 +12,8 @@ static const struct command commands[] = {
         command_query},
     {"check config", "FILE", "Read a configuration file of the server and say what is wrong.",
         command_check_config},
+    {"check web-config", "FILE", "Read a web configuration (TLS, passwords) with what it names.",
+        command_check_web_config},
     {"backup", "DEST [FLAG...]", "Copy a store to DEST, beside its server or without one.",
         command_backup},
     {"restore", "BACKUP [FLAG...]", "Verify a backup and make a store of it.", command_restore},

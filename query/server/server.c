@@ -254,6 +254,17 @@ static int open_lanes(struct server *s, struct err *e)
     return status != 0 ? err_set(e, status, -1, "cannot start threads: %s", err_text(status)) : 0;
 }
 
+static void web_config_changed(void *context, const char *path, const struct err *e)
+{
+    (void)context;
+    if (e == NULL) {
+        LOG_INFO("server: web configuration has changed", LOG_S("file", path));
+    } else {
+        LOG_ERROR("server: web configuration refused, the old one stays", LOG_S("file", path),
+            LOG_S("error", e->message));
+    }
+}
+
 static int open_http(struct server *s, struct err *e)
 {
     const struct server_config *config = &s->initial->config;
@@ -285,6 +296,8 @@ static int open_http(struct server *s, struct err *e)
         .connections_max = (size_t)config->web.connections_max,
         .body_max = (size_t)config->web.body_bytes_max,
         .cors_origin = config->web.cors_origin,
+        .web_config_file = config->web.config_file,
+        .web_config_changed = web_config_changed,
         .route_prefix = config->web.route_prefix};
     http.routes = api_http_routes(s->api, &http.route_count);
     return http_server_start(&http, &s->http, e);

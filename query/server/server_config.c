@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "base/http_server.h"
 #include "base/mem.h"
 #include "base/regex.h"
 #include "base/vfs.h"
@@ -120,6 +121,8 @@ void server_flags_init(struct server_flags *flags, struct flag table[SERVER_FLAG
             "Under which URL people reach the server.", 0, 0},
         {"web.cors.origin", FLAG_STRING, &flags->cors_origin, "REGEX",
             "Whose pages may use the server (default *: all may read).", 0, 0},
+        {"web.config.file", FLAG_STRING, &flags->web_config, "FILE",
+            "TLS, passwords and headers, in Prometheus' format.", 0, 0},
         {"log-level", FLAG_STRING, &flags->log_level, "LEVEL",
             "debug, info (the default), warn or error.", 0, 0},
         {"check-config", FLAG_BOOL, &flags->check_config, NULL,
@@ -182,6 +185,7 @@ static int take_flags(struct arena *arena, const struct server_flags *flags,
     take_text(&config->web.route_prefix, flags->route_prefix);
     take_text(&config->web.external_url, flags->external_url);
     take_text(&config->web.cors_origin, flags->cors_origin);
+    take_text(&config->web.config_file, flags->web_config);
     config->web.admin_api = config->web.admin_api || flags->admin_api;
     take_number(&config->memory_limit, flags->memory_limit);
     take_number(&config->storage.retention_ms, flags->retention_ms);
@@ -307,6 +311,9 @@ int server_config_load(struct arena *arena, const char *path, const struct serve
     }
     if (status == 0) {
         status = check_origin(config.web.cors_origin, e);
+    }
+    if (status == 0 && config.web.config_file != NULL && config.web.config_file[0] != '\0') {
+        status = http_server_check_web_config(config.web.config_file, e);
     }
     if (status == 0) {
         status = check_storage(arena, &config.storage, e);

@@ -45,7 +45,7 @@ struct server_query_config {
 };
 
 struct server_web_config {
-    const char *route_prefix, *external_url, *cors_origin;
+    const char *route_prefix, *external_url, *cors_origin, *config_file;
     bool admin_api;
     int64_t connections_max, ingest_threads; /* 0 threads = by the number of CPUs */
     int64_t body_bytes_max;
@@ -72,7 +72,8 @@ struct server_config {
 
 /* What the command line said; NULL and negative: nothing. */
 struct server_flags {
-    const char *config, *data, *listen, *log_level, *route_prefix, *external_url, *cors_origin;
+    const char *config, *data, *listen, *log_level, *route_prefix, *external_url, *cors_origin,
+        *web_config;
     const char *print_reference;
     int64_t memory_limit, retention_ms, retention_bytes, query_timeout_ms, lookback_ms,
         concurrency_max, samples_max;

@@ -305,6 +305,13 @@ static const struct config_field web_fields[] = {
         .offset = WEB(external_url),
         .default_text = "",
         .help = "Under which URL people reach the server, e.g. behind a proxy."},
+    {.key = "config_file",
+        .kind = CONFIG_STRING,
+        .offset = WEB(config_file),
+        .default_text = "",
+        .help =
+            "TLS, passwords and headers, in Prometheus' web configuration format; read again when "
+            "it or a file it names changes."},
     {.key = "cors_origin",
         .kind = CONFIG_STRING,
         .offset = WEB(cors_origin),

@@ -137,7 +137,7 @@ class Checker:
             return None if good else f"ends with {done.returncode} and prints {done.stdout[:300]!r}"
         help_words = [path]
         if program == "sonde":
-            listed = re.findall(r"^  ([a-z]+(?: [a-z]+)*)", run([path, "--help"]).stdout, re.M)
+            listed = re.findall(r"^  ([a-z-]+(?: [a-z-]+)*)", run([path, "--help"]).stdout, re.M)
             named = [c.split() for c in listed if words[1:len(c.split()) + 1] == c.split()]
             if words[1:] and not named and not words[1].startswith("-"):
                 return f"there is no such command; there are {', '.join(listed)}"
