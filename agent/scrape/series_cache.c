@@ -6,26 +6,18 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-enum { KEEP_GENERATIONS = 2 };
+/* Of the text of one series, and of its labels. */
+enum { KEEP_GENERATIONS = 2, SERIES_TEXT_MAX = 4 << 20 };
 
 void series_cache_init(struct series_cache *c, uint64_t seed)
 {
     *c = (struct series_cache){.seed = seed};
 }
 
-static void entry_free(struct series_entry *e)
-{
-    mem_free((char *)(uintptr_t)e->text.ptr);
-    mem_free((char *)(uintptr_t)e->labels_bytes.ptr);
-    mem_free(e);
-}
-
 void series_cache_release(struct series_cache *c)
 {
     for (size_t i = 0; i < c->slot_cap; i++) {
-        if (c->slots[i] != NULL) {
-            entry_free(c->slots[i]);
-        }
+        mem_free(c->slots[i]);
     }
     mem_free(c->slots);
     mem_free(c->order);
@@ -38,6 +30,44 @@ void series_cache_begin(struct series_cache *c)
     c->generation++;
     c->next_count = 0;
     c->expected = 0;
+    c->exact = c->order_count > 0;
+}
+
+static void add_to_order(struct series_cache *c, struct series_entry *entry)
+{
+    if (mem_array_grow((void **)&c->next_order, &c->next_cap, c->next_count + 1,
+            sizeof(struct series_entry *), SERIES_CACHE_MAX) == 0) {
+        c->next_order[c->next_count++] = entry;
+    }
+}
+
+/* A line is not the expected one: what was only passed by is written down, as if each line had been
+ * marked. The entries still to come were in the last good scrape. */
+static void leave_the_path(struct series_cache *c)
+{
+    if (!c->exact) {
+        return;
+    }
+    c->exact = false;
+    for (size_t i = 0; i < c->order_count; i++) {
+        bool passed = i < c->expected;
+        c->order[i]->generation = passed ? c->generation : c->generation - 1;
+        if (passed) {
+            add_to_order(c, c->order[i]);
+        }
+    }
+}
+
+bool series_cache_take(struct series_cache *c)
+{
+    struct series_entry *entry = c->order[c->expected];
+    bool is_new = !entry->live;
+    if (!c->exact) {
+        (void)series_cache_mark(c, entry, &is_new);
+    }
+    c->expected++;
+    c->hits++;
+    return is_new;
 }
 
 static size_t slot_of(const struct series_cache *c, struct str text, uint64_t hash)
@@ -52,6 +82,7 @@ static size_t slot_of(const struct series_cache *c, struct str text, uint64_t ha
 
 struct series_entry *series_cache_find(struct series_cache *c, struct str text)
 {
+    leave_the_path(c);
     if (c->expected < c->order_count && str_eq(c->order[c->expected]->text, text)) {
         c->hits++;
         return c->order[c->expected++];
@@ -99,17 +130,21 @@ struct series_entry *series_cache_add(
     if (c->count * 2 >= c->slot_cap && !widen(c, c->slot_cap == 0 ? 256 : c->slot_cap * 2)) {
         return NULL;
     }
-    struct series_entry *e = mem_calloc(1, sizeof(*e));
-    char *text_copy = mem_strndup(text.ptr, text.len);
-    char *labels_copy = mem_strndup(labels_bytes.ptr, labels_bytes.len);
-    if (e == NULL || text_copy == NULL || labels_copy == NULL) {
-        mem_free(e);
-        mem_free(text_copy);
-        mem_free(labels_copy);
+    if (text.len > SERIES_TEXT_MAX || labels_bytes.len > SERIES_TEXT_MAX) {
         return NULL;
     }
-    e->text = str_make(text_copy, text.len);
-    e->labels_bytes = str_make(labels_copy, labels_bytes.len);
+    /* One block: entries are walked in the order in which they were made. */
+    struct series_entry *e = mem_alloc(sizeof(*e) + text.len + labels_bytes.len);
+    if (e == NULL) {
+        return NULL;
+    }
+    char *bytes = (char *)(e + 1);
+    *e = (struct series_entry){.text = str_make(bytes, text.len),
+        .labels_bytes = str_make(bytes + text.len, labels_bytes.len)};
+    memcpy(bytes, text.ptr, text.len);
+    if (labels_bytes.len > 0) {
+        memcpy(bytes + text.len, labels_bytes.ptr, labels_bytes.len);
+    }
     e->hash = hash64(text.ptr, text.len, c->seed);
     c->slots[slot_of(c, e->text, e->hash)] = e;
     c->count++;
@@ -123,10 +158,7 @@ bool series_cache_mark(struct series_cache *c, struct series_entry *entry, bool 
     }
     *is_new_out = entry->generation == 0 || entry->generation + 1 < c->generation || !entry->live;
     entry->generation = c->generation;
-    if (mem_array_grow((void **)&c->next_order, &c->next_cap, c->next_count + 1,
-            sizeof(struct series_entry *), SERIES_CACHE_MAX) == 0) {
-        c->next_order[c->next_count++] = entry;
-    }
+    add_to_order(c, entry);
     return true;
 }
 
@@ -134,7 +166,7 @@ bool series_cache_mark(struct series_cache *c, struct series_entry *entry, bool 
  * what follows moves back unless it already stands between its own slot and the gap. */
 static void remove_at(struct series_cache *c, size_t at)
 {
-    entry_free(c->slots[at]);
+    mem_free(c->slots[at]);
     c->count--;
     size_t gap = at, mask = c->slot_cap - 1;
     for (size_t i = (at + 1) & mask; c->slots[i] != NULL; i = (i + 1) & mask) {
@@ -175,6 +207,10 @@ static void report_vanished(struct series_cache *c, uint64_t seen,
 void series_cache_end(struct series_cache *c,
     void (*vanished)(void *context, struct series_entry *entry), void *context)
 {
+    if (c->exact && c->expected == c->order_count && c->count == c->order_count) {
+        return; /* the same series as before in the same order, and none to forget */
+    }
+    leave_the_path(c);
     report_vanished(c, c->generation, vanished, context);
     struct series_entry **order = c->order;
     size_t cap = c->order_cap;

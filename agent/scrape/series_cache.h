@@ -2,9 +2,9 @@
  * have vanished since.
  *
  * A scrape repeats its lines in the same order nearly always, so each line is compared first
- * with the one that came there in the last scrape; a hash table catches what moved, and the order is
- * followed on from there. Only a series never seen is
- * parsed. One thread.
+ * with the one that came there in the last scrape (series_cache_peek, series_cache_take); as long as
+ * all of them match nothing is written down at all. A hash table catches what moved, and the order is
+ * followed on from there. Only a series never seen is parsed. One thread.
  */
 #ifndef SONDE_SCRAPE_SERIES_CACHE_H
 #define SONDE_SCRAPE_SERIES_CACHE_H
@@ -19,8 +19,8 @@
 #define SERIES_CACHE_MAX ((size_t)4 << 20)
 
 struct series_entry {
-    struct str text;         /* as it stands in the exposition; owned */
-    struct str labels_bytes; /* remote_write_encode_labels of the final labels; owned */
+    struct str text;         /* as it stands in the exposition; behind the entry */
+    struct str labels_bytes; /* encoded final labels; behind the text */
     uint64_t hash;
     uint64_t generation; /* of the scrape that had it last */
     size_t position;     /* in the order of the last scrape that had it */
@@ -35,6 +35,7 @@ struct series_cache {
     struct series_entry **order; /* of the last scrape */
     size_t order_count, order_cap;
     size_t expected;                  /* index into it: the line that should come next */
+    bool exact;                       /* all lines so far were the expected ones */
     struct series_entry **next_order; /* of the scrape being read */
     size_t next_count, next_cap;
     uint64_t generation;
@@ -47,7 +48,15 @@ void series_cache_release(struct series_cache *c);
 
 /* A scrape begins. */
 void series_cache_begin(struct series_cache *c);
-/* The entry of a text seen before, or NULL. */
+/* The entry that should come next, or NULL. */
+static inline struct series_entry *series_cache_peek(const struct series_cache *c)
+{
+    return c->expected < c->order_count ? c->order[c->expected] : NULL;
+}
+/* The line was the one that series_cache_peek gave: it counts as marked. True when the series was not
+ * in the scrape before. */
+bool series_cache_take(struct series_cache *c);
+/* The entry of a text seen before, or NULL. To be marked. */
 struct series_entry *series_cache_find(struct series_cache *c, struct str text);
 /* A new entry; both strings are copied. NULL when memory or the limit is exhausted. */
 struct series_entry *series_cache_add(

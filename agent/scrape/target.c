@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "scrape/known_comments.h"
 #include "wire/exposition.h"
 #include "wire/remote_write.h"
 
@@ -34,6 +35,7 @@ struct target {
     struct metric_metadata *metadata;
     struct http_client_call *call;
     struct series_cache cache;
+    struct known_comments comments;
     struct strbuf synthetic[SYNTHETIC_COUNT]; /* encoded labels */
     struct strbuf labels;                     /* of the series being made */
     struct staged *staged;
@@ -89,6 +91,7 @@ int target_new(const struct target_options *options, struct clock *clock,
     snprintf(
         t->timeout_header, sizeof(t->timeout_header), "%g", (double)t->options.timeout_ms / 1000);
     series_cache_init(&t->cache, hash_seed_random());
+    t->comments.seed = hash_seed_random();
     strbuf_init(&t->labels, LABELS_BYTES_MAX * 2);
     int status = 0;
     for (size_t i = 0; i < SYNTHETIC_COUNT; i++) {
@@ -141,6 +144,7 @@ void target_free(struct target *t, bool gone)
         strbuf_release(&t->synthetic[i]);
     }
     series_cache_release(&t->cache);
+    comments_release(&t->comments);
     strbuf_release(&t->labels);
     mem_free(t->staged);
     mem_free(t);
@@ -311,6 +315,26 @@ static int stage_sample(struct target *t, struct exposition_parser *p,
     return check_sample_limit(t, e);
 }
 
+/* A line that stands where it stood in the last scrape. */
+static int stage_known(struct target *t, struct series_entry *entry, double value, struct err *e)
+{
+    bool is_new = series_cache_take(&t->cache);
+    if (entry->dropped) {
+        t->dropped_count++;
+        return 0;
+    }
+    if (t->staged_count == t->staged_cap) {
+        int status = mem_array_grow((void **)&t->staged, &t->staged_cap, t->staged_count + 1,
+            sizeof(*t->staged), STAGED_MAX);
+        if (status != 0) {
+            return err_set(e, status, -1, "too many samples");
+        }
+    }
+    t->series_added += is_new;
+    t->staged[t->staged_count++] = (struct staged){entry, {t->stamp_ms, value}, false};
+    return check_sample_limit(t, e);
+}
+
 static void keep_metadata(struct target *t, const struct exposition_entry *line)
 {
     switch (line->kind) {
@@ -337,7 +361,24 @@ static int stage_body(
     int status;
     arena_init(&arena, PARSE_ARENA_MAX);
     exposition_begin(&parser, format, body, &arena);
-    while ((status = exposition_next(&parser, &line, e)) == 1) {
+    comments_begin(&t->comments);
+    for (;;) {
+        double value;
+        struct series_entry *expected = series_cache_peek(&t->cache);
+        if (expected != NULL && exposition_take_known(&parser, expected->text, &value)) {
+            status = stage_known(t, expected, value, e);
+            if (status != 0) {
+                break;
+            }
+            continue;
+        }
+        if (comments_skip(&t->comments, &parser)) {
+            continue;
+        }
+        status = exposition_next(&parser, &line, e);
+        if (status != 1) {
+            break;
+        }
         if (line.kind == EXPOSITION_SAMPLE) {
             status = stage_sample(t, &parser, &line, e);
             if (status != 0) {

@@ -460,3 +460,44 @@ int exposition_next(struct exposition_parser *p, struct exposition_entry *entry_
     }
     return 0;
 }
+
+/* A whole number of at most 15 digits, which a double holds exactly. */
+static bool parse_whole(const char *text, size_t length, double *value_out)
+{
+    uint64_t value = 0;
+    if (length == 0 || length > 15) {
+        return false;
+    }
+    for (size_t i = 0; i < length; i++) {
+        unsigned digit = (unsigned)text[i] - '0';
+        if (digit > 9) {
+            return false;
+        }
+        value = value * 10 + digit;
+    }
+    *value_out = (double)value;
+    return true;
+}
+
+bool exposition_take_known(struct exposition_parser *p, struct str series_text, double *value_out)
+{
+    const char *line = p->body.ptr + p->position;
+    size_t left = p->body.len - p->position;
+    if (left < series_text.len + 2 || line[series_text.len] != ' ' || p->saw_eof_marker ||
+        memcmp(line, series_text.ptr, series_text.len) != 0) {
+        return false;
+    }
+    const char *value = line + series_text.len + 1;
+    const char *end = memchr(value, '\n', left - series_text.len - 1);
+    if (end == NULL) {
+        return false;
+    }
+    size_t length = (size_t)(end - value);
+    if (!parse_whole(value, length, value_out) &&
+        !parse_value(str_make(value, length), value_out)) {
+        return false;
+    }
+    p->position += series_text.len + 1 + length + 1;
+    p->line++;
+    return true;
+}

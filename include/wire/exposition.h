@@ -68,6 +68,10 @@ void exposition_begin(struct exposition_parser *p, enum exposition_format format
     struct arena *arena);
 /* 1 and an entry, 0 at the (proper) end, ERR_INVALID with "line L, column C: …". */
 int exposition_next(struct exposition_parser *p, struct exposition_entry *entry_out, struct err *e);
+/* The next line is `series_text` (one that exposition_next gave before), a blank, a value and nothing
+ * more: takes it. Else false, and nothing is taken: exposition_next reads it. A true answer is what
+ * exposition_next would have given. */
+bool exposition_take_known(struct exposition_parser *p, struct str series_text, double *value_out);
 /* Splits `series_text` (or an exemplar's braces) into pairs, __name__ included, unescaped, in order
  * of appearance. `pairs` has room for `cap`. ERR_INVALID, ERR_LIMIT. */
 int exposition_labels(struct exposition_parser *p, struct str series_text, struct label *pairs,
