@@ -78,7 +78,7 @@ static bool is_consistent(const struct alert_instance *i)
     case ALERT_FIRING:
         return fired && !ended;
     case ALERT_INACTIVE:
-        return fired && ended;
+        return ended;
     default:
         return false;
     }

@@ -122,7 +122,8 @@ int alert_instance_series(
 
 /* ---- As bytes ---- */
 
-/* What outlives a crash: all but `seen`, when it was told, and until when that is believed.
+/* What outlives a crash: all but `seen`, when it was told, and until when that is believed. An alert that is
+ * inactive and never fired was dropped while it was pending.
  *
  *   version    u8      1
  *   state      u8      enum alert_state

@@ -16,7 +16,10 @@
 #ifndef SONDE_QUERY_RULE_FILE_H
 #define SONDE_QUERY_RULE_FILE_H
 
-#include "query/rules.h"
+#include "base/err.h"
+#include "base/strbuf.h"
+#include "query/promql.h"
+#include "query/rule_definition.h"
 
 /* Shared and immutable: whoever evaluates a group holds the file it came from. */
 struct rule_file;

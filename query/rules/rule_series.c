@@ -40,6 +40,12 @@ static int add(struct rule_series *s, const struct rule_series_entry *entry)
     return status;
 }
 
+int rule_series_remember(struct rule_series *s, const struct labels *labels)
+{
+    const struct rule_series_entry entry = {.labels = labels, .place = SIZE_MAX};
+    return rule_series_has(s, labels) ? 0 : add(s, &entry);
+}
+
 int rule_series_write(struct rule_series *s, struct group_writes *w, const struct labels *labels,
     int64_t t_ms, double value, const struct histogram *histogram, struct err *e)
 {

@@ -23,6 +23,8 @@ struct rule_series {
 void rule_series_release(struct rule_series *s);
 bool rule_series_has(const struct rule_series *s, const struct labels *labels);
 
+/* As if the rule had written the series at its last evaluation. ERR_NOMEM, ERR_LIMIT. */
+int rule_series_remember(struct rule_series *s, const struct labels *labels);
 /* Writes a sample and notes that its series goes on. Errors of group_writes_put. */
 int rule_series_write(struct rule_series *s, struct group_writes *w, const struct labels *labels,
     int64_t t_ms, double value, const struct histogram *histogram, struct err *e);

@@ -357,6 +357,15 @@ void state_changes_delete_group(struct state_changes *c, struct hash128 group)
     add_change(c, CHANGE_DELETE, key, 17, NULL);
 }
 
+void state_changes_append(struct state_changes *to, struct state_changes *from)
+{
+    strbuf_add_str(&to->bytes, strbuf_str(&from->bytes));
+    if (strbuf_error(&from->bytes) != 0) {
+        to->bytes.error = strbuf_error(&from->bytes);
+    }
+    strbuf_reset(&from->bytes);
+}
+
 /* Hands each change to the copy, or to the journal. */
 static int walk(struct rules_journal *j, const struct state_changes *c, bool to_copy)
 {

@@ -6,6 +6,8 @@
  *   'a' rule (16 bytes) labels (16 bytes)   the alert, as alert_states.h writes it. `rule` is a hash of file,
  *                                           group, name, labels and its rank among equals; `labels` one of
  *                                           the alert's
+ *                                           (an inactive one that never fired was dropped while it was
+ *                                           pending: its series may still have to be ended)
  *   'g' group (16 bytes)                    version u8 1, then i64: the time of its last evaluation that
  *                                           changed something, or of one a minute later at most while
  *                                           alerts are active
@@ -56,6 +58,9 @@ void state_changes_delete(
     struct state_changes *c, struct hash128 rule, const struct alert_instance *instance);
 void state_changes_group(struct state_changes *c, struct hash128 group, int64_t at_ms);
 void state_changes_delete_group(struct state_changes *c, struct hash128 group);
+
+/* All of `from` behind those of `to`; `from` is empty then. */
+void state_changes_append(struct state_changes *to, struct state_changes *from);
 
 /* All of them are durable, and the list is empty; or none is, and they stay in it to be tried again. From
  * any thread. */
