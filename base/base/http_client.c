@@ -51,6 +51,9 @@ struct http_client_call {
     struct strbuf body;
     size_t body_max;
     int body_error; /* why a body was refused: ERR_LIMIT, ERR_NOMEM */
+    bool (*may_connect)(void *context, const struct sockaddr *address);
+    void *may_connect_context;
+    bool refused; /* by may_connect */
     http_client_done done;
     void *context;
     char error_text[CURL_ERROR_SIZE];
@@ -139,21 +142,23 @@ static int error_of(const struct http_client_call *call, CURLcode result)
     case CURLE_TOO_MANY_REDIRECTS:
         return ERR_LIMIT;
     default:
-        return call->body_error != 0 ? call->body_error : ERR_IO;
+        return call->refused ? ERR_PERMISSION : call->body_error != 0 ? call->body_error : ERR_IO;
     }
 }
 
 static void fill_response(
     const struct http_client_call *call, CURLcode result, struct http_client_response *r)
 {
-    long status = 0;
+    long status = 0, request_bytes = 0;
     curl_off_t wire_bytes = 0;
     (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     (void)curl_easy_getinfo(call->easy, CURLINFO_SIZE_DOWNLOAD_T, &wire_bytes);
+    (void)curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
     *r = (struct http_client_response){
         .error = error_of(call, result),
         .retry_after_ms = -1,
         .wire_bytes = wire_bytes,
+        .was_sent = request_bytes > 0,
         .header = response_header,
         .impl = call,
     };
@@ -162,6 +167,8 @@ static void fill_response(
         r->body = strbuf_str(&call->body);
         r->content_type = response_header(r, "Content-Type");
         r->retry_after_ms = parse_retry_after(response_header(r, "Retry-After"));
+    } else if (r->error == ERR_PERMISSION) {
+        r->error_text = "the address it leads to may not be connected to";
     } else if (call->body_error == ERR_LIMIT) {
         r->error_text = "the answer is larger than its limit";
         r->status = (unsigned)status; /* the head was read, only the body was too much */
@@ -323,6 +330,19 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *context)
     strbuf_add(&call->body, bytes, size);
     call->body_error = strbuf_error(&call->body);
     return call->body_error == 0 ? size : 0;
+}
+
+/* libcurl asks for a socket to this very address: the last moment to refuse it. */
+static curl_socket_t on_socket_open(
+    void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct http_client_call *call = context;
+    (void)purpose;
+    if (!call->may_connect(call->may_connect_context, &address->addr)) {
+        call->refused = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 /* ---- Requests ---- */
@@ -523,6 +543,13 @@ static int set_options(struct http_client_call *call, const struct http_client_r
     if (request->accept_gzip) {
         SET(CURLOPT_ACCEPT_ENCODING, "gzip");
     }
+    if (request->may_connect != NULL) {
+        /* A connection that others left may lead where this one may not go. */
+        SET(CURLOPT_FRESH_CONNECT, 1L);
+        SET(CURLOPT_FORBID_REUSE, 1L);
+        SET(CURLOPT_OPENSOCKETFUNCTION, on_socket_open);
+        SET(CURLOPT_OPENSOCKETDATA, call);
+    }
     return failed ? ERR_NOMEM : 0;
 }
 
@@ -544,6 +571,8 @@ static int client_send(struct http_client *face, const struct http_client_reques
     call->client = c;
     call->done = done;
     call->context = context;
+    call->may_connect = request->may_connect;
+    call->may_connect_context = request->may_connect_context;
     call->body_max = request->body_max != 0 ? request->body_max : HTTP_CLIENT_BODY_MAX_DEFAULT;
     strbuf_init(&call->body, call->body_max);
     call->easy = curl_easy_init();

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/http_profile.h"
@@ -39,10 +40,16 @@ struct http_client_request {
     bool follow_redirects;              /* at most 10 */
     bool accept_gzip;                   /* asks for and undoes gzip */
     const struct http_profile *profile; /* borrowed until done; NULL: nobody in particular */
+    /* Asked for the very address of each connection before it is made (a proxy's, when there is one):
+     * names may resolve to something else each time. Such a request has a connection of its own.
+     * When it says no to all addresses the request fails with ERR_PERMISSION. NULL: any. */
+    bool (*may_connect)(void *context, const struct sockaddr *address);
+    void *may_connect_context;
 };
 
 struct http_client_response {
-    int error; /* 0: there was an HTTP answer; else ERR_TIMEOUT, ERR_LIMIT, ERR_IO, ERR_CANCELED */
+    /* 0: there was an HTTP answer; else ERR_TIMEOUT, ERR_LIMIT, ERR_IO, ERR_CANCELED, ERR_PERMISSION */
+    int error;
     const char *error_text; /* sentence when error != 0 */
     unsigned
         status; /* 0 without an answer; with ERR_LIMIT that of the answer whose body is too large */
@@ -50,6 +57,8 @@ struct http_client_response {
     struct str content_type;
     int64_t retry_after_ms; /* Retry-After in milliseconds from now, -1 when absent */
     int64_t wire_bytes;     /* body bytes before decompression */
+    bool
+        was_sent; /* some of the request went out: the other side may have it, whatever came of it */
     /* The value of a header of the answer; ptr NULL when absent. */
     struct str (*header)(const struct http_client_response *r, const char *name);
     const void *impl;

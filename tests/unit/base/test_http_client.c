@@ -117,6 +117,7 @@ struct outcome {
     struct strbuf body;
     char content_type[64], answer_header[64];
     int64_t retry_after_ms, wire_bytes;
+    bool was_sent;
 };
 
 static void start(struct fixture *f, size_t in_flight_max)
@@ -155,6 +156,7 @@ static void on_done(void *context, const struct http_client_response *r)
     o->status = r->status;
     o->retry_after_ms = r->retry_after_ms;
     o->wire_bytes = r->wire_bytes;
+    o->was_sent = r->was_sent;
     if (r->error != 0) {
         assert_non_null(r->error_text);
         assert_true(r->error_text[0] != '\0');
@@ -349,6 +351,60 @@ static void test_redirects(void **state)
         }
         strbuf_release(&o.body);
     }
+    stop(&f);
+}
+
+struct gate {
+    bool open;
+    unsigned asked;
+    int family;
+};
+
+static bool may_connect(void *context, const struct sockaddr *address)
+{
+    struct gate *gate = context;
+    gate->asked++;
+    gate->family = address->sa_family;
+    return gate->open;
+}
+
+/* The address is asked for at each connection, also of a redirect, and a connection that is there already
+ * is no way around it. */
+static void test_may_connect(void **state)
+{
+    struct fixture f;
+    struct gate gate = {0};
+    struct outcome o;
+    start(&f, 0);
+    exchange(&f, "/echo", (struct http_client_request){0}, &o); /* leaves a connection */
+    assert_int_equal(o.status, 200);
+    strbuf_release(&o.body);
+    struct http_client_request request = {.may_connect = may_connect, .may_connect_context = &gate};
+    exchange(&f, "/echo", request, &o);
+    assert_int_equal(o.error, ERR_PERMISSION);
+    assert_string_equal(o.error_text, "the address it leads to may not be connected to");
+    assert_false(o.was_sent);
+    assert_int_equal(gate.asked, 1);
+    assert_int_equal(gate.family, AF_INET);
+    strbuf_release(&o.body);
+    gate.open = true;
+    exchange(&f, "/echo", request, &o);
+    assert_int_equal(o.status, 200);
+    assert_true(o.was_sent);
+    assert_int_equal(gate.asked, 2);
+    strbuf_release(&o.body);
+    request.follow_redirects = true;
+    exchange(&f, "/redirect?n=1", request, &o);
+    assert_int_equal(o.status, 200);
+    assert_true(gate.asked >= 3);
+    strbuf_release(&o.body);
+    gate = (struct gate){0};
+    char url[64];
+    snprintf(url, sizeof(url), "http://localhost:%u/echo", http_server_port(f.server));
+    exchange(&f, url, request, &o);
+    assert_int_equal(o.error, ERR_PERMISSION);
+    assert_true(gate.asked >= 1);
+    strbuf_release(&o.body);
     stop(&f);
 }
 
@@ -622,6 +678,7 @@ int main(void)
         cmocka_unit_test(test_gzip_and_limit),
         cmocka_unit_test(test_retry_after),
         cmocka_unit_test(test_redirects),
+        cmocka_unit_test(test_may_connect),
         cmocka_unit_test(test_refused_requests),
         cmocka_unit_test(test_timeout),
         cmocka_unit_test(test_connection_refused),
