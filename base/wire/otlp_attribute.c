@@ -162,9 +162,14 @@ void otlp_attribute_encode(struct strbuf *out, uint32_t number, const struct att
     size_t key = attribute->key.len;
     protobuf_put_key(out, number, PROTOBUF_BYTES);
     strbuf_add_uvarint(out, 1 + uvarint_size(key) + key + 1 + uvarint_size(any) + any);
+    otlp_key_value_encode(attribute, out);
+}
+
+void otlp_key_value_encode(const struct attribute *attribute, struct strbuf *out)
+{
     protobuf_put_bytes(out, 1, attribute->key);
     protobuf_put_key(out, 2, PROTOBUF_BYTES);
-    strbuf_add_uvarint(out, any);
+    strbuf_add_uvarint(out, otlp_any_size(attribute));
     otlp_any_encode(out, attribute);
 }
 

@@ -132,7 +132,7 @@ static uint64_t span_id_of(struct str bytes)
     return bytes.len == SPAN_ID_BYTES ? span_id_from_bytes((const uint8_t *)bytes.ptr) : 0;
 }
 
-static int read_event(struct arena *arena, struct str message, struct span_event *event)
+static int read_event(struct str message, struct arena *arena, struct span_event *event)
 {
     struct decbuf in = decbuf_of(message.ptr, message.len);
     struct protobuf_field f;
@@ -155,7 +155,7 @@ static int read_event(struct arena *arena, struct str message, struct span_event
     return read_attributes(arena, message, 3, &event->attributes, &event->dropped_attributes);
 }
 
-static int read_link(struct arena *arena, struct str message, struct span_link *link)
+static int read_link(struct str message, struct arena *arena, struct span_link *link)
 {
     struct decbuf in = decbuf_of(message.ptr, message.len);
     struct protobuf_field f;
@@ -199,9 +199,9 @@ static int read_lists(
     struct protobuf_field f;
     while (status == 0 && protobuf_next(&in, &f)) {
         if (f.number == 11 && span->event_count < events) {
-            status = read_event(arena, f.bytes, &event_list[span->event_count++]);
+            status = read_event(f.bytes, arena, &event_list[span->event_count++]);
         } else if (f.number == 13 && span->link_count < links) {
-            status = read_link(arena, f.bytes, &link_list[span->link_count++]);
+            status = read_link(f.bytes, arena, &link_list[span->link_count++]);
         }
     }
     span->events = event_list;
@@ -304,32 +304,113 @@ static bool has_long_attribute(struct attributes list)
     return false;
 }
 
-/* 1; 0 with the fault counted; ERR_NOMEM. */
-static int read_span(struct otlp_traces *w, struct str message, struct span *span)
+/* 1; 0 with the fault; ERR_NOMEM. */
+static int read_span(
+    struct str message, struct arena *arena, struct span *span, enum otlp_span_fault *fault_out)
 {
     struct str trace_id = STR(""), span_id = STR("");
     size_t events = 0, links = 0;
     *span = (struct span){.name = STR(""), .status_message = STR(""), .trace_state = STR("")};
     read_fields(message, span, &trace_id, &span_id, &events, &links);
     span->span_id = span_id_of(span_id);
-    if (!id_of(trace_id, &span->trace_id) || span->span_id == 0) {
-        bool trace = trace_id_is_zero(span->trace_id) || trace_id.len != TRACE_ID_BYTES;
-        w->faults[trace ? OTLP_SPAN_TRACE_ID : OTLP_SPAN_ID]++;
+    if (!id_of(trace_id, &span->trace_id)) {
+        *fault_out = OTLP_SPAN_TRACE_ID;
         return 0;
     }
-    int status =
-        read_attributes(&w->inner, message, 9, &span->attributes, &span->dropped_attributes);
+    if (span->span_id == 0) {
+        *fault_out = OTLP_SPAN_ID;
+        return 0;
+    }
+    int status = read_attributes(arena, message, 9, &span->attributes, &span->dropped_attributes);
     if (status == 0 && events + links > 0) {
-        status = read_lists(&w->inner, message, events, links, span);
+        status = read_lists(arena, message, events, links, span);
     }
     if (status != 0) {
         return status;
     }
     if (has_long_text(span) || has_long_attribute(span->attributes)) {
-        w->faults[OTLP_SPAN_TOO_LONG]++;
+        *fault_out = OTLP_SPAN_TOO_LONG;
         return 0;
     }
     return 1;
+}
+
+/* ---- Messages by themselves ---- */
+
+int otlp_span_decode(struct str raw, struct arena *arena, struct span *span_out)
+{
+    enum otlp_span_fault fault;
+    int status = otlp_check(OTLP_MESSAGE_SPAN, raw);
+    if (status != 0) {
+        return ERR_CORRUPT;
+    }
+    status = read_span(raw, arena, span_out, &fault);
+    return status == 1 ? 0 : status == 0 ? ERR_CORRUPT : status;
+}
+
+int otlp_event_decode(struct str raw, struct arena *arena, struct span_event *event_out)
+{
+    return otlp_check(OTLP_MESSAGE_EVENT, raw) != 0 ? ERR_CORRUPT
+                                                    : read_event(raw, arena, event_out);
+}
+
+int otlp_link_decode(struct str raw, struct arena *arena, struct span_link *link_out)
+{
+    return otlp_check(OTLP_MESSAGE_LINK, raw) != 0 ? ERR_CORRUPT : read_link(raw, arena, link_out);
+}
+
+int otlp_key_value_decode(struct str raw, struct attribute *attribute_out)
+{
+    return otlp_check(OTLP_MESSAGE_KEY_VALUE, raw) != 0 ? ERR_CORRUPT
+                                                        : otlp_attribute_decode(raw, attribute_out);
+}
+
+static int read_resource(struct str message, struct arena *arena, struct span_resource *resource)
+{
+    struct decbuf in = decbuf_of(message.ptr, message.len);
+    struct protobuf_field f;
+    while (protobuf_next(&in, &f)) {
+        if (f.number == 2) {
+            resource->dropped_attributes = (uint32_t)f.value;
+        }
+    }
+    return read_attributes(arena, message, 1, &resource->attributes, &resource->dropped_attributes);
+}
+
+int otlp_resource_decode(struct str raw, struct arena *arena, struct span_resource *resource_out)
+{
+    *resource_out = (struct span_resource){0};
+    return otlp_check(OTLP_MESSAGE_RESOURCE, raw) != 0 ? ERR_CORRUPT
+                                                       : read_resource(raw, arena, resource_out);
+}
+
+static int read_scope(struct str message, struct arena *arena, struct span_scope *scope)
+{
+    struct decbuf in = decbuf_of(message.ptr, message.len);
+    struct protobuf_field f;
+    while (protobuf_next(&in, &f)) {
+        switch (f.number) {
+        case 1:
+            scope->name = f.bytes;
+            break;
+        case 2:
+            scope->version = f.bytes;
+            break;
+        case 4:
+            scope->dropped_attributes = (uint32_t)f.value;
+            break;
+        default:
+            break;
+        }
+    }
+    return read_attributes(arena, message, 3, &scope->attributes, &scope->dropped_attributes);
+}
+
+int otlp_scope_decode(struct str raw, struct arena *arena, struct span_scope *scope_out)
+{
+    *scope_out = (struct span_scope){.name = STR(""), .version = STR("")};
+    return otlp_check(OTLP_MESSAGE_SCOPE, raw) != 0 ? ERR_CORRUPT
+                                                    : read_scope(raw, arena, scope_out);
 }
 
 /* ---- Walking ---- */
@@ -358,15 +439,7 @@ static int enter_resource(struct otlp_traces *w, struct str message)
     w->resource_raw = find_owner(message, &w->resource.schema_url);
     w->resource_number++;
     w->resource_spans = decbuf_of(message.ptr, message.len);
-    struct decbuf in = decbuf_of(w->resource_raw.ptr, w->resource_raw.len);
-    struct protobuf_field f;
-    while (protobuf_next(&in, &f)) {
-        if (f.number == 2) {
-            w->resource.dropped_attributes = (uint32_t)f.value;
-        }
-    }
-    int status = read_attributes(
-        &w->outer, w->resource_raw, 1, &w->resource.attributes, &w->resource.dropped_attributes);
+    int status = read_resource(w->resource_raw, &w->outer, &w->resource);
     w->scope_mark = arena_mark(&w->outer);
     return status;
 }
@@ -378,25 +451,7 @@ static int enter_scope(struct otlp_traces *w, struct str message)
     w->scope_raw = find_owner(message, &w->scope.schema_url);
     w->scope_number++;
     w->scope_spans = decbuf_of(message.ptr, message.len);
-    struct decbuf in = decbuf_of(w->scope_raw.ptr, w->scope_raw.len);
-    struct protobuf_field f;
-    while (protobuf_next(&in, &f)) {
-        switch (f.number) {
-        case 1:
-            w->scope.name = f.bytes;
-            break;
-        case 2:
-            w->scope.version = f.bytes;
-            break;
-        case 4:
-            w->scope.dropped_attributes = (uint32_t)f.value;
-            break;
-        default:
-            break;
-        }
-    }
-    return read_attributes(
-        &w->outer, w->scope_raw, 3, &w->scope.attributes, &w->scope.dropped_attributes);
+    return read_scope(w->scope_raw, &w->outer, &w->scope);
 }
 
 /* The next field `number` of what is left: false at its end. */
@@ -420,8 +475,11 @@ int otlp_traces_next(struct otlp_traces *walker, struct otlp_span *span_out)
         int status = 0;
         if (next_field(&w->scope_spans, 2, &message)) {
             arena_release(&w->inner);
-            status = read_span(w, message, &span_out->span);
-            if (status == 1) {
+            enum otlp_span_fault fault;
+            status = read_span(message, &w->inner, &span_out->span, &fault);
+            if (status == 0) {
+                w->faults[fault]++;
+            } else if (status == 1) {
                 span_out->resource = &w->resource;
                 span_out->scope = &w->scope;
                 span_out->raw = message;

@@ -72,7 +72,7 @@ void otlp_scope_encode(const struct span_scope *scope, struct strbuf *out)
     put_count(out, 4, scope->dropped_attributes);
 }
 
-static void encode_event(const struct span_event *event, struct strbuf *out)
+void otlp_event_encode(const struct span_event *event, struct strbuf *out)
 {
     put_fixed64(out, 1, event->time_ns);
     put_text(out, 2, event->name);
@@ -80,7 +80,7 @@ static void encode_event(const struct span_event *event, struct strbuf *out)
     put_count(out, 4, event->dropped_attributes);
 }
 
-static void encode_link(const struct span_link *link, struct strbuf *out)
+void otlp_link_encode(const struct span_link *link, struct strbuf *out)
 {
     put_trace_id(out, 1, link->trace_id);
     put_span_id(out, 2, link->span_id);
@@ -107,13 +107,13 @@ void otlp_span_encode(const struct span *span, struct strbuf *out)
     put_count(out, 10, span->dropped_attributes);
     for (size_t i = 0; i < span->event_count; i++) {
         strbuf_reset(&part);
-        encode_event(&span->events[i], &part);
+        otlp_event_encode(&span->events[i], &part);
         put_message(out, 11, &part);
     }
     put_count(out, 12, span->dropped_events);
     for (size_t i = 0; i < span->link_count; i++) {
         strbuf_reset(&part);
-        encode_link(&span->links[i], &part);
+        otlp_link_encode(&span->links[i], &part);
         put_message(out, 13, &part);
     }
     put_count(out, 14, span->dropped_links);

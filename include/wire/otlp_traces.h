@@ -73,6 +73,15 @@ uint64_t otlp_traces_faults(const struct otlp_traces *walker, enum otlp_span_fau
  * ignored; ids in hex of any case; 64-bit integers as text or number; enums as integers. */
 int otlp_traces_from_json(struct str json, struct strbuf *message, struct err *e);
 
+/* Messages by themselves, from bytes that need not be trusted: 0, ERR_CORRUPT, ERR_NOMEM or the arena's.
+ * Texts are slices of `raw`, lists are in the arena. Schema URLs are not part of these messages. */
+int otlp_span_decode(struct str raw, struct arena *arena, struct span *span_out);
+int otlp_event_decode(struct str raw, struct arena *arena, struct span_event *event_out);
+int otlp_link_decode(struct str raw, struct arena *arena, struct span_link *link_out);
+int otlp_key_value_decode(struct str raw, struct attribute *attribute_out);
+int otlp_resource_decode(struct str raw, struct arena *arena, struct span_resource *resource_out);
+int otlp_scope_decode(struct str raw, struct arena *arena, struct span_scope *scope_out);
+
 /* One attribute of an encoded ArrayValue or KeyValueList after the other: a cursor over
  * attribute.bytes. 1 with *value_out (its key empty in an array), 0 at the end, ERR_CORRUPT. */
 int otlp_value_next(enum attribute_kind list, struct str *encoded, struct attribute *value_out);
@@ -97,6 +106,9 @@ void otlp_traces_encoder_finish(struct otlp_traces_encoder *encoder);
 
 /* The messages themselves, without key and length. */
 void otlp_span_encode(const struct span *span, struct strbuf *out);
+void otlp_event_encode(const struct span_event *event, struct strbuf *out);
+void otlp_link_encode(const struct span_link *link, struct strbuf *out);
+void otlp_key_value_encode(const struct attribute *attribute, struct strbuf *out);
 void otlp_resource_encode(const struct span_resource *resource, struct strbuf *out);
 void otlp_scope_encode(const struct span_scope *scope, struct strbuf *out);
 

@@ -1,0 +1,33 @@
+/* Columns while they are written: lists of numbers and of texts, and how they become bytes. */
+#ifndef SONDE_TSDB_SPAN_COLUMNS_H
+#define SONDE_TSDB_SPAN_COLUMNS_H
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "base/strbuf.h"
+
+/* Texts that are borrowed. */
+struct text_column {
+    struct str *items;
+    size_t count, cap;
+};
+
+int text_column_add(struct text_column *column, struct str text);
+void text_column_release(struct text_column *column);
+/* As a dictionary and codes, or one behind the other when more than half of many are different
+ * (span_page_format.h: text column). */
+int text_column_write(const struct text_column *column, struct strbuf *out);
+
+/* Rows that have something to say: v count, then v distance of rows, v size, bytes for each. */
+struct sparse_column {
+    struct strbuf bytes;
+    uint64_t count;
+    uint32_t last_row;
+};
+
+void sparse_column_init(struct sparse_column *column);
+void sparse_column_release(struct sparse_column *column);
+void sparse_column_add(struct sparse_column *column, uint32_t row, struct str bytes);
+void sparse_column_write(const struct sparse_column *column, struct strbuf *out);
+
+#endif

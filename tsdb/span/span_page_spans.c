@@ -1,0 +1,552 @@
+/* Attributes by column, and whole spans put together again. */
+#include <assert.h>
+#include <string.h>
+
+#include "span/span_page_private.h"
+
+/* ---- Resources and scopes ---- */
+
+/* The messages of a pool, each with its schema URL. */
+static int read_pool(struct span_page *page, uint32_t what, uint32_t count, struct str **raw_out,
+    struct str **schema_urls_out)
+{
+    struct str plain;
+    int status = span_page_section(page, what, &plain);
+    if (status != 0) {
+        return status;
+    }
+    struct decbuf in = decbuf_of(plain.ptr, plain.len);
+    struct str *raw = arena_alloc(&page->arena, count * sizeof(*raw));
+    struct str *urls = arena_alloc(&page->arena, count * sizeof(*urls));
+    if (raw == NULL || urls == NULL) {
+        return ERR_NOMEM;
+    }
+    (void)decbuf_uvarint(&in); /* the count, known */
+    for (uint32_t i = 0; i < count; i++) {
+        raw[i] = decbuf_sized(&in);
+        urls[i] = decbuf_sized(&in);
+    }
+    *raw_out = raw;
+    *schema_urls_out = urls;
+    return in.failed || decbuf_left(&in) != 0 ? ERR_CORRUPT : 0;
+}
+
+int span_page_read_pools(struct span_page *page)
+{
+    struct span_page_columns c;
+    struct str *resource_urls, *scope_urls;
+    if (page->scopes != NULL) {
+        return 0;
+    }
+    int status = span_page_columns(page, &c);
+    if (status == 0) {
+        status = read_pool(
+            page, SPAN_SECTION_RESOURCES, c.resource_count, &page->resources_raw, &resource_urls);
+    }
+    if (status == 0) {
+        status =
+            read_pool(page, SPAN_SECTION_SCOPES, c.scope_count, &page->scopes_raw, &scope_urls);
+    }
+    if (status != 0) {
+        return status;
+    }
+    struct span_resource *resources =
+        arena_calloc(&page->arena, c.resource_count, sizeof(*resources));
+    struct span_scope *scopes = arena_calloc(&page->arena, c.scope_count, sizeof(*scopes));
+    status = resources == NULL || scopes == NULL ? ERR_NOMEM : 0;
+    for (uint32_t i = 0; status == 0 && i < c.resource_count; i++) {
+        status = otlp_resource_decode(page->resources_raw[i], &page->arena, &resources[i]);
+        resources[i].schema_url = resource_urls[i];
+    }
+    for (uint32_t i = 0; status == 0 && i < c.scope_count; i++) {
+        status = otlp_scope_decode(page->scopes_raw[i], &page->arena, &scopes[i]);
+        scopes[i].schema_url = scope_urls[i];
+    }
+    if (status == 0) {
+        page->resources = resources;
+        page->scopes = scopes;
+    }
+    return status;
+}
+
+int span_page_resource(
+    struct span_page *page, uint32_t index, const struct span_resource **resource_out)
+{
+    int status = span_page_read_pools(page);
+    if (status == 0) {
+        *resource_out = &page->resources[index];
+    }
+    return status;
+}
+
+int span_page_scope(struct span_page *page, uint32_t index, const struct span_scope **scope_out)
+{
+    int status = span_page_read_pools(page);
+    if (status == 0) {
+        *scope_out = &page->scopes[index];
+    }
+    return status;
+}
+
+/* ---- Keys and shapes ---- */
+
+int span_page_read_keys(struct span_page *page)
+{
+    struct str plain;
+    int status = span_page_section(page, SPAN_SECTION_COLUMNS, &plain);
+    if (status != 0 || plain.len == 0) {
+        return status;
+    }
+    struct decbuf in = decbuf_of(plain.ptr, plain.len);
+    uint64_t count = decbuf_uvarint(&in);
+    if (in.failed || count > SPAN_PAGE_COLUMNS_MAX) {
+        return ERR_CORRUPT;
+    }
+    page->attributes = arena_calloc(&page->arena, (size_t)count, sizeof(*page->attributes));
+    page->attribute_read = arena_calloc(&page->arena, (size_t)count, sizeof(bool));
+    if (page->attributes == NULL || page->attribute_read == NULL) {
+        return ERR_NOMEM;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        page->attributes[i].key = decbuf_sized(&in);
+        uint8_t kind = decbuf_u8(&in);
+        if (in.failed || kind > ATTRIBUTE_MAP) {
+            return ERR_CORRUPT;
+        }
+        page->attributes[i].kind = (enum attribute_kind)kind;
+    }
+    page->attribute_count = (uint32_t)count;
+    return decbuf_left(&in) == 0 ? 0 : ERR_CORRUPT;
+}
+
+uint32_t span_page_column_count(const struct span_page *page)
+{
+    return page->attribute_count;
+}
+
+void span_page_column_key(const struct span_page *page, uint32_t index, struct str *key_out,
+    enum attribute_kind *kind_out)
+{
+    assert(index < page->attribute_count);
+    *key_out = page->attributes[index].key;
+    *kind_out = page->attributes[index].kind;
+}
+
+static int read_shape_list(struct span_page *page, struct decbuf *in, uint32_t count)
+{
+    struct page_shape *shapes = arena_calloc(&page->arena, count, sizeof(*shapes));
+    int status = shapes == NULL ? ERR_NOMEM : 0;
+    for (uint32_t i = 0; status == 0 && i < count; i++) {
+        uint64_t columns = decbuf_uvarint(in);
+        uint32_t *list = NULL;
+        if (in->failed || columns > OTLP_ATTRIBUTES_MAX) {
+            return ERR_CORRUPT;
+        }
+        status = span_page_numbers(page, in, (uint32_t)columns, page->attribute_count, &list);
+        shapes[i] = (struct page_shape){list, (uint32_t)columns};
+    }
+    page->shapes = shapes;
+    return status == 0 && decbuf_left(in) != 0 ? ERR_CORRUPT : status;
+}
+
+/* How many values each column has, and the row of each: what shapes say, turned around. */
+static int find_rows(struct span_page *page)
+{
+    uint32_t *filled = arena_calloc(&page->arena, page->attribute_count, sizeof(*filled));
+    if (filled == NULL) {
+        return ERR_NOMEM;
+    }
+    for (uint32_t c = 0; c < page->attribute_count; c++) {
+        page->attributes[c].count = 0;
+    }
+    for (uint32_t row = 0; row < page->info.rows; row++) {
+        const struct page_shape *shape = &page->shapes[page->of_shape[row]];
+        for (uint32_t i = 0; i < shape->count; i++) {
+            page->attributes[shape->columns[i]].count++;
+        }
+    }
+    uint32_t **rows = arena_calloc(&page->arena, page->attribute_count, sizeof(*rows));
+    for (uint32_t c = 0; rows != NULL && c < page->attribute_count; c++) {
+        rows[c] = arena_alloc(&page->arena, page->attributes[c].count * sizeof(**rows));
+        if (rows[c] == NULL) {
+            return ERR_NOMEM;
+        }
+        page->attributes[c].rows = rows[c];
+    }
+    if (rows == NULL) {
+        return ERR_NOMEM;
+    }
+    for (uint32_t row = 0; row < page->info.rows; row++) {
+        const struct page_shape *shape = &page->shapes[page->of_shape[row]];
+        for (uint32_t i = 0; i < shape->count; i++) {
+            uint32_t c = shape->columns[i];
+            rows[c][filled[c]++] = row;
+        }
+    }
+    return 0;
+}
+
+static int read_shapes(struct span_page *page)
+{
+    struct str plain;
+    uint32_t *of_shape = NULL;
+    if (page->of_shape != NULL || page->attribute_count == 0) {
+        return 0;
+    }
+    int status = span_page_section(page, SPAN_SECTION_SHAPES, &plain);
+    if (status != 0) {
+        return status;
+    }
+    struct decbuf in = decbuf_of(plain.ptr, plain.len);
+    uint64_t count = decbuf_uvarint(&in);
+    if (in.failed || count == 0 || count > page->info.rows) {
+        return ERR_CORRUPT;
+    }
+    status = read_shape_list(page, &in, (uint32_t)count);
+    status = status == 0 ? span_page_section(page, SPAN_SECTION_OF_SHAPE, &plain) : status;
+    if (status != 0) {
+        return status;
+    }
+    in = decbuf_of(plain.ptr, plain.len);
+    status = span_page_numbers(page, &in, page->info.rows, count, &of_shape);
+    if (status != 0 || decbuf_left(&in) != 0) {
+        return status != 0 ? status : ERR_CORRUPT;
+    }
+    page->of_shape = of_shape;
+    status = find_rows(page);
+    if (status != 0) {
+        page->of_shape = NULL;
+    }
+    return status;
+}
+
+/* ---- Values ---- */
+
+static int read_integers(struct span_page *page, struct decbuf *in, struct span_page_column *c)
+{
+    int64_t *values = arena_alloc(&page->arena, c->count * sizeof(*values));
+    if (values == NULL) {
+        return ERR_NOMEM;
+    }
+    for (uint32_t i = 0; i < c->count; i++) {
+        values[i] = c->kind == ATTRIBUTE_BOOL ? decbuf_u8(in) != 0 : decbuf_svarint(in);
+    }
+    c->integers = values;
+    return in->failed ? ERR_CORRUPT : 0;
+}
+
+static int read_doubles(struct span_page *page, struct decbuf *in, struct span_page_column *c)
+{
+    double *values = arena_alloc(&page->arena, c->count * sizeof(*values));
+    if (values == NULL) {
+        return ERR_NOMEM;
+    }
+    for (uint32_t i = 0; i < c->count; i++) {
+        values[i] = double_from_bits(decbuf_le64(in));
+    }
+    c->numbers = values;
+    return in->failed ? ERR_CORRUPT : 0;
+}
+
+static int read_values(struct span_page *page, struct decbuf *in, struct span_page_column *c)
+{
+    struct page_texts texts;
+    int status = 0;
+    switch (c->kind) {
+    case ATTRIBUTE_EMPTY:
+        break;
+    case ATTRIBUTE_BOOL:
+    case ATTRIBUTE_INT:
+        status = read_integers(page, in, c);
+        break;
+    case ATTRIBUTE_DOUBLE:
+        status = read_doubles(page, in, c);
+        break;
+    default:
+        status = span_page_texts(page, in, c->count, &texts);
+        if (status == 0) {
+            c->texts = texts.texts;
+            c->codes = texts.codes;
+            c->text_count = texts.text_count;
+        }
+    }
+    return status == 0 && decbuf_left(in) != 0 ? ERR_CORRUPT : status;
+}
+
+int span_page_column(struct span_page *page, uint32_t index, struct span_page_column *column_out)
+{
+    assert(index < page->attribute_count);
+    struct span_page_column *c = &page->attributes[index];
+    int status = read_shapes(page);
+    if (status == 0 && !page->attribute_read[index]) {
+        struct str plain;
+        status = span_page_section(page, SPAN_SECTION_VALUES + index, &plain);
+        struct decbuf in = decbuf_of(plain.ptr, plain.len);
+        status = status == 0 ? read_values(page, &in, c) : status;
+        page->attribute_read[index] = status == 0;
+    }
+    if (status == 0) {
+        *column_out = *c;
+    }
+    return status;
+}
+
+/* ---- Whole spans ---- */
+
+static int read_id_list(
+    struct span_page *page, uint32_t what, uint64_t **ids_out, size_t *count_out)
+{
+    struct str plain;
+    int status = span_page_section(page, what, &plain);
+    if (status != 0 || plain.len % SPAN_ID_BYTES != 0) {
+        return status != 0 ? status : ERR_CORRUPT;
+    }
+    size_t count = plain.len / SPAN_ID_BYTES;
+    uint64_t *ids = arena_alloc(&page->arena, count * sizeof(*ids));
+    if (ids == NULL) {
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = span_id_from_bytes((const uint8_t *)plain.ptr + i * SPAN_ID_BYTES);
+    }
+    *ids_out = ids;
+    *count_out = count;
+    return 0;
+}
+
+int span_page_read_ids(struct span_page *page)
+{
+    uint64_t *ids, *elsewhere, *parents;
+    size_t id_count, elsewhere_count, used = 0;
+    struct str plain;
+    if (page->parent_ids != NULL) {
+        return 0;
+    }
+    int status = read_id_list(page, SPAN_SECTION_SPAN_IDS, &ids, &id_count);
+    if (status == 0) {
+        status = read_id_list(page, SPAN_SECTION_PARENT_IDS, &elsewhere, &elsewhere_count);
+    }
+    status = status == 0 ? span_page_section(page, SPAN_SECTION_PARENTS, &plain) : status;
+    if (status != 0 || id_count != page->info.rows) {
+        return status != 0 ? status : ERR_CORRUPT;
+    }
+    parents = arena_alloc(&page->arena, page->info.rows * sizeof(*parents));
+    struct decbuf in = decbuf_of(plain.ptr, plain.len);
+    if (parents == NULL) {
+        return ERR_NOMEM;
+    }
+    for (uint32_t row = 0; row < page->info.rows; row++) {
+        uint64_t code = decbuf_uvarint(&in);
+        int64_t parent = code >= 2 ? (int64_t)row - zigzag_decode(code - 2) : 0;
+        if (parent < 0 || parent >= page->info.rows || (code == 1 && used == elsewhere_count)) {
+            return ERR_CORRUPT;
+        }
+        parents[row] = code == 0 ? 0 : code == 1 ? elsewhere[used++] : ids[parent];
+    }
+    if (in.failed || decbuf_left(&in) != 0 || used != elsewhere_count) {
+        return ERR_CORRUPT;
+    }
+    page->span_ids = ids;
+    page->parent_ids = parents;
+    return 0;
+}
+
+static int read_rare(struct span_page *page)
+{
+    if (page->rare_read) {
+        return 0;
+    }
+    struct {
+        uint32_t what;
+        struct page_sparse *sparse;
+    } const all[] = {{SPAN_SECTION_MORE, &page->more}, {SPAN_SECTION_EVENTS, &page->events},
+        {SPAN_SECTION_LINKS, &page->links}, {SPAN_SECTION_MESSAGES, &page->messages},
+        {SPAN_SECTION_STATES, &page->states}, {SPAN_SECTION_COUNTS, &page->counts}};
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < sizeof(all) / sizeof(all[0]); i++) {
+        status = span_page_sparse(page, all[i].what, all[i].sparse);
+    }
+    page->rare_read = status == 0;
+    return status;
+}
+
+/* The index of the first of `count` ascending rows that is not below `row`. */
+static uint32_t lower_bound(const uint32_t *rows, uint32_t count, uint32_t row)
+{
+    uint32_t low = 0;
+    while (low < count) {
+        uint32_t middle = (low + count) / 2;
+        if (rows[middle] < row) {
+            low = middle + 1;
+        } else {
+            count = middle;
+        }
+    }
+    return low;
+}
+
+/* What a sparse section says of a row; empty when nothing. */
+static struct str sparse_at(const struct page_sparse *sparse, uint32_t row)
+{
+    uint32_t at = lower_bound(sparse->rows, sparse->count, row);
+    return at < sparse->count && sparse->rows[at] == row ? sparse->items[at] : STR("");
+}
+
+static void take_value(const struct span_page_column *c, uint32_t at, struct attribute *a)
+{
+    *a = (struct attribute){.key = c->key, .kind = c->kind, .bytes = STR("")};
+    switch (c->kind) {
+    case ATTRIBUTE_EMPTY:
+        break;
+    case ATTRIBUTE_BOOL:
+        a->boolean = c->integers[at] != 0;
+        break;
+    case ATTRIBUTE_INT:
+        a->integer = c->integers[at];
+        break;
+    case ATTRIBUTE_DOUBLE:
+        a->number = c->numbers[at];
+        break;
+    default:
+        a->bytes = c->texts[c->codes[at]];
+    }
+}
+
+/* How many pieces "v size, bytes" there are. */
+static size_t count_pieces(struct str bytes)
+{
+    struct decbuf in = decbuf_of(bytes.ptr, bytes.len);
+    size_t count = 0;
+    while (decbuf_left(&in) > 0 && !in.failed) {
+        (void)decbuf_sized(&in);
+        count++;
+    }
+    return count;
+}
+
+static int take_attributes(
+    struct span_page *page, uint32_t row, struct arena *arena, struct attributes *list_out)
+{
+    static const struct page_shape none = {NULL, 0};
+    const struct page_shape *shape =
+        page->attribute_count > 0 ? &page->shapes[page->of_shape[row]] : &none;
+    struct str more = sparse_at(&page->more, row);
+    size_t cap = shape->count + count_pieces(more), count = 0;
+    struct attribute *items = arena_alloc(arena, cap * sizeof(*items));
+    if (items == NULL) {
+        return arena_error(arena);
+    }
+    for (uint32_t i = 0; i < shape->count; i++) {
+        struct span_page_column c;
+        int status = span_page_column(page, shape->columns[i], &c);
+        if (status != 0) {
+            return status;
+        }
+        uint32_t before = 0; /* the same key, earlier in this span */
+        for (uint32_t k = 0; k < i; k++) {
+            before += shape->columns[k] == shape->columns[i];
+        }
+        take_value(&c, lower_bound(c.rows, c.count, row) + before, &items[count++]);
+    }
+    struct decbuf in = decbuf_of(more.ptr, more.len);
+    while (count < cap) {
+        int status = otlp_key_value_decode(decbuf_sized(&in), &items[count++]);
+        if (status != 0) {
+            return status;
+        }
+    }
+    *list_out = (struct attributes){items, count};
+    return in.failed ? ERR_CORRUPT : 0;
+}
+
+static int take_events(struct str bytes, struct arena *arena, struct span *span)
+{
+    size_t count = count_pieces(bytes);
+    struct span_event *events = arena_alloc(arena, count * sizeof(*events));
+    struct decbuf in = decbuf_of(bytes.ptr, bytes.len);
+    int status = events == NULL ? arena_error(arena) : 0;
+    for (size_t i = 0; status == 0 && i < count; i++) {
+        status = otlp_event_decode(decbuf_sized(&in), arena, &events[i]);
+    }
+    span->events = events;
+    span->event_count = count;
+    return in.failed ? ERR_CORRUPT : status;
+}
+
+static int take_links(struct str bytes, struct arena *arena, struct span *span)
+{
+    size_t count = count_pieces(bytes);
+    struct span_link *links = arena_alloc(arena, count * sizeof(*links));
+    struct decbuf in = decbuf_of(bytes.ptr, bytes.len);
+    int status = links == NULL ? arena_error(arena) : 0;
+    for (size_t i = 0; status == 0 && i < count; i++) {
+        status = otlp_link_decode(decbuf_sized(&in), arena, &links[i]);
+    }
+    span->links = links;
+    span->link_count = count;
+    return in.failed ? ERR_CORRUPT : status;
+}
+
+static int take_counts(struct str bytes, struct span *span)
+{
+    if (bytes.len == 0) {
+        return 0;
+    }
+    struct decbuf in = decbuf_of(bytes.ptr, bytes.len);
+    span->flags = (uint32_t)decbuf_uvarint(&in);
+    span->dropped_attributes = (uint32_t)decbuf_uvarint(&in);
+    span->dropped_events = (uint32_t)decbuf_uvarint(&in);
+    span->dropped_links = (uint32_t)decbuf_uvarint(&in);
+    return in.failed || decbuf_left(&in) != 0 ? ERR_CORRUPT : 0;
+}
+
+static int take_span(struct span_page *page, const struct span_page_columns *c, uint32_t row,
+    struct arena *arena, struct otlp_span *out)
+{
+    struct span *span = &out->span;
+    *out = (struct otlp_span){
+        .span =
+            {
+                .span_id = page->span_ids[row],
+                .parent_id = page->parent_ids[row],
+                .start_ns = c->start_ns[row],
+                .end_ns = c->start_ns[row] + (uint64_t)page->durations[row],
+                .kind = (enum span_kind)c->kind[row],
+                .status = (enum span_status)c->status[row],
+                .name = c->names[c->name[row]],
+                .status_message = sparse_at(&page->messages, row),
+                .trace_state = sparse_at(&page->states, row),
+            },
+        .resource = &page->resources[c->resource[row]],
+        .scope = &page->scopes[c->scope[row]],
+        .resource_raw = page->resources_raw[c->resource[row]],
+        .scope_raw = page->scopes_raw[c->scope[row]],
+        .resource_number = c->resource[row] + 1,
+        .scope_number = c->scope[row] + 1,
+    };
+    int status = take_attributes(page, row, arena, &span->attributes);
+    status = status == 0 ? take_counts(sparse_at(&page->counts, row), span) : status;
+    status = status == 0 ? take_events(sparse_at(&page->events, row), arena, span) : status;
+    return status == 0 ? take_links(sparse_at(&page->links, row), arena, span) : status;
+}
+
+int span_page_spans(struct span_page *page, uint32_t first, uint32_t count, struct arena *arena,
+    struct otlp_span *spans_out)
+{
+    struct span_page_columns c;
+    assert(first + count <= page->info.rows);
+    int status = span_page_columns(page, &c);
+    status = status == 0 ? span_page_read_pools(page) : status;
+    status = status == 0 ? span_page_read_ids(page) : status;
+    status = status == 0 ? read_rare(page) : status;
+    status = status == 0 ? read_shapes(page) : status;
+    uint32_t trace = 0;
+    for (uint32_t i = 0; status == 0 && i < count; i++) {
+        status = take_span(page, &c, first + i, arena, &spans_out[i]);
+        while (page->traces[trace].first + page->traces[trace].count <= first + i) {
+            trace++;
+        }
+        spans_out[i].span.trace_id = page->traces[trace].id;
+    }
+    return status;
+}

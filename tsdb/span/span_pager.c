@@ -1,0 +1,199 @@
+/* Collecting the spans of a page: their bytes one behind the other, resources and scopes once each. */
+#include "span/span_pager.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+
+enum { SLOTS = 2 * SPAN_PAGE_ROWS_MAX };
+
+int span_pager_new(struct span_pager **pager_out)
+{
+    struct span_pager *p = mem_calloc(1, sizeof(*p));
+    if (p == NULL) {
+        return ERR_NOMEM;
+    }
+    strbuf_init(&p->bytes, 2 * SPAN_PAGE_BYTES_MAX);
+    p->resources.slots = mem_calloc(SLOTS, sizeof(*p->resources.slots));
+    p->scopes.slots = mem_calloc(SLOTS, sizeof(*p->scopes.slots));
+    if (p->resources.slots == NULL || p->scopes.slots == NULL) {
+        span_pager_free(p);
+        return ERR_NOMEM;
+    }
+    *pager_out = p;
+    return 0;
+}
+
+void span_pager_free(struct span_pager *pager)
+{
+    if (pager == NULL) {
+        return;
+    }
+    mem_free(pager->resources.items);
+    mem_free(pager->resources.slots);
+    mem_free(pager->scopes.items);
+    mem_free(pager->scopes.slots);
+    mem_free(pager->rows);
+    strbuf_release(&pager->bytes);
+    mem_free(pager);
+}
+
+static void reset_pool(struct span_pager_pool *pool)
+{
+    pool->count = 0;
+    memset(pool->slots, 0, SLOTS * sizeof(*pool->slots));
+}
+
+void span_pager_reset(struct span_pager *pager)
+{
+    reset_pool(&pager->resources);
+    reset_pool(&pager->scopes);
+    pager->row_count = 0;
+    strbuf_reset(&pager->bytes);
+}
+
+size_t span_pager_rows(const struct span_pager *pager)
+{
+    return pager->row_count;
+}
+
+size_t span_pager_bytes(const struct span_pager *pager)
+{
+    return pager->bytes.size + pager->row_count * sizeof(*pager->rows);
+}
+
+/* ---- Adding ---- */
+
+static bool message_is(const struct span_pager *p, const struct span_pager_message *m,
+    uint64_t hash, struct str message, struct str schema_url)
+{
+    const char *bytes = p->bytes.data + m->offset;
+    return m->hash == hash && m->size == message.len && m->schema_url_size == schema_url.len &&
+           memcmp(bytes, message.ptr, message.len) == 0 &&
+           (schema_url.len == 0 ||
+               memcmp(bytes + message.len, schema_url.ptr, schema_url.len) == 0);
+}
+
+/* The index of a message, which is added when it is new. */
+static int intern(struct span_pager *p, struct span_pager_pool *pool, struct str message,
+    struct str schema_url, uint16_t *index_out)
+{
+    uint64_t hash = hash64(message.ptr, message.len, schema_url.len);
+    size_t slot = hash % SLOTS;
+    for (; pool->slots[slot] != 0; slot = (slot + 1) % SLOTS) {
+        uint16_t index = (uint16_t)(pool->slots[slot] - 1);
+        if (message_is(p, &pool->items[index], hash, message, schema_url)) {
+            *index_out = index;
+            return 0;
+        }
+    }
+    int status = mem_array_grow((void **)&pool->items, &pool->cap, pool->count + 1,
+        sizeof(*pool->items), SPAN_PAGE_ROWS_MAX);
+    if (status != 0) {
+        return status;
+    }
+    size_t offset = p->bytes.size;
+    strbuf_add_str(&p->bytes, message);
+    strbuf_add_str(&p->bytes, schema_url);
+    if (strbuf_error(&p->bytes) != 0) {
+        return strbuf_error(&p->bytes);
+    }
+    pool->items[pool->count] =
+        (struct span_pager_message){hash, offset, (uint32_t)message.len, (uint32_t)schema_url.len};
+    *index_out = (uint16_t)pool->count;
+    pool->slots[slot] = (uint16_t)++pool->count;
+    return 0;
+}
+
+/* Takes back a message that was added last, when its span could not be. */
+static void forget(struct span_pager_pool *pool, size_t count)
+{
+    if (pool->count == count) {
+        return;
+    }
+    size_t slot = pool->items[count].hash % SLOTS;
+    while (pool->slots[slot] != count + 1) {
+        slot = (slot + 1) % SLOTS;
+    }
+    pool->slots[slot] = 0; /* nothing was placed behind it since */
+    pool->count = count;
+}
+
+int span_pager_add(struct span_pager *pager, const struct otlp_span *span)
+{
+    struct span_pager *p = pager;
+    size_t size = span->raw.len + span->resource_raw.len + span->scope_raw.len +
+                  span->resource->schema_url.len + span->scope->schema_url.len;
+    if (size > SPAN_PAGE_BYTES_MAX || p->row_count >= SPAN_PAGE_ROWS_MAX ||
+        (p->row_count > 0 && p->bytes.size + size > SPAN_PAGE_BYTES_MAX)) {
+        return ERR_LIMIT;
+    }
+    size_t resources = p->resources.count, scopes = p->scopes.count, bytes = p->bytes.size;
+    struct span_pager_row row = {.trace_id = span->span.trace_id,
+        .start_ns = span->span.start_ns,
+        .end_ns = span->span.end_ns,
+        .span_id = span->span.span_id,
+        .size = (uint32_t)span->raw.len};
+    int status = mem_array_grow(
+        (void **)&p->rows, &p->row_cap, p->row_count + 1, sizeof(*p->rows), SPAN_PAGE_ROWS_MAX);
+    if (status == 0) {
+        status =
+            intern(p, &p->resources, span->resource_raw, span->resource->schema_url, &row.resource);
+    }
+    if (status == 0) {
+        status = intern(p, &p->scopes, span->scope_raw, span->scope->schema_url, &row.scope);
+    }
+    if (status == 0) {
+        row.offset = p->bytes.size;
+        strbuf_add_str(&p->bytes, span->raw);
+        status = strbuf_error(&p->bytes);
+    }
+    if (status != 0) {
+        forget(&p->scopes, scopes);
+        forget(&p->resources, resources);
+        p->bytes.error = 0;
+        strbuf_truncate(&p->bytes, bytes);
+        return status;
+    }
+    p->rows[p->row_count++] = row;
+    return 0;
+}
+
+/* ---- Order ---- */
+
+static int by_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? -1 : a > b;
+}
+
+static int by_trace(const void *left, const void *right)
+{
+    const struct span_pager_row *a = left, *b = right;
+    int order = trace_id_cmp(a->trace_id, b->trace_id);
+    order = order != 0 ? order : by_u64(a->start_ns, b->start_ns);
+    order = order != 0 ? order : by_u64(a->span_id, b->span_id);
+    return order != 0 ? order : by_u64(a->offset, b->offset);
+}
+
+static int by_trace_start(const void *left, const void *right)
+{
+    const struct span_pager_row *a = left, *b = right;
+    int order = by_u64(a->trace_start_ns, b->trace_start_ns);
+    return order != 0 ? order : by_trace(left, right);
+}
+
+uint32_t span_pager_sort(struct span_pager *pager)
+{
+    struct span_pager_row *rows = pager->rows;
+    uint32_t traces = 0;
+    qsort(rows, pager->row_count, sizeof(*rows), by_trace);
+    for (size_t i = 0; i < pager->row_count; i++) {
+        bool same = i > 0 && trace_id_eq(rows[i].trace_id, rows[i - 1].trace_id);
+        rows[i].trace_start_ns = same ? rows[i - 1].trace_start_ns : rows[i].start_ns;
+        traces += !same;
+    }
+    qsort(rows, pager->row_count, sizeof(*rows), by_trace_start);
+    return traces;
+}
