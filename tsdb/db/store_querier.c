@@ -40,6 +40,12 @@ struct db_set {
 
 /* ---- Collecting pairs ---- */
 
+/* A slot keeps a hash of the pair, so that few others are looked at. */
+struct pair_slot {
+    uint32_t tag;
+    uint32_t position_plus_one; /* 0 = free */
+};
+
 struct collection {
     struct db_querier *querier;
     const struct select_request *request;
@@ -49,7 +55,7 @@ struct collection {
     const struct index_rectangle *rectangle;
     struct db_series **items;
     size_t count, cap;
-    uint32_t *slots; /* position + 1 by hash of (target, shape) */
+    struct pair_slot *slots; /* of items, by (target, shape) */
     size_t slot_mask;
     size_t enough; /* pairs; 0 = all are wanted */
     struct tier_shared shared;
@@ -62,11 +68,31 @@ static void collection_release(struct collection *c)
     tier_shared_release(&c->shared);
 }
 
+/* Neighbouring shapes of a target lie in one cache line: tables and groups are gone through in their
+ * order, and a million pairs in places of their own would be a million misses. */
+enum { SHAPES_SIDE_BY_SIDE = 8 };
+
 static size_t slot_of(const struct collection *c, uint32_t target, uint32_t shape)
 {
-    return (size_t)hash_mix64((uint64_t)target << 32 | shape) & c->slot_mask;
+    uint64_t line = hash_mix64((uint64_t)target << 32 | shape / SHAPES_SIDE_BY_SIDE);
+    return (size_t)(line * SHAPES_SIDE_BY_SIDE + shape % SHAPES_SIDE_BY_SIDE) & c->slot_mask;
 }
 
+static uint32_t tag_of(uint32_t target, uint32_t shape)
+{
+    return (uint32_t)hash_mix64((uint64_t)target << 32 | shape);
+}
+
+static void put_slot(struct collection *c, uint32_t target, uint32_t shape, size_t position)
+{
+    size_t at = slot_of(c, target, shape);
+    while (c->slots[at].position_plus_one != 0) {
+        at = (at + 1) & c->slot_mask;
+    }
+    c->slots[at] = (struct pair_slot){tag_of(target, shape), (uint32_t)(position + 1)};
+}
+
+/* Room for one more. */
 static int grow_slots(struct collection *c)
 {
     size_t cap = c->slots == NULL ? 0 : c->slot_mask + 1;
@@ -74,7 +100,7 @@ static int grow_slots(struct collection *c)
         return 0;
     }
     size_t grown_cap = cap == 0 ? 256 : cap * 2;
-    uint32_t *grown = mem_calloc(grown_cap, sizeof(*grown));
+    struct pair_slot *grown = mem_calloc(grown_cap, sizeof(*grown));
     if (grown == NULL) {
         return ERR_NOMEM;
     }
@@ -82,11 +108,7 @@ static int grow_slots(struct collection *c)
     c->slots = grown;
     c->slot_mask = grown_cap - 1;
     for (size_t i = 0; i < c->count; i++) {
-        size_t at = slot_of(c, c->items[i]->target, c->items[i]->shape);
-        while (c->slots[at] != 0) {
-            at = (at + 1) & c->slot_mask;
-        }
-        c->slots[at] = (uint32_t)(i + 1);
+        put_slot(c, c->items[i]->target, c->items[i]->shape, i);
     }
     return 0;
 }
@@ -110,6 +132,7 @@ static int new_series(
     }
     s->target = target;
     s->shape = shape;
+    put_slot(c, target, shape, c->count);
     c->items[c->count++] = s;
     *series_out = s;
     return 0;
@@ -119,28 +142,19 @@ static int new_series(
 static int find_series(
     struct collection *c, uint32_t target, uint32_t shape, struct db_series **series_out)
 {
-    if (c->slots != NULL) {
-        for (size_t at = slot_of(c, target, shape); c->slots[at] != 0;
-             at = (at + 1) & c->slot_mask) {
-            struct db_series *s = c->items[c->slots[at] - 1];
-            if (s->target == target && s->shape == shape) {
-                *series_out = s;
-                return 0;
-            }
+    size_t at = c->slots != NULL ? slot_of(c, target, shape) : 0;
+    uint32_t tag = tag_of(target, shape);
+    for (; c->slots != NULL && c->slots[at].position_plus_one != 0; at = (at + 1) & c->slot_mask) {
+        if (c->slots[at].tag != tag) {
+            continue;
+        }
+        struct db_series *s = c->items[c->slots[at].position_plus_one - 1];
+        if (s->target == target && s->shape == shape) {
+            *series_out = s;
+            return 0;
         }
     }
-    int status = new_series(c, target, shape, series_out);
-    if (status == 0) {
-        size_t at = slot_of(c, target, shape);
-        while (c->slots[at] != 0) {
-            if (c->slots[at] == c->count) {
-                return 0; // the growth has put it there
-            }
-            at = (at + 1) & c->slot_mask;
-        }
-        c->slots[at] = (uint32_t)c->count;
-    }
-    return status;
+    return new_series(c, target, shape, series_out);
 }
 
 /* Has who asks for labels only as many series as are wanted? */
