@@ -106,37 +106,12 @@ static int call_base64_encode(TEMPLATE_CALL)
     return template_keep_buffer(run, &out, value_out);
 }
 
-static int base64_digit(char c)
-{
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *found = c != '\0' ? strchr(alphabet, c) : NULL;
-    return found != NULL ? (int)(found - alphabet) : -1;
-}
-
 static int call_base64_decode(TEMPLATE_CALL)
 {
     (void)count;
     struct strbuf out = STRBUF_INIT;
     struct str text = arguments[0].string;
-    bool bad = text.len % 4 != 0;
-    for (size_t i = 0; i + 4 <= text.len && !bad; i += 4) {
-        size_t digits = 4;
-        bool last = i + 4 == text.len;
-        while (last && digits > 2 && text.ptr[i + digits - 1] == '=') {
-            digits--;
-        }
-        uint32_t bits = 0;
-        for (size_t j = 0; j < 4; j++) {
-            int digit = j < digits ? base64_digit(text.ptr[i + j]) : 0;
-            bad |= digit < 0;
-            bits = bits << 6 | (uint32_t)(digit & 0x3f);
-        }
-        for (size_t j = 0; j + 1 < digits; j++) {
-            strbuf_add_char(&out, (char)(bits >> (16 - 8 * j)));
-        }
-    }
-    if (bad) {
+    if (text.len % 4 != 0 || strbuf_add_unbase64(&out, text) == ERR_INVALID) {
         strbuf_release(&out);
         return err_set(e, ERR_INVALID, -1, "illegal base64 data");
     }
