@@ -176,28 +176,6 @@ bool histogram_can_be_walked(const struct histogram *h)
 
 enum walk_stage { WALK_NEGATIVE, WALK_ZERO, WALK_POSITIVE, WALK_DONE };
 
-/* Powers of two beyond this are 0 or infinite. */
-enum { EXPONENT_MAX = 1100 };
-
-static double power_of_two(double factor, int64_t exponent)
-{
-    exponent = exponent < EXPONENT_MAX ? exponent : EXPONENT_MAX;
-    exponent = exponent > -EXPONENT_MAX ? exponent : -EXPONENT_MAX;
-    return ldexp(factor, (int)exponent);
-}
-
-/* Upper bound of bucket `index` on the positive side of an exponential schema: 2^(index * 2^-n). */
-static double exponential_bound(int32_t schema, int64_t index)
-{
-    if (schema <= 0) {
-        return power_of_two(1.0, index * (1 << -schema));
-    }
-    int64_t per_octave = 1 << schema;
-    int64_t octave = index >= 0 ? index / per_octave : -((-index + per_octave - 1) / per_octave);
-    int64_t within = index - octave * per_octave;
-    return power_of_two(exp2((double)within / (double)per_octave), octave);
-}
-
 static double custom_bound(const struct histogram *h, int32_t index)
 {
     if (index < 0) {
@@ -250,8 +228,8 @@ static bool next_negative(struct histogram_walk *w, struct histogram_bucket *buc
     w->index--;
     w->position--;
     *bucket_out = (struct histogram_bucket){
-        .lower = -exponential_bound(w->histogram->schema, w->index),
-        .upper = -exponential_bound(w->histogram->schema, (int64_t)w->index - 1),
+        .lower = -histogram_bound(w->index, w->histogram->schema),
+        .upper = -histogram_bound((int64_t)w->index - 1, w->histogram->schema),
         .lower_inclusive = true,
         .count = side->counts[w->position],
         .index = w->index,
@@ -274,8 +252,8 @@ static bool next_positive(struct histogram_walk *w, struct histogram_bucket *buc
     bool custom = h->schema == HISTOGRAM_SCHEMA_CUSTOM;
     *bucket_out = (struct histogram_bucket){
         .lower = custom ? custom_bound(h, w->index - 1)
-                        : exponential_bound(h->schema, (int64_t)w->index - 1),
-        .upper = custom ? custom_bound(h, w->index) : exponential_bound(h->schema, w->index),
+                        : histogram_bound((int64_t)w->index - 1, h->schema),
+        .upper = custom ? custom_bound(h, w->index) : histogram_bound(w->index, h->schema),
         .lower_inclusive = custom && w->index == 0,
         .upper_inclusive = true,
         .count = side->counts[w->position],

@@ -58,6 +58,10 @@ struct histogram {
 
 /* A deep copy in `arena`, NULL when it is full. */
 struct histogram *histogram_dup(const struct histogram *h, struct arena *arena);
+/* Upper bound of bucket `index` of an exponential schema, as Prometheus has it: DBL_MAX for the last one
+ * that holds numbers, infinite beyond; the lower bound is that of the bucket before. */
+double histogram_bound(int64_t index, int32_t schema);
+
 /* Well-formed? Spans fit counts, counts are not negative (unless gauge), bounds ascend, schema
  * known, limits kept. 0 or ERR_INVALID with the sentence Prometheus gives. */
 int histogram_validate(const struct histogram *h, struct err *e);

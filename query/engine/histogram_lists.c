@@ -2,29 +2,9 @@
  * nearly always happens, changes the counts in place. */
 #include "histogram_lists.h"
 
-#include <float.h>
-#include <math.h>
 #include <string.h>
 
 #include "kahan.h"
-
-double exponential_bound(int32_t index, int32_t schema)
-{
-    if (schema <= 0) {
-        int64_t exponent = (int64_t)index * ((int64_t)1 << -schema);
-        if (exponent == 1024) {
-            return DBL_MAX;
-        }
-        return exponent > 1024 ? INFINITY : exponent < -1100 ? 0 : ldexp(1.0, (int)exponent);
-    }
-    int32_t mask = (1 << schema) - 1;
-    int32_t exponent = (index >> schema);
-    double fraction = exp2((double)(index & mask) / (mask + 1));
-    if (fraction == 1.0 && exponent == 1024) {
-        return DBL_MAX;
-    }
-    return ldexp(fraction, exponent);
-}
 
 static bool allocate(struct bucket_list *list, size_t count, struct arena *arena)
 {

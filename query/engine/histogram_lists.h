@@ -16,9 +16,6 @@ struct bucket_list {
     size_t count;
 };
 
-/* Upper bound of a bucket of an exponential schema. */
-double exponential_bound(int32_t index, int32_t schema);
-
 /* From and to the form of spans. False when the arena is full. */
 bool bucket_list_of(
     struct bucket_list *list, const struct histogram_buckets *side, struct arena *arena);

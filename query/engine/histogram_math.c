@@ -136,8 +136,8 @@ static double zero_count_for(const struct histogram_sum *s, double *threshold)
         for (size_t side = 0; side < 2 && widened == *threshold; side++) {
             const struct bucket_list *list = sides[side];
             for (size_t i = 0; i < list->count; i++) {
-                double upper = exponential_bound(list->indexes[i], s->schema);
-                if (exponential_bound(list->indexes[i] - 1, s->schema) >= *threshold) {
+                double upper = histogram_bound(list->indexes[i], s->schema);
+                if (histogram_bound(list->indexes[i] - 1, s->schema) >= *threshold) {
                     break;
                 }
                 count += list->counts[i] + list->lost[i];
@@ -162,7 +162,7 @@ static double zero_count_for(const struct histogram_sum *s, double *threshold)
 static void clear_below(struct bucket_list *list, int32_t schema, double threshold)
 {
     for (size_t i = 0; i < list->count; i++) {
-        if (exponential_bound(list->indexes[i] - 1, schema) >= threshold) {
+        if (histogram_bound(list->indexes[i] - 1, schema) >= threshold) {
             break;
         }
         list->counts[i] = list->lost[i] = 0;
@@ -438,7 +438,7 @@ static bool list_reset(const struct bucket_list *now, const struct bucket_list *
     for (size_t i = 0; i < previous->count; i++) {
         int32_t index = previous->indexes[i];
         if (previous->counts[i] == 0 ||
-            (!custom && threshold > 0 && exponential_bound(index, schema) <= threshold)) {
+            (!custom && threshold > 0 && histogram_bound(index, schema) <= threshold)) {
             continue;
         }
         while (k < now->count && now->indexes[k] < index) {

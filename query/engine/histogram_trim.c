@@ -9,7 +9,7 @@
 double histogram_upper_bound(const struct histogram *h, int32_t index)
 {
     if (!histogram_is_custom(h)) {
-        return exponential_bound(index, h->schema);
+        return histogram_bound(index, h->schema);
     }
     if (index < 0) {
         return -INFINITY;
