@@ -172,6 +172,9 @@ struct exemplar_series {
 struct exemplar_list {
     const struct exemplar_series *series; /* in label order */
     size_t count;
+    /* Sentences about exemplars that are missing from the answer (damaged files). */
+    const char *const *warnings;
+    size_t warning_count;
 };
 
 /* What a querier has read since it was opened, from blocks that have to be decoded. */

@@ -173,6 +173,8 @@ struct tsdb_statistics {
     uint64_t tombstones_lost;        /* 1: the list of deletes was damaged and set aside at open */
     uint64_t tier_parts, tier_bytes; /* part_count and part_bytes have them too */
     uint64_t tier_builds;            /* days rolled up since the store was opened */
+    uint64_t exemplars_taken, exemplars_refused; /* refused: out of order, or beyond a limit */
+    uint64_t exemplar_files_damaged;             /* left out of answers and merges */
     uint64_t limit_refused[SERIES_LIMIT_COUNT]; /* series a limit refused, each time it was asked */
 };
 void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *statistics_out);

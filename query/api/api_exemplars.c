@@ -7,14 +7,15 @@
  */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/api_params.h"
 #include "api/api_private.h"
 #include "api/result_json.h"
 #include "base/fpconv.h"
 
-/* Selectors of one expression; each is a lookup. */
-enum { SELECTORS_MAX = 1000 };
+/* Selectors of one expression, each a lookup; and warnings of one answer. */
+enum { SELECTORS_MAX = 1000, WARNINGS_MAX = 32 };
 
 struct asking {
     struct querier *querier;
@@ -25,6 +26,8 @@ struct asking {
     /* What the selectors found, one after the other. */
     const struct exemplar_series **found;
     size_t found_count;
+    const char *warnings[WARNINGS_MAX];
+    size_t warning_count;
 };
 
 static int note_selector(struct expr *expr, struct expr *parent, void *context)
@@ -41,6 +44,20 @@ static int note_selector(struct expr *expr, struct expr *parent, void *context)
     return 0;
 }
 
+/* Selectors find the same damaged files: each is told of once. */
+static void note_warnings(struct asking *a, const struct exemplar_list *list)
+{
+    for (size_t i = 0; i < list->warning_count; i++) {
+        bool told = a->warning_count == WARNINGS_MAX;
+        for (size_t k = 0; k < a->warning_count && !told; k++) {
+            told = strcmp(a->warnings[k], list->warnings[i]) == 0;
+        }
+        if (!told) {
+            a->warnings[a->warning_count++] = list->warnings[i];
+        }
+    }
+}
+
 static int ask(struct asking *a, struct exemplar_list lists[], struct err *e)
 {
     size_t total = 0;
@@ -55,6 +72,7 @@ static int ask(struct asking *a, struct exemplar_list lists[], struct err *e)
             return status;
         }
         total += lists[i].count;
+        note_warnings(a, &lists[i]);
     }
     a->found = arena_alloc(a->arena, (total + 1) * sizeof(*a->found));
     if (a->found == NULL) {
@@ -114,7 +132,8 @@ static void answer(struct api_request *r, struct asking *a)
         }
     }
     json_end(&answer.json);
-    api_answer_send(r, &answer, NULL);
+    const struct api_notes notes = {.warnings = a->warnings, .warning_count = a->warning_count};
+    api_answer_send(r, &answer, &notes);
 }
 
 static void answer_query(struct api_request *r, struct expr *expr, struct asking *a)

@@ -62,6 +62,13 @@ static const struct {
     {"sonde_tsdb_tier_parts", "gauge", "Files of downsampled tiers.", AT(tier_parts)},
     {"sonde_tsdb_tier_bytes", "gauge", "Size of downsampled tiers.", AT(tier_bytes)},
     {"sonde_tsdb_tier_builds_total", "counter", "Days rolled up into a tier.", AT(tier_builds)},
+    {"sonde_tsdb_exemplars_taken_total", "counter", "Exemplars taken in since the start.",
+        AT(exemplars_taken)},
+    {"sonde_tsdb_exemplars_refused_total", "counter",
+        "Exemplars that were older than the newest of their series, or beyond a limit.",
+        AT(exemplars_refused)},
+    {"sonde_tsdb_exemplar_files_damaged", "gauge",
+        "Files of exemplars that could not be read and are left out.", AT(exemplar_files_damaged)},
     {"sonde_tsdb_expired_parts_total", "counter", "Parts dropped by retention.", AT(expired_parts)},
 };
 

@@ -646,6 +646,7 @@ int tsdb_open(const struct tsdb_options *options, struct tsdb **db_out, struct e
     manifest_init(&db->manifest);
     lock_init(&db->maintenance_lock, LOCK_RANK_MAINTENANCE);
     lock_init(&db->view_lock, LOCK_RANK_VIEW);
+    db_exemplar_damage_init(db);
     db->querier_source.open = db_querier_open;
     int status = open_steps(db, options, &local);
     if (status != 0) {
@@ -700,6 +701,7 @@ void tsdb_abandon(struct tsdb *db)
     retention_release(&db->retention);
     mem_free(db->identity_labels);
     mem_free(db->path);
+    db_exemplar_damage_release(db);
     lock_release(&db->view_lock);
     lock_release(&db->maintenance_lock);
     mem_free(db);
@@ -812,7 +814,9 @@ void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *out)
         .disk_free_bytes = atomic_load_explicit(&db->disk_free_bytes, memory_order_relaxed),
         .manifest_rebuilds = db->manifest_rebuilds,
         .tombstones_lost = db->tombstones_lost,
+        .exemplar_files_damaged = db_exemplar_damage_count(db),
         .parts_quarantined = atomic_load_explicit(&db->parts_quarantined, memory_order_relaxed)};
+    exemplar_store_counts(db->exemplars, &out->exemplars_taken, &out->exemplars_refused);
     memcpy(out->limit_refused, head.limit_refused, sizeof(out->limit_refused));
     part_statistics(db, out);
     if (db->wal != NULL) {

@@ -43,6 +43,13 @@ struct scrub {
     int64_t last_ms, allowance; /* monotonic; bytes that may be read now */
 };
 
+/* Files of exemplars that were found damaged, by their sequence. */
+struct exemplar_damage {
+    struct lock lock; /* rank LEAF */
+    uint64_t *sequences;
+    size_t count, cap;
+};
+
 struct tsdb {
     struct tsdb_options options;
     char *path;
@@ -55,6 +62,7 @@ struct tsdb {
     struct index *tier_shapes; /* shapes of tiers' columns (tier/tier_columns.h); no targets */
     struct head *head;
     struct exemplar_store *exemplars;
+    struct exemplar_damage exemplar_damage;
     struct wal *wal;
     struct part_cache *cache;
     struct querier_source querier_source;
@@ -233,6 +241,17 @@ int db_exemplars_tidy(struct tsdb *db, bool *did_work, struct err *e);
 /* Calls back with the path of each file of the days of [min_t, max_t]. */
 int db_exemplars_each_file(const struct tsdb *db, int64_t min_t, int64_t max_t,
     int (*callback)(void *context, const char *path), void *context);
+
+/* ---- Damaged files of exemplars: exemplar_damage.c ---- */
+
+/* Files that are remembered; further ones are read, and found damaged, every time. */
+#define EXEMPLAR_DAMAGE_MAX 4096
+void db_exemplar_damage_init(struct tsdb *db);
+void db_exemplar_damage_release(struct tsdb *db);
+/* Remembers the file and names it in the log, once. */
+void db_exemplar_damage_note(struct tsdb *db, uint64_t sequence, const char *path, const char *why);
+bool db_exemplar_damage_has(struct tsdb *db, uint64_t sequence);
+size_t db_exemplar_damage_count(struct tsdb *db);
 
 /* ---- Replay ---- */
 

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "db/store_files.h"
 #include "db/store_querier.h"
@@ -253,16 +252,50 @@ int db_exemplars_flush(struct tsdb *db, uint64_t floor, struct err *e)
 
 /* ---- Reading ---- */
 
+/* Sentences about files that could not be read; further ones are not told. */
+enum { WARNINGS_MAX = 16 };
+
 struct reading {
-    const struct tsdb *db;
+    struct tsdb *db;
     struct exemplar_collector *collector;
     bool vanished; /* a file that was listed is gone */
+    const char **warnings;
+    size_t warning_count;
 };
 
-/* A damaged file is named in the log and passed over: the rest is served (promise 9). */
+/* Says of a day that some of its exemplars are missing; once a file, also when it is looked at again. */
+static int tell(struct reading *r, const char *path)
+{
+    struct arena *arena = r->collector->arena;
+    if (r->warnings == NULL) {
+        r->warnings = arena_calloc(arena, WARNINGS_MAX, sizeof(*r->warnings));
+    }
+    const size_t cap = DB_PATH_MAX + 80;
+    char *sentence = r->warnings != NULL ? arena_alloc(arena, cap) : NULL;
+    if (sentence == NULL) {
+        return arena_error(arena);
+    }
+    (void)snprintf(sentence, cap, "exemplars are damaged and missing from the answer (%s)", path);
+    for (size_t i = 0; i < r->warning_count; i++) {
+        if (strcmp(r->warnings[i], sentence) == 0) {
+            return 0;
+        }
+    }
+    if (r->warning_count < WARNINGS_MAX) {
+        r->warnings[r->warning_count++] = sentence;
+    }
+    return 0;
+}
+
+/* A damaged file is named in the log and in the answer, and passed over: the rest is served (promise 9). */
 static int read_file(void *context, const char *path)
 {
     struct reading *r = context;
+    uint64_t sequence = 0;
+    (void)parse_sequence(strrchr(path, '/') + 1, &sequence); // it was walked to by this name
+    if (db_exemplar_damage_has(r->db, sequence)) {
+        return tell(r, path);
+    }
     const struct exemplar_reader reader = {
         r->collector, exemplar_collect_series, exemplar_collect_exemplar};
     struct err e = ERR_INIT;
@@ -283,8 +316,8 @@ static int read_file(void *context, const char *path)
     }
     mem_free(data);
     if (status == ERR_CORRUPT || status == ERR_UNSUPPORTED) {
-        LOG_ERROR("tsdb: exemplars left out", LOG_S("path", path), LOG_S("error", e.message));
-        return 0;
+        db_exemplar_damage_note(r->db, sequence, path, e.message);
+        return tell(r, path);
     }
     return status;
 }
@@ -347,6 +380,10 @@ int db_querier_exemplars(struct querier *q, const struct select_request *request
         status = exemplar_collector_finish(&c, list_out);
     }
     exemplar_collector_release(&c);
+    if (status == 0) {
+        list_out->warnings = r.warnings;
+        list_out->warning_count = r.warning_count;
+    }
     if (status == ERR_LIMIT) {
         return err_set(e, status, -1,
             "more than %zu exemplars, or more memory than a query may take: "
@@ -369,7 +406,11 @@ static int note_small_file(void *context, const char *path)
 {
     struct merging *m = context;
     struct vfs_file *file = NULL;
-    uint64_t size = 0;
+    uint64_t size = 0, sequence = 0;
+    if (!parse_sequence(strrchr(path, '/') + 1, &sequence) ||
+        db_exemplar_damage_has(m->db, sequence)) {
+        return 0; // it stays as it is
+    }
     int status = vfs_open(m->db->fs, path, VFS_READ, &file);
     status = status == 0 ? vfs_size(m->db->fs, file, &size) : status;
     vfs_close(m->db->fs, file);
@@ -399,21 +440,26 @@ static void write_series(
     }
 }
 
-/* A damaged file is no reason to lose it: then nothing is merged. */
+/* A damaged file is no reason to lose it: then nothing is merged, and the next time it is left aside. */
 static int read_strictly(struct merging *m, struct exemplar_collector *c, bool *damaged)
 {
     const struct exemplar_reader reader = {c, exemplar_collect_series, exemplar_collect_exemplar};
+    struct err e = ERR_INIT;
     int status = 0;
     for (size_t i = 0; status == 0 && i < m->count; i++) {
         char *data = NULL;
         size_t size = 0;
         status = vfs_read_file(m->db->fs, m->paths[i], EXEMPLAR_BLOCK_FILE_MAX, &data, &size);
         if (status == 0) {
-            status = exemplar_block_read(str_make(data, size), &reader, NULL, NULL);
+            status = exemplar_block_read(str_make(data, size), &reader, NULL, &e);
         }
         mem_free(data);
+        *damaged = status == ERR_CORRUPT || status == ERR_UNSUPPORTED;
+        uint64_t sequence = 0;
+        if (*damaged && parse_sequence(strrchr(m->paths[i], '/') + 1, &sequence)) {
+            db_exemplar_damage_note(m->db, sequence, m->paths[i], e.message);
+        }
     }
-    *damaged = status == ERR_CORRUPT || status == ERR_UNSUPPORTED;
     return *damaged ? 0 : status;
 }
 

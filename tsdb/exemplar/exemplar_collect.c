@@ -117,7 +117,7 @@ int exemplar_collector_finish(struct exemplar_collector *c, struct exemplar_list
         items[kept++] = item->exemplar;
         series[series_count - 1].count++;
     }
-    *list_out = (struct exemplar_list){series, series_count};
+    *list_out = (struct exemplar_list){.series = series, .count = series_count};
     return 0;
 }
 

@@ -36,6 +36,7 @@ struct exemplar_store {
     size_t slot_count, series;
     size_t pending, frozen; /* exemplars */
     uint64_t pending_lsn, frozen_lsn;
+    uint64_t taken, refused; /* since the start */
 };
 
 int exemplar_store_new(uint32_t per_minute, struct exemplar_store **store_out)
@@ -231,6 +232,7 @@ int exemplar_store_check(struct exemplar_store *s, uint64_t key, const struct ex
 {
     lock_take(&s->lock);
     int status = judge(s, find(s, key), item);
+    s->refused += status < 0;
     lock_give(&s->lock);
     return status;
 }
@@ -275,10 +277,19 @@ int exemplar_store_add(
     }
     if (status == 0) {
         s->pending++;
+        s->taken++;
         s->pending_lsn = lsn < s->pending_lsn ? lsn : s->pending_lsn;
     }
     lock_give(&s->lock);
     return status;
+}
+
+void exemplar_store_counts(struct exemplar_store *s, uint64_t *taken_out, uint64_t *refused_out)
+{
+    lock_take(&s->lock);
+    *taken_out = s->taken;
+    *refused_out = s->refused;
+    lock_give(&s->lock);
 }
 
 /* ---- Reading ---- */

@@ -50,6 +50,8 @@ int exemplar_labels_check(struct label *labels, size_t *count_inout);
 /* What exemplar_store_add would say: 0 taken, 1 it is the newest already, ERR_RANGE older than the
  * newest, ERR_LIMIT too many. */
 int exemplar_store_check(struct exemplar_store *s, uint64_t key, const struct exemplar_item *item);
+/* How many were taken since the start, and how many exemplar_store_check refused. */
+void exemplar_store_counts(struct exemplar_store *s, uint64_t *taken_out, uint64_t *refused_out);
 /* Takes a copy. Also ERR_NOMEM. */
 int exemplar_store_add(
     struct exemplar_store *s, uint64_t lsn, uint64_t key, const struct exemplar_item *item);

@@ -111,7 +111,7 @@ static int op_exemplars(struct querier *q, const struct select_request *request,
     (void)e;
     struct exemplar_series *found =
         arena_calloc(arena, all != NULL ? all->count + 1 : 1, sizeof(*found));
-    *list_out = (struct exemplar_list){found, 0};
+    *list_out = (struct exemplar_list){.series = found};
     for (size_t i = 0; all != NULL && i < all->count; i++) {
         const struct exemplar_series *s = &all->series[i];
         if (s->items[0].t_ms >= request->min_t && s->items[0].t_ms <= request->max_t &&

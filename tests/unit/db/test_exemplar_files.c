@@ -241,6 +241,76 @@ static int damage(void *context, const char *name, bool is_directory)
     return 1;
 }
 
+/* Sentences beside the answer about a stretch of time; all of them name a file of exemplars. */
+static size_t count_warnings(struct fixture *f, int64_t min_t, int64_t max_t)
+{
+    struct querier *q = NULL;
+    struct arena arena;
+    struct exemplar_list list;
+    const struct select_request request = {.min_t = min_t, .max_t = max_t};
+    arena_init(&arena, 0);
+    assert_int_equal(querier_open(tsdb_querier_source(f->db), min_t, max_t, &q, NULL), 0);
+    assert_int_equal(querier_exemplars(q, &request, &arena, &list, NULL), 0);
+    size_t count = list.warning_count;
+    for (size_t i = 0; i < count; i++) {
+        assert_non_null(
+            strstr(list.warnings[i], "missing from the answer (data/exemplars/19700/e-"));
+    }
+    querier_close(q);
+    arena_release(&arena);
+    return count;
+}
+
+static struct tsdb_statistics statistics(struct fixture *f)
+{
+    struct tsdb_statistics s;
+    tsdb_statistics(f->db, &s);
+    return s;
+}
+
+/* One damaged file among many: told of, counted, left where it is, and no reason not to merge the others. */
+static void test_damage_among_many(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char path[64];
+    setup(&f);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(write_one(&f, "a", START_MS + i, i, "t"), 0);
+        assert_int_equal(tsdb_compact(f.db, NULL), 0);
+        snprintf(path, sizeof(path), "data/exemplars/%lld", (long long)(START_MS / DAY_MS));
+        if (i == 0) {
+            assert_int_equal(vfs_list(sim_vfs_get(f.sim), path, damage, &f), 1);
+        }
+    }
+    fake_clock_advance_ms(&f.clock, 1800000);
+    maintain(&f); /* finds it */
+    assert_int_equal(statistics(&f).exemplar_files_damaged, 1);
+    assert_int_equal(files_of(&f, START_MS / DAY_MS), 20);
+    fake_clock_advance_ms(&f.clock, 1800000);
+    maintain(&f); /* leaves it aside */
+    assert_int_equal(files_of(&f, START_MS / DAY_MS), 2);
+    assert_int_equal(count_warnings(&f, ALL), 1);
+    reopen(&f);
+    assert_int_equal(count_warnings(&f, ALL), 1);
+    assert_int_equal(statistics(&f).exemplar_files_damaged, 1);
+    teardown(&f);
+}
+
+static void test_counts(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f);
+    assert_int_equal(write_one(&f, "a", START_MS + 2, 1, "t1"), 0);
+    assert_int_equal(write_one(&f, "a", START_MS + 2, 1, "t1"), 0); /* changes nothing */
+    assert_int_equal(write_one(&f, "a", START_MS + 1, 1, "t0"), ERR_RANGE);
+    assert_int_equal(write_one(&f, "a", START_MS + 3, 1, "t2"), 0);
+    assert_int_equal(statistics(&f).exemplars_taken, 2);
+    assert_int_equal(statistics(&f).exemplars_refused, 1);
+    teardown(&f);
+}
+
 static void test_damage(void **state)
 {
     (void)state;
@@ -254,6 +324,12 @@ static void test_damage(void **state)
     assert_int_equal(write_one(&f, "a", START_MS + 1, 2, "t2"), 0);
     assert_int_equal(tsdb_compact(f.db, NULL), 0);
     check(&f, ".*", ALL, A " 1:2:t2\n");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(count_warnings(&f, ALL), 1);
+        assert_int_equal(count_warnings(&f, START_MS, START_MS), 1);
+        assert_int_equal(count_warnings(&f, START_MS + DAY_MS, INT64_MAX), 0);
+        assert_int_equal(statistics(&f).exemplar_files_damaged, 1);
+    }
     tsdb_abandon(f.db);
     struct strbuf report = STRBUF_INIT;
     uint64_t problems = 0;
@@ -306,6 +382,8 @@ int main(void)
         cmocka_unit_test(test_durability),
         cmocka_unit_test(test_merge_and_retention),
         cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_damage_among_many),
+        cmocka_unit_test(test_counts),
         cmocka_unit_test(test_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
