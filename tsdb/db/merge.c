@@ -252,13 +252,19 @@ static int write_merged(
     return db_write_part(m->db, &m->source, &about, part_out, e);
 }
 
-/* Adds up what the merge did: for the store's own metrics. */
-static void note_work(struct merge *m)
+/* Of groups that go through as they are; while their parts are there. */
+static uint64_t copied_bytes(const struct merge *m)
 {
     uint64_t copied = 0;
     for (size_t i = 0; i < m->copy_count; i++) {
         copied += part_groups(m->copies[i].part)[m->copies[i].group].bytes;
     }
+    return copied;
+}
+
+/* Adds up what the merge did: for the store's own metrics. */
+static void note_work(struct merge *m, uint64_t copied)
+{
     size_t tables = m->piece_cap * sizeof(*m->pieces) + m->table_cap * sizeof(*m->tables) +
                     m->origin_cap * sizeof(*m->origins) + m->copy_cap * sizeof(*m->copies);
     struct tsdb *db = m->db;
@@ -307,14 +313,14 @@ int db_merge_filtered(struct tsdb *db, struct store_part *const *parts, size_t c
         note_damage(&m);
     }
     if (status == 0) {
-        uint64_t version = 0;
+        uint64_t version = 0, copied = copied_bytes(&m);
         struct parts_change change = {
             .gone = parts, .gone_count = count, .added = &merged, .added_count = merged != NULL};
         status = db_change_parts(db, &change, &version, e);
         if (status != 0) {
             store_part_unref(merged);
         } else {
-            note_work(&m);
+            note_work(&m, copied);
         }
     }
     merge_release(&m);
