@@ -86,10 +86,18 @@ void http_match_methods(
     const struct http_route *routes, size_t count, struct str path, struct strbuf *out)
 {
     static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
+    enum http_match_quality best = HTTP_MATCH_NONE;
     size_t before = out->size;
+    struct str value;
+    for (size_t i = 0; i < count; i++) {
+        enum http_match_quality quality = http_match_path(routes[i].path, path, &value);
+        best = quality > best ? quality : best;
+    }
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        struct str value;
-        if (http_match_route(routes, count, path, str_of(known[i]), &value) != NULL) {
+        const struct http_route *route =
+            http_match_route(routes, count, path, str_of(known[i]), &value);
+        if (route != NULL && (best == HTTP_MATCH_WILDCARD || http_match_path(route->path, path,
+                                                                 &value) > HTTP_MATCH_WILDCARD)) {
             strbuf_addf(out, "%s, ", known[i]);
         }
     }

@@ -28,7 +28,8 @@ bool http_match_method(const char *methods, struct str method);
  * there is none. */
 const struct http_route *http_match_route(const struct http_route *routes, size_t count,
     struct str path, struct str method, struct str *value_out);
-/* "GET, HEAD, OPTIONS": what a path answers; nothing when no route has it. */
+/* "GET, HEAD, OPTIONS": what a path answers; nothing when no route has it. Routes for all below count only
+ * where there is no other: they say what is not there. */
 void http_match_methods(
     const struct http_route *routes, size_t count, struct str path, struct strbuf *out);
 /* Cuts a target into path and query, both still encoded, and takes `prefix` ("" or "/sonde") off the

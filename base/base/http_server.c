@@ -180,14 +180,15 @@ static bool run_in_pool(struct http_exchange *x, struct workpool *pool)
     return true;
 }
 
+/* The form's before the target's, as in Go: the first of a name counts. */
 static int read_params(struct http_exchange *x)
 {
-    int status = http_params_add(&x->arena, x->query, &x->params);
+    int status = 0;
     struct str type = http_exchange_header(x, "Content-Type");
-    if (status == 0 && http_media_type_is(type, "application/x-www-form-urlencoded")) {
+    if (http_media_type_is(type, "application/x-www-form-urlencoded")) {
         status = http_params_add(&x->arena, strbuf_str(&x->body), &x->params);
     }
-    return status;
+    return status == 0 ? http_params_add(&x->arena, x->query, &x->params) : status;
 }
 
 /* The request is complete. */

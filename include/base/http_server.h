@@ -78,8 +78,8 @@ struct str http_exchange_client(const struct http_exchange *x);
 /* Has the client closed its side, so that nobody waits for the reply? From the handler's thread while
  * the handler runs in a lane. */
 bool http_exchange_is_abandoned(const struct http_exchange *x);
-/* Parameters of the query string and, for POST with
- * application/x-www-form-urlencoded, of the body. ptr NULL when absent; an empty value has len 0. */
+/* Parameters of the body, when it is application/x-www-form-urlencoded, and of the query string. ptr NULL
+ * when absent; an empty value has len 0. */
 struct str http_exchange_param(const struct http_exchange *x, const char *name);
 /* The index-th value of a repeated parameter; false when there are not that many. */
 bool http_exchange_param_at(

@@ -76,11 +76,24 @@ void api_metrics_page(struct api_request *r)
     api_reply(r, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
 }
 
-/* Whether a row of the table is for this path, whatever the method. */
+/* Whether the pattern of a row, with at most one ":name" in it, stands for a path. */
+static bool row_is_for(struct str pattern, struct str path)
+{
+    while (pattern.len > 0 && path.len > 0) {
+        struct str wanted = str_split(&pattern, '/'), there = str_split(&path, '/');
+        bool named = str_starts_with(wanted, STR(":")) && there.len > 0;
+        if (!named && !str_eq(wanted, there)) {
+            return false;
+        }
+    }
+    return pattern.len == 0 && path.len == 0;
+}
+
+/* The row of the table for this path, whatever the method. */
 static const struct api_route *row_of(struct str path)
 {
     for (const struct api_route *row = api_routes; row->path != NULL; row++) {
-        if (str_eq_c(path, row->path)) {
+        if (row_is_for(str_of(row->path), path)) {
             return row;
         }
     }
@@ -92,11 +105,16 @@ void api_nothing_here(struct api_request *r)
 {
     struct str path = http_exchange_path(r->exchange);
     const struct api_route *row = row_of(path);
-    if (row != NULL) {
-        http_exchange_set_header(r->exchange, "Allow", row->method);
-        api_fail(r, API_ERROR_BAD_METHOD, "this path takes %s", row->method);
+    if (row == NULL) {
+        api_fail(r, API_ERROR_NOT_FOUND,
+            "there is nothing at this path; docs/http-api.md lists what is");
         return;
     }
-    api_fail(
-        r, API_ERROR_NOT_FOUND, "there is nothing at this path; docs/http-api.md lists what is");
+    struct strbuf methods = STRBUF_INIT;
+    api_write_methods(row->method, &methods);
+    if (strbuf_error(&methods) == 0) {
+        http_exchange_set_header(r->exchange, "Allow", methods.data);
+    }
+    api_fail(r, API_ERROR_BAD_METHOD, "this path takes %s", row->method);
+    strbuf_release(&methods);
 }

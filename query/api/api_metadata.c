@@ -6,6 +6,7 @@
 
 #include "api/api_params.h"
 #include "api/api_private.h"
+#include "query/promql.h"
 
 /* ---- /api/v1/metadata ---- */
 
@@ -96,14 +97,32 @@ void api_targets(struct api_request *r)
         r, STR("{\"activeTargets\":[],\"droppedTargets\":[],\"droppedTargetCounts\":{}}"));
 }
 
+/* Nothing, but not to a mistake. */
 void api_targets_metadata(struct api_request *r)
 {
+    struct str text = http_exchange_param(r->exchange, "match_target");
+    struct expr *unused;
+    struct err e = ERR_INIT;
+    size_t limit;
+    if (!param_limit(r, "limit", &limit)) {
+        return;
+    }
+    if (text.len > 0 &&
+        promql_parse_selector(text, http_exchange_arena(r->exchange), &unused, &e) != 0) {
+        api_fail(r, API_ERROR_BAD_DATA, "invalid parameter \"match_target\": %s", e.message);
+        return;
+    }
     answer_constant(r, STR("[]"));
 }
 
 void api_scrape_pools(struct api_request *r)
 {
     answer_constant(r, STR("{\"scrapePools\":[]}"));
+}
+
+void api_notifications(struct api_request *r)
+{
+    answer_constant(r, STR("[]"));
 }
 
 void api_rules(struct api_request *r)

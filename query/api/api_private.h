@@ -74,6 +74,9 @@ struct api_route {
 /* Ended by a row without path. */
 extern const struct api_route api_routes[];
 
+/* "GET POST" -> "GET, POST" */
+void api_write_methods(const char *methods, struct strbuf *out);
+
 /* The writes' buffers, in api_write.c. */
 void api_write_release_buffers(struct api *api);
 
@@ -113,6 +116,9 @@ void api_scrape_pools(struct api_request *r);
 void api_rules(struct api_request *r);
 void api_alerts(struct api_request *r);
 void api_alertmanagers(struct api_request *r);
+void api_notifications(struct api_request *r);
+/* api_features.c */
+void api_features(struct api_request *r);
 /* api_exemplars.c */
 void api_exemplars(struct api_request *r);
 /* api_status.c */

@@ -90,8 +90,8 @@ const struct api_route api_routes[] = {
     /* What clients ask for at their start */
     {"GET", "/api/v1/targets", api_targets, DIRECT, true, UNTIMED, "",
         "Always empty: agents scrape, not the server."},
-    {"GET", "/api/v1/targets/metadata", api_targets_metadata, DIRECT, true, UNTIMED, "",
-        "Always empty, for the same reason."},
+    {"GET", "/api/v1/targets/metadata", api_targets_metadata, DIRECT, true, UNTIMED,
+        "match_target, metric, limit", "Always empty, for the same reason."},
     {"GET", "/api/v1/scrape_pools", api_scrape_pools, DIRECT, true, UNTIMED, "",
         "Always empty, for the same reason."},
     {"GET", "/api/v1/rules", api_rules, DIRECT, true, UNTIMED, "",
@@ -100,7 +100,11 @@ const struct api_route api_routes[] = {
         "Always empty: no rules are evaluated yet."},
     {"GET", "/api/v1/alertmanagers", api_alertmanagers, DIRECT, true, UNTIMED, "",
         "Always empty: no alerts are sent yet."},
-    {"GET POST", "/api/*", api_nothing_here, DIRECT, true, UNTIMED, "",
+    {"GET", "/api/v1/features", api_features, DIRECT, false, UNTIMED, "",
+        "What the server can and what is switched on, by group."},
+    {"GET", "/api/v1/notifications", api_notifications, DIRECT, true, UNTIMED, "",
+        "Always empty: what ails the server is in its metrics and logs."},
+    {"GET POST PUT PATCH DELETE", "/api/*", api_nothing_here, DIRECT, true, UNTIMED, "",
         "Everything else below /api: 404 in the same envelope."},
 
     /* Outside the API */
@@ -119,7 +123,7 @@ const struct api_route api_routes[] = {
 };
 
 /* "GET POST" -> "GET, POST" */
-static void write_methods(struct strbuf *out, const char *methods)
+void api_write_methods(const char *methods, struct strbuf *out)
 {
     for (; *methods != '\0'; methods++) {
         strbuf_add_c(out, *methods == ' ' ? "," : "");
@@ -132,7 +136,7 @@ void api_write_reference(struct strbuf *out)
     strbuf_add_c(out, "| Path | Methods | Parameters | What it answers |\n|---|---|---|---|\n");
     for (const struct api_route *row = api_routes; row->path != NULL; row++) {
         strbuf_addf(out, "| `%s` | ", row->path);
-        write_methods(out, row->method);
+        api_write_methods(row->method, out);
         strbuf_addf(out, " | %s | %s |\n", row->parameters, row->help);
     }
 }

@@ -27,9 +27,12 @@ static bool read_lookup(struct api_request *r, struct lookup *l)
         !param_selectors(r, &l->selectors, &l->selector_count)) {
         return false;
     }
-    if (l->end_ms < l->start_ms) {
-        api_fail(r, API_ERROR_BAD_DATA,
-            "invalid parameter \"end\": end timestamp must not be before start time");
+    if (l->end_ms < l->start_ms) { /* nothing was ever between them: not a mistake to Prometheus */
+        struct api_answer a;
+        api_answer_begin(&a);
+        json_begin_array(&a.json);
+        json_end(&a.json);
+        api_answer_send(r, &a, NULL);
         return false;
     }
     return true;

@@ -39,6 +39,24 @@ SAME = [
     ("GET", "targets?state=active", None),
     ("GET", "targets/metadata", None),
     ("GET", "metadata?metric=nothing", None),
+    ("GET", "metadata?limit=0", None),
+    ("GET", "scrape_pools", None),
+    ("GET", "rules?type=record", None),
+    # Of a parameter in form and target the form's counts; of match[] both do.
+    ("POST", "query?query=up&time={now}", "query=load"),
+    ("POST", "series?match[]=up&start={then}", "match[]=load"),
+    ("GET", "query?query=load&query=up&time={now}", None),
+    # Nothing was between the end and a later start.
+    ("GET", "labels?start=9&end=1", None),
+    ("GET", "label/job/values?start=9&end=1", None),
+    ("GET", "series?match[]=up&start=9&end=1", None),
+    ("GET", "query?query=up&time=2020-01-01T00:00:00Z", None),
+    ("GET", "query?query=up&time=-5", None),
+    ("GET", "query?query=load&lookback_delta=1ms&time={now}", None),
+    ("GET", "query_range?query=load&start={then}&end={now}&step=60&lookback_delta=1s", None),
+    ("GET", "query_range?query=1&start=0&end=10.5&step=0.5", None),
+    ("GET", "query_range?query=1&start=1&end=1&step=1", None),
+    ("GET", "query_range?query=1&start=0&end=10&step=1e-1", None),
 ]
 
 # What both refuse: status and errorType must be equal.
@@ -61,7 +79,39 @@ REFUSED = [
     ("GET", "format_query?query=(", None),
     ("GET", "query_exemplars?query=(", None),
     ("GET", "metadata?limit=x", None),
+    ("GET", "query", None),
+    ("GET", "query?time={now}", None),
+    ("GET", "query_range", None),
+    ("GET", "query_exemplars", None),
+    ("GET", "format_query", None),
+    ("GET", "query?query=1&timeout=-1s", None),
+    ("GET", "query_range?query=1&start=0&end=10&step=-1", None),
+    ("GET", "query_range?query=1&start=0&end=10&step=x", None),
+    ("GET", "query_range?query=1&start=x&end=10&step=1", None),
+    ("GET", "query_range?query=1&start=0&end=x&step=1", None),
+    ("GET", 'query_range?query="a"&start=0&end=10&step=1', None),
+    ("GET", "query_exemplars?query=up&start=5&end=1", None),
+    ("GET", "query_exemplars?query=up&start=x", None),
+    ("GET", "series?match[]={{}}", None),
+    ("GET", "series?match[]=", None),
+    ("GET", "series?match[]=up[5m]", None),
+    ("GET", "label/job/values?start=x", None),
+    ("GET", "labels?match[]=", None),
+    ("GET", "query?query=up;up", None),
+    ("GET", "query?query=up%00", None),
+    ("GET", "query?query=%FF", None),
+    ("GET", "targets/metadata?limit=x", None),
+    ("GET", "targets/metadata?match_target={{", None),
+    ("POST", "query", "query=%zz"),
 ]
+
+# (method, path): the status alone. Nothing of ours but HEAD is answered where they refuse.
+STATUSES = [(method, path) for method in ("PUT", "DELETE", "PATCH", "OPTIONS")
+            for path in ("query", "query_range", "labels", "label/job/values", "metadata", "rules", "targets",
+                         "status/config", "write", "read", "nothing", "status/nothing", "label/a/b")]
+STATUSES += [("POST", path) for path in ("label/job/values", "metadata", "rules", "alerts", "targets", "status/config",
+                                         "nothing")]
+STATUSES += [("GET", path) for path in ("write", "read", "admin/tsdb/snapshot", "nothing", "status/nothing")]
 
 # Keys that both must have, of `data`; values are each program's own.
 SHAPES = {
@@ -112,6 +162,10 @@ def compare(ours, theirs):
         one, two = ask(ours, *request), ask(theirs, *request)
         if (one[0], one[1].get("errorType")) != (two[0], two[1].get("errorType")):
             wrong.append(f"{request}:\n  ours   {one}\n  theirs {two}")
+    for method, path in STATUSES:
+        one, two = (send(f"{program.url}/api/v1/{path}", None, {}, method).status for program in (ours, theirs))
+        if one != two:
+            wrong.append(f"{method} {path}: ours {one}, theirs {two}")
     for path, keys in SHAPES.items():
         for program in (ours, theirs):
             status, answer = ask(program, "GET", path, None)
@@ -135,7 +189,7 @@ def main():
         wrong = compare(ours, theirs)
         if wrong:
             raise Failure("\n".join(wrong))
-        print(f"{len(SAME)} answers, {len(REFUSED)} refusals and {len(SHAPES)} shapes are the same")
+        print(f"{len(SAME)} answers, {len(REFUSED)} refusals, {len(STATUSES)} statuses and {len(SHAPES)} shapes are the same")
     return 0
 
 
