@@ -1,4 +1,5 @@
-/* HTTP out: libcurl's multi interface, driven by the loop. The one file that includes libcurl.
+/* HTTP out: libcurl's multi interface, driven by the loop. Mails are
+ * http_client_mail.c's; the two are the only ones that include libcurl.
  *
  * libcurl says which descriptors and which timeout it waits for (socket and timer callbacks); the
  * loop waits for them and tells libcurl what came (curl_multi_socket_action); finished transfers are
@@ -13,13 +14,12 @@
 #include "base/http_client.h"
 
 #include <assert.h>
-#include <curl/curl.h>
 #include <pthread.h>
 #include <strings.h>
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "base/strbuf.h"
+#include "http_client_call.h"
 
 enum {
     IN_FLIGHT_DEFAULT = 1024,
@@ -28,35 +28,6 @@ enum {
     REDIRECTS_MAX = 10,
     /* Name and value of a request header together. */
     HEADER_BYTES_MAX = 64 * 1024,
-};
-
-struct client {
-    struct http_client face; /* first: the seam is a pointer to it */
-    struct loop *loop;
-    struct loop_timer *timer;
-    CURLM *multi;
-    char *user_agent;
-    struct http_client_call *calls; /* in flight, newest first */
-    size_t in_flight, in_flight_max;
-    unsigned entered; /* depth of functions that call `done` and go on with the client */
-    bool closed;      /* free it when the last of them leaves */
-};
-
-struct http_client_call {
-    struct client *client;
-    struct http_client_call *next, *previous;
-    CURL *easy;
-    struct curl_slist *headers;
-    struct curl_slist *connect_to; /* where to go instead of the URL's host */
-    struct strbuf body;
-    size_t body_max;
-    int body_error; /* why a body was refused: ERR_LIMIT, ERR_NOMEM */
-    bool (*may_connect)(void *context, const struct sockaddr *address);
-    void *may_connect_context;
-    bool refused; /* by may_connect */
-    http_client_done done;
-    void *context;
-    char error_text[CURL_ERROR_SIZE];
 };
 
 static struct client *client_of(struct http_client *face)
@@ -91,11 +62,12 @@ static void call_unlink(struct http_client_call *call)
     c->in_flight--;
 }
 
-static void call_free(struct http_client_call *call)
+void http_client_call_free(struct http_client_call *call)
 {
     curl_easy_cleanup(call->easy);
     curl_slist_free_all(call->headers);
     curl_slist_free_all(call->connect_to);
+    curl_slist_free_all(call->recipients);
     strbuf_release(&call->body);
     mem_free(call);
 }
@@ -167,6 +139,9 @@ static void fill_response(
         r->body = strbuf_str(&call->body);
         r->content_type = response_header(r, "Content-Type");
         r->retry_after_ms = parse_retry_after(response_header(r, "Retry-After"));
+    } else if (call->is_mail) {
+        r->error_text = call->error_text[0] != '\0' ? call->error_text : curl_easy_strerror(result);
+        r->status = (unsigned)status;
     } else if (r->error == ERR_PERMISSION) {
         r->error_text = "the address it leads to may not be connected to";
     } else if (call->body_error == ERR_LIMIT) {
@@ -182,7 +157,7 @@ static void call_end(struct http_client_call *call, const struct http_client_res
 {
     call_unlink(call);
     call->done(call->context, response);
-    call_free(call);
+    http_client_call_free(call);
 }
 
 static void call_cancel(struct http_client_call *call)
@@ -519,27 +494,32 @@ static int set_profile(struct http_client_call *call, const struct http_client_r
     return failed ? ERR_NOMEM : status;
 }
 
-static int set_options(struct http_client_call *call, const struct http_client_request *request)
+bool http_client_call_set_common(struct http_client_call *call, int64_t timeout_ms)
 {
     bool failed = false;
-    int64_t timeout_ms =
-        request->timeout_ms > 0 ? request->timeout_ms : HTTP_CLIENT_TIMEOUT_MS_DEFAULT;
+    timeout_ms = timeout_ms > 0 ? timeout_ms : HTTP_CLIENT_TIMEOUT_MS_DEFAULT;
     timeout_ms = timeout_ms < INT32_MAX ? timeout_ms : INT32_MAX;
+    SET(CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+    SET(CURLOPT_CONNECTTIMEOUT_MS,
+        (long)(timeout_ms < CONNECT_TIMEOUT_MS ? timeout_ms : CONNECT_TIMEOUT_MS));
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_WRITEFUNCTION, on_body);
+    SET(CURLOPT_WRITEDATA, call);
+    SET(CURLOPT_ERRORBUFFER, call->error_text);
+    SET(CURLOPT_PRIVATE, call);
+    return !failed;
+}
+
+static int set_options(struct http_client_call *call, const struct http_client_request *request)
+{
+    bool failed = !http_client_call_set_common(call, request->timeout_ms);
     SET(CURLOPT_URL, request->url);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_FOLLOWLOCATION, request->follow_redirects ? 1L : 0L);
     SET(CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
-    SET(CURLOPT_TIMEOUT_MS, (long)timeout_ms);
-    SET(CURLOPT_CONNECTTIMEOUT_MS,
-        (long)(timeout_ms < CONNECT_TIMEOUT_MS ? timeout_ms : CONNECT_TIMEOUT_MS));
-    SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_PROXY, "");
     SET(CURLOPT_USERAGENT, call->client->user_agent);
-    SET(CURLOPT_WRITEFUNCTION, on_body);
-    SET(CURLOPT_WRITEDATA, call);
-    SET(CURLOPT_ERRORBUFFER, call->error_text);
-    SET(CURLOPT_PRIVATE, call);
     if (request->accept_gzip) {
         SET(CURLOPT_ACCEPT_ENCODING, "gzip");
     }
@@ -553,16 +533,12 @@ static int set_options(struct http_client_call *call, const struct http_client_r
     return failed ? ERR_NOMEM : 0;
 }
 
-static int client_send(struct http_client *face, const struct http_client_request *request,
-    http_client_done done, void *context, struct http_client_call **call_out)
+int http_client_call_new(struct http_client *face, http_client_done done, void *context,
+    size_t body_max, struct http_client_call **call_out)
 {
     struct client *c = client_of(face);
     if (c->closed || c->in_flight >= c->in_flight_max) {
         return ERR_LIMIT;
-    }
-    int status = check_url(request->url);
-    if (status != 0) {
-        return status;
     }
     struct http_client_call *call = mem_calloc(1, sizeof(*call));
     if (call == NULL) {
@@ -571,12 +547,49 @@ static int client_send(struct http_client *face, const struct http_client_reques
     call->client = c;
     call->done = done;
     call->context = context;
-    call->may_connect = request->may_connect;
-    call->may_connect_context = request->may_connect_context;
-    call->body_max = request->body_max != 0 ? request->body_max : HTTP_CLIENT_BODY_MAX_DEFAULT;
+    call->body_max = body_max != 0 ? body_max : HTTP_CLIENT_BODY_MAX_DEFAULT;
     strbuf_init(&call->body, call->body_max);
     call->easy = curl_easy_init();
-    status = call->easy != NULL ? add_headers(call, request) : ERR_NOMEM;
+    if (call->easy == NULL) {
+        http_client_call_free(call);
+        return ERR_NOMEM;
+    }
+    *call_out = call;
+    return 0;
+}
+
+int http_client_call_start(
+    struct http_client_call *call, int status, struct http_client_call **call_out)
+{
+    /* Begins with the loop's next turn: libcurl only asks for a timer here. */
+    if (status == 0 && curl_multi_add_handle(call->client->multi, call->easy) != CURLM_OK) {
+        status = ERR_NOMEM;
+    }
+    if (status != 0) {
+        http_client_call_free(call);
+        return status;
+    }
+    call_link(call);
+    if (call_out != NULL) {
+        *call_out = call;
+    }
+    return 0;
+}
+
+static int client_send(struct http_client *face, const struct http_client_request *request,
+    http_client_done done, void *context, struct http_client_call **call_out)
+{
+    struct http_client_call *call = NULL;
+    int status = check_url(request->url);
+    if (status == 0) {
+        status = http_client_call_new(face, done, context, request->body_max, &call);
+    }
+    if (status != 0) {
+        return status;
+    }
+    call->may_connect = request->may_connect;
+    call->may_connect_context = request->may_connect_context;
+    status = add_headers(call, request);
     if (status == 0) {
         status = set_options(call, request);
     }
@@ -590,19 +603,7 @@ static int client_send(struct http_client *face, const struct http_client_reques
     if (status == 0) {
         status = set_method(call, request);
     }
-    /* Begins with the loop's next turn: libcurl only asks for a timer here. */
-    if (status == 0 && curl_multi_add_handle(c->multi, call->easy) != CURLM_OK) {
-        status = ERR_NOMEM;
-    }
-    if (status != 0) {
-        call_free(call);
-        return status;
-    }
-    call_link(call);
-    if (call_out != NULL) {
-        *call_out = call;
-    }
-    return 0;
+    return http_client_call_start(call, status, call_out);
 }
 
 static void begin_libcurl(void)
@@ -637,7 +638,7 @@ int http_client_open(
     if (c == NULL) {
         return ERR_NOMEM;
     }
-    c->face = (struct http_client){client_send, client_cancel, client_close};
+    c->face = (struct http_client){client_send, client_cancel, client_close, http_client_send_mail};
     c->loop = loop;
     c->in_flight_max = o->in_flight_max != 0 ? o->in_flight_max : IN_FLIGHT_DEFAULT;
     c->user_agent = mem_strdup(o->user_agent != NULL ? o->user_agent : "sonde/" SONDE_VERSION);

@@ -64,6 +64,20 @@ struct http_client_response {
     const void *impl;
 };
 
+/* A mail to a server that takes it on. The response's status is the server's last reply code (250 …), also
+ * beside an error when there was one. */
+struct http_client_mail {
+    const char *url; /* "smtp://host:port" or "smtps://host:port"; a path is the name we go by */
+    const char *from;
+    const char *const *to;
+    size_t to_count;
+    struct str message; /* headers and body, lines end with CRLF; borrowed until done */
+    const char *username, *password, *identity; /* NULL or empty: none; copied */
+    bool require_tls;           /* STARTTLS or nothing; without it, none is asked for */
+    const struct http_tls *tls; /* borrowed until done; NULL: the system's certificates */
+    int64_t timeout_ms;         /* whole exchange; 0 = the default */
+};
+
 typedef void (*http_client_done)(void *context, const struct http_client_response *response);
 
 struct http_client {
@@ -76,6 +90,9 @@ struct http_client {
     /* `done` comes with ERR_CANCELED, before cancel returns. */
     void (*cancel)(struct http_client *self, struct http_client_call *call);
     void (*close)(struct http_client *self); /* cancels what is in flight */
+    /* As send. ERR_INVALID: URL or an address is not good. */
+    int (*send_mail)(struct http_client *self, const struct http_client_mail *mail,
+        http_client_done done, void *context, struct http_client_call **call_out);
 };
 
 struct http_client_options {

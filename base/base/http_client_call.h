@@ -1,0 +1,55 @@
+/* What http_client.c and http_client_mail.c share: the client and its calls. */
+#ifndef SONDE_BASE_HTTP_CLIENT_CALL_H
+#define SONDE_BASE_HTTP_CLIENT_CALL_H
+
+#include <curl/curl.h>
+
+#include "base/http_client.h"
+#include "base/strbuf.h"
+
+struct client {
+    struct http_client face; /* first: the seam is a pointer to it */
+    struct loop *loop;
+    struct loop_timer *timer;
+    CURLM *multi;
+    char *user_agent;
+    struct http_client_call *calls; /* in flight, newest first */
+    size_t in_flight, in_flight_max;
+    unsigned entered; /* depth of functions that call `done` and go on with the client */
+    bool closed;      /* free it when the last of them leaves */
+};
+
+struct http_client_call {
+    struct client *client;
+    struct http_client_call *next, *previous;
+    CURL *easy;
+    struct curl_slist *headers;
+    struct curl_slist *connect_to; /* where to go instead of the URL's host */
+    struct curl_slist *recipients; /* of a mail */
+    struct str upload;             /* what is left of a mail's text */
+    bool is_mail;
+    struct strbuf body;
+    size_t body_max;
+    int body_error; /* why a body was refused: ERR_LIMIT, ERR_NOMEM */
+    bool (*may_connect)(void *context, const struct sockaddr *address);
+    void *may_connect_context;
+    bool refused; /* by may_connect */
+    http_client_done done;
+    void *context;
+    char error_text[CURL_ERROR_SIZE];
+};
+
+/* A call with its handle, in nobody's list yet. 0, ERR_NOMEM, ERR_LIMIT. */
+int http_client_call_new(struct http_client *face, http_client_done done, void *context,
+    size_t body_max, struct http_client_call **call_out);
+void http_client_call_free(struct http_client_call *call);
+/* Hands it to libcurl when `status` is 0; frees it otherwise. Returns the final status. */
+int http_client_call_start(
+    struct http_client_call *call, int status, struct http_client_call **call_out);
+/* Settings that every kind of call has. False when memory is short. */
+bool http_client_call_set_common(struct http_client_call *call, int64_t timeout_ms);
+
+int http_client_send_mail(struct http_client *face, const struct http_client_mail *mail,
+    http_client_done done, void *context, struct http_client_call **call_out);
+
+#endif
