@@ -1,6 +1,9 @@
 /* From the alerts of a group to the body of a message. */
 #include "alert/message.h"
 
+#include "alert/chat.h"
+#include "alert/email.h"
+
 bool message_fires(const struct message *m)
 {
     for (size_t i = 0; i < m->count; i++) {
@@ -59,11 +62,25 @@ int message_common_annotations(const struct message *m, const struct labels **an
 
 int message_render(const struct message *m, struct strbuf *body, struct err *e)
 {
-    int status = ERR_UNSUPPORTED;
-    if (m->integration->kind == ALERTING_WEBHOOK) {
+    int status = ERR_INTERNAL;
+    switch (m->integration->kind) {
+    case ALERTING_WEBHOOK:
         status = webhook_payload_write(m, body);
+        break;
+    case ALERTING_EMAIL:
+        status = email_body_write(m, body, e);
+        break;
+    case ALERTING_SLACK:
+        status = slack_body_write(m, body, e);
+        break;
+    case ALERTING_PAGERDUTY:
+        status = pagerduty_body_write(m, body, e);
+        break;
     }
-    return status != 0 ? err_set(e, status, -1, "%s", err_text(status)) : 0;
+    if (status != 0 && e != NULL && e->message[0] == '\0') {
+        err_set(e, status, -1, "%s", err_text(status));
+    }
+    return status;
 }
 
 void message_write_attempt(

@@ -44,7 +44,5 @@ int message_common_annotations(const struct message *m, const struct labels **an
 
 /* In webhook_payload.c. */
 int webhook_payload_write(const struct message *m, struct strbuf *out);
-/* RFC 3339 with milliseconds where there are any; 0 is Go's zero time, as the payload has it. */
-void message_write_time(struct strbuf *out, int64_t time_ms);
 
 #endif

@@ -8,31 +8,13 @@
  */
 #include "alert/message.h"
 
-#include "base/civil.h"
-#include "base/fpconv.h"
+#include "alert/rfc3339.h"
 #include "base/json.h"
-
-void message_write_time(struct strbuf *out, int64_t time_ms)
-{
-    if (time_ms == 0) {
-        strbuf_add_c(out, "0001-01-01T00:00:00Z");
-        return;
-    }
-    int64_t rest = time_ms % 1000;
-    rest = rest < 0 ? rest + 1000 : rest;
-    struct civil_time t = civil_from_seconds((time_ms - rest) / 1000);
-    strbuf_addf(out, "%04lld-%02d-%02dT%02d:%02d:%02d", (long long)t.year, t.month, t.day, t.hour,
-        t.minute, t.second);
-    if (rest != 0) {
-        strbuf_addf(out, ".%03d", (int)rest);
-    }
-    strbuf_add_char(out, 'Z');
-}
 
 static void write_time(struct json_writer *w, const char *key, int64_t time_ms)
 {
     struct strbuf text = STRBUF_INIT;
-    message_write_time(&text, time_ms);
+    rfc3339_write(&text, time_ms);
     json_key(w, key);
     json_string(w, strbuf_str(&text));
     strbuf_release(&text);
