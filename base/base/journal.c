@@ -6,11 +6,8 @@
  *   header       0  8  "SONDEJRN"
  *                8  4  version, 1
  *               12  4  checksum32 of bytes 0..11
- *   frame        0  4  marker "JFRM"
- *                4  4  size of the payload, 1 … JOURNAL_COMMIT_BYTES_MAX
- *                8  4  checksum32 of the payload
- *               12  4  checksum32 of bytes 0..11
- *               16  …  payload: one transaction
+ *   frame        as base/frame_log.h has it, marker "JFRM", payload at most JOURNAL_COMMIT_BYTES_MAX:
+ *                one transaction
  *   payload      = change+
  *   change       kind (1 byte: 1 put, 2 delete) · key (uvarint size, bytes) · for a put: value (likewise)
  *
@@ -33,24 +30,24 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/frame_log.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
 
 static const char MAGIC[8] = {'S', 'O', 'N', 'D', 'E', 'J', 'R', 'N'};
-static const uint8_t MARKER[4] = {'J', 'F', 'R', 'M'};
+static const struct frame_kind FRAME = {{'J', 'F', 'R', 'M'}, JOURNAL_COMMIT_BYTES_MAX};
 
 enum {
     FORMAT_VERSION = 1,
     FILE_HEADER_SIZE = 16,
-    FRAME_HEADER_SIZE = 16,
     CHANGE_PUT = 1,
     CHANGE_DELETE = 2,
     /* Pairs are written anew in frames of about this size. */
     REWRITE_FRAME_BYTES = 1 << 20,
     /* A file smaller than this is left to grow. */
     REWRITE_BYTES_MIN = 1 << 20,
-    SEARCH_BYTES = 64 << 10,
+    COPY_BYTES = 64 << 10,
     PATH_BYTES_MAX = 4096,
 };
 
@@ -76,18 +73,6 @@ struct journal_rewrite {
 
 /* ---- Frames ---- */
 
-static void frame_begin(struct strbuf *frame)
-{
-    static const char room[FRAME_HEADER_SIZE];
-    strbuf_reset(frame);
-    strbuf_add(frame, room, sizeof(room));
-}
-
-static bool frame_is_empty(const struct strbuf *frame)
-{
-    return frame->size <= FRAME_HEADER_SIZE && strbuf_error(frame) == 0;
-}
-
 static void frame_add(struct strbuf *frame, uint8_t kind, struct str key, struct str value)
 {
     if (key.len > JOURNAL_KEY_BYTES_MAX || value.len > JOURNAL_VALUE_BYTES_MAX) {
@@ -99,29 +84,6 @@ static void frame_add(struct strbuf *frame, uint8_t kind, struct str key, struct
     if (kind == CHANGE_PUT) {
         strbuf_add_sized(frame, value);
     }
-}
-
-/* Fills in the header in front of the payload. */
-static void frame_seal(struct strbuf *frame)
-{
-    uint8_t *p = (uint8_t *)frame->data;
-    size_t size = frame->size - FRAME_HEADER_SIZE;
-    memcpy(p, MARKER, sizeof(MARKER));
-    put_le32(p + 4, (uint32_t)size);
-    put_le32(p + 8, checksum32(p + FRAME_HEADER_SIZE, size));
-    put_le32(p + 12, checksum32(p, 12));
-}
-
-/* 0 and the payload's size when the 16 bytes are a frame's header. */
-static int frame_header_read(const uint8_t *p, uint32_t *size_out)
-{
-    uint32_t size = get_le32(p + 4);
-    if (memcmp(p, MARKER, sizeof(MARKER)) != 0 || get_le32(p + 12) != checksum32(p, 12) ||
-        size == 0 || size > JOURNAL_COMMIT_BYTES_MAX) {
-        return ERR_CORRUPT;
-    }
-    *size_out = size;
-    return 0;
 }
 
 /* The next change of a payload: 1, 0 at its end, ERR_CORRUPT. */
@@ -152,35 +114,12 @@ static bool payload_is_sound(const uint8_t *payload, size_t size)
 }
 
 /* Reads the frame at `offset`. ERR_CORRUPT: there is no whole one. */
-static int frame_read(
+static int read_frame(
     struct journal *j, uint64_t offset, struct strbuf *payload, uint64_t *next_out)
 {
-    uint8_t header[FRAME_HEADER_SIZE];
-    uint32_t size;
-    int status = vfs_pread_exact(j->fs, j->file, offset, header, sizeof(header));
-    status = status != 0 ? status : frame_header_read(header, &size);
-    if (status != 0) {
-        return status;
-    }
-    if (size > j->file_bytes - offset - FRAME_HEADER_SIZE) {
-        return ERR_CORRUPT;
-    }
-    strbuf_reset(payload);
-    char *room = strbuf_reserve(payload, size);
-    if (room == NULL) {
-        return strbuf_error(payload);
-    }
-    status = vfs_pread_exact(j->fs, j->file, offset + FRAME_HEADER_SIZE, room, size);
-    if (status != 0) {
-        return status;
-    }
-    strbuf_commit(payload, size);
-    if (checksum32(payload->data, size) != get_le32(header + 8) ||
-        !payload_is_sound((const uint8_t *)payload->data, size)) {
-        return ERR_CORRUPT;
-    }
-    *next_out = offset + FRAME_HEADER_SIZE + size;
-    return 0;
+    int status = frame_read(j->fs, j->file, j->file_bytes, offset, &FRAME, payload, next_out);
+    bool sound = status == 0 && payload_is_sound((const uint8_t *)payload->data, payload->size);
+    return status == 0 && !sound ? ERR_CORRUPT : status;
 }
 
 static int payload_replay(const struct journal *j, const struct strbuf *payload, uint64_t *changes)
@@ -209,7 +148,7 @@ static void rewrite_flush(struct journal_rewrite *to)
     if (to->error != 0 || frame_is_empty(&to->frame)) {
         return;
     }
-    frame_seal(&to->frame);
+    frame_seal(&to->frame, &FRAME);
     to->error = vfs_append(to->journal->fs, to->file, to->frame.data, to->frame.size);
     to->written += to->frame.size;
     frame_begin(&to->frame);
@@ -287,39 +226,19 @@ done:
 
 /* ---- Opening ---- */
 
-/* The next offset at or behind `from` where a whole frame begins; file_bytes when there is none. */
+/* Where the next transaction begins behind damage at `from`; file_bytes when there is none. */
 static int find_frame(struct journal *j, uint64_t from, struct strbuf *payload, uint64_t *found_out)
 {
-    uint8_t *window = mem_alloc(SEARCH_BYTES);
-    if (window == NULL) {
-        return ERR_NOMEM;
-    }
     int status = 0;
-    uint64_t found = j->file_bytes;
-    while (from + FRAME_HEADER_SIZE < j->file_bytes && found == j->file_bytes) {
-        size_t size;
-        uint64_t next;
-        status = vfs_pread(j->fs, j->file, from, window, SEARCH_BYTES, &size);
-        if (status != 0 || size < FRAME_HEADER_SIZE) {
+    uint64_t next, found = from;
+    do {
+        status = frame_find(j->fs, j->file, j->file_bytes, found, &FRAME, payload, &found);
+        if (status != 0 || found == j->file_bytes) {
             break;
         }
-        for (size_t i = 0; i + FRAME_HEADER_SIZE <= size && found == j->file_bytes; i++) {
-            uint32_t payload_size;
-            if (window[i] != MARKER[0] || frame_header_read(window + i, &payload_size) != 0) {
-                continue;
-            }
-            status = frame_read(j, from + i, payload, &next);
-            if (status == 0) {
-                found = from + i;
-            } else if (status != ERR_CORRUPT) {
-                goto done;
-            }
-        }
-        status = 0;
-        from += size - FRAME_HEADER_SIZE + 1;
-    }
-done:
-    mem_free(window);
+        status = read_frame(j, found, payload, &next);
+        found += status == ERR_CORRUPT; /* checksums right, changes wrong: a newer program's */
+    } while (status == ERR_CORRUPT);
     if (status == 0) {
         *found_out = found;
     }
@@ -331,14 +250,14 @@ static void keep_damaged(struct journal *j, uint64_t from, uint64_t end)
 {
     char path[PATH_BYTES_MAX];
     struct vfs_file *kept = NULL;
-    uint8_t *bytes = mem_alloc(SEARCH_BYTES);
+    uint8_t *bytes = mem_alloc(COPY_BYTES);
     snprintf(path, sizeof(path), "%s.damaged", j->path);
     if (bytes == NULL || vfs_open(j->fs, path, VFS_APPEND, &kept) != 0) {
         mem_free(bytes);
         return;
     }
     while (from < end) {
-        size_t size = end - from < SEARCH_BYTES ? (size_t)(end - from) : SEARCH_BYTES;
+        size_t size = end - from < COPY_BYTES ? (size_t)(end - from) : COPY_BYTES;
         if (vfs_pread_exact(j->fs, j->file, from, bytes, size) != 0 ||
             vfs_append(j->fs, kept, bytes, size) != 0) {
             break;
@@ -357,7 +276,7 @@ static int replay_all(struct journal *j, uint64_t offset, struct journal_report 
     int status = 0;
     while (status == 0 && offset < j->file_bytes) {
         uint64_t next;
-        status = frame_read(j, offset, &payload, &next);
+        status = read_frame(j, offset, &payload, &next);
         if (status == 0) {
             status = payload_replay(j, &payload, &report->changes);
             offset = next;
@@ -511,7 +430,7 @@ static int append_change(struct journal *j)
     if (j->file_bytes + j->change.size > JOURNAL_FILE_BYTES_MAX) {
         return ERR_LIMIT;
     }
-    frame_seal(&j->change);
+    frame_seal(&j->change, &FRAME);
     status = vfs_append(j->fs, j->file, j->change.data, j->change.size);
     status = status != 0 ? status : vfs_sync(j->fs, j->file);
     if (status == 0) {
