@@ -283,7 +283,7 @@ static void test_exemplars(void **state)
     const struct exemplar items[] = {
         {sets[2], 6, 1600096945479}, {labels_empty(), 0.25, 1600096946000}};
     const struct exemplar_series series[] = {{sets[0], items, 2}, {sets[1], items, 1}};
-    const struct exemplar_list all = {series, 2};
+    const struct exemplar_list all = {.series = series, .count = 2};
 #define SERIES_A                                                                                   \
     "{\"seriesLabels\":{\"__name__\":\"a_bucket\",\"le\":\"1\"},\"exemplars\":[{\"labels\":{"      \
     "\"trace_id\":"                                                                                \

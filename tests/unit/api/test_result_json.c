@@ -146,7 +146,7 @@ static void test_statistics(void **state)
         "\"samples\":{\"totalQueryableSamples\":7,\"peakSamples\":3}}}");
     /* All of them, and the plan. */
     const struct engine_explain plan[] = {
-        {0, STR("a + 1"), 1000000, 2000000, 3, 7}, {1, STR("a"), 500000, 1000000, 3, 7}};
+        {0, STR("a + 1"), 1000000, 2000000, 0, 3, 7}, {1, STR("a"), 500000, 1000000, 0, 3, 7}};
     r.explain = plan;
     r.explain_count = 2;
     r.statistics.series = 3;
