@@ -28,6 +28,12 @@ static const struct config_field global_fields[] = {
         .min = 10,
         .max = DAY_MS,
         .help = "How long a scrape may take; never longer than its interval"},
+    {.key = "evaluation_interval",
+        .kind = CONFIG_DURATION,
+        .offset = offsetof(struct agent_global, evaluation_interval_ms),
+        .default_text = "1m",
+        .max = DAY_MS,
+        .help = "Accepted, without effect: the agent evaluates no rules"},
     {.key = "external_labels",
         .kind = CONFIG_STRING_MAP,
         .offset = offsetof(struct agent_global, external_labels),
@@ -173,6 +179,58 @@ static const struct config_field scrape_fields[] = {
         .default_text = "0",
         .max = 100000000,
         .help = "More samples fail the scrape; 0 = no limit"},
+    {.key = "label_limit",
+        .kind = CONFIG_INTEGER,
+        .offset = offsetof(struct agent_scrape, label_limit),
+        .default_text = "0",
+        .max = 100000000,
+        .help = "A series of more labels fails the scrape; 0 = no limit"},
+    {.key = "label_name_length_limit",
+        .kind = CONFIG_INTEGER,
+        .offset = offsetof(struct agent_scrape, label_name_limit),
+        .default_text = "0",
+        .max = 100000000,
+        .help = "A longer label name fails the scrape, in bytes; 0 = no limit"},
+    {.key = "label_value_length_limit",
+        .kind = CONFIG_INTEGER,
+        .offset = offsetof(struct agent_scrape, label_value_limit),
+        .default_text = "0",
+        .max = 100000000,
+        .help = "A longer label value fails the scrape, in bytes; 0 = no limit"},
+    {.key = "native_histogram_bucket_limit",
+        .kind = CONFIG_INTEGER,
+        .offset = offsetof(struct agent_scrape, bucket_limit),
+        .default_text = "0",
+        .max = 100000000,
+        .help = "A native histogram of more buckets fails the scrape; 0 = no limit"},
+    {.key = "target_limit",
+        .kind = CONFIG_INTEGER,
+        .offset = offsetof(struct agent_scrape, target_limit),
+        .default_text = "0",
+        .max = 100000000,
+        .help = "With more targets every scrape of the job fails; 0 = no limit"},
+    {.key = "track_timestamps_staleness",
+        .kind = CONFIG_BOOL,
+        .offset = offsetof(struct agent_scrape, track_timestamps),
+        .default_text = "false",
+        .help = "Series that bring their own timestamps end with stale markers, too"},
+    {.key = "scrape_native_histograms",
+        .kind = CONFIG_BOOL,
+        .offset = offsetof(struct agent_scrape, native_histograms),
+        .default_text = "false",
+        .help = "Ask for protobuf first, which alone has native histograms"},
+    {.key = "always_scrape_classic_histograms",
+        .kind = CONFIG_BOOL,
+        .offset = offsetof(struct agent_scrape, classic_histograms),
+        .default_text = "false",
+        .help = "Take the classic buckets of native histograms, too"},
+    {.key = "fallback_scrape_protocol",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct agent_scrape, fallback_protocol),
+        .default_text = "PrometheusText0.0.4",
+        .help = "Format of an answer that does not say its own: PrometheusText0.0.4, "
+                "PrometheusText1.0.0, OpenMetricsText0.0.1, OpenMetricsText1.0.0, "
+                "PrometheusProto; none = such an answer fails the scrape"},
     {.key = "body_size_limit",
         .kind = CONFIG_BYTES,
         .offset = offsetof(struct agent_scrape, body_size_limit),
@@ -259,6 +317,24 @@ const struct config_field *agent_config_fields(void)
 
 /* ---- Rules over several settings ---- */
 
+bool agent_config_fallback(const char *name, enum exposition_format *format_out, bool *none_out)
+{
+    static const struct {
+        const char *name;
+        enum exposition_format format;
+    } rows[] = {{"none", EXPOSITION_TEXT}, {"PrometheusText0.0.4", EXPOSITION_TEXT},
+        {"PrometheusText1.0.0", EXPOSITION_TEXT}, {"OpenMetricsText0.0.1", EXPOSITION_OPENMETRICS},
+        {"OpenMetricsText1.0.0", EXPOSITION_OPENMETRICS}, {"PrometheusProto", EXPOSITION_PROTOBUF}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (strcmp(name, rows[i].name) == 0) {
+            *format_out = rows[i].format;
+            *none_out = i == 0;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Fills in the global defaults; a timeout is never longer than its interval. */
 static int finish_scrape(
     const struct agent_config *config, struct agent_scrape *s, const char *file, struct err *e)
@@ -278,6 +354,15 @@ static int finish_scrape(
     struct err why = ERR_INIT;
     if (http_profile_check(&s->profile, &why) != 0) {
         return err_set(e, ERR_INVALID, -1, "%s: job \"%s\": %s", file, s->job_name, why.message);
+    }
+    enum exposition_format format;
+    bool none;
+    if (!agent_config_fallback(s->fallback_protocol, &format, &none)) {
+        return err_set(e, ERR_INVALID, -1,
+            "%s: job \"%s\": fallback_scrape_protocol \"%s\"; accepted: PrometheusText0.0.4, "
+            "PrometheusText1.0.0, OpenMetricsText0.0.1, OpenMetricsText1.0.0, PrometheusProto, "
+            "none",
+            file, s->job_name, s->fallback_protocol);
     }
     if (s->metrics_path[0] != '/') {
         return err_set(e, ERR_INVALID, -1, "%s: job \"%s\": metrics_path must begin with /", file,

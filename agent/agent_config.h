@@ -17,6 +17,7 @@
 #include "model/labels.h"
 #include "model/relabel.h"
 #include "ship/request_maker.h"
+#include "wire/exposition.h"
 
 #define AGENT_CONFIG_BYTES_MAX ((size_t)16 << 20)
 #define AGENT_SERVER_DEFAULT "http://127.0.0.1:9095"
@@ -25,7 +26,7 @@
 #define AGENT_DESTINATIONS_MAX 8
 
 struct agent_global {
-    int64_t scrape_interval_ms, scrape_timeout_ms;
+    int64_t scrape_interval_ms, scrape_timeout_ms, evaluation_interval_ms;
     struct config_map external_labels;
 };
 
@@ -60,7 +61,10 @@ struct agent_scrape {
     int64_t interval_ms, timeout_ms; /* 0 = the global one */
     const char *metrics_path, *scheme;
     bool honor_labels, honor_timestamps;
-    int64_t sample_limit, body_size_limit;
+    int64_t sample_limit, body_size_limit, target_limit;
+    int64_t label_limit, label_name_limit, label_value_limit, bucket_limit;
+    bool track_timestamps, native_histograms, classic_histograms;
+    const char *fallback_protocol;
     struct agent_parameters params;
     struct http_profile profile;
     struct config_list static_configs;         /* struct agent_static */
@@ -114,6 +118,9 @@ struct agent_config {
 
 /* The tables, for the reference. */
 const struct config_field *agent_config_fields(void);
+
+/* What fallback_scrape_protocol names; false for an unknown name. */
+bool agent_config_fallback(const char *name, enum exposition_format *format_out, bool *none_out);
 
 /* Reads `path` (NULL = no file). Everything lives in `arena`. `servers` are addresses given by flags:
  * they replace remote_write. ERR_INVALID, ERR_IO … with a sentence. */

@@ -176,6 +176,7 @@ static void expose_scraper(const struct agent *a, struct strbuf *out)
         sum.failures += status.failures;
         sum.skipped += status.skipped;
         sum.series += status.series;
+        sum.refused_samples += status.refused_samples;
         sum.cache_hits += status.cache_hits;
         sum.cache_misses += status.cache_misses;
     }
@@ -185,6 +186,8 @@ static void expose_scraper(const struct agent *a, struct strbuf *out)
     put_counter(out, "agent_scrape_failed_total", "Scrapes that failed", sum.failures);
     put_counter(out, "agent_scrapes_skipped_total",
         "Scrapes left out because the one before had not ended", sum.skipped);
+    put_counter(out, "agent_scrape_refused_samples_total",
+        "Samples of new series that were not taken because memory was full", sum.refused_samples);
     put_counter(
         out, "agent_cache_hits_total", "Lines found where they were expected", sum.cache_hits);
     put_counter(out, "agent_cache_misses_total", "Lines that had to be looked up or parsed",

@@ -292,6 +292,14 @@ static int finish_target(struct job *j, struct labels_builder *b, struct target_
     o->honor_timestamps = s->honor_timestamps;
     o->sample_limit = (size_t)s->sample_limit;
     o->body_max = (size_t)s->body_size_limit;
+    o->label_limit = (size_t)s->label_limit;
+    o->label_name_limit = (size_t)s->label_name_limit;
+    o->label_value_limit = (size_t)s->label_value_limit;
+    o->bucket_limit = (size_t)s->bucket_limit;
+    o->track_timestamps = s->track_timestamps;
+    o->native_histograms = s->native_histograms;
+    o->classic_histograms = s->classic_histograms;
+    (void)agent_config_fallback(s->fallback_protocol, &o->fallback, &o->no_fallback); /* checked */
     o->seed = j->m->seed;
     o->profile = http_profile_is_plain(&s->profile) ? NULL : &s->profile;
     o->external = labels_ref(j->m->external);
@@ -341,8 +349,30 @@ static int compile(
                              why.message);
 }
 
+/* A job with more targets than it may have: all of them fail, so that nobody takes a part for the
+ * whole. */
+static int enforce_target_limit(struct maker *m, const struct agent_scrape *s, size_t first)
+{
+    char text[128];
+    size_t count = m->targets->count - first;
+    if (s->target_limit == 0 || count <= (size_t)s->target_limit) {
+        return 0;
+    }
+    int length = snprintf(text, sizeof(text), "the job has %zu targets; target_limit is %lld",
+        count, (long long)s->target_limit);
+    const char *sentence = arena_strndup(m->arena, text, (size_t)length);
+    if (sentence == NULL) {
+        return err_set(m->err, ERR_NOMEM, -1, "out of memory for the targets");
+    }
+    for (size_t i = first; i < m->targets->count; i++) {
+        m->targets->items[i].forced_error = sentence;
+    }
+    return 0;
+}
+
 static int add_scrape(struct maker *m, const struct agent_scrape *s)
 {
+    size_t first = m->targets->count;
     struct job j = {.m = m, .scrape = s};
     const struct agent_static *groups = s->static_configs.items;
     int status = compile(&j, &s->relabel_configs, "relabel_configs", &j.relabel);
@@ -354,6 +384,9 @@ static int add_scrape(struct maker *m, const struct agent_scrape *s)
         for (size_t i = 0; status == 0 && i < groups[g].targets.count; i++) {
             status = add_static(&j, &groups[g], groups[g].targets.items[i]);
         }
+    }
+    if (status == 0) {
+        status = enforce_target_limit(m, s, first);
     }
     relabel_unref(j.relabel);
     relabel_unref(j.metric_relabel);

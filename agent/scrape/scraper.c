@@ -90,8 +90,15 @@ static bool same_target(const struct target_options *a, const struct target_opti
            a->expose_context == b->expose_context && a->interval_ms == b->interval_ms &&
            a->timeout_ms == b->timeout_ms && a->honor_labels == b->honor_labels &&
            a->honor_timestamps == b->honor_timestamps && a->body_max == b->body_max &&
-           a->sample_limit == b->sample_limit && a->seed == b->seed &&
-           same_labels(a->discovered, b->discovered) && same_labels(a->external, b->external) &&
+           a->sample_limit == b->sample_limit && a->label_limit == b->label_limit &&
+           a->label_name_limit == b->label_name_limit &&
+           a->label_value_limit == b->label_value_limit && a->bucket_limit == b->bucket_limit &&
+           a->track_timestamps == b->track_timestamps &&
+           a->native_histograms == b->native_histograms &&
+           a->classic_histograms == b->classic_histograms && a->fallback == b->fallback &&
+           a->no_fallback == b->no_fallback && same_text(a->forced_error, b->forced_error) &&
+           a->seed == b->seed && same_labels(a->discovered, b->discovered) &&
+           same_labels(a->external, b->external) &&
            relabel_eq(a->metric_relabel, b->metric_relabel) && same_profile(a->profile, b->profile);
 }
 
@@ -125,6 +132,11 @@ static int make_slot(struct scraper *s, const struct target_options *wanted, str
         options.url = slot.url;
     }
     arena_init(&slot.arena, 0);
+    if (status == 0 && wanted->forced_error != NULL) {
+        options.forced_error =
+            arena_strndup(&slot.arena, wanted->forced_error, strlen(wanted->forced_error));
+        status = options.forced_error == NULL ? arena_error(&slot.arena) : 0;
+    }
     if (status == 0 && wanted->profile != NULL) {
         struct http_profile *profile = arena_alloc(&slot.arena, sizeof(*profile));
         status = profile != NULL ? http_profile_copy(wanted->profile, &slot.arena, profile)

@@ -24,7 +24,9 @@ struct series_entry {
     uint64_t hash;
     uint64_t generation; /* of the scrape that had it last */
     size_t position;     /* in the order of the last scrape that had it */
+    uint64_t exemplar;   /* hash of the one sent last */
     bool own_timestamp;  /* its samples carry their own time: no stale markers */
+    bool histogram;      /* its last sample was a native histogram */
     bool live;           /* its last sample was not a stale marker */
     bool dropped;        /* by relabelling: known, and not sent */
 };

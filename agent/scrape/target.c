@@ -7,16 +7,20 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "scrape/known_comments.h"
+#include "scrape/target_labels.h"
 #include "wire/exposition.h"
-#include "wire/remote_write.h"
 
 enum { SYNTHETIC_COUNT = 5, PARSE_ARENA_MAX = 256 << 20, STAGED_MAX = 4 << 20 };
-/* exported_exported_… : a body that has more of them than this is refused. */
-enum { EXPORTED_PREFIXES_MAX = 8 };
 
 /* Lateness up to which a scrape carries the time it was due, which makes times regular: 2 ms, or one
  * hundredth of the interval where that is less. */
 enum { ALIGN_MS_MAX = 2, ALIGN_SHARE = 100 };
+
+#define ACCEPT_PROTOBUF                                                                            \
+    "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;"  \
+    "q=0.6,"
+#define ACCEPT_TEXT                                                                                \
+    "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
 
 static const char *const synthetic_names[SYNTHETIC_COUNT] = {"up", "scrape_duration_seconds",
     "scrape_samples_scraped", "scrape_samples_post_metric_relabeling", "scrape_series_added"};
@@ -25,6 +29,13 @@ struct staged {
     struct series_entry *entry;
     struct sample sample;
     bool own_timestamp;
+    const struct histogram *histogram; /* in place of the value; NULL: none */
+};
+
+/* An exemplar of the sample staged as number `at`. */
+struct staged_exemplar {
+    size_t at;
+    struct remote_write_exemplar exemplar;
 };
 
 struct target {
@@ -40,6 +51,8 @@ struct target {
     struct strbuf labels;                     /* of the series being made */
     struct staged *staged;
     size_t staged_count, staged_cap;
+    struct staged_exemplar *exemplars; /* ascending */
+    size_t exemplar_count, exemplar_cap;
     uint64_t series_added;
     size_t dropped_count; /* samples of this scrape that relabelling dropped */
     int64_t due_ms;       /* wall time of the next scrape; 0 = not planned yet */
@@ -113,11 +126,26 @@ static void send_sample(struct target *t, struct str labels_bytes, const struct 
     t->intake->add(t->intake, &series);
 }
 
+static void send_histogram(
+    struct target *t, struct str labels_bytes, int64_t t_ms, const struct histogram *histogram)
+{
+    const struct remote_write_histogram item = {t_ms, histogram};
+    const struct remote_write_series series = {
+        .labels_bytes = labels_bytes, .histograms = &item, .histogram_count = 1};
+    t->intake->add(t->intake, &series);
+}
+
 static void send_stale(void *context, struct series_entry *entry)
 {
     struct target *t = context;
     struct sample stale = {t->stamp_ms, value_stale_marker()};
-    if (!entry->own_timestamp) {
+    if (entry->own_timestamp && !t->options.track_timestamps) {
+        return;
+    }
+    if (entry->histogram) { /* it ends as what it was */
+        const struct histogram none = {.sum = value_stale_marker()};
+        send_histogram(t, entry->labels_bytes, t->stamp_ms, &none);
+    } else {
         send_sample(t, entry->labels_bytes, &stale);
     }
 }
@@ -147,6 +175,7 @@ void target_free(struct target *t, bool gone)
     comments_release(&t->comments);
     strbuf_release(&t->labels);
     mem_free(t->staged);
+    mem_free(t->exemplars);
     mem_free(t);
 }
 
@@ -165,88 +194,6 @@ void target_status(const struct target *t, struct target_status *status_out)
 
 /* ---- A body into staged samples ---- */
 
-static bool has_label(const struct label *pairs, size_t count, struct str name)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (str_eq(pairs[i].name, name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Keeps the body's value of a label whose name the target took: as exported_<name>, with as many
- * prefixes as it takes to find a name that neither side has. */
-static int keep_exported(
-    struct target *t, struct label pair, struct labels_builder *b, struct arena *arena)
-{
-    static const struct str prefix = {"exported_", 9};
-    struct str name = pair.name;
-    for (int i = 0; i < EXPORTED_PREFIXES_MAX; i++) {
-        char *text = arena_alloc(arena, prefix.len + name.len);
-        if (text == NULL) {
-            return arena_error(arena);
-        }
-        memcpy(text, prefix.ptr, prefix.len);
-        memcpy(text + prefix.len, name.ptr, name.len);
-        name = str_make(text, prefix.len + name.len);
-        if (labels_builder_get(b, name).len == 0 && !labels_has(t->options.labels, name)) {
-            labels_builder_set(b, name, pair.value);
-            return 0;
-        }
-    }
-    return ERR_LIMIT;
-}
-
-/* The labels a series gets: its own and the target's. Where both have a name the target's wins and
- * the body's is kept as exported_<name>; with honor_labels the body's wins, an empty value included,
- * which is how a body asks to go without the label. */
-static int final_labels(struct target *t, const struct label *pairs, size_t count,
-    struct labels_builder *b, struct arena *arena)
-{
-    int status = 0;
-    labels_builder_init(b);
-    for (size_t i = 0; i < count; i++) {
-        if (has_label(pairs, i, pairs[i].name)) {
-            return ERR_INVALID; /* twice: which one would it be? */
-        }
-        labels_builder_set(b, pairs[i].name, pairs[i].value);
-    }
-    for (size_t i = 0; status == 0 && i < labels_count(t->options.labels); i++) {
-        struct label own = labels_at(t->options.labels, i);
-        if (t->options.honor_labels && has_label(pairs, count, own.name)) {
-            continue;
-        }
-        struct str theirs = labels_builder_get(b, own.name);
-        if (theirs.len > 0) {
-            status = keep_exported(t, (struct label){own.name, theirs}, b, arena);
-        }
-        labels_builder_set(b, own.name, own.value);
-    }
-    return status == 0 ? b->error : status;
-}
-
-/* The final labels of a series, encoded into t->labels. 1; 0 when relabelling drops it. */
-static int encode_series(struct target *t, struct exposition_parser *p, const struct label *pairs,
-    size_t count, struct err *e)
-{
-    struct labels_builder b;
-    int status = final_labels(t, pairs, count, &b, p->arena);
-    if (status == 0) {
-        status = relabel_apply(t->options.metric_relabel, &b, p->arena);
-    }
-    if (status == 1 && labels_builder_get(&b, STR(LABEL_METRIC_NAME)).len == 0) {
-        status = err_set(e, ERR_INVALID, -1, "line %zu: the series has no metric name", p->line);
-    }
-    strbuf_reset(&t->labels);
-    if (status == 1) {
-        int made = intake_encode_labels(t->options.external, &b, &t->labels);
-        status = made == 0 ? 1 : made;
-    }
-    labels_builder_release(&b);
-    return status;
-}
-
 /* Parses the text of a series never seen into a new entry. */
 static int learn_series(struct target *t, struct exposition_parser *p, struct str text,
     struct series_entry **entry_out, struct err *e)
@@ -258,7 +205,7 @@ static int learn_series(struct target *t, struct exposition_parser *p, struct st
         return status;
     }
     struct err why = ERR_INIT;
-    int kept = encode_series(t, p, pairs, count, &why);
+    int kept = target_labels_encode(&t->options, p, pairs, count, &t->labels, &why);
     if (kept >= 0) {
         *entry_out = series_cache_add(&t->cache, text, strbuf_str(&t->labels));
         status = *entry_out == NULL ? ERR_LIMIT : 0;
@@ -284,35 +231,114 @@ static int check_sample_limit(const struct target *t, struct err *e)
     return 0;
 }
 
+/* The entry of a series, learnt when it is new. 1; 0 where the sample goes no further: relabelling drops
+ * it, or memory is full and the series new. */
+static int find_entry(struct target *t, struct exposition_parser *p, struct str text,
+    struct series_entry **entry_out, struct err *e)
+{
+    struct series_entry *entry = series_cache_find(&t->cache, text);
+    if (entry == NULL && t->intake->pressure(t->intake) >= INTAKE_FULL) {
+        t->status.refused_samples++;
+        return 0;
+    }
+    int status = entry == NULL ? learn_series(t, p, text, &entry, e) : 0;
+    if (status != 0) {
+        return status;
+    }
+    *entry_out = entry;
+    if (entry->dropped) {
+        bool unused;
+        t->dropped_count += series_cache_mark(&t->cache, entry, &unused);
+        return 0;
+    }
+    return 1;
+}
+
+/* Stages a sample or, where there is one, a native histogram. */
+static int stage(struct target *t, struct series_entry *entry, const struct staged *wanted,
+    size_t line, struct err *e)
+{
+    int status = mem_array_grow(
+        (void **)&t->staged, &t->staged_cap, t->staged_count + 1, sizeof(*t->staged), STAGED_MAX);
+    if (status != 0) {
+        return err_set(e, status, -1, "line %zu: too many samples", line);
+    }
+    bool is_new = false;
+    if (!series_cache_mark(&t->cache, entry, &is_new) && !wanted->own_timestamp) {
+        return 0; /* a series that comes twice counts once, the first time */
+    }
+    t->series_added += is_new;
+    t->staged[t->staged_count++] = *wanted;
+    return check_sample_limit(t, e);
+}
+
+/* Remembers the exemplar of the sample staged last. It comes with every scrape until there is a newer
+ * one, and is sent once. */
+static int stage_exemplar(struct target *t, struct exposition_parser *p,
+    const struct exposition_entry *line, struct series_entry *entry, struct err *e)
+{
+    struct label pairs[EXPOSITION_LABELS_MAX];
+    struct remote_write_exemplar x = {.value = line->exemplar_value,
+        .t_ms = line->exemplar_has_timestamp ? line->exemplar_t_ms : t->stamp_ms};
+    uint64_t hash = hash64(line->exemplar_text.ptr, line->exemplar_text.len, t->comments.seed);
+    hash = hash_mix64(hash ^ double_bits(x.value));
+    hash = hash_mix64(hash ^ (line->exemplar_has_timestamp ? (uint64_t)x.t_ms : 0));
+    if (hash == entry->exemplar) {
+        return 0;
+    }
+    int status =
+        exposition_labels(p, line->exemplar_text, pairs, EXPOSITION_LABELS_MAX, &x.label_count, e);
+    if (status != 0) {
+        return status;
+    }
+    x.labels = arena_dup(p->arena, pairs, x.label_count * sizeof(pairs[0]));
+    if ((x.labels == NULL && x.label_count > 0) ||
+        mem_array_grow((void **)&t->exemplars, &t->exemplar_cap, t->exemplar_count + 1,
+            sizeof(*t->exemplars), STAGED_MAX) != 0) {
+        return err_set(e, ERR_NOMEM, -1, "out of memory for an exemplar");
+    }
+    entry->exemplar = hash;
+    t->exemplars[t->exemplar_count++] = (struct staged_exemplar){t->staged_count - 1, x};
+    return 0;
+}
+
 static int stage_sample(struct target *t, struct exposition_parser *p,
     const struct exposition_entry *line, struct err *e)
 {
-    struct series_entry *entry = series_cache_find(&t->cache, line->series_text);
-    int status = 0;
-    if (entry == NULL) {
-        status = learn_series(t, p, line->series_text, &entry, e);
+    struct series_entry *entry = NULL;
+    int status = find_entry(t, p, line->series_text, &entry, e);
+    if (status != 1) {
+        return status == 0 ? check_sample_limit(t, e) : status;
     }
-    if (status == 0 && entry->dropped) {
-        bool unused;
-        t->dropped_count += series_cache_mark(&t->cache, entry, &unused);
-        return check_sample_limit(t, e);
-    }
-    if (status == 0) {
-        status = mem_array_grow((void **)&t->staged, &t->staged_cap, t->staged_count + 1,
-            sizeof(*t->staged), STAGED_MAX);
-        if (status != 0) {
-            err_set(e, status, -1, "line %zu: too many samples", p->line);
-        }
-    }
-    bool is_new = false;
     bool own_time = line->has_timestamp && t->options.honor_timestamps;
-    if (status != 0 || (!series_cache_mark(&t->cache, entry, &is_new) && !own_time)) {
-        return status; /* a series that comes twice counts once, the first time */
+    size_t before = t->staged_count;
+    struct staged wanted = {
+        entry, {own_time ? line->t_ms : t->stamp_ms, line->value}, own_time, NULL};
+    status = stage(t, entry, &wanted, p->line, e);
+    if (status == 0 && line->has_exemplar && t->staged_count > before) {
+        status = stage_exemplar(t, p, line, entry, e);
     }
-    t->series_added += is_new;
-    t->staged[t->staged_count++] =
-        (struct staged){entry, {own_time ? line->t_ms : t->stamp_ms, line->value}, own_time};
-    return check_sample_limit(t, e);
+    return status;
+}
+
+static int stage_histogram(struct target *t, struct exposition_parser *p,
+    const struct exposition_histogram *item, struct err *e)
+{
+    struct series_entry *entry = NULL;
+    size_t buckets = item->histogram->positive.count + item->histogram->negative.count;
+    if (t->options.bucket_limit > 0 && buckets > t->options.bucket_limit) {
+        return err_set(e, ERR_LIMIT, -1,
+            "a native histogram of %zu buckets; native_histogram_bucket_limit is %zu", buckets,
+            t->options.bucket_limit);
+    }
+    int status = find_entry(t, p, item->series_text, &entry, e);
+    if (status != 1) {
+        return status == 0 ? check_sample_limit(t, e) : status;
+    }
+    bool own_time = item->has_timestamp && t->options.honor_timestamps;
+    struct staged wanted = {
+        entry, {own_time ? item->t_ms : t->stamp_ms, 0}, own_time, item->histogram};
+    return stage(t, entry, &wanted, 0, e);
 }
 
 /* A line that stands where it stood in the last scrape. */
@@ -331,7 +357,7 @@ static int stage_known(struct target *t, struct series_entry *entry, double valu
         }
     }
     t->series_added += is_new;
-    t->staged[t->staged_count++] = (struct staged){entry, {t->stamp_ms, value}, false};
+    t->staged[t->staged_count++] = (struct staged){entry, {t->stamp_ms, value}, false, NULL};
     return check_sample_limit(t, e);
 }
 
@@ -352,35 +378,30 @@ static void keep_metadata(struct target *t, const struct exposition_entry *line)
     }
 }
 
-static int stage_body(
-    struct target *t, enum exposition_format format, struct str body, struct err *e)
+static int stage_lines(struct target *t, struct exposition_parser *p, struct err *e)
 {
-    struct arena arena;
-    struct exposition_parser parser;
     struct exposition_entry line;
     int status;
-    arena_init(&arena, PARSE_ARENA_MAX);
-    exposition_begin(&parser, format, body, &arena);
     comments_begin(&t->comments);
     for (;;) {
         double value;
         struct series_entry *expected = series_cache_peek(&t->cache);
-        if (expected != NULL && exposition_take_known(&parser, expected->text, &value)) {
+        if (expected != NULL && exposition_take_known(p, expected->text, &value)) {
             status = stage_known(t, expected, value, e);
             if (status != 0) {
                 break;
             }
             continue;
         }
-        if (comments_skip(&t->comments, &parser)) {
+        if (comments_skip(&t->comments, p)) {
             continue;
         }
-        status = exposition_next(&parser, &line, e);
+        status = exposition_next(p, &line, e);
         if (status != 1) {
             break;
         }
         if (line.kind == EXPOSITION_SAMPLE) {
-            status = stage_sample(t, &parser, &line, e);
+            status = stage_sample(t, p, &line, e);
             if (status != 0) {
                 break;
             }
@@ -388,7 +409,25 @@ static int stage_body(
             keep_metadata(t, &line);
         }
     }
-    arena_release(&arena);
+    return status;
+}
+
+/* A body of protobuf: its text, then its native histograms. */
+static int stage_protobuf(
+    struct target *t, struct str body, struct arena *arena, struct strbuf *text, struct err *e)
+{
+    struct exposition_histograms histograms;
+    struct exposition_parser parser;
+    int status =
+        exposition_read_protobuf(body, t->options.classic_histograms, arena, text, &histograms, e);
+    if (status != 0) {
+        return status;
+    }
+    exposition_begin(&parser, EXPOSITION_TEXT, strbuf_str(text), arena);
+    status = stage_lines(t, &parser, e);
+    for (size_t i = 0; status == 0 && i < histograms.count; i++) {
+        status = stage_histogram(t, &parser, &histograms.items[i], e);
+    }
     return status;
 }
 
@@ -405,8 +444,30 @@ static void send_synthetic(struct target *t, bool up)
     }
 }
 
+static void send_staged(struct target *t)
+{
+    size_t exemplar = 0;
+    for (size_t i = 0; i < t->staged_count; i++) {
+        struct staged *s = &t->staged[i];
+        struct series_entry *entry = s->entry;
+        entry->live = s->histogram != NULL || !value_is_stale(s->sample.value);
+        entry->own_timestamp = s->own_timestamp;
+        entry->histogram = s->histogram != NULL;
+        if (s->histogram != NULL) {
+            send_histogram(t, entry->labels_bytes, s->sample.t_ms, s->histogram);
+        } else if (exemplar < t->exemplar_count && t->exemplars[exemplar].at == i) {
+            const struct remote_write_series series = {
+                entry->labels_bytes, &s->sample, 1, NULL, 0, &t->exemplars[exemplar++].exemplar, 1};
+            t->intake->add(t->intake, &series);
+        } else {
+            send_sample(t, entry->labels_bytes, &s->sample);
+        }
+    }
+}
+
 static void begin_body(struct target *t)
 {
+    t->exemplar_count = 0;
     series_cache_begin(&t->cache);
     t->staged_count = 0;
     t->dropped_count = 0;
@@ -429,12 +490,7 @@ static void finish(struct target *t, int status, const struct err *e)
         send_synthetic(t, false);
         return;
     }
-    for (size_t i = 0; i < t->staged_count; i++) {
-        struct staged *s = &t->staged[i];
-        s->entry->live = !value_is_stale(s->sample.value);
-        s->entry->own_timestamp = s->own_timestamp;
-        send_sample(t, s->entry->labels_bytes, &s->sample);
-    }
+    send_staged(t);
     t->status.health = TARGET_UP;
     t->status.error[0] = '\0';
     series_cache_end(&t->cache, send_stale, t);
@@ -444,8 +500,39 @@ static void finish(struct target *t, int status, const struct err *e)
 static void take_body(struct target *t, enum exposition_format format, struct str body)
 {
     struct err e = ERR_INIT;
+    struct arena arena;
+    struct strbuf text;
+    struct exposition_parser parser;
+    int status;
+    arena_init(&arena, PARSE_ARENA_MAX);
+    strbuf_init(&text, PARSE_ARENA_MAX);
     begin_body(t);
-    finish(t, stage_body(t, format, body, &e), &e);
+    if (format == EXPOSITION_PROTOBUF) {
+        status = stage_protobuf(t, body, &arena, &text, &e);
+    } else {
+        exposition_begin(&parser, format, body, &arena);
+        status = stage_lines(t, &parser, &e);
+    }
+    finish(t, status, &e);
+    strbuf_release(&text);
+    arena_release(&arena);
+}
+
+/* The format of an answer: 0, or ERR_UNSUPPORTED where it does not say it and none is to be assumed. */
+static int find_format(const struct target *t, struct str content_type,
+    enum exposition_format *format_out, struct err *e)
+{
+    if (exposition_format_of(content_type, false, format_out) == 0) {
+        return 0;
+    }
+    if (t->options.no_fallback) {
+        return err_set(e, ERR_UNSUPPORTED, -1,
+            "the answer's Content-Type \"%.*s\" is no format of metrics, and there is no "
+            "fallback_scrape_protocol",
+            (int)content_type.len, content_type.len > 0 ? content_type.ptr : "");
+    }
+    *format_out = t->options.fallback;
+    return 0;
 }
 
 static void on_answer(void *context, const struct http_client_response *r)
@@ -465,8 +552,7 @@ static void on_answer(void *context, const struct http_client_response *r)
         err_set(&e, r->error, -1, "%s", r->error_text != NULL ? r->error_text : "no answer");
     } else if (r->status != 200) {
         err_set(&e, ERR_INVALID, -1, "server returned HTTP status %u", r->status);
-    } else {
-        (void)exposition_format_of(r->content_type, true, &format); /* text for what is unknown */
+    } else if (find_format(t, r->content_type, &format, &e) == 0) {
         take_body(t, format, r->body);
         return;
     }
@@ -476,11 +562,18 @@ static void on_answer(void *context, const struct http_client_response *r)
 
 /* ---- The beginning of a scrape ---- */
 
+static void begin_forced(struct target *t)
+{
+    struct err e = ERR_INIT;
+    err_set(&e, ERR_LIMIT, -1, "%s", t->options.forced_error);
+    begin_body(t);
+    finish(t, e.code, &e);
+}
+
 static void begin_http(struct target *t)
 {
     const struct http_client_header headers[] = {
-        {"Accept", "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;"
-                   "q=0.3,*/*;q=0.2"},
+        {"Accept", t->options.native_histograms ? ACCEPT_PROTOBUF ACCEPT_TEXT : ACCEPT_TEXT},
         {"X-Prometheus-Scrape-Timeout-Seconds", t->timeout_header},
     };
     struct http_client_request request = {
@@ -556,7 +649,9 @@ int64_t target_step(struct target *t)
     t->status.skipped += (uint64_t)(late / t->options.interval_ms);
     t->started_ns = clock_monotonic_ns(t->clock);
     t->due_ms = next_slot(t, now);
-    if (t->options.url != NULL) {
+    if (t->options.forced_error != NULL) {
+        begin_forced(t);
+    } else if (t->options.url != NULL) {
         begin_http(t);
     } else {
         begin_local(t);

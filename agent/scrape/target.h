@@ -22,6 +22,7 @@
 #include "model/labels.h"
 #include "model/relabel.h"
 #include "scrape/series_cache.h"
+#include "wire/exposition.h"
 
 #define TARGET_BODY_MAX_DEFAULT ((size_t)64 << 20)
 #define TARGET_LABELS_MAX 64
@@ -38,13 +39,21 @@ struct target_options {
     /* Local targets: writes an exposition of this process. */
     void (*expose)(void *context, struct strbuf *out);
     void *expose_context;
-    int64_t interval_ms;   /* > 0 */
-    int64_t timeout_ms;    /* 0, or more than the interval: the interval */
-    bool honor_labels;     /* a label of the body wins over the target's */
-    bool honor_timestamps; /* times in the body are believed */
-    size_t body_max;       /* 0 = default */
-    size_t sample_limit;   /* 0 = none; more fail the scrape */
-    uint64_t seed;         /* of the phase: fleets spread out, restarts keep theirs */
+    int64_t interval_ms;     /* > 0 */
+    int64_t timeout_ms;      /* 0, or more than the interval: the interval */
+    bool honor_labels;       /* a label of the body wins over the target's */
+    bool honor_timestamps;   /* times in the body are believed */
+    bool track_timestamps;   /* series that bring times of their own get stale markers, too */
+    bool native_histograms;  /* protobuf is asked for first */
+    bool classic_histograms; /* also of histograms that are native */
+    enum exposition_format fallback; /* where the answer does not say its format */
+    bool no_fallback;                /* such an answer fails the scrape */
+    const char *forced_error; /* every scrape fails with this sentence; NULL: none. Borrowed */
+    size_t body_max;          /* 0 = default */
+    size_t label_limit, label_name_limit, label_value_limit; /* of one series; 0 = none */
+    size_t bucket_limit;                                     /* of a native histogram; 0 = none */
+    size_t sample_limit;                                     /* 0 = none; more fail the scrape */
+    uint64_t seed; /* of the phase: fleets spread out, restarts keep theirs */
 };
 
 enum target_health { TARGET_UNKNOWN, TARGET_UP, TARGET_DOWN };
@@ -57,6 +66,7 @@ struct target_status {
     uint64_t last_samples, last_kept;    /* exposed, and kept by metric_relabel */
     uint64_t scrapes, failures, skipped; /* skipped: slots missed, late or busy */
     uint64_t series, cache_hits, cache_misses;
+    uint64_t refused_samples; /* of new series while memory is full */
 };
 
 struct target;

@@ -32,6 +32,10 @@ int exposition_format_of(
         *format_out = EXPOSITION_OPENMETRICS;
         return 0;
     }
+    if (str_eq(kind, STR("application/vnd.google.protobuf"))) {
+        *format_out = EXPOSITION_PROTOBUF;
+        return 0;
+    }
     if (str_eq(kind, STR("text/plain")) || fallback_text) {
         *format_out = EXPOSITION_TEXT;
         return 0;

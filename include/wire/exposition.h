@@ -19,7 +19,7 @@
 #include "model/labels.h"
 #include "model/sample.h"
 
-enum exposition_format { EXPOSITION_TEXT, EXPOSITION_OPENMETRICS };
+enum exposition_format { EXPOSITION_TEXT, EXPOSITION_OPENMETRICS, EXPOSITION_PROTOBUF };
 
 /* By Content-Type; text for an absent or unknown one where `fallback_text`, else ERR_UNSUPPORTED. */
 int exposition_format_of(
@@ -76,6 +76,28 @@ bool exposition_take_known(struct exposition_parser *p, struct str series_text, 
  * of appearance. `pairs` has room for `cap`. ERR_INVALID, ERR_LIMIT. */
 int exposition_labels(struct exposition_parser *p, struct str series_text, struct label *pairs,
     size_t cap, size_t *count_out, struct err *e);
+
+/* ---- Reading protobuf: io.prometheus.client.MetricFamily, each with its length in front ---- */
+
+/* A native histogram of a body, under the text of its series. */
+struct exposition_histogram {
+    struct str series_text;
+    const struct histogram *histogram;
+    bool has_timestamp;
+    int64_t t_ms;
+};
+
+struct exposition_histograms {
+    const struct exposition_histogram *items;
+    size_t count;
+};
+
+/* Rewrites a body as text 0.0.4 onto `text_out`, for exposition_next, but for native histograms, which
+ * are given apart. The classic buckets of a histogram that is native as well are left out unless
+ * `classic`. What is given lives in `arena`. 0; ERR_INVALID names the byte offset; ERR_LIMIT,
+ * ERR_NOMEM. */
+int exposition_read_protobuf(struct str body, bool classic, struct arena *arena,
+    struct strbuf *text_out, struct exposition_histograms *histograms_out, struct err *e);
 
 /* ---- Writing text 0.0.4 ---- */
 void exposition_write_help(struct strbuf *out, struct str metric, struct str help);

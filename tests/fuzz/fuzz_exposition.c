@@ -40,6 +40,19 @@ static void check_entry(struct exposition_parser *p, const struct exposition_ent
     }
 }
 
+/* The short way past a known series gives what the long one gave, or nothing. */
+static void check_short_way(struct exposition_parser start, const struct exposition_parser *after,
+    const struct exposition_entry *entry)
+{
+    double value;
+    if (entry->kind == EXPOSITION_SAMPLE &&
+        exposition_take_known(&start, entry->series_text, &value)) {
+        assert(double_bits(value) == double_bits(entry->value));
+        assert(!entry->has_timestamp && !entry->has_exemplar);
+        assert(start.position == after->position && start.line == after->line);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0) {
@@ -54,8 +67,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     arena_init(&arena, 64 << 20);
     exposition_begin(&parser, data[0] % 2 == 0 ? EXPOSITION_TEXT : EXPOSITION_OPENMETRICS,
         str_make((const char *)data + 1, size - 1), &arena);
+    struct exposition_parser start = parser;
     while ((status = exposition_next(&parser, &entry, &e)) == 1) {
         assert(parser.position > before && parser.position <= parser.body.len);
+        check_short_way(start, &parser, &entry);
+        start = parser;
         before = parser.position;
         check_entry(&parser, &entry);
     }

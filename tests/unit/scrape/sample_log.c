@@ -48,10 +48,24 @@ static void add_samples(struct intake *self, const struct remote_write_series *s
         } else {
             strbuf_add_double(&log->lines, samples[i].value);
         }
+        for (size_t k = 0; k < series->exemplar_count; k++) {
+            strbuf_addf(&log->lines, " # %g %lld", series->exemplars[k].value,
+                (long long)series->exemplars[k].t_ms);
+        }
         if (samples[i].t_ms == log->now_ms) {
             strbuf_add_c(&log->lines, " @now\n");
         } else {
             strbuf_addf(&log->lines, " @%lld\n", (long long)samples[i].t_ms);
+        }
+        log->count++;
+    }
+    for (size_t i = 0; i < series->histogram_count; i++) {
+        const struct histogram *h = series->histograms[i].histogram;
+        add_labels(series->labels_bytes, &log->lines);
+        if (value_is_stale(h->sum)) {
+            strbuf_add_c(&log->lines, " histogram stale\n");
+        } else {
+            strbuf_addf(&log->lines, " histogram %g %g\n", h->count, h->sum);
         }
         log->count++;
     }
