@@ -55,7 +55,8 @@ static void receiver_close(struct http_client *client)
 void receiver_init(struct receiver *r)
 {
     memset(r, 0, sizeof(*r));
-    r->client = (struct http_client){receiver_send, receiver_cancel, receiver_close};
+    r->client = (struct http_client){
+        .send = receiver_send, .cancel = receiver_cancel, .close = receiver_close};
 }
 
 void receiver_release(struct receiver *r)
