@@ -7,6 +7,7 @@
 #ifndef SONDE_TSDB_BLOCK_H
 #define SONDE_TSDB_BLOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,14 +52,23 @@ int block_import(const struct block_import_options *options, struct block_import
 #define BLOCK_RANGE_SHORT_MS ((int64_t)2 * 3600 * 1000)
 #define BLOCK_RANGE_LONG_MS ((int64_t)24 * 3600 * 1000)
 
+/* Selections that are taken together; more are ERR_LIMIT. */
+#define BLOCK_SELECTIONS_MAX 64
+/* Series that all matchers hold for. */
+struct block_selection {
+    const struct matcher *const *matchers;
+    size_t count;
+};
+
 struct block_export_options {
     struct vfs *fs; /* NULL = vfs_posix() */
     struct querier_source *source;
-    const char *directory; /* made when missing */
-    int64_t min_t, max_t;  /* both included */
-    const struct matcher *const *matchers;
-    size_t matcher_count;
-    int64_t range_ms;              /* one of the two above */
+    const char *directory;                    /* made when missing */
+    int64_t min_t, max_t;                     /* both included */
+    const struct block_selection *selections; /* series that any of them names; none = all series */
+    size_t selection_count;
+    bool tiers;       /* where samples are gone, the last one of each bucket that is left */
+    int64_t range_ms; /* one of the two above */
     const struct labels *external; /* of whom the blocks are, for Thanos and Mimir; or NULL */
     int64_t now_ms;                /* for the names of the blocks */
     uint64_t seed;                 /* likewise */
@@ -68,7 +78,10 @@ struct block_export_counts {
     uint64_t blocks, series, samples, chunks;
 };
 
-/* Raw samples only: what a tier alone still has is left out. A range without samples makes no block.
+/* What a tier alone still has is left out, unless `tiers` is said: then a series goes on into the past as
+ * the last sample of each bucket, at its own time. These are true samples, so counters keep their rates
+ * over windows of several buckets; least, greatest, sum and sketch have no place in such a block. A range
+ * without samples makes no block.
  * A block is there complete or not at all; on error those before it stay. */
 int block_export(const struct block_export_options *options, struct block_export_counts *counts_out,
     struct err *e);

@@ -144,8 +144,9 @@ int command_tsdb_import(const struct command *self, int argc, char **argv)
 /* ---- Export ---- */
 
 struct export_flags {
-    const char *data, *min_time, *max_time, *match;
-    struct flag_strings external;
+    const char *data, *min_time, *max_time;
+    struct flag_strings matches, external;
+    bool tiers;
     int64_t range_ms;
 };
 
@@ -175,12 +176,34 @@ static int parse_flag_time(const char *name, const char *text, int64_t *t_out, s
     return status == 0 ? 0 : err_prefix(e, "flag --%s", name);
 }
 
+/* Series that any of the selectors names. */
+static int parse_matches(const struct flag_strings *given, struct arena *arena,
+    struct block_export_options *options, struct err *e)
+{
+    struct block_selection *selections = arena_calloc(arena, given->count + 1, sizeof(*selections));
+    if (selections == NULL) {
+        return err_set(e, arena_error(arena), -1, "flag --match: %s", err_text(arena_error(arena)));
+    }
+    for (size_t i = 0; i < given->count; i++) {
+        struct expr *selector = NULL;
+        int status = promql_parse_selector(str_of(given->items[i]), arena, &selector, e);
+        if (status != 0) {
+            return err_prefix(e, "flag --match");
+        }
+        selections[i] =
+            (struct block_selection){(const struct matcher *const *)selector->selector.matchers,
+                selector->selector.matcher_count};
+    }
+    options->selections = selections;
+    options->selection_count = given->count;
+    return 0;
+}
+
 /* The range asked for, within what is stored. */
 static int parse_options(const struct export_flags *flags, struct tsdb *db, struct arena *arena,
     struct block_export_options *options, struct err *e)
 {
     struct tsdb_statistics statistics;
-    struct expr *selector = NULL;
     int64_t min_t = INT64_MIN, max_t = INT64_MAX;
     if (flags->range_ms != BLOCK_RANGE_SHORT_MS && flags->range_ms != BLOCK_RANGE_LONG_MS) {
         return err_set(e, ERR_INVALID, -1, "flag --range: blocks have 2h or 24h");
@@ -189,18 +212,12 @@ static int parse_options(const struct export_flags *flags, struct tsdb *db, stru
     if (status == 0) {
         status = parse_flag_time("max-time", flags->max_time, &max_t, e);
     }
-    if (status == 0 && flags->match != NULL) {
-        status = promql_parse_selector(str_of(flags->match), arena, &selector, e);
-        if (status != 0) {
-            return err_prefix(e, "flag --match");
-        }
-        options->matchers = (const struct matcher *const *)selector->selector.matchers;
-        options->matcher_count = selector->selector.matcher_count;
-    }
+    status = status == 0 ? parse_matches(&flags->matches, arena, options, e) : status;
     tsdb_statistics(db, &statistics);
     options->min_t = min_t > statistics.min_t ? min_t : statistics.min_t;
     options->max_t = max_t < statistics.max_t ? max_t : statistics.max_t;
     options->range_ms = flags->range_ms;
+    options->tiers = flags->tiers;
     return status;
 }
 
@@ -256,8 +273,10 @@ int command_tsdb_export(const struct command *self, int argc, char **argv)
         {"min-time", FLAG_STRING, &values.min_time, "TIME", "RFC 3339, or seconds (default: all).",
             0, 0},
         {"max-time", FLAG_STRING, &values.max_time, "TIME", "Included (default: all).", 0, 0},
-        {"match", FLAG_STRING, &values.match, "SELECTOR", "Only these series (default: all).", 0,
-            0},
+        {"match", FLAG_STRINGS, &values.matches, "SELECTOR",
+            "Only these series (default: all). Repeatable: those that any selector names.", 0, 0},
+        {"tiers", FLAG_BOOL, &values.tiers, NULL,
+            "Where samples are gone, the last one of each bucket of the downsampled tiers.", 0, 0},
         {"range", FLAG_DURATION, &values.range_ms, "2h|24h", "Length of a block (default 2h).", 1,
             INT64_C(86400000)},
         {"external-label", FLAG_STRINGS, &values.external, "NAME=VALUE",

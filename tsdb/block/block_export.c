@@ -1,4 +1,4 @@
-/* Export to Prometheus' blocks: one selection a block, one pass over its series.
+/* Export to Prometheus' blocks: one look at the selections a block, one pass over their series.
  *
  * Samples are gathered over the borders of runs until a chunk is full. Memory: what the selection takes,
  * 24 bytes for each chunk written, and the histograms of one series.
@@ -22,6 +22,7 @@ struct export
     const struct histogram *before; /* the last one written of this series */
     size_t count;
     bool of_histograms;
+    int64_t min_t, max_t; /* of the block's samples */
     int64_t last_t;
     struct err *e;
 };
@@ -44,7 +45,7 @@ static int add_run(struct export *x, const struct column_run *run)
 {
     int status = 0;
     bool of_histograms = run->histograms != NULL;
-    if (run->resolution_ms != 0) {
+    if (run->resolution_ms != 0 && !x->options->tiers) {
         return 0; /* the samples themselves are gone */
     }
     if (of_histograms != x->of_histograms) {
@@ -52,6 +53,9 @@ static int add_run(struct export *x, const struct column_run *run)
         x->of_histograms = of_histograms;
     }
     for (size_t i = 0; status == 0 && i < run->count; i++) {
+        if (run->times[i] < x->min_t || run->times[i] > x->max_t) {
+            continue; /* of a bucket that lies in two blocks */
+        }
         x->times[x->count] = run->times[i];
         if (of_histograms) {
             x->histograms[x->count] = histogram_dup(run->histograms[i], &x->arena);
@@ -99,16 +103,14 @@ static struct block_meta name_block(const struct block_export_options *options, 
     return meta;
 }
 
-static int write_block(struct export *x, struct series_set *set, int64_t start)
+static int write_block(struct export *x, struct series *const *series, size_t count, int64_t start)
 {
     struct block_meta meta = name_block(x->options, start);
     int status = block_writer_open(&x->writer, x->options->fs, x->options->directory, &meta, x->e);
-    if (status == 0 && !set->sorted) {
-        qsort(set->series, set->count, sizeof(struct series *), compare_series);
-    }
     x->last_t = INT64_MIN;
-    for (size_t i = 0; status == 0 && i < set->count; i++) {
-        status = export_series(x, set->series[i]);
+    for (size_t i = 0; status == 0 && i < count; i++) {
+        bool again = i > 0 && compare_series(&series[i - 1], &series[i]) == 0;
+        status = again ? 0 : export_series(x, series[i]);
     }
     if (status == 0) {
         /* A block that claimed the rest of its range would keep Prometheus from taking new samples. */
@@ -119,38 +121,81 @@ static int write_block(struct export *x, struct series_set *set, int64_t start)
     return status;
 }
 
+/* What is selected of one block: a set for each selection, and the series of all of them in order. */
+struct selected {
+    struct querier *querier;
+    struct arena arena;
+    struct series_set *sets[BLOCK_SELECTIONS_MAX];
+    struct series **series; /* in the arena; one that two selections name comes twice */
+    size_t set_count, count;
+};
+
+static int select_one(struct export *x, struct selected *s, const struct block_selection *what)
+{
+    const struct select_request request = {.min_t = x->min_t,
+        .max_t = x->max_t,
+        .matchers = what->matchers,
+        .matcher_count = what->count};
+    struct series_set *set = NULL;
+    int status = querier_select(s->querier, &request, &s->arena, &set, x->e);
+    if (status != 0) {
+        return status;
+    }
+    s->sets[s->set_count++] = set;
+    s->count += set->count;
+    /* A block that lacks samples must not pass for a whole one. */
+    return set->warning_count > 0 ? err_set(x->e, ERR_CORRUPT, -1, "%s", set->warnings[0]) : 0;
+}
+
+static int select_all(struct export *x, struct selected *s)
+{
+    static const struct block_selection everything = {NULL, 0};
+    const struct block_export_options *o = x->options;
+    int status = querier_open(o->source, x->min_t, x->max_t, &s->querier, x->e);
+    for (size_t i = 0; status == 0 && i < o->selection_count; i++) {
+        status = select_one(x, s, &o->selections[i]);
+    }
+    if (status == 0 && o->selection_count == 0) {
+        status = select_one(x, s, &everything);
+    }
+    if (status != 0 || s->count == 0) {
+        return status;
+    }
+    s->series = arena_alloc(&s->arena, s->count * sizeof(struct series *));
+    if (s->series == NULL) {
+        return arena_error(&s->arena);
+    }
+    for (size_t i = 0, at = 0; i < s->set_count; i++) {
+        memcpy(s->series + at, s->sets[i]->series, s->sets[i]->count * sizeof(struct series *));
+        at += s->sets[i]->count;
+    }
+    qsort(s->series, s->count, sizeof(struct series *), compare_series);
+    return 0;
+}
+
 /* The block of [start, start + range). */
 static int export_range(struct export *x, int64_t start, struct block_export_counts *counts)
 {
     const struct block_export_options *o = x->options;
-    struct querier *q = NULL;
-    struct series_set *set = NULL;
-    struct arena arena;
+    struct selected s = {.querier = NULL};
     int64_t end = start + o->range_ms - 1;
-    struct select_request request = {.min_t = start > o->min_t ? start : o->min_t,
-        .max_t = end < o->max_t ? end : o->max_t,
-        .matchers = o->matchers,
-        .matcher_count = o->matcher_count};
-    arena_init(&arena, 0);
-    int status = querier_open(o->source, request.min_t, request.max_t, &q, x->e);
-    if (status == 0) {
-        status = querier_select(q, &request, &arena, &set, x->e);
-    }
-    if (status == 0 && set->warning_count > 0) {
-        /* A block that lacks samples must not pass for a whole one. */
-        status = err_set(x->e, ERR_CORRUPT, -1, "%s", set->warnings[0]);
-    }
-    if (status == 0 && set->count > 0) {
-        status = write_block(x, set, start);
+    x->min_t = start > o->min_t ? start : o->min_t;
+    x->max_t = end < o->max_t ? end : o->max_t;
+    arena_init(&s.arena, 0);
+    int status = select_all(x, &s);
+    if (status == 0 && s.count > 0) {
+        status = write_block(x, s.series, s.count, start);
         const struct block_meta *meta = &x->writer.meta;
         counts->blocks += status == 0 && meta->samples > 0;
         counts->series += status == 0 ? meta->series : 0;
         counts->samples += status == 0 ? meta->samples : 0;
         counts->chunks += status == 0 ? meta->chunks : 0;
     }
-    series_set_free(set);
-    querier_close(q);
-    arena_release(&arena);
+    for (size_t i = 0; i < s.set_count; i++) {
+        series_set_free(s.sets[i]);
+    }
+    querier_close(s.querier);
+    arena_release(&s.arena);
     return status;
 }
 
@@ -169,6 +214,7 @@ int block_export(const struct block_export_options *options, struct block_export
     struct export *x = mem_calloc(1, sizeof(*x));
     with_defaults.fs = options->fs != NULL ? options->fs : vfs_posix();
     int status = x != NULL ? vfs_mkdir_all(with_defaults.fs, options->directory) : ERR_NOMEM;
+    status = options->selection_count > BLOCK_SELECTIONS_MAX ? ERR_LIMIT : status;
     if (x != NULL) {
         x->options = &with_defaults;
         x->e = &local;

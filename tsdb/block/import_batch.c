@@ -87,7 +87,21 @@ int import_exemplar(struct import_sink *sink, struct series_ref ref, const struc
     if (status != 0) {
         return status;
     }
-    return settle(sink, appender_append_exemplar(sink->appender, ref, labels, count, value, t_ms));
+    status = appender_append_exemplar(sink->appender, ref, labels, count, value, t_ms);
+    /* More of a series and minute than the store keeps: the others go on. */
+    return settle(sink, status == ERR_LIMIT ? ERR_RANGE : status);
+}
+
+int import_metadata(struct import_sink *sink, struct str metric, enum metric_type type,
+    struct str help, struct str unit)
+{
+    int status = open_appender(sink);
+    if (status != 0) {
+        return status;
+    }
+    status = appender_set_metadata(sink->appender, metric, type, help, unit);
+    /* A sink may have no place for metadata, or for such a long text. */
+    return settle(sink, status == ERR_UNSUPPORTED || status == ERR_LIMIT ? ERR_RANGE : status);
 }
 
 /* ---- The batch ---- */

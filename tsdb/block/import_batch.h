@@ -36,6 +36,9 @@ int import_series(
 int import_item(struct import_sink *sink, const struct import_item *item);
 int import_exemplar(struct import_sink *sink, struct series_ref ref, const struct label *labels,
     size_t count, double value, int64_t t_ms);
+/* What the sink cannot keep is counted as refused. */
+int import_metadata(struct import_sink *sink, struct str metric, enum metric_type type,
+    struct str help, struct str unit);
 /* Commits what is pending. */
 int import_commit(struct import_sink *sink);
 /* Rolls back what is pending. */

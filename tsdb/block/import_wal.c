@@ -22,6 +22,7 @@ enum { SLOTS_MIN = 1024 };
 struct reference {
     uint64_t theirs;
     struct series_ref ours;
+    struct str metric; /* its name, in the import's arena */
     bool taken;
 };
 
@@ -59,13 +60,14 @@ static int grow(struct reference_map *m)
     return 0;
 }
 
-static int map_put(struct reference_map *m, uint64_t theirs, struct series_ref ours)
+static int map_put(
+    struct reference_map *m, uint64_t theirs, struct series_ref ours, struct str metric)
 {
     int status = m->count * 2 >= m->slot_count ? grow(m) : 0;
     if (status == 0) {
         struct reference *slot = find(m, theirs);
         m->count += !slot->taken;
-        *slot = (struct reference){theirs, ours, true};
+        *slot = (struct reference){theirs, ours, metric, true};
     }
     return status;
 }
@@ -76,6 +78,7 @@ struct wal_import {
     struct import_sink *sink;
     struct reference_map references;
     struct block_tombstones deleted;
+    struct arena names; /* of metrics: what metadata is told by */
     int64_t from;
 };
 
@@ -105,9 +108,28 @@ static int on_series(void *context, uint64_t reference, const struct label *labe
     if (copy == NULL) {
         return ERR_NOMEM;
     }
-    int status = import_series(w->sink, copy, normalize(copy, count), &ours);
+    struct str metric = {NULL, 0};
+    for (size_t i = 0; i < count; i++) {
+        metric = str_eq_c(labels[i].name, LABEL_METRIC_NAME) ? labels[i].value : metric;
+    }
+    metric.ptr = arena_strndup(&w->names, metric.ptr != NULL ? metric.ptr : "", metric.len);
+    int status = metric.ptr != NULL ? 0 : arena_error(&w->names);
+    if (status == 0) {
+        status = import_series(w->sink, copy, normalize(copy, count), &ours);
+    }
     mem_free(copy);
-    return status == 0 ? map_put(&w->references, reference, ours) : status;
+    return status == 0 ? map_put(&w->references, reference, ours, metric) : status;
+}
+
+static int on_metadata(
+    void *context, uint64_t reference, enum metric_type type, struct str help, struct str unit)
+{
+    struct wal_import *w = context;
+    const struct reference *slot =
+        w->references.slot_count > 0 ? find(&w->references, reference) : NULL;
+    return slot != NULL && slot->taken && slot->metric.len > 0
+               ? import_metadata(w->sink, slot->metric, type, help, unit)
+               : 0;
 }
 
 /* 1 when a sample counts, and its series. */
@@ -190,7 +212,9 @@ int import_wal(struct import_sink *sink, struct vfs *fs, const char *directory, 
         .series = on_series,
         .sample = on_sample,
         .histogram = on_histogram,
-        .exemplar = on_exemplar};
+        .exemplar = on_exemplar,
+        .metadata = on_metadata};
+    arena_init(&w.names, 0);
     int status = read_log(&w, fs, directory, "wal", &deletions, &first);
     if (status == 0) {
         block_tombstones_sort(&w.deleted);
@@ -207,6 +231,7 @@ int import_wal(struct import_sink *sink, struct vfs *fs, const char *directory, 
     sink->counts->wal_torn = counts.torn;
     sink->counts->wal_records_skipped = counts.skipped;
     mem_free(w.references.slots);
+    arena_release(&w.names);
     block_tombstones_release(&w.deleted);
     return status;
 }

@@ -20,7 +20,10 @@
  *                   u64 bits of the sum, uvarint spans x (svarint offset, uvarint length) of both
  *                   sides, uvarint buckets x (svarint difference to the one before, or u64 bits) of
  *                   both sides; with schema -53 also uvarint n, n x u64 bits of bounds
- *   Others (5 marks of mapped chunks, 6 metadata, 11 to 14 of newer versions) are counted and skipped.
+ *     6 metadata    uvarint reference, u8 type (0 unknown, 1 counter, 2 gauge, 3 histogram, 4 gauge
+ *                   histogram, 5 summary, 6 info, 7 state set), uvarint n, n x (string "UNIT" or "HELP",
+ *                   string text); other names are passed over
+ *   Others (5 marks of mapped chunks, 11 to 14 of newer versions) are counted and skipped.
  */
 #ifndef SONDE_BLOCK_PROMETHEUS_WAL_H
 #define SONDE_BLOCK_PROMETHEUS_WAL_H
@@ -33,6 +36,7 @@
 #include "base/vfs.h"
 #include "model/histogram.h"
 #include "model/labels.h"
+#include "model/sample.h"
 
 /* Larger segments are refused; Prometheus begins another at 128 MiB. */
 #define PROMETHEUS_WAL_SEGMENT_MAX ((size_t)1 << 30)
@@ -50,6 +54,8 @@ struct prometheus_wal_handler {
     int (*exemplar)(void *context, uint64_t reference, int64_t t_ms, double value,
         const struct label *labels, size_t count);
     int (*tombstone)(void *context, uint64_t reference, int64_t min_t, int64_t max_t);
+    int (*metadata)(
+        void *context, uint64_t reference, enum metric_type type, struct str help, struct str unit);
 };
 
 struct prometheus_wal_counts {

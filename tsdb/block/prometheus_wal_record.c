@@ -208,12 +208,36 @@ static int read_float_histogram(struct record *r)
     return read_histogram(r, true);
 }
 
+static int read_metadata(struct record *r)
+{
+    uint64_t reference = decbuf_uvarint(&r->d);
+    unsigned type = decbuf_u8(&r->d);
+    uint64_t fields = decbuf_uvarint(&r->d);
+    struct str help = {NULL, 0}, unit = {NULL, 0};
+    if (fields > decbuf_left(&r->d)) {
+        return ERR_CORRUPT;
+    }
+    for (uint64_t i = 0; i < fields && !r->d.failed; i++) {
+        struct str name = decbuf_sized(&r->d), text = decbuf_sized(&r->d);
+        help = str_eq_c(name, "HELP") ? text : help;
+        unit = str_eq_c(name, "UNIT") ? text : unit;
+    }
+    if (r->d.failed) {
+        return ERR_CORRUPT;
+    }
+    enum metric_type known =
+        type <= METRIC_TYPE_STATESET ? (enum metric_type)type : METRIC_TYPE_UNKNOWN;
+    return r->handler->metadata != NULL
+               ? r->handler->metadata(r->handler->context, reference, known, help, unit)
+               : 0;
+}
+
 /* ---- The record ---- */
 
 /* What one of the many in a record is read by, and whether they count from a first place. */
 static int (*reader_of(unsigned type, bool *has_base_out))(struct record *r)
 {
-    *has_base_out = type != RECORD_SERIES && type != RECORD_TOMBSTONES;
+    *has_base_out = type != RECORD_SERIES && type != RECORD_TOMBSTONES && type != RECORD_METADATA;
     switch (type) {
     case RECORD_SERIES:
         return read_series;
@@ -223,6 +247,8 @@ static int (*reader_of(unsigned type, bool *has_base_out))(struct record *r)
         return read_tombstone;
     case RECORD_EXEMPLARS:
         return read_exemplar;
+    case RECORD_METADATA:
+        return read_metadata;
     case RECORD_HISTOGRAMS:
     case RECORD_CUSTOM_HISTOGRAMS:
         return read_integer_histogram;
@@ -243,8 +269,7 @@ int prometheus_wal_record(struct str record, const struct prometheus_wal_handler
     int (*read)(struct record * r) = reader_of(type, &has_base);
     counts->records++;
     if (read == NULL) {
-        counts->skipped += type != RECORD_MAPPED_CHUNKS && type != RECORD_METADATA &&
-                           type != RECORD_MIN_VALID_TIME;
+        counts->skipped += type != RECORD_MAPPED_CHUNKS && type != RECORD_MIN_VALID_TIME;
         return 0;
     }
     if (has_base && decbuf_left(&r.d) > 0) {

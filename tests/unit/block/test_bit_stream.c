@@ -4,8 +4,8 @@
 #include "block/bit_stream.h"
 #include "block/block_meta.h"
 #include "block/block_tombstones.h"
-#include "tsdb/crc32c.h"
 #include "support/support.h"
+#include "tsdb/crc32c.h"
 
 /* RFC 3720, appendix B.4. */
 static void test_crc32c(void **state)

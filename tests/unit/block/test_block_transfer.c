@@ -77,7 +77,7 @@ static struct block_import_counts import_good(struct fixture *f, const char *dir
 }
 
 static struct block_export_counts export_all(struct fixture *f, const char *directory,
-    int64_t range_ms, const struct matcher *const *matchers, size_t count)
+    int64_t range_ms, const struct block_selection *selections, size_t count)
 {
     struct block_export_counts counts;
     struct err e = ERR_INIT;
@@ -86,8 +86,8 @@ static struct block_export_counts export_all(struct fixture *f, const char *dire
         .directory = directory,
         .min_t = BEGIN_MS - BLOCK_RANGE_LONG_MS,
         .max_t = BEGIN_MS + BLOCK_RANGE_LONG_MS,
-        .matchers = matchers,
-        .matcher_count = count,
+        .selections = selections,
+        .selection_count = count,
         .range_ms = range_ms,
         .now_ms = BEGIN_MS};
     if (block_export(&options, &counts, &e) != 0) {
@@ -180,7 +180,9 @@ static void test_ranges_and_matchers(void **state)
     (void)import_good(&f, GOLDEN);
     assert_int_equal(matcher_new(MATCHER_EQUAL, STR("__name__"), STR("sparse"), &m, NULL), 0);
     const struct matcher *const list[] = {m};
-    struct block_export_counts counts = export_all(&f, "some", BLOCK_RANGE_SHORT_MS, list, 1);
+    /* Said twice, and as one of several: a series is there once. */
+    const struct block_selection selections[] = {{list, 1}, {list, 1}};
+    struct block_export_counts counts = export_all(&f, "some", BLOCK_RANGE_SHORT_MS, selections, 2);
     assert_int_equal(counts.blocks, 1);
     assert_int_equal(counts.series, 1);
     assert_int_equal(counts.samples, 9);

@@ -55,10 +55,18 @@ static int on_tombstone(void *context, uint64_t reference, int64_t min_t, int64_
     return 0;
 }
 
+static int on_metadata(
+    void *context, uint64_t reference, enum metric_type type, struct str help, struct str unit)
+{
+    strbuf_addf(context, "metadata %" PRIu64 " %s \"%.*s\" \"%.*s\"\n", reference,
+        metric_type_name(type), STR_ARG(help), STR_ARG(unit));
+    return 0;
+}
+
 static struct prometheus_wal_handler handler_of(struct strbuf *out)
 {
     return (struct prometheus_wal_handler){
-        out, on_series, on_sample, on_histogram, on_exemplar, on_tombstone};
+        out, on_series, on_sample, on_histogram, on_exemplar, on_tombstone, on_metadata};
 }
 
 /* ---- Records by hand ---- */
@@ -104,6 +112,11 @@ static void test_records(void **state)
                "\1" BITS_2),
             0, 0, "histogram 7 1000 float {count:2, sum:1.5, [-Inf,2]:1.5, (2,+Inf]:2}\n"},
         {BYTES("\5" REFERENCE_7), 0, 0, ""},
+        /* References are uvarints here; fields in any order, unknown ones and types passed over. */
+        {BYTES("\6\7\1\2\4UNIT\1s\4HELP\3abc\377\1\11\2\1x\1y\4HELP\0"), 0, 0,
+            "metadata 7 counter \"abc\" \"s\"\nmetadata 255 unknown \"\" \"\"\n"},
+        {BYTES("\6\7\1\2\4UNIT\1s\4HELP\3ab"), ERR_CORRUPT, 0, NULL},
+        {BYTES("\6\7\1\377\377\3"), ERR_CORRUPT, 0, NULL},
         {BYTES("\13\1\2\3"), 0, 1, ""},
         {BYTES("\2" REFERENCE_7 TIME_1000 "\0\0\0"), ERR_CORRUPT, 0, NULL},
         {BYTES("\1" REFERENCE_7 "\377\377\377\177"), ERR_CORRUPT, 0, NULL},

@@ -1,9 +1,11 @@
-/* Names, values and series that are in tiers alone: their samples went, they are still answered. */
+/* Series that are in tiers alone: their samples went, names and values are still answered, and what is left
+ * of them can be exported. */
 #include <string.h>
 
 #include "base/strbuf.h"
 #include "support/store_fixture.h"
 #include "support/support.h"
+#include "tsdb/block.h"
 
 #define MINUTE INT64_C(60000)
 #define HOUR (60 * MINUTE)
@@ -114,8 +116,47 @@ static void test_series_of_tiers_alone(void **state)
     store_fixture_close(&f);
 }
 
+static struct block_export_counts export_all(struct store_fixture *f, const char *to, bool tiers)
+{
+    struct block_export_counts counts;
+    struct err e = ERR_INIT;
+    const struct block_export_options options = {.fs = sim_vfs_get(f->sim),
+        .source = tsdb_querier_source(f->db),
+        .directory = to,
+        .min_t = START,
+        .max_t = START + 10 * DAY,
+        .tiers = tiers,
+        .range_ms = BLOCK_RANGE_LONG_MS,
+        .now_ms = START};
+    if (block_export(&options, &counts, &e) != 0) {
+        fail_msg("export: %s", e.message);
+    }
+    return counts;
+}
+
+/* A sample every ten minutes is the last one of its bucket of five: a tier has all of them. */
+static void test_export(void **state)
+{
+    struct store_fixture f;
+    store_fixture_init(&f, START);
+    f.options.retention_ms = 2 * DAY;
+    f.options.tiers[TSDB_TIER_5M].enabled = true;
+    store_fixture_open(&f);
+    run_days(&f, 6);
+    struct block_export_counts raw = export_all(&f, "raw", false);
+    struct block_export_counts all = export_all(&f, "all", true);
+    assert_true(raw.samples > 0 && raw.samples <= 4 * 144);
+    assert_int_equal(all.samples, 6 * 144 + 20 * 6);
+    assert_int_equal(all.blocks, 7); /* the last sample is at a midnight */
+    assert_int_equal(all.series, 7 + 1);
+    store_fixture_close(&f);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_series_of_tiers_alone)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_series_of_tiers_alone),
+        cmocka_unit_test(test_export),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
