@@ -84,6 +84,7 @@ static int end_segment(
     }
     if (end->header_damaged) {
         r->statistics.damaged_headers++;
+        r->statistics.corrupt_frames++;
         LOG_WARN("wal: the header of a segment is damaged; its frames were read",
             LOG_S("path", path), LOG_I("bytes", end->good_end));
     }

@@ -64,7 +64,7 @@ bool wal_scan_next(struct wal_scan *s, struct wal_frame *frame_out)
     if (at >= s->size) {
         return false;
     }
-    if (at > s->offset) {
+    if (at > s->offset && s->good_end > 0) { // else it is the damaged header
         s->skipped++;
         s->skipped_bytes += at - s->offset;
     }

@@ -28,7 +28,8 @@ struct wal_scan {
     size_t good_end;  /* behind the last good frame */
     uint64_t skipped; /* gaps between good frames: damaged frames */
     uint64_t skipped_bytes;
-    bool header_damaged; /* or cut short; with a frame behind it, it is one of the gaps */
+    bool
+        header_damaged; /* cut short, or gone; what lies before the first frame is none of the gaps */
 };
 
 /* Looks at the segment's header. 0, also when it is damaged, since frames are checked one by one;
