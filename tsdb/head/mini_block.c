@@ -83,7 +83,9 @@ static struct mini_block *assemble(struct open_row *const *rows, uint32_t row_co
     if (encoding->bytes.size > 0) {
         memcpy(lengths + column_count, encoding->bytes.data, encoding->bytes.size);
     }
-    *block = (struct mini_block){.row_count = row_count,
+    *block = (struct mini_block){.min_t = rows[0]->t_ms,
+        .max_t = rows[row_count - 1]->t_ms,
+        .row_count = row_count,
         .column_count = column_count,
         .cell_count = encoding->cell_count,
         .size = size,

@@ -17,7 +17,8 @@
 #define MINI_BLOCK_ROWS_MAX MINI_COLUMN_ROWS_MAX
 
 struct mini_block {
-    struct mini_block *next; /* later rows */
+    struct mini_block *next, *before; /* later and earlier rows */
+    int64_t min_t, max_t; /* beside these: a walk looks at nothing else of blocks it passes */
     uint32_t row_count;
     uint32_t column_count;
     uint64_t cell_count;

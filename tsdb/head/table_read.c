@@ -33,11 +33,28 @@ static bool in_range(const struct gather *g, int64_t t_ms)
 
 /* ---- How much there may be ---- */
 
+/* The first block with rows in the range or after it. Most reads are about the newest rows: it is looked for
+ * from the end, since each block that is passed is a line of memory that is in no cache. */
+static const struct mini_block *first_block(const struct table_state *s, const struct gather *g)
+{
+    const struct mini_block *first = NULL;
+    for (const struct mini_block *b = s->last_block; b != NULL && b->max_t >= g->min_t;
+         b = b->before) {
+        first = b;
+    }
+    return first;
+}
+
+static bool begins_in_time(const struct mini_block *b, const struct gather *g)
+{
+    return b != NULL && b->min_t <= g->max_t;
+}
+
 static void count_state(const struct table_state *s, struct gather *g)
 {
-    for (const struct mini_block *b = s->blocks; b != NULL && !g->histogram; b = b->next) {
-        bool meets = b->times[b->row_count - 1] >= g->min_t && b->times[0] <= g->max_t;
-        g->cap += meets && mini_block_has(b, g->column) ? b->row_count : 0;
+    const struct mini_block *block = g->histogram ? NULL : first_block(s, g);
+    for (; begins_in_time(block, g); block = block->next) {
+        g->cap += mini_block_has(block, g->column) ? block->row_count : 0;
     }
     g->cap += g->histogram ? 0 : s->row_count;
     for (const struct cell_block *b = s->cell_blocks; b != NULL; b = b->next) {
@@ -74,10 +91,7 @@ static void push(struct gather *g, int64_t t_ms, double value)
 
 static void gather_blocks(const struct table_state *s, struct gather *g)
 {
-    for (const struct mini_block *b = s->blocks; b != NULL; b = b->next) {
-        if (b->times[b->row_count - 1] < g->min_t || b->times[0] > g->max_t) {
-            continue;
-        }
+    for (const struct mini_block *b = first_block(s, g); begins_in_time(b, g); b = b->next) {
         double values[MINI_BLOCK_ROWS_MAX];
         uint64_t mask = mini_block_read(b, g->column, values);
         for (uint32_t i = 0; i < b->row_count; i++) {

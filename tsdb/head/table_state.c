@@ -220,6 +220,7 @@ static int rows_to_block(struct table *t, uint32_t count)
     if (status != 0) {
         return status;
     }
+    block->before = s->last_block;
     if (s->last_block != NULL) {
         s->last_block->next = block;
     } else {
