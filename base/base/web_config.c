@@ -104,7 +104,7 @@ static int read_file(struct loader *l, const char *path, struct str *out)
         return err_set(l->err, status, -1, "cannot read %s: %s", path, err_text(status));
     }
     char *copy = arena_strndup(&l->config->arena, bytes, size);
-    explicit_bzero(bytes, size);
+    explicit_bzero(bytes, size < WEB_CONFIG_BYTES_MAX ? size : WEB_CONFIG_BYTES_MAX);
     mem_free(bytes);
     if (copy == NULL) {
         return err_set(l->err, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
