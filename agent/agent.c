@@ -21,6 +21,10 @@ static void on_timer(void *context)
     int64_t scrape = scraper_step(a->scraper);
     int64_t ship = shipper_step(a->shipper);
     int64_t wake = scrape < ship ? scrape : ship;
+    if (a->aggregator != NULL) {
+        int64_t flush = stream_aggregator_step(a->aggregator);
+        wake = flush < wake ? flush : wake;
+    }
     loop_timer_start(a->timer, wake > 0 ? wake : 1, 0);
 }
 
@@ -90,6 +94,27 @@ static int open_shipper(struct agent *a, struct err *e)
     return shipper_open(&options, &a->shipper, e);
 }
 
+static int open_aggregator(struct agent *a, struct err *e)
+{
+    const struct config_list *rules = &a->config.stream_aggr;
+    struct intake *behind = shipper_intake(a->shipper);
+    intake_gate_init(&a->aggregated, "stream_aggr", behind);
+    return rules->count == 0 ? 0
+                             : stream_aggregator_new(rules->items, rules->count, a->clock,
+                                   &a->aggregated.intake, behind, &a->aggregator, e);
+}
+
+/* Whether the rules of aggregation would be taken. */
+static int check_aggregator(const struct agent_config *config, struct err *e)
+{
+    struct stream_aggregator *aggregator = NULL;
+    struct intake nowhere = {0}; /* nothing is handed in */
+    int status = stream_aggregator_new(config->stream_aggr.items, config->stream_aggr.count,
+        clock_real(), &nowhere, &nowhere, &aggregator, e);
+    stream_aggregator_free(aggregator);
+    return status;
+}
+
 static int open_collectors(
     const struct agent_config *config, struct collectors **collectors_out, struct err *e)
 {
@@ -133,6 +158,7 @@ int agent_check(const struct agent_options *options, size_t *target_count_out,
     arena_init(&arena, 0);
     int status = agent_config_load(
         options->config_path, options->servers, options->server_count, &arena, &config, e);
+    status = status == 0 ? check_aggregator(&config, e) : status;
     status = status == 0 ? open_collectors(&config, &collectors, e) : status;
     status = status == 0 ? agent_targets_make(&config, &local, &arena, &targets, e) : status;
     if (status == 0) {
@@ -199,8 +225,11 @@ static int start(struct agent *a, struct err *e)
         }
     }
     status = status == 0 ? open_shipper(a, e) : status;
+    status = status == 0 ? open_aggregator(a, e) : status;
     if (status == 0) {
-        intake_gate_init(&a->scraped, "scrape", shipper_intake(a->shipper));
+        intake_gate_init(&a->scraped, "scrape",
+            a->aggregator != NULL ? stream_aggregator_intake(a->aggregator)
+                                  : shipper_intake(a->shipper));
         status = scraper_new(a->clock, a->client, &a->scraped.intake, &a->scraper);
         if (status != 0) {
             err_set(e, status, -1, "out of memory for the scraper");
@@ -253,6 +282,7 @@ void agent_stop(struct agent *a)
     loop_timer_free(a->timer);
     scraper_free(a->scraper);
     agent_background_close(&a->background);
+    stream_aggregator_free(a->aggregator);
     shipper_close(a->shipper);
     collectors_close(a->collectors);
     if (a->client != NULL) {

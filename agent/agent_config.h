@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/http_profile.h"
 #include "base/strbuf.h"
+#include "intake/stream_aggregator.h"
 #include "model/labels.h"
 #include "model/relabel.h"
 #include "ship/request_maker.h"
@@ -112,6 +113,7 @@ struct agent_config {
     struct config_list otlp;                /* struct agent_destination */
     struct agent_destination *destinations; /* of both */
     size_t destination_count;
+    struct config_list stream_aggr; /* struct stream_rule */
     struct agent_queue queue;
     int64_t memory_max; /* 0 = by the host */
 };

@@ -2,7 +2,8 @@
  *
  * The account of samples is read in one go on the loop's thread, so that at any time, for each
  * destination,
- *   agent_intake_samples_total (all sources) + agent_remote_found_samples =
+ *   agent_intake_samples_total (all sources) - agent_aggregated_samples_total +
+ *       agent_remote_found_samples =
  *       agent_remote_sent_samples_total + agent_remote_dropped_samples_total (all reasons) +
  *       agent_remote_pending_samples + agent_batch_samples + agent_lost_samples_total
  */
@@ -207,12 +208,20 @@ static void expose_memory(const struct agent *a, struct strbuf *out)
 
 static void expose_gates(const struct agent *a, struct strbuf *out)
 {
-    const struct intake_gate *gates[] = {&a->scraped};
+    const struct intake_gate *gates[] = {&a->scraped, &a->aggregated};
     for (size_t i = 0; i < sizeof(gates) / sizeof(gates[0]); i++) {
         struct label source = {STR("source"), str_of(gates[i]->source)};
         put(out, "agent_intake_samples_total", METRIC_TYPE_COUNTER,
             i == 0 ? "Samples taken in" : NULL, &source, 1, (double)gates[i]->samples);
     }
+    struct stream_statistics s = {0};
+    if (a->aggregator != NULL) {
+        stream_aggregator_statistics(a->aggregator, &s);
+    }
+    put_counter(out, "agent_aggregated_samples_total",
+        "Samples that went into stream aggregation, and no further", s.taken_samples);
+    put_gauge(
+        out, "agent_aggregated_series", "Series that stream aggregation knows", (double)s.series);
 }
 
 void agent_expose_self(void *context, struct strbuf *out)

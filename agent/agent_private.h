@@ -30,7 +30,8 @@ struct agent {
     struct shipper *shipper;
     struct scraper *scraper;
     struct agent_targets targets; /* those in force, and what was dropped */
-    struct intake_gate scraped;
+    struct intake_gate scraped, aggregated;
+    struct stream_aggregator *aggregator; /* NULL: no rules */
     struct memory_watch memory;
     struct agent_background background;
     struct loop_timer *timer;

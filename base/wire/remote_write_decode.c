@@ -370,6 +370,24 @@ int remote_write_next(
 
 /* ---- Labels, on demand ---- */
 
+int remote_write_decode_labels(
+    struct str labels_bytes, struct label *labels, size_t cap, size_t *count_out)
+{
+    struct decbuf in = decbuf_of(labels_bytes.ptr, labels_bytes.len);
+    struct protobuf_field f;
+    size_t count = 0;
+    while (protobuf_next(&in, &f)) {
+        if (count == cap) {
+            return ERR_LIMIT;
+        }
+        if (!protobuf_is(&f, 1, PROTOBUF_BYTES) || !decode_label(f.bytes, &labels[count++])) {
+            return ERR_CORRUPT;
+        }
+    }
+    *count_out = count;
+    return in.failed ? ERR_CORRUPT : 0;
+}
+
 struct str remote_write_find_label(struct str labels_bytes, struct str name)
 {
     struct decbuf in = decbuf_of(labels_bytes.ptr, labels_bytes.len);

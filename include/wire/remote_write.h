@@ -86,6 +86,9 @@ int remote_write_check_labels(struct label *labels, size_t *count, struct err *e
 
 /* The encoded label fields of a series (field 1 of TimeSeries, repeated), to be kept and reused. */
 void remote_write_encode_labels(const struct label *labels, size_t count, struct strbuf *out);
+/* Such a run into its labels, slices of it. 0, ERR_CORRUPT, ERR_LIMIT (more than `cap`). */
+int remote_write_decode_labels(
+    struct str labels_bytes, struct label *labels, size_t cap, size_t *count_out);
 /* The value of a label in such a run; empty when it is absent. */
 struct str remote_write_find_label(struct str labels_bytes, struct str name);
 /* One TimeSeries with encoded labels and its samples, as a field of WriteRequest. */

@@ -18,6 +18,8 @@ host: {enabled: false}
 scrape_configs:
   - job_name: shop
     static_configs: [{targets: ["127.0.0.1:TARGET"]}]
+stream_aggr:
+  - {match: ['scrape_samples_scraped'], interval: 500ms, without: [instance], outputs: [max, count_series]}
 remote_write:
   - {name: old, url: "http://127.0.0.1:PORT/old", protobuf_message: io.prometheus.write.v2.Request}
   - name: new
@@ -91,6 +93,7 @@ class Destinations(unittest.TestCase):
     def check_account(self, page):
         """The identity, for each destination; returns what was sent to each."""
         taken = sum(v for (name, _), v in page.items() if name == "agent_intake_samples_total")
+        taken -= page["agent_aggregated_samples_total", frozenset()]
         shared = page["agent_batch_samples", frozenset()] + page["agent_lost_samples_total", frozenset()]
         sent = {}
         for (name, labels), value in page.items():
@@ -135,6 +138,8 @@ class Destinations(unittest.TestCase):
             self.assertTrue(headers["User-Agent"].startswith("sonde-agent/"))
             self.assertNotIn(b"queue_length", body)
         self.assertTrue(any(b"requests_total" in body for _, body in new))
+        self.assertTrue(any(b"scrape_samples_scraped:500ms_without_instance_max" in body for _, body in old))
+        self.assertFalse(any(re.search(rb"scrape_samples_scraped[^:]", body) for _, body in old))
         for headers, body in otel:
             self.assertEqual(headers["X-Scope-OrgID"], "tenant-8")
             self.assertEqual(headers["Content-Type"], "application/x-protobuf")
