@@ -84,6 +84,23 @@ int rules_start(struct rules *r, struct err *e);
  * `now_ms`, in the order of their names; counts them. The first call only sets the times. */
 size_t rules_run_due(struct rules *r, int64_t now_ms);
 
+/* ---- Groups written over HTTP, in namespaces, beside those of files ---- */
+
+/* A namespace is kept as a rule file below the data directory, and its name is the `file` of its groups.
+ * At most so many bytes. */
+#define RULES_NAMESPACE_BYTES_MAX 128
+
+/* Writes a group, as YAML; one of its name is replaced. ERR_INVALID; ERR_UNSUPPORTED without a data
+ * directory; ERR_IO, ERR_NO_SPACE, ERR_NOMEM: nothing has changed. */
+int rules_write_group(struct rules *r, struct str namespace, struct str yaml, struct err *e);
+/* ERR_NOT_FOUND. With its last group a namespace goes. */
+int rules_delete_group(struct rules *r, struct str namespace, struct str group, struct err *e);
+int rules_delete_namespace(struct rules *r, struct str namespace, struct err *e);
+/* As Mimir answers: a mapping of namespaces to lists of groups; of one namespace when it is named; or one
+ * group. Empty slices name nothing. ERR_NOT_FOUND, except for all namespaces. */
+int rules_write_yaml(
+    struct rules *r, struct str namespace, struct str group, struct strbuf *out, struct err *e);
+
 /* ---- What is shown ---- */
 
 struct rule_alert {
@@ -115,6 +132,10 @@ struct rule_group_status {
     size_t rule_count;
 };
 
+/* Is any alerting rule in force? */
+bool rules_have_alerts(struct rules *r);
+/* The manager's own metrics, as lines of the text format. */
+void rules_write_metrics(struct rules *r, struct strbuf *out);
 /* All groups as they are now, by file and name, each of one moment. In `arena`, which holds references to
  * what it points to. */
 int rules_status(

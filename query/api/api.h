@@ -25,6 +25,7 @@
 #include "wire/otlp_translate.h"
 
 struct api;
+struct rules;
 
 /* A query that took long, as it is told to the program. Slices live during the call. */
 struct api_slow_query {
@@ -69,6 +70,7 @@ struct api_backend {
     struct querier_source *reads;
     struct appender_source *writes;
     struct tsdb *db;
+    struct rules *rules; /* NULL: none are evaluated */
 };
 
 /* What one query may use; may change while requests run. Zero means the engine's own. */

@@ -125,16 +125,6 @@ void api_notifications(struct api_request *r)
     answer_constant(r, STR("[]"));
 }
 
-void api_rules(struct api_request *r)
-{
-    answer_constant(r, STR("{\"groups\":[]}"));
-}
-
-void api_alerts(struct api_request *r)
-{
-    answer_constant(r, STR("{\"alerts\":[]}"));
-}
-
 void api_alertmanagers(struct api_request *r)
 {
     answer_constant(r, STR("{\"activeAlertmanagers\":[],\"droppedAlertmanagers\":[]}"));

@@ -113,10 +113,12 @@ void api_metadata(struct api_request *r);
 void api_targets(struct api_request *r);
 void api_targets_metadata(struct api_request *r);
 void api_scrape_pools(struct api_request *r);
-void api_rules(struct api_request *r);
-void api_alerts(struct api_request *r);
 void api_alertmanagers(struct api_request *r);
 void api_notifications(struct api_request *r);
+/* api_rules.c */
+void api_rules(struct api_request *r);
+void api_alerts(struct api_request *r);
+void api_rule_config(struct api_request *r);
 /* api_features.c */
 void api_features(struct api_request *r);
 /* api_exemplars.c */

@@ -40,6 +40,19 @@ const struct api_route api_routes[] = {
         "match[], start, end, max_rows_per_line, histograms",
         "All samples of the series that match, as lines of JSON."},
 
+    /* Rules */
+    {"GET", "/api/v1/rules", api_rules, QUERY, false, UNTIMED,
+        "type, rule_name[], rule_group[], file[], match[], exclude_alerts, group_limit, "
+        "group_next_token",
+        "The rule groups that are evaluated, with health, times and active alerts."},
+    {"GET", "/api/v1/alerts", api_alerts, QUERY, false, UNTIMED, "",
+        "All alerts that are pending or firing."},
+    {"GET", "/config/v1/rules", api_rule_config, QUERY, false, UNTIMED, "",
+        "The rule groups that were written here, by namespace, as YAML; Mimir's form."},
+    {"GET POST DELETE", "/config/v1/rules/*", api_rule_config, QUERY, false, UNTIMED, "",
+        "`/{namespace}`: reads or deletes it, or takes one group as YAML (202); "
+        "`/{namespace}/{group}`: reads or deletes one."},
+
     /* Writing */
     {"POST", "/api/v1/write", api_remote_write, INGEST, false, API_TIMING_INGEST, "ack",
         "Takes remote write 1.0 and 2.0; with ack=durable the answer waits until it is synced."},
@@ -94,10 +107,6 @@ const struct api_route api_routes[] = {
         "match_target, metric, limit", "Always empty, for the same reason."},
     {"GET", "/api/v1/scrape_pools", api_scrape_pools, DIRECT, true, UNTIMED, "",
         "Always empty, for the same reason."},
-    {"GET", "/api/v1/rules", api_rules, DIRECT, true, UNTIMED, "",
-        "Always empty: no rules are evaluated yet."},
-    {"GET", "/api/v1/alerts", api_alerts, DIRECT, true, UNTIMED, "",
-        "Always empty: no rules are evaluated yet."},
     {"GET", "/api/v1/alertmanagers", api_alertmanagers, DIRECT, true, UNTIMED, "",
         "Always empty: no alerts are sent yet."},
     {"GET", "/api/v1/features", api_features, DIRECT, false, UNTIMED, "",

@@ -12,7 +12,8 @@ static void write_text(struct json_writer *json, const char *key, const char *va
     json_cstring(json, value);
 }
 
-/* Grafana takes a member `features` for the mark of another product, and wants strings only. */
+/* Grafana takes a member `features` that is not empty for the mark of a server whose rules it may write, at
+ * /config/v1/rules; its values are strings. */
 void api_status_buildinfo(struct api_request *r)
 {
     struct api_answer a;
@@ -24,6 +25,10 @@ void api_status_buildinfo(struct api_request *r)
     write_text(&a.json, "buildUser", "");
     write_text(&a.json, "buildDate", "");
     write_text(&a.json, "goVersion", "");
+    json_key(&a.json, "features");
+    json_begin_object(&a.json);
+    write_text(&a.json, "ruler_config_api", "true");
+    json_end(&a.json);
     json_end(&a.json);
     api_answer_send(r, &a, NULL);
 }

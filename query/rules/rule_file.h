@@ -43,5 +43,7 @@ bool rule_group_eq(const struct rule_group_definition *a, const struct rule_grou
 
 /* The group as YAML, as an item of a list: first line "- name: …", each line after `indent` spaces. */
 void rule_group_write(const struct rule_group_definition *group, size_t indent, struct strbuf *out);
+/* The group as a document of its own. */
+void rule_group_write_alone(const struct rule_group_definition *group, struct strbuf *out);
 
 #endif

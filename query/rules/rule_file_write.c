@@ -140,10 +140,9 @@ static void write_rule(const struct rule_group_definition *group,
     write_labels(out, indent, "annotations", rule->annotations, rule->annotation_count);
 }
 
-void rule_group_write(const struct rule_group_definition *group, size_t indent, struct strbuf *out)
+/* All but the name. */
+static void write_body(const struct rule_group_definition *group, size_t indent, struct strbuf *out)
 {
-    write_text(out, indent, "- name", group->name);
-    indent += 2;
     if (group->interval_ms != 0) {
         write_duration(out, indent, "interval", group->interval_ms);
     }
@@ -160,4 +159,16 @@ void rule_group_write(const struct rule_group_definition *group, size_t indent, 
     for (size_t i = 0; i < group->rule_count; i++) {
         write_rule(group, &group->rules[i], indent + 4, out);
     }
+}
+
+void rule_group_write(const struct rule_group_definition *group, size_t indent, struct strbuf *out)
+{
+    write_text(out, indent, "- name", group->name);
+    write_body(group, indent + 2, out);
+}
+
+void rule_group_write_alone(const struct rule_group_definition *group, struct strbuf *out)
+{
+    write_text(out, 0, "name", group->name);
+    write_body(group, 0, out);
 }

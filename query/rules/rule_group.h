@@ -47,6 +47,7 @@ struct rule_group {
     bool import;                /* takes ALERTS_FOR_STATE at its first evaluation */
     /* The manager's, under its lock. */
     struct rules *owner;
+    bool written; /* over HTTP: the file is a namespace */
     bool busy, leaving;
     int64_t due_ms;
     struct lock lock; /* guards the members of rules that say so, and what follows */

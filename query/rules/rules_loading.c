@@ -16,6 +16,9 @@ struct loading {
     struct rule_group **groups; /* of the new list; those that stay are the old ones themselves */
     size_t count, cap;
     size_t files;
+    bool written;               /* what is added now comes from namespaces */
+    struct str namespace, text; /* one that is to be as this text has it; ptr NULL: none */
+    struct err *e;
 };
 
 /* ---- Reading ---- */
@@ -58,7 +61,9 @@ static int add_group(
         return 0;
     }
     status = rule_group_new(file, d, &r->env, &l->groups[l->count], e);
-    l->count += status == 0;
+    if (status == 0) {
+        l->groups[l->count++]->written = l->written;
+    }
     return status;
 }
 
@@ -78,7 +83,8 @@ static int add_text(struct loading *l, const char *name, struct str text, struct
     return status;
 }
 
-static int add_file(struct loading *l, const char *path, struct err *e)
+/* `name` is what its groups are shown under. */
+static int add_file(struct loading *l, const char *path, const char *name, struct err *e)
 {
     char *text = NULL;
     size_t size;
@@ -89,7 +95,7 @@ static int add_file(struct loading *l, const char *path, struct err *e)
     if (status != 0) {
         return err_set(e, status, -1, "%s: %s", path, err_text(status));
     }
-    status = add_text(l, path, str_make(text, size), e);
+    status = add_text(l, name, str_make(text, size), e);
     mem_free(text);
     return status;
 }
@@ -103,7 +109,7 @@ static bool has_wildcard(const char *pattern)
 static int add_pattern(struct loading *l, const char *pattern, struct err *e)
 {
     if (!has_wildcard(pattern)) {
-        return add_file(l, pattern, e);
+        return add_file(l, pattern, pattern, e);
     }
     glob_t found = {0};
     int result = glob(pattern, 0, NULL, &found);
@@ -113,10 +119,60 @@ static int add_pattern(struct loading *l, const char *pattern, struct err *e)
         status = err_set(e, code, -1, "%s: cannot be searched", pattern);
     }
     for (size_t i = 0; result == 0 && i < found.gl_pathc && status == 0; i++) {
-        status = add_file(l, found.gl_pathv[i], e);
+        status = add_file(l, found.gl_pathv[i], found.gl_pathv[i], e);
     }
     globfree(&found);
     return status;
+}
+
+static int add_namespace(void *context, struct str namespace, const char *path)
+{
+    struct loading *l = context;
+    if (l->namespace.ptr != NULL && str_eq(namespace, l->namespace)) {
+        return 0;
+    }
+    char *name = mem_strndup(namespace.ptr, namespace.len);
+    if (name == NULL) {
+        return err_set(l->e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
+    }
+    int status = add_file(l, path, name, l->e);
+    mem_free(name);
+    return status;
+}
+
+/* What was written over HTTP, with the change that is being made. */
+static int add_namespaces(struct loading *l, struct err *e)
+{
+    if (l->rules->data_path == NULL) {
+        return 0;
+    }
+    l->written = true;
+    l->e = e;
+    int status = rules_each_namespace(l->rules, add_namespace, l);
+    if (status != 0 && e->code == 0) {
+        err_set(e, status, -1, "%s/rules: %s", l->rules->data_path, err_text(status));
+    }
+    if (status == 0 && l->text.len > 0) {
+        char *name = mem_strndup(l->namespace.ptr, l->namespace.len);
+        status = name == NULL ? err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM))
+                              : add_text(l, name, l->text, e);
+        mem_free(name);
+    }
+    return status;
+}
+
+/* The groups of files as they are in force. */
+static int keep_files(struct loading *l, struct err *e)
+{
+    const struct rules *r = l->rules;
+    int status = mem_array_grow((void **)&l->groups, &l->cap, r->group_count + 1,
+        sizeof(struct rule_group *), RULES_GROUPS_MAX);
+    for (size_t i = 0; i < r->group_count && status == 0; i++) {
+        if (!r->groups[i]->written) {
+            l->groups[l->count++] = r->groups[i];
+        }
+    }
+    return status != 0 ? err_set(e, status, -1, "%s", err_text(status)) : 0;
 }
 
 static int compare_groups(const void *a, const void *b)
@@ -268,9 +324,9 @@ static void swap(struct loading *l, int64_t now_ms)
     l->count = 0;
 }
 
-/* ---- The door ---- */
+/* ---- The doors ---- */
 
-static void begin_loading(struct rules *r)
+void rules_begin_loading(struct rules *r)
 {
     lock_take(&r->lock);
     while (r->loading) {
@@ -280,7 +336,7 @@ static void begin_loading(struct rules *r)
     lock_give(&r->lock);
 }
 
-static void end_loading(struct rules *r)
+void rules_end_loading(struct rules *r)
 {
     lock_take(&r->lock);
     r->loading = false;
@@ -288,40 +344,75 @@ static void end_loading(struct rules *r)
     lock_give(&r->lock);
 }
 
-static int load(struct loading *l, const char *const *patterns, size_t count, struct err *e)
+/* From here on nothing is refused. */
+static void put_in_force(struct loading *l)
 {
     struct rules *r = l->rules;
-    int status = 0;
-    for (size_t i = 0; i < count && status == 0; i++) {
-        status = add_pattern(l, patterns[i], e);
+    int64_t now_ms = clock_now_ms(r->env.clock);
+    take_over(l, now_ms);
+    if (!r->restored && r->env.journal != NULL) {
+        restore(l, now_ms);
     }
-    if (status == 0) {
-        status = sort_groups(l, e);
-    }
-    if (status == 0) {
-        int64_t now_ms = clock_now_ms(r->env.clock);
-        take_over(l, now_ms);
-        if (!r->restored && r->env.journal != NULL) {
-            restore(l, now_ms);
+    r->restored = true;
+    swap(l, now_ms);
+}
+
+static void release(struct loading *l)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        if (!is_in_force(l->rules, l->groups[i])) {
+            rule_group_free(l->groups[i]);
         }
-        r->restored = true;
-        swap(l, now_ms);
     }
-    return status;
+    mem_free(l->groups);
 }
 
 int rules_load(struct rules *r, const char *const *patterns, size_t count, struct err *e)
 {
     struct loading l = {.rules = r};
-    begin_loading(r);
-    int status = load(&l, patterns, count, e);
-    for (size_t i = 0; i < l.count; i++) {
-        if (!is_in_force(r, l.groups[i])) {
-            rule_group_free(l.groups[i]);
-        }
+    int status = 0;
+    rules_begin_loading(r);
+    for (size_t i = 0; i < count && status == 0; i++) {
+        status = add_pattern(&l, patterns[i], e);
     }
-    mem_free(l.groups);
-    end_loading(r);
+    status = status != 0 ? status : add_namespaces(&l, e);
+    status = status != 0 ? status : sort_groups(&l, e);
+    if (status == 0) {
+        put_in_force(&l);
+    }
+    release(&l);
+    rules_end_loading(r);
+    return status;
+}
+
+static int write_namespace(struct rules *r, struct str namespace, struct str text, struct err *e)
+{
+    struct strbuf path = STRBUF_INIT;
+    int status = rules_namespace_path(r, namespace, &path);
+    if (status == 0 && text.len > 0) {
+        status = vfs_write_file_atomic(r->env.fs, path.data, text.ptr, text.len);
+    } else if (status == 0) {
+        status = vfs_remove(r->env.fs, path.data);
+        status = status == ERR_NOT_FOUND ? 0 : status;
+    }
+    if (status != 0) {
+        err_set(e, status, -1, "%s: %s", path.data != NULL ? path.data : "rules", err_text(status));
+    }
+    strbuf_release(&path);
+    return status;
+}
+
+int rules_load_namespace(struct rules *r, struct str namespace, struct str text, struct err *e)
+{
+    struct loading l = {.rules = r, .namespace = namespace, .text = text};
+    int status = keep_files(&l, e);
+    status = status != 0 ? status : add_namespaces(&l, e);
+    status = status != 0 ? status : sort_groups(&l, e);
+    status = status != 0 ? status : write_namespace(r, namespace, text, e);
+    if (status == 0) {
+        put_in_force(&l);
+    }
+    release(&l);
     return status;
 }
 
@@ -385,7 +476,7 @@ void rules_end_retired(struct rules *r, int64_t now_ms)
     struct retired_series retired;
     while (take_retired(r, now_ms, &retired)) {
         /* Groups change hands only in a load, and their series only in an evaluation. */
-        begin_loading(r);
+        rules_begin_loading(r);
         lock_take(&r->lock);
         for (size_t i = 0; i < r->group_count; i++) {
             while (r->groups[i]->busy) {
@@ -400,7 +491,7 @@ void rules_end_retired(struct rules *r, int64_t now_ms)
             r->groups[i]->busy = false;
         }
         lock_give(&r->lock);
-        end_loading(r);
+        rules_end_loading(r);
     }
 }
 

@@ -40,4 +40,12 @@ struct rules {
     bool restored; /* the journal has been read */
 };
 
+/* ---- Namespaces: rule files written over HTTP, in rules_written.c ---- */
+
+/* "<data>/rules/<name>.yml", where the name has %XX for all but letters, digits, '_', '-' and inner dots. */
+int rules_namespace_path(const struct rules *r, struct str namespace, struct strbuf *path);
+/* Calls back for each namespace that has a file; the name lives for the call. */
+int rules_each_namespace(struct rules *r,
+    int (*callback)(void *context, struct str namespace, const char *path), void *context);
+
 #endif

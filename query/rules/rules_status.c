@@ -113,3 +113,16 @@ int rules_status(
     }
     return status;
 }
+
+bool rules_have_alerts(struct rules *r)
+{
+    bool found = false;
+    lock_take(&r->lock);
+    for (size_t i = 0; i < r->group_count && !found; i++) {
+        for (size_t k = 0; k < r->groups[i]->rule_count && !found; k++) {
+            found = r->groups[i]->rules[k].definition->alerting;
+        }
+    }
+    lock_give(&r->lock);
+    return found;
+}

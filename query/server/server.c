@@ -6,14 +6,15 @@
  *                                health checks are answered and everything else is 503
  *   3 store                      replays; locked or not writable is told here
  *   4 memory guard               asks the store to hold back, so after it
- *   5 engine, API serves         from now on ready
- *   6 maintenance, signals
+ *   5 engine, rules              a rule file that is wrong is told here
+ *   6 API serves                 from now on ready
+ *   7 maintenance, signals
  *
  * Stopping goes the other way: queries are canceled, HTTP takes no more and waits for what runs, then
- * the lanes end, maintenance ends, the store seals.
+ * the lanes end, rules and maintenance end, the store seals.
  *
  * Threads: the loop's (this one: signals), HTTP's two (read and write only), the ingest lane, the query
- * lane, maintenance, the store's WAL writer.
+ * lane, the rules' scheduler and lane, maintenance, the store's WAL writer.
  */
 #include "server/server.h"
 
@@ -28,6 +29,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/workpool.h"
+#include "server/alerting.h"
 #include "server/host_memory.h"
 #include "server/maintenance.h"
 #include "server/memory_guard.h"
@@ -61,6 +63,7 @@ struct server {
     struct http_server *http;
     struct tsdb *db;
     struct engine *engine;
+    struct alerting *alerting;
     struct memory_guard *memory; /* NULL: nothing is known about memory */
     struct maintenance *maintenance;
     struct server_metrics metrics;
@@ -111,10 +114,14 @@ static int reload(void *context, struct err *e)
     struct server *s = context;
     struct loaded_config *loaded = NULL;
     int status = load_config(s, &loaded, e);
+    if (status == 0) {
+        status = alerting_reload(s->alerting, &loaded->config, e);
+    }
     api_note_reload(s->api, status == 0);
     if (status != 0) {
         LOG_ERROR(
             "server: reload refused, the old configuration stays", LOG_S("error", e->message));
+        free_config(loaded);
         return status;
     }
     const char *waits = server_config_needs_restart(&s->initial->config, &loaded->config);
@@ -378,7 +385,16 @@ static int serve(struct server *s, struct err *e)
     if (status != 0) {
         return err_set(e, status, -1, "%s", err_text(status));
     }
+    const struct alerting_options alerting = {.config = &s->initial->config,
+        .engine = s->engine,
+        .features = engine.features,
+        .db = s->db};
+    status = alerting_open(&alerting, &s->alerting, e);
+    if (status != 0) {
+        return status;
+    }
     struct api_backend backend = {.engine = s->engine,
+        .rules = alerting_rules(s->alerting),
         .features = engine.features,
         .reads = tsdb_querier_source(s->db),
         .writes = tsdb_appender_source(s->db),
@@ -475,6 +491,7 @@ int server_close(struct server *s, struct err *e)
         server_metrics_end(&s->metrics);
     }
     workpool_close(s->ingest);
+    alerting_close(s->alerting);
     maintenance_stop(s->maintenance);
     int status = tsdb_close(s->db, e);
     memory_guard_free(s->memory);

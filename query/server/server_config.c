@@ -100,6 +100,8 @@ void server_flags_init(struct server_flags *flags, struct flag table[SERVER_FLAG
             INT64_C(1) << 50},
         {"enable-feature", FLAG_STRINGS, &flags->features, "LIST",
             "Features by name, with commas between; all.", 0, 0},
+        {"rules", FLAG_STRINGS, &flags->rules, "GLOB",
+            "Rule files, as Prometheus has them; may be given several times.", 0, 0},
         {"query.timeout", FLAG_DURATION, &flags->query_timeout_ms, "DURATION",
             "A query that takes longer is ended (default 2m).", 1, DAY_MS},
         {"query.max-concurrency", FLAG_INTEGER, &flags->concurrency_max, "N",
@@ -177,6 +179,25 @@ static int take_features(
     return 0;
 }
 
+/* The patterns of flags come behind those of the file. */
+static int take_rules(
+    struct arena *arena, const struct flag_strings *flags, struct config_strings *rules)
+{
+    const char **items = arena_calloc(arena, rules->count + flags->count + 1, sizeof(*items));
+    size_t count = 0;
+    if (items == NULL) {
+        return arena_error(arena);
+    }
+    for (size_t i = 0; i < rules->count; i++) {
+        items[count++] = rules->items[i];
+    }
+    for (size_t i = 0; i < flags->count; i++) {
+        items[count++] = flags->items[i];
+    }
+    *rules = (struct config_strings){items, count};
+    return 0;
+}
+
 static int take_flags(struct arena *arena, const struct server_flags *flags,
     struct server_config *config, struct err *e)
 {
@@ -202,6 +223,7 @@ static int take_flags(struct arena *arena, const struct server_flags *flags,
             "flag --log-level: \"%s\" is not debug, info, warn or error", flags->log_level);
     }
     int status = take_features(arena, &flags->features, &config->features);
+    status = status != 0 ? status : take_rules(arena, &flags->rules, &config->rules);
     return status != 0 ? err_set(e, status, -1, "%s", err_text(status)) : 0;
 }
 

@@ -58,6 +58,12 @@ struct server_otlp_config {
     int64_t delta_series_max;
 };
 
+/* How rules are evaluated. */
+struct server_evaluation_config {
+    int64_t interval_ms, query_offset_ms, catch_up_ms, threads;
+    struct config_map external_labels;
+};
+
 struct server_config {
     const char *listen, *data;
     int64_t memory_limit; /* bytes; 0 = by what the host or container has */
@@ -68,6 +74,8 @@ struct server_config {
     struct series_limits limits;
     struct server_otlp_config otlp;
     struct config_strings features;
+    struct config_strings rules; /* patterns of rule files */
+    struct server_evaluation_config evaluation;
 };
 
 /* What the command line said; NULL and negative: nothing. */
@@ -78,7 +86,7 @@ struct server_flags {
     int64_t memory_limit, retention_ms, retention_bytes, query_timeout_ms, lookback_ms,
         concurrency_max, samples_max;
     int64_t slow_ms, cache_bytes;
-    struct flag_strings features;
+    struct flag_strings features, rules;
     bool version, help, check_config, admin_api;
 };
 

@@ -13,6 +13,16 @@ static bool same_list(const struct config_strings *a, const struct config_string
     return same;
 }
 
+static bool same_map(const struct config_map *a, const struct config_map *b)
+{
+    bool same = a->count == b->count;
+    for (size_t i = 0; same && i < a->count; i++) {
+        same = strcmp(a->items[i].key, b->items[i].key) == 0 &&
+               strcmp(a->items[i].value, b->items[i].value) == 0;
+    }
+    return same;
+}
+
 static bool same_member(const struct config_field *f, const void *a, const void *b)
 {
     switch (f->kind) {
@@ -20,6 +30,8 @@ static bool same_member(const struct config_field *f, const void *a, const void 
         return strcmp(*(const char *const *)a, *(const char *const *)b) == 0;
     case CONFIG_STRING_LIST:
         return same_list(a, b);
+    case CONFIG_STRING_MAP:
+        return same_map(a, b);
     case CONFIG_BOOL:
         return *(const bool *)a == *(const bool *)b;
     case CONFIG_CUSTOM: /* enumerations, both of them */
@@ -97,6 +109,18 @@ static void write_list(struct strbuf *out, const struct config_strings *list)
     strbuf_add_char(out, ']');
 }
 
+static void write_map(struct strbuf *out, const struct config_map *map)
+{
+    strbuf_add_char(out, '{');
+    for (size_t i = 0; i < map->count; i++) {
+        strbuf_add_c(out, i > 0 ? ", " : "");
+        write_text(out, map->items[i].key);
+        strbuf_add_c(out, ": ");
+        write_text(out, map->items[i].value);
+    }
+    strbuf_add_char(out, '}');
+}
+
 static void write_member(struct strbuf *out, const struct config_field *f, const void *member)
 {
     switch (f->kind) {
@@ -105,6 +129,9 @@ static void write_member(struct strbuf *out, const struct config_field *f, const
         break;
     case CONFIG_STRING_LIST:
         write_list(out, member);
+        break;
+    case CONFIG_STRING_MAP:
+        write_map(out, member);
         break;
     case CONFIG_BOOL:
         strbuf_add_c(out, *(const bool *)member ? "true" : "false");

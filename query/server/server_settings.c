@@ -379,6 +379,44 @@ static const struct config_field otlp_fields[] = {
     {0},
 };
 
+#define EVALUATION(member) offsetof(struct server_evaluation_config, member)
+static const struct config_field evaluation_fields[] = {
+    {.key = "interval",
+        .kind = CONFIG_DURATION,
+        .offset = EVALUATION(interval_ms),
+        .default_text = "1m",
+        .min = 1000,
+        .max = DAY_MS,
+        .help = "Between two evaluations of a rule group that names no interval."},
+    {.key = "query_offset",
+        .kind = CONFIG_DURATION,
+        .offset = EVALUATION(query_offset_ms),
+        .default_text = "0",
+        .min = 0,
+        .max = DAY_MS,
+        .help = "How far in the past groups look that name none, for samples that come late."},
+    {.key = "catch_up",
+        .kind = CONFIG_DURATION,
+        .offset = EVALUATION(catch_up_ms),
+        .default_text = "0",
+        .min = 0,
+        .max = 7 * DAY_MS,
+        .help = "Evaluations that were missed are made up for when they are not older; 0: they are "
+                "skipped."},
+    {.key = "threads",
+        .kind = CONFIG_INTEGER,
+        .offset = EVALUATION(threads),
+        .default_text = "2",
+        .min = 1,
+        .max = 64,
+        .help = "Groups that are evaluated at once, beside queries."},
+    {.key = "external_labels",
+        .kind = CONFIG_STRING_MAP,
+        .offset = EVALUATION(external_labels),
+        .help = "Labels of alerts that leave the server, and $externalLabels of templates."},
+    {0},
+};
+
 #define TOP(member) offsetof(struct server_config, member)
 const struct config_field server_config_fields[] = {
     {.key = "listen",
@@ -410,6 +448,15 @@ const struct config_field server_config_fields[] = {
         .kind = CONFIG_STRING_LIST,
         .offset = TOP(features),
         .help = "Features that are off by default, by name; all switches on every one. See below."},
+    {.key = "rules",
+        .kind = CONFIG_STRING_LIST,
+        .offset = TOP(rules),
+        .help = "Files of recording and alerting rules, as patterns. Reloadable."},
+    {.key = "evaluation",
+        .kind = CONFIG_OBJECT,
+        .offset = TOP(evaluation),
+        .fields = evaluation_fields,
+        .help = "How rules are evaluated."},
     {.key = "storage",
         .kind = CONFIG_OBJECT,
         .offset = TOP(storage),
@@ -446,6 +493,9 @@ bool server_setting_is_live(const struct config_field *f)
         "log_level", "timeout", "lookback_delta", "max_samples", "log_slow"};
     if (f->fields == limit_fields) {
         return true; /* all of them */
+    }
+    if (strcmp(f->key, "rules") == 0) {
+        return f->kind == CONFIG_STRING_LIST; /* those of tiers are another thing */
     }
     for (size_t i = 0; i < sizeof(live) / sizeof(live[0]); i++) {
         if (strcmp(f->key, live[i]) == 0) {

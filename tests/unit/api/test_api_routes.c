@@ -258,7 +258,8 @@ static void test_what_clients_ask_at_start(void **state)
             DATA("{\"activeAlertmanagers\":[],\"droppedAlertmanagers\":[]}")},
         {"GET", "/api/v1/status/buildinfo", NULL, 200,
             DATA("{\"version\":\"" SONDE_VERSION "\",\"revision\":\"\",\"branch\":\"\","
-                 "\"buildUser\":\"\",\"buildDate\":\"\",\"goVersion\":\"\"}")},
+                 "\"buildUser\":\"\",\"buildDate\":\"\",\"goVersion\":\"\","
+                 "\"features\":{\"ruler_config_api\":\"true\"}}")},
         {"GET", "/api/v1/status/walreplay", NULL, 200,
             DATA("{\"min\":0,\"max\":1,\"current\":1,\"state\":\"done\"}")},
         {"GET", "/api/v1/status/flags", NULL, 200, DATA("{}")},

@@ -1,0 +1,115 @@
+/* The order of things: whom to tell is there before those who tell, and leaves after them. */
+#include "server/alerting.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+
+struct alerting {
+    struct rules *rules;
+    bool measured;
+};
+
+static int make_labels(
+    const struct config_map *map, const struct labels **labels_out, struct err *e)
+{
+    struct label *pairs = mem_calloc(map->count + 1, sizeof(*pairs));
+    if (pairs == NULL) {
+        return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
+    }
+    for (size_t i = 0; i < map->count; i++) {
+        pairs[i] = (struct label){str_of(map->items[i].key), str_of(map->items[i].value)};
+    }
+    int status = labels_new(pairs, map->count, labels_out, e);
+    mem_free(pairs);
+    return status != 0 ? err_prefix(e, "evaluation.external_labels") : 0;
+}
+
+static int open_rules(struct alerting *a, const struct alerting_options *options, struct err *e)
+{
+    const struct server_config *config = options->config;
+    const struct server_evaluation_config *evaluation = &config->evaluation;
+    const struct labels *external = NULL;
+    int status = make_labels(&evaluation->external_labels, &external, e);
+    if (status != 0) {
+        return status;
+    }
+    const struct rules_options rules = {.engine = options->engine,
+        .features = options->features,
+        .reads = tsdb_querier_source(options->db),
+        .writes = tsdb_appender_source(options->db),
+        .data_path = config->data,
+        .external_labels = external,
+        .external_url = config->web.external_url,
+        .interval_ms = evaluation->interval_ms,
+        .query_offset_ms = evaluation->query_offset_ms,
+        .catch_up_ms = evaluation->catch_up_ms,
+        .threads = (unsigned)evaluation->threads,
+        .query = {.lookback_ms = config->query.lookback_ms,
+            .timeout_ms = config->query.timeout_ms,
+            .samples_max = (uint64_t)config->query.samples_max}};
+    status = rules_open(&rules, &a->rules, e);
+    labels_unref(external);
+    return status;
+}
+
+static void write_metrics(void *context, struct strbuf *out)
+{
+    struct alerting *a = context;
+    rules_write_metrics(a->rules, out);
+}
+
+/* Alerts that nobody is told of are worth a line: most likely somebody meant to. */
+static void say_who_is_told(struct alerting *a)
+{
+    if (rules_have_alerts(a->rules)) {
+        LOG_INFO("alerting: alerts are evaluated, stored and shown; nobody is notified");
+    }
+}
+
+int alerting_open(
+    const struct alerting_options *options, struct alerting **alerting_out, struct err *e)
+{
+    struct alerting *a = mem_calloc(1, sizeof(*a));
+    if (a == NULL) {
+        return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
+    }
+    int status = open_rules(a, options, e);
+    if (status == 0) {
+        status =
+            rules_load(a->rules, options->config->rules.items, options->config->rules.count, e);
+    }
+    if (status == 0) {
+        status = rules_start(a->rules, e);
+    }
+    if (status != 0) {
+        alerting_close(a);
+        return status;
+    }
+    a->measured = metrics_register_collector(write_metrics, a) == 0;
+    say_who_is_told(a);
+    *alerting_out = a;
+    return 0;
+}
+
+int alerting_reload(struct alerting *a, const struct server_config *config, struct err *e)
+{
+    return rules_load(a->rules, config->rules.items, config->rules.count, e);
+}
+
+struct rules *alerting_rules(struct alerting *a)
+{
+    return a->rules;
+}
+
+void alerting_close(struct alerting *a)
+{
+    if (a == NULL) {
+        return;
+    }
+    if (a->measured) {
+        metrics_unregister_collector(write_metrics, a);
+    }
+    rules_close(a->rules);
+    mem_free(a);
+}
