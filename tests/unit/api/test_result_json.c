@@ -145,12 +145,14 @@ static void test_statistics(void **state)
         "\"innerEvalTime\":1,\"execQueueTime\":0,\"execTotalTime\":2},"
         "\"samples\":{\"totalQueryableSamples\":7,\"peakSamples\":3}}}");
     /* All of them, and the plan. */
-    const struct engine_explain plan[] = {
-        {0, STR("a + 1"), 1000000, 2000000, 0, 3, 7}, {1, STR("a"), 500000, 1000000, 0, 3, 7}};
+    const struct engine_explain plan[] = {{0, STR("a + 1"), 1000000, 2000000, 4000000, 3, 7},
+        {1, STR("a"), 500000, 1000000, 0, 3, 7}};
     r.explain = plan;
     r.explain_count = 2;
     r.statistics.series = 3;
     r.statistics.memory_bytes = 4096;
+    r.statistics.threads = 2;
+    r.statistics.helped_ns = 4000000;
     r.statistics.reads =
         (struct querier_statistics){.blocks = 4, .samples = 100, .bytes = 50, .summaries = 2};
     options.with_reads = true;
@@ -160,10 +162,12 @@ static void test_statistics(void **state)
         "\"innerEvalTime\":1,\"execQueueTime\":0,\"execTotalTime\":2},"
         "\"samples\":{\"totalQueryableSamples\":7,\"peakSamples\":3},"
         "\"reads\":{\"series\":3,\"memoryBytes\":4096,\"blocksDecoded\":4,"
-        "\"samplesDecoded\":100,\"bytesDecoded\":50,\"runsSummarized\":2},"
+        "\"samplesDecoded\":100,\"bytesDecoded\":50,\"runsSummarized\":2,"
+        "\"threads\":2,\"helpedTime\":0.004},"
         "\"plan\":[{\"depth\":0,\"expr\":\"a + 1\",\"planTime\":0.001,\"evalTime\":0.002,"
-        "\"series\":3,\"samples\":7},{\"depth\":1,\"expr\":\"a\",\"planTime\":0.0005,"
-        "\"evalTime\":0.001,\"series\":3,\"samples\":7}]}}");
+        "\"helpedTime\":0.004,\"series\":3,\"samples\":7},{\"depth\":1,\"expr\":\"a\",\"planTime\":"
+        "0.0005,"
+        "\"evalTime\":0.001,\"helpedTime\":0,\"series\":3,\"samples\":7}]}}");
 }
 
 int main(void)

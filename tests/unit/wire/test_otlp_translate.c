@@ -244,7 +244,7 @@ static void test_kinds(void **state)
                  "\"bucketCounts\":[1,1,1,1,1]}}]}}"),
             "# lat histogram [] \n"
             "lat{" IDS
-            "} schema 8 {count:5, sum:5, (0.9972960560854701,1]:1, (1,1.0027112750502025]:4} "
+            "} schema 8 {count:5, sum:5, (0.9972960560854698,1]:1, (1,1.0027112750502025]:4} "
             "1700000000123\n" INFO,
             0, NULL},
         {MESSAGE(
