@@ -5,6 +5,8 @@
  * remembered with the part: a part never changes, and neither do the rules while the store is open.
  * Nothing goes before every tier has it (promise 7).
  */
+#include <stdlib.h>
+
 #include "base/mem.h"
 #include "db/db.h"
 #include "db/retention.h"
@@ -89,41 +91,74 @@ static bool tiers_have(const struct tsdb *db, int64_t day)
     return !db_tiers_enabled(db) || db_tiers_cover(db, day);
 }
 
+/* The candidates by day, whose parts lie apart in a view: it is in order of precedence. */
+struct by_day {
+    int64_t day;
+    size_t at;
+};
+
+static int compare_days(const void *a, const void *b)
+{
+    const struct by_day *x = a, *y = b;
+    if (x->day != y->day) {
+        return x->day < y->day ? -1 : 1;
+    }
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
 /* With tiers a day's samples go together: what comes late is known to belong to a closed day. */
-static bool day_is_due(const struct candidates *c, const bool *due, int64_t day)
+static bool day_is_due(const struct by_day *parts, size_t count, const bool *due)
 {
-    for (size_t i = 0; i < c->count; i++) {
-        if (c->plans[i].day == day && !due[i]) {
-            return false;
-        }
+    bool all = true;
+    for (size_t i = 0; i < count && all; i++) {
+        all = due[parts[i].at];
     }
-    return true;
+    return all;
 }
 
-static bool day_is_noted(const struct parts_change *change, int64_t day)
-{
-    for (size_t i = 0; i < change->mark_count; i++) {
-        if (change->marks[i].day == day) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void choose_gone(struct tsdb *db, const struct candidates *c, const bool *due,
-    struct store_part **gone, struct manifest_mark *marks, struct parts_change *change)
+/* What may go of one day: with tiers all of it or nothing. */
+static void choose_of_day(struct tsdb *db, const struct candidates *c, const struct by_day *parts,
+    size_t count, const bool *due, struct store_part **gone, struct parts_change *change,
+    struct manifest_mark *marks)
 {
     bool tiers = db_tiers_enabled(db);
-    for (size_t i = 0; i < c->count; i++) {
-        int64_t day = c->plans[i].day;
-        if (!due[i] || !tiers_have(db, day) || (tiers && !day_is_due(c, due, day))) {
-            continue;
-        }
-        gone[change->gone_count++] = c->parts[i];
-        if (tiers && !day_is_noted(change, day)) {
-            change->mark_count += (size_t)db_tiers_close_day(db, day, marks + change->mark_count);
+    size_t before = change->gone_count;
+    if (!tiers_have(db, parts->day) || (tiers && !day_is_due(parts, count, due))) {
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (due[parts[i].at]) {
+            gone[change->gone_count++] = c->parts[parts[i].at];
         }
     }
+    if (tiers && change->gone_count > before) {
+        change->mark_count +=
+            (size_t)db_tiers_close_day(db, parts->day, marks + change->mark_count);
+    }
+}
+
+static int choose_gone(struct tsdb *db, const struct candidates *c, const bool *due,
+    struct store_part **gone, struct manifest_mark *marks, struct parts_change *change)
+{
+    struct by_day *days = mem_calloc(c->count + 1, sizeof(*days));
+    if (days == NULL) {
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < c->count; i++) {
+        days[i] = (struct by_day){c->plans[i].day, i};
+    }
+    if (c->count > 1) {
+        qsort(days, c->count, sizeof(*days), compare_days);
+    }
+    for (size_t first = 0, end; first < c->count; first = end) {
+        end = first + 1;
+        while (end < c->count && days[end].day == days[first].day) {
+            end++;
+        }
+        choose_of_day(db, c, days + first, end - first, due, gone, change, marks);
+    }
+    mem_free(days);
+    return 0;
 }
 
 /* Whole parts, by age and by size. */
@@ -142,7 +177,7 @@ static int drop_due(
         due[i] = c->plans[i].day < cutoff || action == RETENTION_DROP;
     }
     if (status == 0) {
-        choose_gone(db, c, due, gone, marks, &change);
+        status = choose_gone(db, c, due, gone, marks, &change);
     }
     if (status == 0 && change.gone_count > 0) {
         uint64_t version = 0;
