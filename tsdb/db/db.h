@@ -110,6 +110,8 @@ int db_make_directory(struct tsdb *db, const char *path);
 /* Floor division: 1969-12-31 is day -1. */
 int64_t db_day_of(int64_t t_ms);
 
+/* An empty view with room for `count` parts, and a reference to the list. ERR_NOMEM. */
+int store_view_new(size_t count, struct tombstone_list *tombstones, struct store_view **view_out);
 struct store_view *store_view_ref(struct store_view *v);
 void store_view_unref(struct store_view *v);
 /* The current view, referenced. */

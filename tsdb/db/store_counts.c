@@ -1,0 +1,65 @@
+/* What the store counts, for its own metrics: tsdb_statistics. */
+#include <string.h>
+
+#include "db/db.h"
+
+static void part_statistics(struct tsdb *db, struct tsdb_statistics *out)
+{
+    struct store_view *v = db_view(db);
+    out->tombstones = v->tombstones->count;
+    for (size_t i = 0; i < v->count; i++) {
+        const struct part_info *info = part_info(v->parts[i]->part);
+        out->part_count++;
+        out->part_bytes += info->file_bytes;
+        out->tier_parts += v->parts[i]->about.tier != STORE_RAW;
+        out->tier_bytes += v->parts[i]->about.tier != STORE_RAW ? info->file_bytes : 0;
+        out->part_samples += v->parts[i]->about.tier == STORE_RAW ? info->samples : 0;
+        out->parts_quarantined +=
+            atomic_load_explicit(&v->parts[i]->damaged_count, memory_order_relaxed) > 0 ||
+            atomic_load_explicit(&v->parts[i]->unmergeable, memory_order_relaxed);
+        out->min_t = info->min_t < out->min_t ? info->min_t : out->min_t;
+        out->max_t = info->max_t > out->max_t ? info->max_t : out->max_t;
+    }
+    store_view_unref(v);
+}
+
+void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *out)
+{
+    struct head_statistics head;
+    head_statistics(db->head, &head);
+    *out = (struct tsdb_statistics){.targets = index_live(db->index, INDEX_TARGETS),
+        .shapes = index_live(db->index, INDEX_SHAPES),
+        .series = head.columns,
+        .samples_appended = head.samples_appended,
+        .samples_repeated = head.samples_repeated,
+        .samples_refused = head.samples_refused,
+        .head_rows = head.rows,
+        .head_bytes = head.memory + index_memory(db->index),
+        .min_t = head.min_t,
+        .max_t = head.max_t,
+        .wal_corrupt_records = db->replay.corrupt_frames,
+        .wal_truncated_bytes = db->replay.truncated_bytes,
+        .replayed_samples = db->replay.samples,
+        .replay_ms = db->replay_ms,
+        .seals = atomic_load_explicit(&db->seals, memory_order_relaxed),
+        .tier_builds = atomic_load_explicit(&db->tier_builds, memory_order_relaxed),
+        .merges = atomic_load_explicit(&db->merges, memory_order_relaxed),
+        .expired_parts = atomic_load_explicit(&db->expired_parts, memory_order_relaxed),
+        .scrubbed_bytes = atomic_load_explicit(&db->scrubbed_bytes, memory_order_relaxed),
+        .disk_level = atomic_load_explicit(&db->disk_level, memory_order_relaxed),
+        .disk_free_bytes = atomic_load_explicit(&db->disk_free_bytes, memory_order_relaxed),
+        .manifest_rebuilds = db->manifest_rebuilds,
+        .tombstones_lost = db->tombstones_lost,
+        .exemplar_files_damaged = db_exemplar_damage_count(db),
+        .parts_quarantined = atomic_load_explicit(&db->parts_quarantined, memory_order_relaxed)};
+    exemplar_store_counts(db->exemplars, &out->exemplars_taken, &out->exemplars_refused);
+    memcpy(out->limit_refused, head.limit_refused, sizeof(out->limit_refused));
+    part_statistics(db, out);
+    if (db->wal != NULL) {
+        struct wal_statistics wal;
+        wal_statistics(db->wal, &wal);
+        out->wal_segments = wal.segments;
+        out->wal_bytes = wal.bytes;
+        out->wal_syncs = wal.syncs;
+    }
+}
