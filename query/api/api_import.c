@@ -118,7 +118,7 @@ static void add_extra(const struct import *m, struct label *labels, size_t *coun
 static int check_appended(
     struct import *m, const struct label *labels, size_t count, int64_t t_ms, int status)
 {
-    const char *why = ingest_refusal(status);
+    const char *why = ingest_refusal(&m->in, t_ms, status);
     if (status != 0 && why != NULL) {
         ingest_refuse_sample(&m->in, labels, count, t_ms, status, why);
         return 0;

@@ -112,11 +112,12 @@ void ingest_refuse_sample(struct ingest *in, const struct label *labels, size_t 
     strbuf_release(&text);
 }
 
-const char *ingest_refusal(int status)
+const char *ingest_refusal(const struct ingest *in, int64_t t_ms, int status)
 {
     switch (status) {
     case ERR_RANGE:
-        return "older than retention, or too far in the future";
+        return t_ms > clock_now_ms(in->request->api->clock) ? "too far in the future"
+                                                            : "older than retention";
     case ERR_LIMIT:
         return "a limit of the store was reached";
     default:

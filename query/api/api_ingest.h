@@ -41,9 +41,9 @@ void ingest_count_lost(struct ingest *in, const struct err *why, const struct la
 /* Counts a sample as refused; labels are for the sentence. */
 void ingest_refuse_sample(struct ingest *in, const struct label *labels, size_t count, int64_t t_ms,
     int status, const char *why);
-/* Why the store refused a sample, as ingest_refuse_sample wants it; NULL for a status that ends the
- * write. */
-const char *ingest_refusal(int status);
+/* Why the store refused a sample of that time, as ingest_refuse_sample wants it; NULL for a status that
+ * ends the write. */
+const char *ingest_refusal(const struct ingest *in, int64_t t_ms, int status);
 /* Whether a complaint would still be kept: sentences are not made for nobody. */
 bool ingest_wants_complaint(const struct ingest *in);
 /* Series and samples that were refused. */

@@ -102,7 +102,7 @@ static int take_series(void *context, const struct otlp_series *s)
     status = s->histogram != NULL
                  ? appender_append_histogram(w->in.appender, ref, s->t_ms, s->histogram)
                  : appender_append(w->in.appender, ref, s->t_ms, s->value);
-    const char *why = ingest_refusal(status);
+    const char *why = ingest_refusal(&w->in, s->t_ms, status);
     if (status != 0 && why != NULL) {
         refuse(w, s, status, why);
         return 0;

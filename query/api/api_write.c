@@ -125,7 +125,7 @@ static void refuse_sample(
 /* What becomes of a sample that the store did not take: 0 to go on, or the error that ends the write. */
 static int judge(struct write *w, struct remote_write_item *item, int64_t t_ms, int status)
 {
-    const char *why = ingest_refusal(status);
+    const char *why = ingest_refusal(&w->in, t_ms, status);
     if (status != 0 && why != NULL) {
         refuse_sample(w, item, t_ms, status, why);
         return 0;

@@ -147,7 +147,7 @@ static void test_partial(void **state)
     post(&f, "/api/v1/import", NULL, UP LOAD);
     assert_int_equal(f.status, 400);
     assert_string_equal(f.body.data,
-        "sample of up{job=\"node\"} at 998000 ms: older than retention, or too far in the future "
+        "sample of up{job=\"node\"} at 998000 ms: older than retention "
         "(and 2 more refused; all others are stored)\n");
     assert_string_equal(api_fixture_get(&f, "/api/v1/export?match[]=load"),
         "{\"metric\":{\"__name__\":\"load\"},\"values\":[\"Infinity\"],\"timestamps\":[999000]}\n");
