@@ -15,6 +15,7 @@
 #include "api/api_stream.h"
 #include "api/series_union.h"
 #include "base/bytes.h"
+#include "base/mem.h"
 #include "tsdb/chunk.h"
 #include "tsdb/crc32c.h"
 #include "wire/remote_read.h"
@@ -247,7 +248,8 @@ static void read_message(struct api_request *r, struct read *read, struct str me
 
 void api_remote_read(struct api_request *r)
 {
-    struct read *read = arena_calloc(http_exchange_arena(r->exchange), 1, sizeof(*read));
+    /* Not in the request's arena: that may be gone as soon as the answer is given. */
+    struct read *read = mem_calloc(1, sizeof(*read));
     if (read == NULL) {
         api_fail(r, API_ERROR_INTERNAL, "%s", err_text(ERR_NOMEM));
         return;
@@ -271,4 +273,5 @@ void api_remote_read(struct api_request *r)
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         strbuf_release(all[i]);
     }
+    mem_free(read);
 }
