@@ -113,6 +113,7 @@ void rule_texts_free(struct rule_texts *t)
 /* One alert under way; memory for its texts. */
 struct expansion {
     const struct rule_texts_world *world;
+    struct str name; /* of the alert */
     struct arena arena;
     struct template_value data; /* nil until a template asks */
     const struct labels *sample;
@@ -137,7 +138,8 @@ static int expand(
                      : template_execute(template, &x->data, &x->world->hooks, NULL, &out, &e);
     if (status != 0 && status != ERR_NOMEM) {
         strbuf_reset(&out);
-        strbuf_addf(&out, "<error expanding template: %s>", e.message);
+        strbuf_addf(&out, "<error expanding template: error executing template __alert_%.*s: %s>",
+            STR_ARG(x->name), e.message);
         status = 0;
     }
     status = status != 0 ? status : strbuf_error(&out);
@@ -194,7 +196,8 @@ int rule_texts_expand(const struct rule_texts *t, const struct rule_texts_world 
     const struct labels *sample, double value, const struct labels **labels_out,
     const struct labels **annotations_out)
 {
-    struct expansion x = {.world = world, .sample = sample, .value = value};
+    struct expansion x = {
+        .world = world, .name = t->definition->name, .sample = sample, .value = value};
     const struct labels *labels = NULL;
     arena_init(&x.arena, TEMPLATE_MEMORY_BYTES_DEFAULT);
     int status = expand_labels(t, &x, &labels);
