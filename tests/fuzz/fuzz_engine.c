@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "promql/series_notation.h"
 #include "query/engine.h"
 #include "support/memory_store.h"
-#include "support/promql_values.h"
 
 #define STEP_MS 15000
 #define START_MS INT64_C(60000)
@@ -46,15 +46,15 @@ static void fill(void)
     struct arena arena;
     arena_init(&arena, 0);
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-        struct script_series series;
+        struct notation_series series;
         struct err e = ERR_INIT;
-        check(script_series_parse(str_of(lines[i]), &arena, &series, &e) == 0);
+        check(notation_series_parse(str_of(lines[i]), &arena, &series, &e) == 0);
         for (size_t k = 0; k < series.count; k++) {
-            const struct script_value *v = &series.values[k];
+            const struct notation_value *v = &series.values[k];
             int64_t t = (int64_t)k * STEP_MS;
-            if (v->kind == SCRIPT_FLOAT) {
+            if (v->kind == NOTATION_FLOAT) {
                 check(memory_store_append(store, series.labels, t, v->number) == 0);
-            } else if (v->kind == SCRIPT_HISTOGRAM) {
+            } else if (v->kind == NOTATION_HISTOGRAM) {
                 check(memory_store_append_histogram(store, series.labels, t, v->histogram) == 0);
             }
         }

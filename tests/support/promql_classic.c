@@ -9,10 +9,10 @@
 /* The series of one classic histogram. */
 struct classic_source {
     const struct labels *labels; /* without suffix and le */
-    const struct script_series *sum, *count;
+    const struct notation_series *sum, *count;
     struct {
         double upper;
-        const struct script_series *series;
+        const struct notation_series *series;
     } buckets[BOUNDS_MAX];
     size_t bucket_count;
 };
@@ -62,7 +62,7 @@ static char base_of(const struct labels *labels, struct arena *arena,
     return 0;
 }
 
-static void add_bucket(struct classic_source *c, double upper, const struct script_series *series)
+static void add_bucket(struct classic_source *c, double upper, const struct notation_series *series)
 {
     size_t at = c->bucket_count;
     for (size_t i = 0; i < c->bucket_count; i++) {
@@ -80,16 +80,16 @@ static void add_bucket(struct classic_source *c, double upper, const struct scri
     c->bucket_count++;
 }
 
-static bool float_at(const struct script_series *series, size_t i, double *value_out)
+static bool float_at(const struct notation_series *series, size_t i, double *value_out)
 {
-    if (series == NULL || i >= series->count || series->values[i].kind != SCRIPT_FLOAT) {
+    if (series == NULL || i >= series->count || series->values[i].kind != NOTATION_FLOAT) {
         return false;
     }
     *value_out = series->values[i].number;
     return true;
 }
 
-static struct script_value value_at(const struct classic_source *c, size_t i, struct arena *arena)
+static struct notation_value value_at(const struct classic_source *c, size_t i, struct arena *arena)
 {
     struct histogram *h = arena_calloc(arena, 1, sizeof(*h));
     double *counts = arena_calloc(arena, BOUNDS_MAX + 1, sizeof(*counts));
@@ -119,14 +119,14 @@ static struct script_value value_at(const struct classic_source *c, size_t i, st
     h->custom_count = n - 1;
     *span = (struct histogram_span){0, (uint32_t)n};
     h->positive = (struct histogram_buckets){span, 1, counts, n};
-    return (struct script_value){any ? SCRIPT_HISTOGRAM : SCRIPT_OMITTED, 0, h};
+    return (struct notation_value){any ? NOTATION_HISTOGRAM : NOTATION_OMITTED, 0, h};
 }
 
-size_t script_from_classic(const struct script_series *series, size_t count, struct arena *arena,
-    struct script_series **made_out)
+size_t script_from_classic(const struct notation_series *series, size_t count, struct arena *arena,
+    struct notation_series **made_out)
 {
     struct classic_source *sources = arena_calloc(arena, count + 1, sizeof(*sources));
-    struct script_series *made = arena_calloc(arena, count + 1, sizeof(*made));
+    struct notation_series *made = arena_calloc(arena, count + 1, sizeof(*made));
     require(sources != NULL && made != NULL);
     size_t found = 0, longest = 0;
     for (size_t i = 0; i < count; i++) {
@@ -150,12 +150,12 @@ size_t script_from_classic(const struct script_series *series, size_t count, str
         }
     }
     for (size_t k = 0; k < found; k++) {
-        struct script_value *values = arena_calloc(arena, longest + 1, sizeof(*values));
+        struct notation_value *values = arena_calloc(arena, longest + 1, sizeof(*values));
         require(values != NULL);
         for (size_t i = 0; i < longest; i++) {
             values[i] = value_at(&sources[k], i, arena);
         }
-        made[k] = (struct script_series){sources[k].labels, values, longest};
+        made[k] = (struct notation_series){sources[k].labels, values, longest};
     }
     *made_out = made;
     return found;

@@ -11,9 +11,9 @@
 #include "base/regex.h"
 #include "base/vfs.h"
 #include "model/sample.h"
+#include "promql/series_notation.h"
 #include "support/memory_store.h"
 #include "support/promql_classic.h"
-#include "support/promql_values.h"
 
 #define SERIES_MAX 4096
 #define EXPECTED_MAX 64
@@ -32,7 +32,7 @@ struct evaluation {
     int64_t at, start, end, step;
     double scalar;
     struct str string;
-    struct script_series series[SERIES_MAX];
+    struct notation_series series[SERIES_MAX];
     size_t series_count;
     struct expected_text texts[3][EXPECTED_MAX]; /* warnings, infos, failures */
     size_t text_counts[3];
@@ -106,15 +106,15 @@ static void complain(struct script *s, const char *format, ...)
 
 /* ---- load ---- */
 
-static void store_series(struct script *s, const struct script_series *series, int64_t step)
+static void store_series(struct script *s, const struct notation_series *series, int64_t step)
 {
     for (size_t i = 0; i < series->count; i++) {
-        const struct script_value *v = &series->values[i];
+        const struct notation_value *v = &series->values[i];
         int64_t t = (int64_t)i * step;
         int status = 0;
-        if (v->kind == SCRIPT_FLOAT) {
+        if (v->kind == NOTATION_FLOAT) {
             status = s->store->append(s->store, series->labels, t, v->number);
-        } else if (v->kind == SCRIPT_HISTOGRAM) {
+        } else if (v->kind == NOTATION_HISTOGRAM) {
             status = s->store->append_histogram(s->store, series->labels, t, v->histogram);
         }
         if (status != 0) {
@@ -127,9 +127,9 @@ static void run_load(struct script *s, struct str rest, bool with_custom_buckets
 {
     int64_t step;
     struct str line;
-    struct script_series *series = arena_calloc(&s->arena, SERIES_MAX, sizeof(*series));
+    struct notation_series *series = arena_calloc(&s->arena, SERIES_MAX, sizeof(*series));
     size_t count = 0;
-    if (script_duration_parse(rest, &step) != 0) {
+    if (notation_duration_parse(rest, &step) != 0) {
         complain(s, "bad interval of a load");
     }
     while (body_line(s, &line)) {
@@ -140,7 +140,8 @@ static void run_load(struct script *s, struct str rest, bool with_custom_buckets
             continue;
         }
         struct err e = ERR_INIT;
-        if (count == SERIES_MAX || script_series_parse(line, &s->arena, &series[count], &e) != 0) {
+        if (count == SERIES_MAX ||
+            notation_series_parse(line, &s->arena, &series[count], &e) != 0) {
             printf("%s:%zu: %s\n", s->name, s->line, e.message);
             s->report->failed++;
             continue;
@@ -148,7 +149,7 @@ static void run_load(struct script *s, struct str rest, bool with_custom_buckets
         store_series(s, &series[count++], step);
     }
     if (with_custom_buckets) {
-        struct script_series *made;
+        struct notation_series *made;
         size_t made_count = script_from_classic(series, count, &s->arena, &made);
         for (size_t i = 0; i < made_count; i++) {
             store_series(s, &made[i], step);
@@ -186,16 +187,16 @@ static void parse_expect(struct script *s, struct str rest)
     } else if (str_eq_c(kind, "no_warn") || str_eq_c(kind, "no_info")) {
         v->forbidden[str_eq_c(kind, "no_info")] = true;
     } else if (str_eq_c(kind, "string")) {
-        v->has_string = script_string_parse(str_trim(after), &s->arena, &v->string);
+        v->has_string = notation_string_parse(str_trim(after), &s->arena, &v->string);
     } else if (str_eq_c(kind, "range")) {
         struct str words[6];
         for (int i = 0; i < 6; i++) {
             words[i] = take_word(&rest); // from A to B step S
         }
         v->range_vector = true;
-        (void)script_duration_parse(words[1], &v->start);
-        (void)script_duration_parse(words[3], &v->end);
-        (void)script_duration_parse(words[5], &v->step);
+        (void)notation_duration_parse(words[1], &v->start);
+        (void)notation_duration_parse(words[3], &v->end);
+        (void)notation_duration_parse(words[5], &v->step);
     } else {
         complain(s, "unknown expectation %.*s", STR_ARG(kind));
     }
@@ -211,7 +212,7 @@ static void parse_expected_line(struct script *s, struct str line)
     } else if (str_to_double(line, &v->scalar) == 0) {
         v->has_scalar = true;
     } else if (v->series_count == SERIES_MAX ||
-               script_series_parse(line, &s->arena, &v->series[v->series_count++], &e) != 0) {
+               notation_series_parse(line, &s->arena, &v->series[v->series_count++], &e) != 0) {
         complain(s, "%s", e.message);
     }
 }
@@ -225,15 +226,15 @@ static bool parse_eval(struct script *s, struct str rest)
     int status;
     if (str_eq_c(mode, "instant")) {
         (void)take_word(&rest);
-        status = script_duration_parse(take_word(&rest), &v->at);
+        status = notation_duration_parse(take_word(&rest), &v->at);
     } else {
         v->is_range = true;
         (void)take_word(&rest);
-        status = script_duration_parse(take_word(&rest), &v->start);
+        status = notation_duration_parse(take_word(&rest), &v->start);
         (void)take_word(&rest);
-        status = status != 0 ? status : script_duration_parse(take_word(&rest), &v->end);
+        status = status != 0 ? status : notation_duration_parse(take_word(&rest), &v->end);
         (void)take_word(&rest);
-        status = status != 0 ? status : script_duration_parse(take_word(&rest), &v->step);
+        status = status != 0 ? status : notation_duration_parse(take_word(&rest), &v->step);
     }
     v->query = rest;
     return status == 0;
@@ -292,20 +293,21 @@ static bool same_histogram(const struct histogram *a, const struct histogram *b)
 
 /* Is the sample of a result series at `t` the expected value? */
 static bool sample_is(
-    const struct engine_series *got, int64_t t, const struct script_value *expected)
+    const struct engine_series *got, int64_t t, const struct notation_value *expected)
 {
     for (size_t i = 0; i < got->float_count; i++) {
         if (got->float_times[i] == t) {
-            return expected->kind == SCRIPT_FLOAT && same_number(expected->number, got->floats[i]);
+            return expected->kind == NOTATION_FLOAT &&
+                   same_number(expected->number, got->floats[i]);
         }
     }
     for (size_t i = 0; i < got->histogram_count; i++) {
         if (got->histogram_times[i] == t) {
-            return expected->kind == SCRIPT_HISTOGRAM &&
+            return expected->kind == NOTATION_HISTOGRAM &&
                    same_histogram(expected->histogram, got->histograms[i]);
         }
     }
-    return expected->kind == SCRIPT_OMITTED;
+    return expected->kind == NOTATION_OMITTED;
 }
 
 static void write_got(const struct engine_series *got, struct strbuf *out)
@@ -329,7 +331,7 @@ static void complain_series(struct script *s, const struct engine_series *got, c
     strbuf_release(&text);
 }
 
-static const struct script_series *expected_of(
+static const struct notation_series *expected_of(
     const struct evaluation *v, const struct labels *labels, size_t *position_out)
 {
     for (size_t i = 0; i < v->series_count; i++) {
@@ -346,7 +348,7 @@ static void compare_vector(struct script *s, const struct engine_result *r)
     const struct evaluation *v = s->eval;
     for (size_t i = 0; i < r->series_count; i++) {
         size_t position = 0;
-        const struct script_series *expected = expected_of(v, r->series[i].labels, &position);
+        const struct notation_series *expected = expected_of(v, r->series[i].labels, &position);
         if (expected == NULL) {
             complain_series(s, &r->series[i], "unexpected series");
         } else if (v->ordered && position != i) {
@@ -366,12 +368,12 @@ static void compare_matrix(struct script *s, const struct engine_result *r)
     for (size_t i = 0; i < r->series_count; i++) {
         const struct engine_series *got = &r->series[i];
         size_t position, points = 0;
-        const struct script_series *expected = expected_of(v, got->labels, &position);
+        const struct notation_series *expected = expected_of(v, got->labels, &position);
         if (i > 0 && labels_cmp(r->series[i - 1].labels, got->labels) >= 0) {
             complain_series(s, got, "not in label order");
         }
         for (size_t k = 0; expected != NULL && k < expected->count; k++) {
-            points += expected->values[k].kind != SCRIPT_OMITTED;
+            points += expected->values[k].kind != NOTATION_OMITTED;
             if (!sample_is(got, v->start + (int64_t)k * v->step, &expected->values[k])) {
                 complain_series(s, got, "another value");
             }

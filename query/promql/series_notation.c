@@ -1,6 +1,6 @@
-/* Values of scripts; see promql_values.h. Labels and strings are read by the query parser, which knows
- * their syntax; expected values never come from it. */
-#include "support/promql_values.h"
+/* The notation of series; see the header. Labels and strings are read by the query parser, which knows their
+ * syntax. */
+#include "promql/series_notation.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -10,26 +10,26 @@
 #include "model/sample.h"
 #include "query/promql.h"
 
-#define SCRIPT_VALUES_MAX ((size_t)1 << 24)
+#define NOTATION_VALUES_MAX ((size_t)1 << 24)
 
 struct value_list {
-    struct script_value *items;
+    struct notation_value *items;
     size_t count, cap;
     struct arena *arena;
     struct err *e;
 };
 
-static int add_value(struct value_list *list, struct script_value value)
+static int add_value(struct value_list *list, struct notation_value value)
 {
     int status = mem_array_grow((void **)&list->items, &list->cap, list->count + 1,
-        sizeof(*list->items), SCRIPT_VALUES_MAX);
+        sizeof(*list->items), NOTATION_VALUES_MAX);
     if (status == 0) {
         list->items[list->count++] = value;
     }
     return status;
 }
 
-int script_duration_parse(struct str text, int64_t *ms_out)
+int notation_duration_parse(struct str text, int64_t *ms_out)
 {
     bool negative = text.len > 0 && text.ptr[0] == '-';
     text = str_skip(text, negative);
@@ -44,7 +44,7 @@ int script_duration_parse(struct str text, int64_t *ms_out)
     return status;
 }
 
-bool script_string_parse(struct str text, struct arena *arena, struct str *string_out)
+bool notation_string_parse(struct str text, struct arena *arena, struct str *string_out)
 {
     struct expr *expr;
     struct err e = ERR_INIT;
@@ -96,7 +96,7 @@ static int parse_labels(
     struct strbuf selector = STRBUF_INIT;
     ptrdiff_t brace = str_find(text, '{');
     strbuf_add(&selector, text.ptr, brace < 0 ? text.len : (size_t)brace);
-    strbuf_add_c(&selector, "{__script__=\"1\",");
+    strbuf_add_c(&selector, "{__notation__=\"1\",");
     if (brace >= 0) {
         strbuf_add_str(&selector, str_skip(text, (size_t)brace + 1));
     } else {
@@ -112,7 +112,7 @@ static int parse_labels(
     labels_builder_init(&builder);
     for (size_t i = 0; i < expr->selector.matcher_count; i++) {
         const struct matcher *m = expr->selector.matchers[i];
-        if (!str_eq_c(m->name, "__script__")) {
+        if (!str_eq_c(m->name, "__notation__")) {
             labels_builder_set(&builder, m->name, m->value);
         }
     }
@@ -320,11 +320,11 @@ static int parse_histogram_item(struct value_list *list, struct str *text)
     }
     size_t times;
     (void)take_times(text, &times);
-    int status =
-        h != NULL ? add_value(list, (struct script_value){SCRIPT_HISTOGRAM, 0, h}) : ERR_INVALID;
+    int status = h != NULL ? add_value(list, (struct notation_value){NOTATION_HISTOGRAM, 0, h})
+                           : ERR_INVALID;
     for (size_t i = 0; status == 0 && i < times; i++) {
         h = step != NULL ? add_histograms(h, step, sign, list->arena) : h;
-        status = h != NULL ? add_value(list, (struct script_value){SCRIPT_HISTOGRAM, 0, h})
+        status = h != NULL ? add_value(list, (struct notation_value){NOTATION_HISTOGRAM, 0, h})
                            : ERR_INVALID;
     }
     return status;
@@ -348,7 +348,7 @@ static size_t number_length(struct str text)
 static int parse_float_item(struct value_list *list, struct str word)
 {
     if (str_eq_c(word, "stale")) {
-        return add_value(list, (struct script_value){SCRIPT_FLOAT, value_stale_marker(), NULL});
+        return add_value(list, (struct notation_value){NOTATION_FLOAT, value_stale_marker(), NULL});
     }
     size_t times;
     double value, step = 0;
@@ -357,7 +357,7 @@ static int parse_float_item(struct value_list *list, struct str word)
         times = take_times(&word, &times) ? times : 1;
         int status = 0;
         for (size_t i = 0; status == 0 && i < times; i++) {
-            status = add_value(list, (struct script_value){SCRIPT_OMITTED, 0, NULL});
+            status = add_value(list, (struct notation_value){NOTATION_OMITTED, 0, NULL});
         }
         return status;
     }
@@ -374,7 +374,7 @@ static int parse_float_item(struct value_list *list, struct str word)
     (void)take_times(&word, &times);
     int status = word.len == 0 ? 0 : ERR_INVALID;
     for (size_t i = 0; status == 0 && i <= times; i++) {
-        status = add_value(list, (struct script_value){SCRIPT_FLOAT, value, NULL});
+        status = add_value(list, (struct notation_value){NOTATION_FLOAT, value, NULL});
         value = step != 0 ? value + step : value;
     }
     return status;
@@ -400,8 +400,8 @@ static int parse_values(struct value_list *list, struct str text)
     return status;
 }
 
-int script_series_parse(
-    struct str line, struct arena *arena, struct script_series *series_out, struct err *e)
+int notation_series_parse(
+    struct str line, struct arena *arena, struct notation_series *series_out, struct err *e)
 {
     size_t length = metric_length(line);
     struct value_list list = {.arena = arena, .e = e};
