@@ -1,4 +1,5 @@
 /* Checking and showing a store that is not in use. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -260,6 +261,53 @@ static int dump_store(
     return status;
 }
 
+/* One delete a line: before which part, when it was said, over which time, of what. */
+static int dump_tombstones(struct tool *tool, const char *path, struct strbuf *out, struct err *e)
+{
+    struct tombstone_list *list = NULL;
+    int status = tombstone_list_load(tool->db.fs, path, &list, e);
+    if (status != 0) {
+        return status;
+    }
+    strbuf_addf(out, "%zu deletes that are not in the files yet\n", list->count);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct tombstone *t = list->items[i];
+        strbuf_addf(out,
+            "before part %" PRIu64 ", said at %" PRId64 ", %" PRId64 "..%" PRId64 ": {", t->bound,
+            t->created_ms, t->range.min_t, t->range.max_t);
+        for (size_t k = 0; k < t->matcher_count; k++) {
+            strbuf_add_c(out, k > 0 ? ", " : "");
+            matcher_write(t->matchers[k], out);
+        }
+        strbuf_add_c(out, "}\n");
+    }
+    tombstone_list_unref(list);
+    return 0;
+}
+
+static int dump_metric(void *context, const struct metric_metadata *m)
+{
+    strbuf_addf(context, "%.*s: %s, unit \"%.*s\", help \"%.*s\"\n", STR_ARG(m->metric),
+        metric_type_name(m->type), STR_ARG(m->unit), STR_ARG(m->help));
+    return 0;
+}
+
+static int dump_metadata(struct tool *tool, const char *path, struct strbuf *out, struct err *e)
+{
+    struct metadata metadata;
+    char *data = NULL;
+    size_t size = 0;
+    metadata_init(&metadata);
+    int status = vfs_read_file(tool->db.fs, path, METADATA_FILE_MAX, &data, &size);
+    status = status == 0 ? db_metadata_decode(&metadata, str_make(data, size)) : status;
+    if (status == 0) {
+        status = metadata_each(&metadata, str_make(NULL, 0), dump_metric, out);
+    }
+    mem_free(data);
+    metadata_release(&metadata);
+    return status == 0 ? 0 : err_set(e, status, -1, "%s: %s", path, err_text(status));
+}
+
 static int ignore_entry(void *context, const char *name, bool is_directory)
 {
     (void)context;
@@ -288,6 +336,10 @@ int tsdb_dump(const struct tsdb_options *options, const char *path, bool with_sa
         status = dump_store(&tool, path, with_samples, out, e);
     } else if (str_eq(name, STR("MANIFEST"))) {
         status = dump_manifest_file(&tool, path, out, e);
+    } else if (str_eq(name, STR("TOMBSTONES"))) {
+        status = dump_tombstones(&tool, path, out, e);
+    } else if (str_eq(name, STR("METADATA"))) {
+        status = dump_metadata(&tool, path, out, e);
     } else if (str_ends_with(name, STR(".wal"))) {
         status = wal_segment_dump(tool.db.fs, path, with_samples, out, e);
     } else if (str_starts_with(name, STR("p-"))) {
@@ -296,8 +348,9 @@ int tsdb_dump(const struct tsdb_options *options, const char *path, bool with_sa
         status = exemplar_block_dump(tool.db.fs, path, with_samples, out, e);
     } else {
         status = err_set(e, ERR_INVALID, -1,
-            "%s is neither a data directory, nor MANIFEST, nor wal/*.wal, nor a part (p-*), nor "
-            "exemplars (e-*)",
+            "%s is neither a data directory, nor MANIFEST, TOMBSTONES or METADATA, nor wal/*.wal, "
+            "nor "
+            "a part (p-*), nor exemplars (e-*)",
             path);
     }
     tool_release(&tool);

@@ -466,6 +466,39 @@ static void test_damaged_run_is_left_out(void **state)
     teardown(&f);
 }
 
+static void assert_dump(struct fixture *f, const char *path, const char *expected)
+{
+    struct strbuf out = STRBUF_INIT;
+    struct err e = ERR_INIT;
+    if (tsdb_dump(&f->options, path, true, &out, &e) != 0) {
+        fail_msg("%s: %s", path, e.message);
+    }
+    strbuf_add_c(&out, "");
+    if (strstr(out.data, expected) == NULL) {
+        fail_msg("%s: \"%s\" does not say \"%s\"", path, out.data, expected);
+    }
+    strbuf_release(&out);
+}
+
+/* The list of deletes, and what is known of metrics. */
+static void check_small_dumps(struct fixture *f)
+{
+    struct appender *a = NULL;
+    struct matcher *m = NULL;
+    assert_int_equal(appender_open(tsdb_appender_source(f->db), &a, NULL), 0);
+    assert_int_equal(
+        appender_set_metadata(a, STR("up"), METRIC_TYPE_GAUGE, STR("Is it up?"), STR("bool")), 0);
+    assert_int_equal(appender_commit(a, COMMIT_AS_CONFIGURED, NULL, NULL), 0);
+    assert_int_equal(tsdb_compact(f->db, NULL), 0);
+    assert_dump(f, "data/METADATA", "up: gauge, unit \"bool\", help \"Is it up?\"\n");
+    assert_int_equal(matcher_new(MATCHER_REGEX, STR("instance"), STR("a|b"), &m, NULL), 0);
+    const struct matcher *const list[] = {m};
+    assert_int_equal(tsdb_delete_series(f->db, list, 1, START_MS, START_MS + 7, NULL), 0);
+    matcher_free(m);
+    assert_dump(f, "data/TOMBSTONES", "1 deletes that are not in the files yet\nbefore part ");
+    assert_dump(f, "data/TOMBSTONES", ": {instance=~\"a|b\"}\n");
+}
+
 static void test_dump(void **state)
 {
     struct fixture f;
@@ -478,6 +511,7 @@ static void test_dump(void **state)
     assert_non_null(strstr(out.data, "manifest: next sequence"));
     assert_non_null(strstr(out.data, "42"));
     assert_int_equal(tsdb_dump(&f.options, "data/LOCK", false, &out, &e), ERR_INVALID);
+    check_small_dumps(&f);
     strbuf_release(&out);
     teardown(&f);
 }
