@@ -6,49 +6,22 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "support/fake_clock.h"
-#include "support/sim_vfs.h"
+#include "support/store_fixture.h"
 #include "support/support.h"
 #include "tsdb/tsdb.h"
 
-#define START_MS (INT64_C(19700) * 86400000)
+#define START_MS FIXTURE_START_MS
 #define HOUR_MS INT64_C(3600000)
 
-struct fixture {
-    struct fake_clock clock;
-    struct sim_vfs *sim;
-    struct tsdb_options options;
-    struct tsdb *db;
-};
-
-static void setup(struct fixture *f)
+static void setup(struct store_fixture *f)
 {
-    *f = (struct fixture){.sim = sim_vfs_new(1)};
-    fake_clock_init(&f->clock, START_MS);
-    f->options =
-        (struct tsdb_options){.path = "data", .vfs = sim_vfs_get(f->sim), .clock = &f->clock.clock};
-    assert_int_equal(tsdb_open(&f->options, &f->db, NULL), 0);
-}
-
-static void reopen(struct fixture *f)
-{
-    struct err e = ERR_INIT;
-    tsdb_abandon(f->db);
-    f->db = NULL;
-    if (tsdb_open(&f->options, &f->db, &e) != 0) {
-        fail_msg("reopen: %s", e.message);
-    }
-}
-
-static void teardown(struct fixture *f)
-{
-    assert_int_equal(tsdb_close(f->db, NULL), 0);
-    sim_vfs_free(f->sim);
+    store_fixture_init(f, START_MS);
+    store_fixture_open(f);
 }
 
 /* One sample of metric{instance, job="j", zone?}. */
-static int write_one(struct fixture *f, const char *metric, const char *instance, const char *zone,
-    int64_t t_ms, double value)
+static int write_one(struct store_fixture *f, const char *metric, const char *instance,
+    const char *zone, int64_t t_ms, double value)
 {
     struct appender *a = NULL;
     struct series_ref ref;
@@ -65,16 +38,9 @@ static int write_one(struct fixture *f, const char *metric, const char *instance
     return status != 0 ? status : committed;
 }
 
-static struct querier *open_querier(struct fixture *f)
+static size_t count_enough(struct store_fixture *f, size_t enough)
 {
-    struct querier *q = NULL;
-    assert_int_equal(querier_open(tsdb_querier_source(f->db), INT64_MIN, INT64_MAX, &q, NULL), 0);
-    return q;
-}
-
-static size_t count_enough(struct fixture *f, size_t enough)
-{
-    struct querier *q = open_querier(f);
+    struct querier *q = store_fixture_querier(f);
     struct arena arena;
     struct series_set *set = NULL;
     arena_init(&arena, 0);
@@ -88,9 +54,9 @@ static size_t count_enough(struct fixture *f, size_t enough)
     return count;
 }
 
-static size_t count_series(struct fixture *f, size_t series_max, int *status_out)
+static size_t count_series(struct store_fixture *f, size_t series_max, int *status_out)
 {
-    struct querier *q = open_querier(f);
+    struct querier *q = store_fixture_querier(f);
     struct arena arena;
     struct series_set *set = NULL;
     arena_init(&arena, 0);
@@ -108,7 +74,7 @@ static size_t count_series(struct fixture *f, size_t series_max, int *status_out
 
 static void test_one_process_at_a_time(void **state)
 {
-    struct fixture f;
+    struct store_fixture f;
     struct tsdb *second = NULL;
     struct err e = ERR_INIT;
     setup(&f);
@@ -122,7 +88,7 @@ static void test_one_process_at_a_time(void **state)
     struct appender *a = NULL;
     assert_int_equal(appender_open(tsdb_appender_source(second), &a, &e), ERR_CLOSED);
     assert_int_equal(tsdb_close(second, NULL), 0);
-    teardown(&f);
+    store_fixture_close(&f);
 }
 
 /* ---- Lookups ---- */
@@ -137,9 +103,9 @@ static void assert_list(const struct string_list *list, const char *expected)
     strbuf_release(&text);
 }
 
-static void check_lookups(struct fixture *f)
+static void check_lookups(struct store_fixture *f)
 {
-    struct querier *q = open_querier(f);
+    struct querier *q = store_fixture_querier(f);
     struct arena arena;
     struct string_list list;
     struct matcher *m = NULL;
@@ -169,30 +135,30 @@ static void check_lookups(struct fixture *f)
 
 static void test_label_lookups(void **state)
 {
-    struct fixture f;
+    struct store_fixture f;
     setup(&f);
     assert_int_equal(write_one(&f, "up", "a", NULL, START_MS, 1), 0);
     assert_int_equal(write_one(&f, "load", "b", "z", START_MS, 1), 0);
     check_lookups(&f);
     assert_int_equal(tsdb_compact(f.db, NULL), 0);
     check_lookups(&f);
-    reopen(&f);
+    store_fixture_reopen(&f);
     check_lookups(&f);
-    teardown(&f);
+    store_fixture_close(&f);
 }
 
 /* Other identity labels: the same series, split otherwise, stays one. */
 static void test_changed_identity_labels(void **state)
 {
     static const char *const zone_only[] = {"zone"};
-    struct fixture f;
+    struct store_fixture f;
     int status = 0;
     setup(&f);
     assert_int_equal(write_one(&f, "up", "a", NULL, START_MS, 1), 0);
     assert_int_equal(write_one(&f, "load", "b", "z", START_MS, 1), 0);
     f.options.identity_labels = zone_only;
     f.options.identity_label_count = 1;
-    reopen(&f);
+    store_fixture_reopen(&f);
     assert_int_equal(write_one(&f, "load", "b", "z", START_MS + 1000, 2), 0);
     assert_int_equal(write_one(&f, "up", "a", NULL, START_MS, 3), 0);
     assert_int_equal(count_series(&f, 0, &status), 2);
@@ -200,12 +166,12 @@ static void test_changed_identity_labels(void **state)
     assert_int_equal(tsdb_compact(f.db, NULL), 0);
     check_lookups(&f);
     assert_int_equal(count_series(&f, 0, &status), 2);
-    teardown(&f);
+    store_fixture_close(&f);
 }
 
 static void test_series_limit(void **state)
 {
-    struct fixture f;
+    struct store_fixture f;
     int status = 0;
     setup(&f);
     assert_int_equal(write_one(&f, "up", "a", NULL, START_MS, 1), 0);
@@ -220,21 +186,21 @@ static void test_series_limit(void **state)
         assert_int_equal(count_enough(&f, 0), 2);
         assert_int_equal(tsdb_compact(f.db, NULL), 0);
     }
-    teardown(&f);
+    store_fixture_close(&f);
 }
 
 /* ---- Time ---- */
 
 static void test_retention(void **state)
 {
-    struct fixture f;
+    struct store_fixture f;
     int status = 0;
     bool more = false;
     struct tsdb_statistics s;
     setup(&f);
     f.options.retention_ms = 48 * HOUR_MS;
     f.options.future_limit_ms = HOUR_MS;
-    reopen(&f);
+    store_fixture_reopen(&f);
     assert_int_equal(write_one(&f, "up", "a", NULL, START_MS - 48 * HOUR_MS - 1, 1), ERR_RANGE);
     assert_int_equal(write_one(&f, "up", "a", NULL, START_MS + HOUR_MS + 1, 1), ERR_RANGE);
     assert_int_equal(write_one(&f, "up", "a", NULL, START_MS - 40 * HOUR_MS, 1), 0);
@@ -247,20 +213,20 @@ static void test_retention(void **state)
     tsdb_statistics(f.db, &s);
     assert_int_equal(s.expired_parts, 1);
     assert_int_equal(s.samples_refused, 2);
-    teardown(&f);
+    store_fixture_close(&f);
 }
 
 /* 1970, before it, and a long way off. */
 static void test_times_of_any_age(void **state)
 {
     static const int64_t times[] = {-86400001, -1, 0, 1, 86399999, 86400000, INT64_C(1) << 50};
-    struct fixture f;
+    struct store_fixture f;
     setup(&f);
     for (size_t i = 0; i < 7; i++) {
         assert_int_equal(write_one(&f, "up", "a", NULL, times[i], (double)i), 0);
     }
     for (int round = 0; round < 3; round++) {
-        struct querier *q = open_querier(&f);
+        struct querier *q = store_fixture_querier(&f);
         struct arena arena;
         struct series_set *set = NULL;
         struct column_iter *it = NULL;
@@ -283,9 +249,9 @@ static void test_times_of_any_age(void **state)
         arena_release(&arena);
         querier_close(q);
         assert_int_equal(round == 0 ? tsdb_compact(f.db, NULL) : 0, 0);
-        reopen(&f);
+        store_fixture_reopen(&f);
     }
-    teardown(&f);
+    store_fixture_close(&f);
 }
 
 /* ---- Metadata ---- */
@@ -297,7 +263,7 @@ static int on_metadata(void *context, const struct metric_metadata *m)
     return 0;
 }
 
-static void assert_metadata(struct fixture *f, const char *metric, const char *expected)
+static void assert_metadata(struct store_fixture *f, const char *metric, const char *expected)
 {
     struct strbuf text = STRBUF_INIT;
     assert_int_equal(tsdb_metadata(f->db, str_of(metric), on_metadata, &text), 0);
@@ -306,7 +272,7 @@ static void assert_metadata(struct fixture *f, const char *metric, const char *e
 }
 
 static void set_metadata(
-    struct fixture *f, const char *metric, enum metric_type type, const char *help)
+    struct store_fixture *f, const char *metric, enum metric_type type, const char *help)
 {
     struct appender *a = NULL;
     assert_int_equal(appender_open(tsdb_appender_source(f->db), &a, NULL), 0);
@@ -316,7 +282,7 @@ static void set_metadata(
 
 static void test_metadata_survives(void **state)
 {
-    struct fixture f;
+    struct store_fixture f;
     setup(&f);
     set_metadata(&f, "up", METRIC_TYPE_GAUGE, "is up");
     set_metadata(&f, "req", METRIC_TYPE_COUNTER, "requests");
@@ -325,13 +291,13 @@ static void test_metadata_survives(void **state)
     assert_metadata(&f, "", all);
     assert_metadata(&f, "up", "up gauge is it up?|");
     assert_metadata(&f, "none", "");
-    reopen(&f);
+    store_fixture_reopen(&f);
     assert_metadata(&f, "", all);
     assert_int_equal(write_one(&f, "up", "a", NULL, START_MS, 1), 0);
     assert_int_equal(tsdb_compact(f.db, NULL), 0);
-    reopen(&f);
+    store_fixture_reopen(&f);
     assert_metadata(&f, "", all);
-    teardown(&f);
+    store_fixture_close(&f);
 }
 
 /* ---- Damage ---- */
@@ -344,7 +310,7 @@ static int first_name(void *context, const char *name, bool is_directory)
 }
 
 /* The only part of the store. */
-static void part_path_of(struct fixture *f, char *path, size_t size)
+static void part_path_of(struct store_fixture *f, char *path, size_t size)
 {
     char day[256], part[256], directory[512];
     assert_int_equal(vfs_list(f->options.vfs, "data/raw", first_name, day), 1);
@@ -355,7 +321,7 @@ static void part_path_of(struct fixture *f, char *path, size_t size)
 
 static void test_damaged_part_is_set_aside(void **state)
 {
-    struct fixture f;
+    struct store_fixture f;
     char path[1024];
     int status = 0;
     struct tsdb_statistics s;
@@ -369,7 +335,7 @@ static void test_damaged_part_is_set_aside(void **state)
     assert_int_equal(tsdb_verify(&f.options, &report, &problems, NULL), 0);
     assert_true(problems > 0);
     assert_non_null(strstr(report.data, path));
-    reopen(&f);
+    store_fixture_reopen(&f);
     tsdb_statistics(f.db, &s);
     assert_int_equal(s.parts_quarantined, 1);
     assert_int_equal(write_one(&f, "up", "b", NULL, START_MS, 1), 0);
@@ -377,20 +343,20 @@ static void test_damaged_part_is_set_aside(void **state)
     /* It is never deleted: mended, it is back. */
     assert_int_equal(tsdb_compact(f.db, NULL), 0);
     assert_int_equal(sim_vfs_flip_bit(f.sim, path, 3), 0);
-    reopen(&f);
+    store_fixture_reopen(&f);
     assert_int_equal(count_series(&f, 0, &status), 2);
     strbuf_release(&report);
-    teardown(&f);
+    store_fixture_close(&f);
 }
 
 struct pass {
     size_t series, corrupt, samples, warnings;
 };
 
-static struct pass read_everything(struct fixture *f)
+static struct pass read_everything(struct store_fixture *f)
 {
     struct pass pass = {0};
-    struct querier *q = open_querier(f);
+    struct querier *q = store_fixture_querier(f);
     struct arena arena;
     struct series_set *set = NULL;
     arena_init(&arena, 0);
@@ -424,7 +390,7 @@ static struct pass read_everything(struct fixture *f)
 static void test_damaged_run_is_left_out(void **state)
 {
     enum { METRICS = 8, ROWS = 1500 };
-    struct fixture f;
+    struct store_fixture f;
     char path[1024], metric[32];
     uint64_t random = 5;
     setup(&f);
@@ -444,7 +410,7 @@ static void test_damaged_run_is_left_out(void **state)
     assert_int_equal(appender_commit(a, COMMIT_AS_CONFIGURED, NULL, NULL), 0);
     assert_int_equal(tsdb_compact(f.db, NULL), 0);
     part_path_of(&f, path, sizeof(path));
-    reopen(&f);
+    store_fixture_reopen(&f);
     assert_int_equal(sim_vfs_flip_bit(f.sim, path, 40000 * 8), 0);
     struct pass first = read_everything(&f);
     assert_int_equal(first.series, METRICS);
@@ -463,10 +429,10 @@ static void test_damaged_run_is_left_out(void **state)
     tsdb_statistics(f.db, &s);
     assert_int_equal(s.part_count, 2);
     assert_int_equal(read_everything(&f).samples, first.samples + 3);
-    teardown(&f);
+    store_fixture_close(&f);
 }
 
-static void assert_dump(struct fixture *f, const char *path, const char *expected)
+static void assert_dump(struct store_fixture *f, const char *path, const char *expected)
 {
     struct strbuf out = STRBUF_INIT;
     struct err e = ERR_INIT;
@@ -481,7 +447,7 @@ static void assert_dump(struct fixture *f, const char *path, const char *expecte
 }
 
 /* The list of deletes, and what is known of metrics. */
-static void check_small_dumps(struct fixture *f)
+static void check_small_dumps(struct store_fixture *f)
 {
     struct appender *a = NULL;
     struct matcher *m = NULL;
@@ -501,7 +467,7 @@ static void check_small_dumps(struct fixture *f)
 
 static void test_dump(void **state)
 {
-    struct fixture f;
+    struct store_fixture f;
     struct strbuf out = STRBUF_INIT;
     struct err e = ERR_INIT;
     setup(&f);
@@ -513,7 +479,7 @@ static void test_dump(void **state)
     assert_int_equal(tsdb_dump(&f.options, "data/LOCK", false, &out, &e), ERR_INVALID);
     check_small_dumps(&f);
     strbuf_release(&out);
-    teardown(&f);
+    store_fixture_close(&f);
 }
 
 /* ---- Threads ---- */
@@ -521,7 +487,7 @@ static void test_dump(void **state)
 enum { WRITERS = 3, READERS = 2, COLUMNS = 40, ROUNDS = 120 };
 
 struct worker {
-    struct fixture *f;
+    struct store_fixture *f;
     uint32_t number;
 };
 
@@ -574,7 +540,7 @@ static void *read_rounds(void *context)
 {
     const struct worker *w = context;
     for (int round = 0; round < ROUNDS / 4; round++) {
-        struct querier *q = open_querier(w->f);
+        struct querier *q = store_fixture_querier(w->f);
         struct arena arena;
         struct series_set *set = NULL;
         arena_init(&arena, 0);
@@ -607,7 +573,7 @@ static void *read_rounds(void *context)
 }
 
 /* A series of the housekeeper's own, written and deleted while the others are read. */
-static void delete_scratch(struct fixture *f, int round)
+static void delete_scratch(struct store_fixture *f, int round)
 {
     struct matcher *m = NULL;
     assert_int_equal(write_one(f, "scratch", "host-0", NULL, START_MS + round, round), 0);
@@ -641,7 +607,7 @@ static void *keep_house(void *context)
 
 static void test_threads(void **state)
 {
-    struct fixture f;
+    struct store_fixture f;
     int status = 0;
     setup(&f);
     pthread_t threads[WRITERS + READERS + 1];
@@ -656,11 +622,11 @@ static void test_threads(void **state)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     }
     assert_int_equal(count_series(&f, 0, &status), WRITERS * COLUMNS);
-    reopen(&f);
+    store_fixture_reopen(&f);
     workers[0] = (struct worker){&f, 0};
     read_rounds(&workers[0]);
     assert_int_equal(count_series(&f, 0, &status), WRITERS * COLUMNS);
-    teardown(&f);
+    store_fixture_close(&f);
 }
 
 int main(void)

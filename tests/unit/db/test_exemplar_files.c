@@ -7,50 +7,23 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "support/fake_clock.h"
-#include "support/sim_vfs.h"
+#include "support/store_fixture.h"
 #include "tsdb/tsdb.h"
 
 #define DAY_MS INT64_C(86400000)
 /* Noon of some day. */
 #define START_MS (INT64_C(19700) * DAY_MS + DAY_MS / 2)
 
-struct fixture {
-    struct fake_clock clock;
-    struct sim_vfs *sim;
-    struct tsdb_options options;
-    struct tsdb *db;
-};
-
-static void setup(struct fixture *f)
+static void setup(struct store_fixture *f)
 {
-    *f = (struct fixture){.sim = sim_vfs_new(1)};
-    fake_clock_init(&f->clock, START_MS);
-    f->options = (struct tsdb_options){.path = "data",
-        .vfs = sim_vfs_get(f->sim),
-        .clock = &f->clock.clock,
-        .exemplar_retention_ms = 10 * DAY_MS};
-    assert_int_equal(tsdb_open(&f->options, &f->db, NULL), 0);
-}
-
-static void reopen(struct fixture *f)
-{
-    struct err e = ERR_INIT;
-    tsdb_abandon(f->db);
-    if (tsdb_open(&f->options, &f->db, &e) != 0) {
-        fail_msg("reopen: %s", e.message);
-    }
-}
-
-static void teardown(struct fixture *f)
-{
-    tsdb_abandon(f->db);
-    sim_vfs_free(f->sim);
+    store_fixture_init(f, START_MS);
+    f->options.exemplar_retention_ms = 10 * DAY_MS;
+    store_fixture_open(f);
 }
 
 /* One sample and one exemplar {trace_id="…"} of requests{instance, job="j"}. */
 static int write_one(
-    struct fixture *f, const char *instance, int64_t t_ms, double value, const char *trace)
+    struct store_fixture *f, const char *instance, int64_t t_ms, double value, const char *trace)
 {
     struct appender *a = NULL;
     struct series_ref ref;
@@ -71,7 +44,7 @@ static int write_one(
 
 /* "requests{…} t:value:trace …" of each series, times from START_MS. */
 static void read_text(
-    struct fixture *f, const char *instance, int64_t min_t, int64_t max_t, struct strbuf *out)
+    struct store_fixture *f, const char *instance, int64_t min_t, int64_t max_t, struct strbuf *out)
 {
     struct matcher *m[2] = {NULL, NULL};
     assert_int_equal(matcher_new(MATCHER_EQUAL, STR("__name__"), STR("requests"), &m[0], NULL), 0);
@@ -107,8 +80,8 @@ static void read_text(
     matcher_free(m[1]);
 }
 
-static void check(
-    struct fixture *f, const char *instance, int64_t min_t, int64_t max_t, const char *expected)
+static void check(struct store_fixture *f, const char *instance, int64_t min_t, int64_t max_t,
+    const char *expected)
 {
     struct strbuf text = STRBUF_INIT;
     read_text(f, instance, min_t, max_t, &text);
@@ -126,7 +99,7 @@ static int count_file(void *context, const char *name, bool is_directory)
     return 0;
 }
 
-static unsigned files_of(struct fixture *f, int64_t day)
+static unsigned files_of(struct store_fixture *f, int64_t day)
 {
     char path[64];
     unsigned count = 0;
@@ -135,21 +108,10 @@ static unsigned files_of(struct fixture *f, int64_t day)
     return count;
 }
 
-static void maintain(struct fixture *f)
-{
-    bool more = true;
-    struct err e = ERR_INIT;
-    while (more) {
-        if (tsdb_maintain(f->db, &more, &e) != 0) {
-            fail_msg("%s", e.message);
-        }
-    }
-}
-
 static void test_selectors_and_times(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct store_fixture f;
     setup(&f);
     assert_int_equal(write_one(&f, "b", START_MS, 1, "t1"), 0);
     assert_int_equal(write_one(&f, "a", START_MS + 5, 2, "t2"), 0);
@@ -163,30 +125,30 @@ static void test_selectors_and_times(void **state)
     assert_int_equal(write_one(&f, "a", START_MS + 9, 3, "t4"), ERR_RANGE);
     assert_int_equal(write_one(&f, "a", START_MS + 10, 3, "t3"), 0);
     check(&f, "a", ALL, A " 5:2:t2 10:3:t3\n");
-    teardown(&f);
+    store_fixture_close(&f);
 }
 
 /* After each step the same is read. */
 static void test_durability(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct store_fixture f;
     const char *expected = A " 0:1:t1 86400000:2:t2\n" B " 86400001:3:t3\n";
     setup(&f);
     f.options.future_limit_ms = 2 * DAY_MS;
-    reopen(&f);
+    store_fixture_reopen(&f);
     assert_int_equal(write_one(&f, "a", START_MS, 1, "t1"), 0);
     assert_int_equal(write_one(&f, "a", START_MS + DAY_MS, 2, "t2"), 0);
     assert_int_equal(write_one(&f, "b", START_MS + DAY_MS + 1, 3, "t3"), 0);
     check(&f, ".*", ALL, expected);
-    reopen(&f); // from the log
+    store_fixture_reopen(&f); // from the log
     check(&f, ".*", ALL, expected);
     assert_int_equal(tsdb_compact(f.db, NULL), 0);
     assert_int_equal(files_of(&f, START_MS / DAY_MS), 1);
     assert_int_equal(files_of(&f, START_MS / DAY_MS + 1), 1);
     check(&f, ".*", ALL, expected);
     sim_vfs_power_cut(f.sim, 3);
-    reopen(&f); // from files
+    store_fixture_reopen(&f); // from files
     check(&f, ".*", ALL, expected);
     /* In a file and again in memory: read once. */
     assert_int_equal(write_one(&f, "a", START_MS + DAY_MS, 2, "t2"), 0);
@@ -194,13 +156,13 @@ static void test_durability(void **state)
     assert_int_equal(tsdb_close(f.db, NULL), 0);
     assert_int_equal(tsdb_open(&f.options, &f.db, NULL), 0);
     check(&f, ".*", ALL, expected);
-    teardown(&f);
+    store_fixture_close(&f);
 }
 
 static void test_merge_and_retention(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct store_fixture f;
     struct strbuf expected = STRBUF_INIT;
     setup(&f);
     strbuf_add_c(&expected, A);
@@ -214,26 +176,26 @@ static void test_merge_and_retention(void **state)
     strbuf_add_c(&expected, "\n");
     assert_int_equal(files_of(&f, START_MS / DAY_MS), 20);
     fake_clock_advance_ms(&f.clock, 1800000);
-    maintain(&f);
+    store_fixture_maintain(&f);
     assert_int_equal(files_of(&f, START_MS / DAY_MS), 1);
     check(&f, ".*", ALL, expected.data);
-    reopen(&f);
+    store_fixture_reopen(&f);
     check(&f, ".*", ALL, expected.data);
     /* The day ends half a day after START_MS, and goes ten days after that. */
     fake_clock_advance_ms(&f.clock, 1800000);
     fake_clock_set_wall_ms(&f.clock, START_MS + 10 * DAY_MS + DAY_MS / 2 - 1);
-    maintain(&f);
+    store_fixture_maintain(&f);
     check(&f, ".*", ALL, expected.data);
     fake_clock_advance_ms(&f.clock, 1800000);
-    maintain(&f);
+    store_fixture_maintain(&f);
     check(&f, ".*", ALL, "");
     strbuf_release(&expected);
-    teardown(&f);
+    store_fixture_close(&f);
 }
 
 static int damage(void *context, const char *name, bool is_directory)
 {
-    struct fixture *f = context;
+    struct store_fixture *f = context;
     char path[96];
     (void)is_directory;
     snprintf(path, sizeof(path), "data/exemplars/%lld/%s", (long long)(START_MS / DAY_MS), name);
@@ -242,7 +204,7 @@ static int damage(void *context, const char *name, bool is_directory)
 }
 
 /* Sentences beside the answer about a stretch of time; all of them name a file of exemplars. */
-static size_t count_warnings(struct fixture *f, int64_t min_t, int64_t max_t)
+static size_t count_warnings(struct store_fixture *f, int64_t min_t, int64_t max_t)
 {
     struct querier *q = NULL;
     struct arena arena;
@@ -261,18 +223,11 @@ static size_t count_warnings(struct fixture *f, int64_t min_t, int64_t max_t)
     return count;
 }
 
-static struct tsdb_statistics statistics(struct fixture *f)
-{
-    struct tsdb_statistics s;
-    tsdb_statistics(f->db, &s);
-    return s;
-}
-
 /* One damaged file among many: told of, counted, left where it is, and no reason not to merge the others. */
 static void test_damage_among_many(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct store_fixture f;
     char path[64];
     setup(&f);
     for (int i = 0; i < 20; i++) {
@@ -284,37 +239,37 @@ static void test_damage_among_many(void **state)
         }
     }
     fake_clock_advance_ms(&f.clock, 1800000);
-    maintain(&f); /* finds it */
-    assert_int_equal(statistics(&f).exemplar_files_damaged, 1);
+    store_fixture_maintain(&f); /* finds it */
+    assert_int_equal(store_fixture_statistics(&f).exemplar_files_damaged, 1);
     assert_int_equal(files_of(&f, START_MS / DAY_MS), 20);
     fake_clock_advance_ms(&f.clock, 1800000);
-    maintain(&f); /* leaves it aside */
+    store_fixture_maintain(&f); /* leaves it aside */
     assert_int_equal(files_of(&f, START_MS / DAY_MS), 2);
     assert_int_equal(count_warnings(&f, ALL), 1);
-    reopen(&f);
+    store_fixture_reopen(&f);
     assert_int_equal(count_warnings(&f, ALL), 1);
-    assert_int_equal(statistics(&f).exemplar_files_damaged, 1);
-    teardown(&f);
+    assert_int_equal(store_fixture_statistics(&f).exemplar_files_damaged, 1);
+    store_fixture_close(&f);
 }
 
 static void test_counts(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct store_fixture f;
     setup(&f);
     assert_int_equal(write_one(&f, "a", START_MS + 2, 1, "t1"), 0);
     assert_int_equal(write_one(&f, "a", START_MS + 2, 1, "t1"), 0); /* changes nothing */
     assert_int_equal(write_one(&f, "a", START_MS + 1, 1, "t0"), ERR_RANGE);
     assert_int_equal(write_one(&f, "a", START_MS + 3, 1, "t2"), 0);
-    assert_int_equal(statistics(&f).exemplars_taken, 2);
-    assert_int_equal(statistics(&f).exemplars_refused, 1);
-    teardown(&f);
+    assert_int_equal(store_fixture_statistics(&f).exemplars_taken, 2);
+    assert_int_equal(store_fixture_statistics(&f).exemplars_refused, 1);
+    store_fixture_close(&f);
 }
 
 static void test_damage(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct store_fixture f;
     char path[64];
     setup(&f);
     assert_int_equal(write_one(&f, "a", START_MS, 1, "t1"), 0);
@@ -328,7 +283,7 @@ static void test_damage(void **state)
         assert_int_equal(count_warnings(&f, ALL), 1);
         assert_int_equal(count_warnings(&f, START_MS, START_MS), 1);
         assert_int_equal(count_warnings(&f, START_MS + DAY_MS, INT64_MAX), 0);
-        assert_int_equal(statistics(&f).exemplar_files_damaged, 1);
+        assert_int_equal(store_fixture_statistics(&f).exemplar_files_damaged, 1);
     }
     tsdb_abandon(f.db);
     struct strbuf report = STRBUF_INIT;
@@ -338,7 +293,7 @@ static void test_damage(void **state)
     assert_non_null(strstr(report.data, "exemplars/"));
     strbuf_release(&report);
     assert_int_equal(tsdb_open(&f.options, &f.db, NULL), 0);
-    teardown(&f);
+    store_fixture_close(&f);
 }
 
 /* The disk fails once, anywhere in a life with two seals: what was acknowledged is there after the next
@@ -348,7 +303,7 @@ static void test_faults(void **state)
     (void)state;
     bool struck = true;
     for (uint64_t nth = 1; struck; nth++) {
-        struct fixture f;
+        struct store_fixture f;
         struct strbuf expected = STRBUF_INIT;
         setup(&f);
         strbuf_add_c(&expected, A);
@@ -367,10 +322,10 @@ static void test_faults(void **state)
         struck = !sim_vfs_fail_pending(f.sim);
         sim_vfs_fail_clear(f.sim);
         check(&f, ".*", ALL, expected.data);
-        reopen(&f);
+        store_fixture_reopen(&f);
         check(&f, ".*", ALL, expected.data);
         strbuf_release(&expected);
-        teardown(&f);
+        store_fixture_close(&f);
     }
 }
 
