@@ -172,7 +172,9 @@ static void write_metrics(struct survey *s, size_t top, struct strbuf *out)
         return;
     }
     qsort(s->metrics, s->count, sizeof(*s->metrics), compare_series);
-    strbuf_addf(out, "\n%zu metrics; those of most series in parts:\n", s->count);
+    strbuf_addf(out,
+        "\n%zu metrics; those of most series, each counted once in every part that has it:\n",
+        s->count);
     for (size_t i = 0; i < s->count && i < top; i++) {
         const struct metric_use *m = &s->metrics[i];
         strbuf_addf(out, "%10llu series %14llu samples  %.*s\n", (unsigned long long)m->series,
