@@ -93,10 +93,25 @@ enum binary_op {
     X(LIMITK, "limitk", 's', true)                                                                 \
     X(LIMIT_RATIO, "limit_ratio", 's', true)
 
+/* Aggregations of MetricsQL, in the same columns; known only with the feature. They choose whole series, by
+ * one number of each. */
+#define METRICSQL_AGGREGATE_LIST(X)                                                                \
+    X(BOTTOMK_AVG, "bottomk_avg", 's', false)                                                      \
+    X(BOTTOMK_LAST, "bottomk_last", 's', false)                                                    \
+    X(BOTTOMK_MAX, "bottomk_max", 's', false)                                                      \
+    X(BOTTOMK_MEDIAN, "bottomk_median", 's', false)                                                \
+    X(BOTTOMK_MIN, "bottomk_min", 's', false)                                                      \
+    X(TOPK_AVG, "topk_avg", 's', false)                                                            \
+    X(TOPK_LAST, "topk_last", 's', false)                                                          \
+    X(TOPK_MAX, "topk_max", 's', false)                                                            \
+    X(TOPK_MEDIAN, "topk_median", 's', false)                                                      \
+    X(TOPK_MIN, "topk_min", 's', false)
+
 enum aggregate_op {
 #define X(name, text, parameter, experimental) AGGREGATE_##name,
-    PROMQL_AGGREGATE_LIST(X)
+    PROMQL_AGGREGATE_LIST(X) METRICSQL_AGGREGATE_LIST(X)
 #undef X
+        AGGREGATE_LIST_END
 };
 
 const char *binary_op_text(enum binary_op op);
@@ -105,6 +120,13 @@ bool binary_op_is_comparison(enum binary_op op);
 /* and or unless */
 bool binary_op_is_set(enum binary_op op);
 const char *aggregate_op_text(enum aggregate_op op);
+/* Does it choose whole series (METRICSQL_AGGREGATE_LIST)? */
+static inline bool aggregate_op_chooses_series(enum aggregate_op op)
+{
+    return op > AGGREGATE_LIMIT_RATIO;
+}
+/* The aggregation of MetricsQL of that name; false when there is none. */
+bool metricsql_aggregate_find(struct str name, enum aggregate_op *op_out);
 /* 0, 's' for a scalar parameter, 't' for a string. */
 char aggregate_op_parameter(enum aggregate_op op);
 bool aggregate_op_is_experimental(enum aggregate_op op);

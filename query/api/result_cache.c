@@ -120,7 +120,8 @@ static int refuse(struct expr *expr, struct expr *parent, void *context)
     case EXPR_AGGREGATE:
         // Which series are chosen may depend on those of other steps.
         return expr->aggregate.op == AGGREGATE_LIMITK ||
-               expr->aggregate.op == AGGREGATE_LIMIT_RATIO;
+               expr->aggregate.op == AGGREGATE_LIMIT_RATIO ||
+               aggregate_op_chooses_series(expr->aggregate.op);
     default:
         return 0;
     }

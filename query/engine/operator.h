@@ -152,6 +152,8 @@ int plan_aggregate(struct query *q, const struct expr *expr, const struct grid *
     struct operator_node **op_out);
 int plan_aggregate_select(struct query *q, const struct expr *expr, const struct grid *grid,
     struct operator_node **op_out);
+int plan_choose_series(struct query *q, const struct expr *expr, const struct grid *grid,
+    struct operator_node **op_out);
 int plan_count_values(struct query *q, const struct expr *expr, const struct grid *grid,
     struct operator_node **op_out);
 /* Fails when two series of the child have the same labels and a value at one step. */

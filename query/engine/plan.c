@@ -54,6 +54,9 @@ static planner planner_of_binary(const struct expr *expr)
 
 static planner planner_of_aggregate(const struct expr *expr)
 {
+    if (aggregate_op_chooses_series(expr->aggregate.op)) {
+        return plan_choose_series;
+    }
     switch (expr->aggregate.op) {
     case AGGREGATE_TOPK:
     case AGGREGATE_BOTTOMK:

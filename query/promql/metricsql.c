@@ -16,7 +16,7 @@
  *   a default b                    the function default(a, b); a number becomes vector(number)
  *
  * Operators: `if` and `ifnot` bind less than `or`, `default` less than these; all to the left. What is new
- * below that is in METRICSQL_FUNCTION_LIST. Semantics of selectors, ranges and rates stay Prometheus'.
+ * below that is in METRICSQL_FUNCTION_LIST and METRICSQL_AGGREGATE_LIST. Semantics of selectors, ranges and rates stay Prometheus'.
  */
 #include "base/fpconv.h"
 #include "parser.h"
@@ -357,6 +357,15 @@ struct expr *metricsql_call(struct parser *p, struct expr *call, struct str name
 static bool at_word(const struct parser *p, const char *word)
 {
     return parser_at(p, TOKEN_IDENTIFIER) && str_eq_c(p->token.text, word);
+}
+
+void metricsql_read_aggregate(struct parser *p)
+{
+    enum aggregate_op op;
+    if (parser_at(p, TOKEN_IDENTIFIER) && metricsql_aggregate_find(p->token.text, &op)) {
+        p->token.kind = TOKEN_AGGREGATE;
+        p->token.aggregate = op;
+    }
 }
 
 bool metricsql_take_keep_names(struct parser *p)

@@ -519,8 +519,12 @@ static struct expr *parse_word(struct parser *p)
 {
     struct token after = peek_token(p);
     bool called = after.kind == TOKEN_LEFT_PAREN;
-    if (parser_at(p, TOKEN_AGGREGATE) && (called || token_is_keyword(&after, KEYWORD_BY) ||
-                                             token_is_keyword(&after, KEYWORD_WITHOUT))) {
+    bool grouped =
+        called || token_is_keyword(&after, KEYWORD_BY) || token_is_keyword(&after, KEYWORD_WITHOUT);
+    if (grouped && p->features.metricsql) {
+        metricsql_read_aggregate(p);
+    }
+    if (grouped && parser_at(p, TOKEN_AGGREGATE)) {
         return parse_aggregate(p);
     }
     bool callable = parser_at(p, TOKEN_IDENTIFIER) ||

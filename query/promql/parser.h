@@ -103,6 +103,8 @@ bool parse_aggregate_modifier(struct parser *p, struct expr_aggregate *aggregate
 /* metricsql.c. A call that is another expression in another coat: that expression, or NULL after an error;
  * *known_out is false for all other names. The arguments are in `call`. */
 struct expr *metricsql_call(struct parser *p, struct expr *call, struct str name, bool *known_out);
+/* The word at hand becomes an aggregation when it is one of MetricsQL. */
+void metricsql_read_aggregate(struct parser *p);
 /* `if`, `ifnot` and `default` behind an expression, lower than all other operators. */
 struct expr *metricsql_operators(struct parser *p, struct expr *left);
 /* Is `keep_metric_names` at hand? Consumes it. */

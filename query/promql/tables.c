@@ -95,13 +95,24 @@ struct aggregate_row {
 
 static const struct aggregate_row aggregates[] = {
 #define X(name, text, parameter, experimental) {text, parameter, experimental},
-    PROMQL_AGGREGATE_LIST(X)
+    PROMQL_AGGREGATE_LIST(X) METRICSQL_AGGREGATE_LIST(X)
 #undef X
 };
 
 const char *aggregate_op_text(enum aggregate_op op)
 {
     return aggregates[op].text;
+}
+
+bool metricsql_aggregate_find(struct str name, enum aggregate_op *op_out)
+{
+    for (int op = AGGREGATE_LIMIT_RATIO + 1; op < AGGREGATE_LIST_END; op++) {
+        if (str_eq_c(name, aggregates[op].text)) {
+            *op_out = (enum aggregate_op)op;
+            return true;
+        }
+    }
+    return false;
 }
 
 char aggregate_op_parameter(enum aggregate_op op)

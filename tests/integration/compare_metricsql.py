@@ -78,6 +78,17 @@ QUESTIONS = [
     'median(full) by (odd)',
     'quantiles("phi", 0.25, 0.75, full)',
     'quantiles("phi", 0.25, 0.75, full) by (odd)',
+    'topk_avg(2, full)',
+    'topk_avg(1, full) by (odd)',
+    'bottomk_avg(2, full)',
+    'topk_median(2, full)',
+    'bottomk_median(1, gappy)',
+    'topk_last(2, full)',
+    'bottomk_last(2, full)',
+    'topk_max(1, full * 1000 + gappy)',
+    'bottomk_max(1, full * 1000 + gappy)',
+    'topk_min(1, full * 1000 + gappy)',
+    'bottomk_min(1, full * 1000 + gappy)',
     # Names
     'abs(full) keep_metric_names',
 ]
