@@ -7,6 +7,7 @@ static const struct collector *const table[] = {
     &arp_collector,
     &bonding_collector,
     &btrfs_collector,
+    &cgroup_collector,
     &conntrack_collector,
     &cpu_collector,
     &cpufreq_collector,

@@ -7,6 +7,7 @@
 extern const struct collector arp_collector;
 extern const struct collector bonding_collector;
 extern const struct collector btrfs_collector;
+extern const struct collector cgroup_collector;
 extern const struct collector conntrack_collector;
 extern const struct collector cpu_collector;
 extern const struct collector cpufreq_collector;

@@ -27,24 +27,12 @@
 #include <stdint.h>
 
 #include "base/clock.h"
-#include "base/config.h"
 #include "intake/intake.h"
+#include "intake/stream_rule.h"
 
 #define STREAM_RULES_MAX 100
-#define STREAM_OUTPUTS_MAX 16
-#define STREAM_QUANTILES_MAX 16
 /* Series of all rules together; those beyond pass as they are, counted. */
 #define STREAM_SERIES_MAX ((size_t)1 << 20)
-
-/* One rule as a configuration file has it; read with stream_rule_fields. */
-struct stream_rule {
-    struct config_strings match; /* selectors; any of them; none: all series */
-    int64_t interval_ms, dedup_interval_ms;
-    struct config_strings by, without, outputs;
-    bool keep_metric_names; /* with one output: the name stays as it is */
-};
-
-extern const struct config_field stream_rule_fields[];
 
 struct stream_statistics {
     uint64_t taken_samples;  /* went into aggregates, and no further */

@@ -3,7 +3,8 @@
 #ifndef SONDE_INTAKE_STREAM_GROUP_H
 #define SONDE_INTAKE_STREAM_GROUP_H
 
-#include "intake/stream_aggregator.h"
+#include "intake/intake.h"
+#include "intake/stream_rule.h"
 #include "model/sketch.h"
 
 enum stream_output {

@@ -349,6 +349,45 @@ static void columns_of_xfs(void **state)
     fake_root_release(&f);
 }
 
+static void groups_under_the_names_of_cadvisor(void **state)
+{
+    (void)state;
+    struct fake_root f;
+    fake_root_init(&f, "cgroup");
+    fake_root_expect(&f, ERR_NOT_FOUND, "");
+    fake_root_release(&f);
+    fake_root_init(&f, "cgroup");
+    fake_root_write(&f, "sys/fs/cgroup/cgroup.controllers", "cpu io memory pids\n");
+    fake_root_write(&f, "sys/fs/cgroup/a.slice/cpu.stat",
+        "usage_usec 3500000\nuser_usec 2000000\nsystem_usec 1500000\nnr_periods 7\n");
+    fake_root_write(&f, "sys/fs/cgroup/a.slice/b.service/memory.current", "10000\n");
+    fake_root_write(&f, "sys/fs/cgroup/a.slice/b.service/memory.max", "max\n");
+    fake_root_write(&f, "sys/fs/cgroup/a.slice/b.service/memory.stat",
+        "anon 4000\nfile 5000\ninactive_file 3000\npgfault 11\npgmajfault 2\n");
+    fake_root_write(&f, "sys/fs/cgroup/a.slice/b.service/memory.events", "max 3\noom_kill 1\n");
+    fake_root_write(&f, "sys/fs/cgroup/a.slice/b.service/cpu.pressure",
+        "some avg10=1.00 avg60=0.00 avg300=0.00 total=2500000\n"
+        "full avg10=0.00 avg60=0.00 avg300=0.00 total=500000\n");
+    fake_root_expect(&f, 0,
+        "container_cpu_usage_seconds_total{cpu=\"total\",id=\"/a.slice\"} 3.5\n"
+        "container_cpu_user_seconds_total{id=\"/a.slice\"} 2\n"
+        "container_cpu_system_seconds_total{id=\"/a.slice\"} 1.5\n"
+        "container_cpu_cfs_periods_total{id=\"/a.slice\"} 7\n"
+        "container_memory_usage_bytes{id=\"/a.slice/b.service\"} 10000\n"
+        "container_memory_rss{id=\"/a.slice/b.service\"} 4000\n"
+        "container_memory_cache{id=\"/a.slice/b.service\"} 5000\n"
+        "container_memory_total_inactive_file_bytes{id=\"/a.slice/b.service\"} 3000\n"
+        "container_memory_failures_total{failure_type=\"pgfault\",id=\"/a.slice/b.service\"} 11\n"
+        "container_memory_failures_total{failure_type=\"pgmajfault\",id=\"/a.slice/b.service\"} 2\n"
+        "container_memory_failcnt{id=\"/a.slice/b.service\"} 3\n"
+        "container_oom_events_total{id=\"/a.slice/b.service\"} 1\n"
+        "container_spec_memory_limit_bytes{id=\"/a.slice/b.service\"} 0\n"
+        "container_pressure_cpu_waiting_seconds_total{id=\"/a.slice/b.service\"} 2.5\n"
+        "container_pressure_cpu_stalled_seconds_total{id=\"/a.slice/b.service\"} 0.5\n"
+        "container_memory_working_set_bytes{id=\"/a.slice/b.service\"} 7000\n");
+    fake_root_release(&f);
+}
+
 int main(void)
 {
     // The zone of the machine the test runs on does not matter.
@@ -357,6 +396,7 @@ int main(void)
         cmocka_unit_test(each_row),
         cmocka_unit_test(energy_of_zones),
         cmocka_unit_test(columns_of_xfs),
+        cmocka_unit_test(groups_under_the_names_of_cadvisor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
