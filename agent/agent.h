@@ -9,7 +9,7 @@ struct agent_options {
     const char *config_path; /* NULL = none */
     const char *data_path;
     const char *listen;
-    const char *web_config; /* of the listener; NULL = none */
+    const char *web_config;     /* of the listener; NULL = none */
     const char *const *servers; /* of --server; replace remote_write */
     size_t server_count;
 };

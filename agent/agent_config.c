@@ -1,10 +1,12 @@
 /* Tables of settings, and the rules that span several of them. */
 #include "agent_config.h"
 
+#include "agent_config_expand.h"
 #include "agent_config_private.h"
 
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -377,6 +379,29 @@ static int finish_scrape(
     return 0;
 }
 
+static const char *read_environment(const char *name)
+{
+    return getenv(name);
+}
+
+/* $NAME in the values of external labels. */
+static int expand_external(struct agent_config *config, struct arena *arena)
+{
+    struct config_map *map = &config->global.external_labels;
+    for (size_t i = 0; i < map->count; i++) {
+        struct strbuf value;
+        strbuf_init(&value, LABELS_BYTES_MAX);
+        agent_config_expand_label(str_of(map->items[i].value), read_environment, &value);
+        map->items[i].value =
+            strbuf_error(&value) == 0 ? arena_strndup(arena, value.data, value.size) : NULL;
+        strbuf_release(&value);
+        if (map->items[i].value == NULL) {
+            return ERR_NOMEM;
+        }
+    }
+    return 0;
+}
+
 static int read_file(
     const char *path, struct arena *arena, struct agent_config *config, struct err *e)
 {
@@ -387,7 +412,11 @@ static int read_file(
     if (status != 0) {
         return err_set(e, status, -1, "%s: cannot be read: %s", path, err_text(status));
     }
-    status = yaml_parse(arena, path, str_make(text, size), &root, e);
+    struct strbuf expanded;
+    strbuf_init(&expanded, AGENT_CONFIG_BYTES_MAX * 2);
+    status = agent_config_expand(str_make(text, size), path, read_environment, &expanded, e);
+    status = status == 0 ? yaml_parse(arena, path, strbuf_str(&expanded), &root, e) : status;
+    strbuf_release(&expanded);
     mem_free(text);
     return status != 0 ? status : config_read(arena, path, root, agent_fields, config, e);
 }
@@ -399,6 +428,9 @@ int agent_config_load(const char *path, const char *const *servers, size_t serve
     const char *file = path != NULL ? path : "command line";
     int status = path != NULL ? read_file(path, arena, &config, e)
                               : config_defaults(arena, agent_fields, &config, e);
+    if (status == 0 && expand_external(&config, arena) != 0) {
+        status = err_set(e, ERR_NOMEM, -1, "out of memory for the configuration");
+    }
     if (status == 0) {
         status = agent_config_servers(&config, servers, server_count, arena, e);
     }

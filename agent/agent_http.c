@@ -160,6 +160,72 @@ static void web_config_changed(void *context, const char *path, const struct err
     }
 }
 
+/* ---- A page for people ---- */
+
+static void add_text(struct strbuf *out, struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        switch (text.ptr[i]) {
+        case '<':
+            strbuf_add_c(out, "&lt;");
+            break;
+        case '&':
+            strbuf_add_c(out, "&amp;");
+            break;
+        case '"':
+            strbuf_add_c(out, "&quot;");
+            break;
+        default:
+            strbuf_add_char(out, text.ptr[i]);
+        }
+    }
+}
+
+static void add_row(
+    struct strbuf *out, const struct target_options *o, const struct target_status *s, int64_t now)
+{
+    static const char *const healths[] = {"unknown", "up", "down"};
+    struct strbuf labels = STRBUF_INIT;
+    labels_write(o->labels, &labels);
+    strbuf_addf(out, "<tr class=%s><td>%s<td>", healths[s->health], healths[s->health]);
+    add_text(out, o->url != NULL ? str_of(o->url) : STR("this process"));
+    strbuf_add_c(out, "<td>");
+    add_text(out, strbuf_str(&labels));
+    if (s->last_scrape_ms > 0) {
+        strbuf_addf(out, "<td>%.1f s ago<td>%.1f ms<td>%llu<td>",
+            (double)(now - s->last_scrape_ms) / 1000, s->last_duration_s * 1000,
+            (unsigned long long)s->last_samples);
+    } else {
+        strbuf_add_c(out, "<td>never<td><td><td>");
+    }
+    add_text(out, str_of(s->error));
+    strbuf_add_char(out, '\n');
+    strbuf_release(&labels);
+}
+
+static void get_targets_page(struct http_exchange *x, void *context)
+{
+    struct agent *a = context;
+    struct strbuf out;
+    strbuf_init(&out, EXPOSITION_BYTES_MAX);
+    strbuf_add_c(&out,
+        "<!DOCTYPE html><meta charset=utf-8><title>Targets</title><style>"
+        "body{font:14px sans-serif;margin:2em}table{border-collapse:collapse}"
+        "td,th{text-align:left;padding:.3em .8em;border-bottom:1px solid #ccc}"
+        ".down td:first-child{color:#b00}.up td:first-child{color:#070}</style>"
+        "<h1>Targets</h1><table><tr><th>Health<th>Address<th>Labels<th>Last scrape<th>Took"
+        "<th>Samples<th>Error\n");
+    for (size_t i = 0; i < scraper_count(a->scraper); i++) {
+        struct target_status status;
+        const struct target_options *options = scraper_target(a->scraper, i, &status);
+        add_row(&out, options, &status, clock_now_ms(a->clock));
+    }
+    strbuf_addf(
+        &out, "</table><p>%zu more were dropped by relabel_configs.\n", a->targets.dropped_count);
+    http_exchange_reply(x, 200, "text/html; charset=utf-8", &out);
+    strbuf_release(&out);
+}
+
 int agent_http_start(struct agent *a, struct err *e)
 {
     const struct http_route routes[AGENT_ROUTE_COUNT] = {
@@ -168,6 +234,8 @@ int agent_http_start(struct agent *a, struct err *e)
         {"GET", "/-/healthy", get_healthy, a, HTTP_LANE_DIRECT, "200 while the agent runs"},
         {"GET", "/-/ready", get_ready, a, HTTP_LANE_DIRECT, "200 while the agent works"},
         {"POST PUT", "/-/reload", post_reload, a, HTTP_LANE_QUERY, "Reads the configuration again"},
+        {"GET", "/targets", get_targets_page, a, HTTP_LANE_QUERY,
+            "A page of all targets, their health and last error"},
         {"GET", "/api/v1/targets", get_targets, a, HTTP_LANE_QUERY,
             "Targets, their health and last error, as Prometheus gives them"},
     };

@@ -14,7 +14,7 @@
 #include "ship/shipper.h"
 
 #define AGENT_HOSTNAME_MAX 256
-#define AGENT_ROUTE_COUNT 5
+#define AGENT_ROUTE_COUNT 6
 
 struct agent {
     const struct agent_options *options;

@@ -16,7 +16,7 @@ from programs import (agent, find_program, free_port, get, send, start,  # noqa:
 # (what the file holds, what the sentence says; FILE stands for its path)
 BAD_FILES = [
     ("global:\n  scrape_intervall: 3s\n",
-     'FILE:2:3: unknown key "scrape_intervall"; accepted here: scrape_interval, scrape_timeout, external_labels'),
+     'FILE:2:3: unknown key "scrape_intervall"; accepted here: scrape_interval, scrape_timeout, evaluation_interval, external_labels'),
     ("host: {intervals: 5s}\n", 'FILE:1:8: unknown key "intervals"; accepted here: interval, enabled,'),
     ("scrape_configs:\n  - job_name: a\n    static_configs:\n      - target: [b]\n",
      'FILE:4:9: unknown key "target"; accepted here: targets, labels'),
@@ -24,6 +24,8 @@ BAD_FILES = [
     ("host: {interval: often}\n", 'FILE:1:18: interval: expected a duration'),
     ("host: {enabled: perhaps}\n", 'FILE:1:17: enabled: expected true or false, found "perhaps"'),
     ("host: [a]\n", "FILE:1:7: expected a mapping of keys to values, found a list"),
+    ("host:\n  job: %{SONDE_TEST_UNSET}\n", 'FILE:2:8: there is no environment variable "SONDE_TEST_UNSET"'),
+    ("host: {job: '%{a b}'}\n", 'FILE:1:14: expected %{NAME}, found "%{a b}'),
     ("host: [a\n", "FILE:2:1: "),
     ("host: {job: a}\nhost: {job: b}\n", 'FILE:2:1: key "host" is here twice, first on line 1'),
     ("scrape_configs: [{static_configs: []}]\n", "FILE:1:18: job_name is required"),

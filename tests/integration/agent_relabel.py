@@ -68,6 +68,9 @@ class Relabel(unittest.TestCase):
                 return targets if mine and mine[0]["health"] == "up" else None
 
             data = wait_until(scraped, 20, "the target to be up")
+            page = get(running.url + "/targets").text
+            self.assertIn(f"http://127.0.0.1:{port}/probe", page)
+            self.assertIn("instance=&quot;127.0.0.1", page)
             mine = [t for t in data["activeTargets"] if t["scrapePool"] == "web"]
             self.assertEqual(len(mine), 1)
             self.assertEqual(mine[0]["labels"], {
