@@ -34,8 +34,8 @@ static _Thread_local struct {
 
 static const char *rank_name(enum lock_rank rank)
 {
-    static const char *const names[] = {"NONE", "JOURNAL", "RULES", "MAINTENANCE", "COMMIT", "VIEW", "SERIES", "INDEX",
-        "TARGET", "WAL", "POOL", "LEAF"};
+    static const char *const names[] = {"NONE", "OBJECTIVES", "JOURNAL", "RULES", "MAINTENANCE",
+        "COMMIT", "VIEW", "SERIES", "INDEX", "TARGET", "WAL", "POOL", "LEAF"};
     static_assert(sizeof(names) / sizeof(names[0]) == LOCK_RANK_LEAF + 1, "a name for each rank");
     return names[rank];
 }

@@ -11,6 +11,7 @@
 /* Lowest first = taken first. Each says what it guards. */
 enum lock_rank {
     LOCK_RANK_NONE,
+    LOCK_RANK_OBJECTIVES,  /* one evaluation, load or answer of objectives at a time (query/slo) */
     LOCK_RANK_JOURNAL,     /* a journal of states, while a commit is synced (query/rules) */
     LOCK_RANK_RULES,       /* the list of rule groups and when they are due (query/rules) */
     LOCK_RANK_MAINTENANCE, /* one seal, merge or delete at a time (tsdb/db) */

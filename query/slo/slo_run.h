@@ -1,0 +1,62 @@
+/* An objective at work: its ledgers, what it said last, and the states of its tiers' alerts. The same object is
+ * evaluated live, for a back-test and for a question about the past.
+ */
+#ifndef SONDE_QUERY_SLO_RUN_H
+#define SONDE_QUERY_SLO_RUN_H
+
+#include "rules/alert_states.h"
+#include "slo_exclusion.h"
+#include "slo_fill.h"
+
+/* How much of the ledger each evaluation reads again: samples arrive late. */
+#define SLO_READ_AGAIN_MS ((int64_t)10 * 60 * 1000)
+
+struct slo_run {
+    const struct slo_definition *definition; /* borrowed */
+    struct slo_component components[SLO_COMPONENTS_MAX];
+    struct alert_states states[SLO_TIERS_MAX]; /* of each tier at most one alert */
+    const struct labels *labels[SLO_TIERS_MAX];
+    struct slo_evaluation last;
+    bool evaluated;
+    int64_t try_again_ms; /* after a failure */
+};
+
+/* Called for changes of a tier's alert. */
+typedef void (*slo_changed)(
+    void *context, const struct slo_run *run, size_t tier, int64_t at_ms, enum alert_change change);
+
+/* Ledgers begin so that evaluations from `from_ms` on are whole. ERR_NOMEM. */
+int slo_run_open(struct slo_run *run, const struct slo_definition *definition, int64_t from_ms);
+void slo_run_release(struct slo_run *run);
+
+/* The times at which it is evaluated: multiples of its step. */
+int64_t slo_run_floor(const struct slo_run *run, int64_t time_ms);
+/* Reads everything up to `until_ms`, a multiple of the step, that was not read yet or may have changed.
+ * Exclusions of other objectives are passed over. */
+int slo_run_fill(struct slo_run *run, const struct slo_store *store, int64_t until_ms,
+    const struct slo_exclusion *exclusions, size_t exclusion_count, struct err *e);
+/* Marks the steps that are excluded now. */
+void slo_run_exclude(
+    struct slo_run *run, const struct slo_exclusion *exclusions, size_t exclusion_count);
+/* What it says at a time within its ledgers; states are not touched. */
+void slo_run_look(struct slo_run *run, int64_t at_ms, struct slo_evaluation *out);
+/* The next evaluation, and the tiers' states with it. ERR_NOMEM. */
+int slo_run_step(struct slo_run *run, int64_t at_ms, slo_changed changed, void *context);
+/* The burn rate that forecasts reckon with: of the first tier's long window. False: there is none. */
+bool slo_run_pace(const struct slo_run *run, const struct slo_evaluation *v, double *burn_out);
+
+/* An alert of a tier from its beginning to its end; INT64_MAX: not ended. */
+struct slo_episode {
+    size_t tier;
+    int64_t start_ms, end_ms;
+    double budget_spent; /* within it, as a share of the budget */
+};
+#define SLO_EPISODES_MAX 100000
+
+/* The objective evaluated at each of its times in [start_ms, end_ms]. `episodes_out` is the caller's
+ * (mem_free). */
+int slo_backtest(const struct slo_store *store, const struct slo_definition *definition,
+    const struct slo_exclusion *exclusions, size_t exclusion_count, int64_t start_ms,
+    int64_t end_ms, struct slo_episode **episodes_out, size_t *count_out, struct err *e);
+
+#endif
