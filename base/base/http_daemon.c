@@ -408,6 +408,15 @@ bool http_connection_is_closed(struct http_connection *connection)
     return poll(&end, 1, 0) > 0;
 }
 
+void http_connection_cut(struct http_connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd_of(connection), MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (info != NULL) {
+        (void)shutdown(info->connect_fd, SHUT_RDWR);
+    }
+}
+
 size_t http_connection_remote(struct http_connection *connection, char *text)
 {
     const union MHD_ConnectionInfo *info =

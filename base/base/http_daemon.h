@@ -67,6 +67,9 @@ struct str http_connection_header(struct http_connection *connection, const char
 /* The other side has closed, or the connection is broken. From one thread while suspended. A client that
  * only shut its sending side down counts as gone: nobody who waits for an answer does so. */
 bool http_connection_is_closed(struct http_connection *connection);
+/* Ends the connection in the middle of a reply. From inside the `read` of a body in pieces, before
+ * HTTP_READ_BROKEN: libmicrohttpd 0.9.75 may keep the socket open until something happens on it. */
+void http_connection_cut(struct http_connection *connection);
 /* "127.0.0.1:54321"; the text has room for HTTP_ADDRESS_TEXT_MAX. Returns the length. */
 size_t http_connection_remote(struct http_connection *connection, char *text);
 

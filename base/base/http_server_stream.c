@@ -116,12 +116,13 @@ static ssize_t on_read(void *context, char *buffer, size_t size)
     struct http_stream *s = context;
     ssize_t result = HTTP_READ_SUSPENDED;
     lock_take(&s->lock);
-    if (s->ended && s->error != 0) {
-        result = HTTP_READ_BROKEN;
-    } else if (left_of(s) > 0) {
+    if (left_of(s) > 0) {
         result = take_ready(s, buffer, size);
-    } else if (s->ended) {
+    } else if (s->ended && s->error == 0) {
         result = HTTP_READ_END;
+    } else if (s->ended) {
+        http_connection_cut(s->connection);
+        result = HTTP_READ_BROKEN;
     } else {
         s->starved = true;
         http_connection_suspend(s->connection);
