@@ -150,15 +150,28 @@ static int select_by_target(const struct selecting *s, const uint32_t *targets, 
     return status;
 }
 
+/* Finding a target's tables costs about as much as looking at so many tables in a row. */
+enum { TABLES_PER_TARGET = 8 };
+
 static int select_all(const struct selecting *s)
 {
-    uint32_t targets[SELECT_TARGETS_FEW];
+    uint32_t few[SELECT_TARGETS_FEW];
     uint64_t count = id_set_count(s->asked->rectangle->targets);
-    if (count > SELECT_TARGETS_FEW) {
+    uint32_t tables = atomic_load_explicit(&s->h->table_count, memory_order_acquire);
+    if (count > SELECT_TARGETS_FEW && count > tables / TABLES_PER_TARGET) {
         return select_by_table(s);
     }
+    uint32_t *targets =
+        count > SELECT_TARGETS_FEW ? mem_alloc((size_t)count * sizeof(*targets)) : few;
+    if (targets == NULL) {
+        return ERR_NOMEM;
+    }
     id_set_to_array(s->asked->rectangle->targets, targets);
-    return select_by_target(s, targets, count);
+    int status = select_by_target(s, targets, (size_t)count);
+    if (targets != few) {
+        mem_free(targets);
+    }
+    return status;
 }
 
 int head_select(struct head *h, const struct head_selection *selection)
