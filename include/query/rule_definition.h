@@ -10,6 +10,8 @@
 #include "base/str.h"
 #include "model/labels.h"
 
+/* Between two evaluations of a group, when nothing else is said. */
+#define RULES_INTERVAL_MS_DEFAULT ((int64_t)60 * 1000)
 /* Of one file, and of all that is loaded. */
 #define RULE_FILE_BYTES_MAX ((size_t)16 << 20)
 #define RULE_FILE_GROUPS_MAX 10000

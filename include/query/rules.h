@@ -40,7 +40,6 @@
 #include "tsdb/appender.h"
 #include "tsdb/querier.h"
 
-#define RULES_INTERVAL_MS_DEFAULT ((int64_t)60 * 1000)
 #define RULES_THREADS_DEFAULT 2
 
 /* ---- The manager ---- */

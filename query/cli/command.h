@@ -24,6 +24,8 @@ struct command {
 int command_query(const struct command *self, int argc, char **argv);
 int command_backup(const struct command *self, int argc, char **argv);
 int command_restore(const struct command *self, int argc, char **argv);
+int command_check_rules(const struct command *self, int argc, char **argv);
+int command_rules_backfill(const struct command *self, int argc, char **argv);
 int command_check_config(const struct command *self, int argc, char **argv);
 int command_check_web_config(const struct command *self, int argc, char **argv);
 int command_tsdb_verify(const struct command *self, int argc, char **argv);

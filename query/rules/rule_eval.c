@@ -198,7 +198,7 @@ static int expand_all(struct rule_run *r, const struct rule_world *world, struct
                                                .path_prefix = world->path_prefix,
                                                .clock = world->clock,
                                                .fs = world->fs},
-        .external_labels = world->external_labels,
+        .external_labels = world->external_labels != NULL ? world->external_labels : labels_empty(),
         .external_url = world->external_url};
     for (size_t i = 0; i < count; i++) {
         int status = rule_texts_expand(r->texts, &texts, elements[i].labels, elements[i].value,

@@ -8,6 +8,7 @@
 
 #include "base/config.h"
 #include "base/mem.h"
+#include "base/vfs.h"
 #include "base/yaml.h"
 
 struct rule_file {
@@ -434,6 +435,20 @@ int rule_file_parse(const char *name, struct str text, struct promql_features fe
 {
     struct parser p = {.features = features, .problems = problems, .first = e};
     return finish(&p, parse(name, text, false, &p), file_out);
+}
+
+int rule_file_read(const char *path, struct promql_features features, struct strbuf *problems,
+    struct rule_file **file_out, struct err *e)
+{
+    char *text = NULL;
+    size_t size;
+    int status = vfs_read_file(vfs_posix(), path, RULE_FILE_BYTES_MAX, &text, &size);
+    if (status != 0) {
+        return err_set(e, status, -1, "%s: %s", path, err_text(status));
+    }
+    status = rule_file_parse(path, str_make(text, size), features, problems, file_out, e);
+    mem_free(text);
+    return status;
 }
 
 int rule_file_parse_group(const char *name, struct str text, struct promql_features features,

@@ -28,6 +28,9 @@ struct rule_file;
  * first problem; with `problems` (may be NULL) reading goes on, and each problem is a line there. */
 int rule_file_parse(const char *name, struct str text, struct promql_features features,
     struct strbuf *problems, struct rule_file **file_out, struct err *e);
+/* Reads the file at `path` from the disk, for tools. ERR_IO, ERR_NOT_FOUND … too. */
+int rule_file_read(const char *path, struct promql_features features, struct strbuf *problems,
+    struct rule_file **file_out, struct err *e);
 /* The same for one group alone, as the API is given it. */
 int rule_file_parse_group(const char *name, struct str text, struct promql_features features,
     struct rule_file **file_out, struct err *e);

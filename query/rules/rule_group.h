@@ -17,7 +17,7 @@ struct rules;
 struct rules_environment {
     struct engine *engine;
     struct querier_source *reads;
-    struct appender_source *writes;
+    struct appender_source *writes; /* NULL: nothing is stored */
     struct clock *clock;
     struct vfs *fs;
     struct alert_sink *sink;              /* NULL: nobody is told */
