@@ -215,10 +215,16 @@ static int remember_series(struct rule_run *run, const struct alert_instance *al
     return status;
 }
 
+/* How long ago the evaluation was that the journal knows of. */
+static int64_t since_journaled(const struct rule_group *g, int64_t now_ms)
+{
+    return g->journaled_at_ms == INT64_MIN ? INT64_MAX : now_ms - g->journaled_at_ms;
+}
+
 /* Is the alert to go on, from what the journal has? */
 static bool goes_on(const struct rule_group *g, const struct alert_instance *alert, int64_t now_ms)
 {
-    bool outage = now_ms - g->journaled_at_ms > RULES_OUTAGE_MS;
+    bool outage = since_journaled(g, now_ms) > RULES_OUTAGE_MS;
     bool dropped = alert->state == ALERT_INACTIVE && alert->fired_at_ms == ALERT_NEVER;
     return !dropped && !(outage && alert->state == ALERT_PENDING);
 }
@@ -379,7 +385,7 @@ static void commit_states(struct evaluation *v)
     if (strbuf_error(&g->changes.bytes) != 0) {
         write_all_states(g);
     }
-    bool time_is_due = has_active(g) && v->at_ms - g->journaled_at_ms >= JOURNAL_TIME_MS;
+    bool time_is_due = has_active(g) && since_journaled(g, v->at_ms) >= JOURNAL_TIME_MS;
     if (!state_changes_empty(&g->changes) || time_is_due || g->import) {
         state_changes_group(&g->changes, g->key, v->at_ms);
         int status = rules_journal_commit(v->env->journal, &g->changes, &e);
@@ -401,9 +407,6 @@ static void commit_samples(struct evaluation *v, struct group_writes *writes)
     uint64_t refused = 0;
     int status =
         v->env->writes != NULL ? group_writes_commit(writes, v->env->writes, &refused, &e) : 0;
-    if (status == 0) {
-        state_changes_append(&g->changes, &g->later);
-    }
     for (size_t i = 0; i < g->rule_count; i++) {
         if (status != 0) {
             note_result(g, &g->rules[i], status, &e);
@@ -469,6 +472,8 @@ void rule_group_evaluate(struct rule_group *g, const struct rules_environment *e
     size_t samples = 0;
     arena_init(&arena, 0);
     group_writes_init(&writes, &arena);
+    /* In front of what this evaluation changes: an alert that was dropped may begin again. */
+    state_changes_append(&g->changes, &g->later);
     int status = group_view_open(&v.view, env->reads, &writes, &e);
     for (size_t i = 0; i < g->rule_count && status != 0; i++) {
         note_result(g, &g->rules[i], status, &e);

@@ -41,10 +41,11 @@ struct rule_group {
     size_t rule_count;
     struct rule_series gone;      /* of rules that are no more: ended by the next evaluation */
     struct state_changes changes; /* not durable yet */
-    struct state_changes later; /* to be changed when the samples of this evaluation are written */
-    bool journal_behind;        /* `changes` are not all: every state has to be written */
-    int64_t journaled_at_ms;    /* what the journal says of the last evaluation */
-    bool import;                /* takes ALERTS_FOR_STATE at its first evaluation */
+    struct state_changes
+        later;           /* before the changes of the next evaluation: series are ended by then */
+    bool journal_behind; /* `changes` are not all: every state has to be written */
+    int64_t journaled_at_ms; /* what the journal says of the last evaluation */
+    bool import;             /* takes ALERTS_FOR_STATE at its first evaluation */
     /* The manager's, under its lock. */
     struct rules *owner;
     bool written; /* over HTTP: the file is a namespace */

@@ -168,6 +168,30 @@ static void test_crashes_change_nothing(void **state)
     rules_fixture_close(&crashing);
 }
 
+/* What was dropped before a crash and begins again after it is there after the next one. */
+static void test_begins_again_after_a_crash(void **state)
+{
+    (void)state;
+    struct rules_fixture f = {0};
+    rules_fixture_open(&f);
+    rules_fixture_load(&f, alerting);
+    rules_fixture_write(&f, "x", "i", 7);
+    pass_to_slot(&f);
+    rules_fixture_write(&f, "x", "i", 1);
+    rules_fixture_pass(&f, MINUTE_MS); /* dropped */
+    rules_fixture_crash(&f);
+    assert_string_equal(rules_fixture_alerts(&f), "");
+    rules_fixture_write(&f, "x", "i", 7);
+    rules_fixture_pass(&f, MINUTE_MS); /* begins */
+    char since[256];
+    snprintf(since, sizeof(since), "%s", rules_fixture_alerts(&f));
+    assert_non_null(strstr(since, "pending"));
+    rules_fixture_pass(&f, MINUTE_MS); /* goes on: what was left to delete is deleted */
+    rules_fixture_crash(&f);
+    assert_string_equal(rules_fixture_alerts(&f), since);
+    rules_fixture_close(&f);
+}
+
 static void test_failures_are_told(void **state)
 {
     (void)state;
@@ -246,7 +270,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_rules_see_those_before_them),
         cmocka_unit_test(test_vanished_series_end_at_once), cmocka_unit_test(test_an_alert_lives),
-        cmocka_unit_test(test_crashes_change_nothing), cmocka_unit_test(test_failures_are_told),
+        cmocka_unit_test(test_crashes_change_nothing),
+        cmocka_unit_test(test_begins_again_after_a_crash), cmocka_unit_test(test_failures_are_told),
         cmocka_unit_test(test_missed_evaluations),
         cmocka_unit_test(test_a_refused_file_changes_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
