@@ -141,6 +141,13 @@ static const struct config_field own_fields[] = {
         .offset = offsetof(struct alerting_config, allowed),
         .read = alerting_read_networks,
         .help = "Networks of our own that every receiver may lead into"},
+    {.key = "retry_pause",
+        .kind = CONFIG_DURATION,
+        .offset = offsetof(struct alerting_config, retry_pause_ms),
+        .default_text = "5s",
+        .min = 10,
+        .max = (int64_t)5 * 60 * 1000,
+        .help = "Pause after the first attempt that failed; it doubles with each, up to 5m"},
     {.key = NULL},
 };
 

@@ -178,6 +178,7 @@ struct alerting_config {
     struct config_list receivers, inhibitions, intervals, mute_intervals;
     struct config_strings templates;
     struct network_list allowed; /* private networks that every receiver may reach */
+    int64_t retry_pause_ms;      /* after the first attempt that failed */
     size_t route_count;
 };
 

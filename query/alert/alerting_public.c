@@ -89,7 +89,9 @@ static void write_node(
         bool links = in_links || str_eq_c(key->text, "actions") || str_eq_c(key->text, "links");
         bool url_of_link = in_links && str_eq_c(key->text, "url");
         if (is_secret(key->text) && !url_of_link && !yaml_is_null(value)) {
-            strbuf_add_c(out, " <secret>\n");
+            /* Old readers want a URL where there was one. */
+            bool is_url = str_ends_with(key->text, STR("url"));
+            strbuf_add_c(out, is_url ? " http://<secret>\n" : " <secret>\n");
         } else {
             write_value(out, value, depth + 1, links);
         }

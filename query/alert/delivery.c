@@ -73,9 +73,9 @@ size_t delivery_memory(const struct delivery *d)
            d->attempts_kept * DELIVERY_RESPONSE_BYTES_MAX;
 }
 
-int64_t delivery_pause_ms(uint32_t attempt, uint64_t random)
+int64_t delivery_pause_ms(uint32_t attempt, int64_t first_pause_ms, uint64_t random)
 {
-    int64_t pause = DELIVERY_PAUSE_MS_MIN;
+    int64_t pause = first_pause_ms;
     for (uint32_t i = 1; i < attempt && pause < DELIVERY_PAUSE_MS_MAX; i++) {
         pause *= 2;
     }
@@ -122,12 +122,12 @@ static int note(struct delivery *d, const struct delivery_outcome *outcome, int6
 }
 
 int delivery_attempted(struct delivery *d, const struct delivery_outcome *outcome, int64_t at_ms,
-    int64_t now_ms, uint64_t random)
+    int64_t now_ms, int64_t first_pause_ms, uint64_t random)
 {
     assert(d->state == DELIVERY_PENDING);
     d->attempt_count++;
     d->in_flight = false;
-    int64_t pause = delivery_pause_ms(d->attempt_count, random);
+    int64_t pause = delivery_pause_ms(d->attempt_count, first_pause_ms, random);
     int64_t asked = outcome->retry_after_ms;
     switch (outcome->verdict) {
     case DELIVERY_TAKEN:

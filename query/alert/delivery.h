@@ -22,8 +22,9 @@
 #define DELIVERY_RESPONSE_BYTES_MAX 1024
 #define DELIVERY_ERROR_BYTES_MAX 256
 #define DELIVERY_BODY_BYTES_MAX ((size_t)2 << 20)
-/* Pauses between attempts: 5 s, doubled each time, at most 5 min, each up to a fifth longer or shorter. */
-#define DELIVERY_PAUSE_MS_MIN ((int64_t)5000)
+/* Pauses between attempts: 5 s when nothing else is configured, doubled each time, at most 5 min, each up to a
+ * fifth longer or shorter. */
+#define DELIVERY_PAUSE_MS_DEFAULT ((int64_t)5000)
 #define DELIVERY_PAUSE_MS_MAX ((int64_t)5 * 60 * 1000)
 /* Given up after. */
 #define DELIVERY_AGE_MS_MAX ((int64_t)24 * 3600 * 1000)
@@ -89,10 +90,10 @@ size_t delivery_memory(const struct delivery *d);
 /* Notes an attempt that began at `at_ms` and moves the state; `random` gives the pause its jitter. ERR_NOMEM:
  * the state has moved, the note is lost. */
 int delivery_attempted(struct delivery *d, const struct delivery_outcome *outcome, int64_t at_ms,
-    int64_t now_ms, uint64_t random);
+    int64_t now_ms, int64_t first_pause_ms, uint64_t random);
 void delivery_finish(struct delivery *d, enum delivery_state state, int64_t now_ms);
 /* The pause after attempt number `attempt` (from 1). */
-int64_t delivery_pause_ms(uint32_t attempt, uint64_t random);
+int64_t delivery_pause_ms(uint32_t attempt, int64_t first_pause_ms, uint64_t random);
 
 /* Bytes for the journal. */
 void delivery_encode(const struct delivery *d, struct strbuf *out);

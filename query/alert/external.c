@@ -9,6 +9,7 @@
 #define EXTERNAL_BODY_BYTES_MAX ((size_t)128 << 20)
 
 struct external {
+    const struct external_set *set;
     char *base_url, *url;
     struct arena arena; /* of the profile's texts */
     struct http_profile profile;
@@ -72,8 +73,11 @@ static int external_new(const struct notify_alertmanager *from, struct external 
     return 0;
 }
 
-int external_set_open(struct external_set *set, const struct notify_options *options)
+int external_set_open(struct external_set *set, const struct notify_options *options,
+    void (*wake)(void *context), void *context)
 {
+    set->wake = wake;
+    set->context = context;
     if (options->alertmanager_count > NOTIFY_ALERTMANAGERS_MAX) {
         return ERR_LIMIT;
     }
@@ -86,6 +90,7 @@ int external_set_open(struct external_set *set, const struct notify_options *opt
         if (status != 0) {
             return status;
         }
+        set->items[i]->set = set;
         set->count++;
     }
     return 0;
@@ -209,6 +214,7 @@ static void finish(struct external *x, bool taken, bool lost, const char *why, u
             LOG_I("alerts", x->batch_count), LOG_I("status", status), LOG_S("error", why));
     }
     give_back(x, taken || lost);
+    x->set->wake(x->set->context);
 }
 
 static void on_answer(void *context, const struct http_client_response *r)

@@ -24,9 +24,12 @@ struct external;
 struct external_set {
     struct external **items;
     size_t count;
+    void (*wake)(void *context); /* asks for external_set_advance soon */
+    void *context;
 };
 
-int external_set_open(struct external_set *set, const struct notify_options *options);
+int external_set_open(struct external_set *set, const struct notify_options *options,
+    void (*wake)(void *context), void *context);
 /* Requests in flight must have been canceled. */
 void external_set_close(struct external_set *set);
 /* Queues an alert for all; the oldest state of it is replaced. */

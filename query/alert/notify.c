@@ -221,6 +221,12 @@ static void begin(struct notify *n, void *context)
     (void)n, (void)context; /* the turn after it is the first one */
 }
 
+static void wake_soon(void *context)
+{
+    struct notify *n = context;
+    loop_timer_start(n->timer, 0, 0);
+}
+
 static int open_parts(struct notify *n, const struct notify_options *o, struct err *e)
 {
     struct strbuf path = STRBUF_INIT;
@@ -246,7 +252,8 @@ static int open_parts(struct notify *n, const struct notify_options *o, struct e
     if (status != 0) {
         return status;
     }
-    if ((status = external_set_open(&n->externals, o)) != 0 || (status = loop_new(&n->loop)) != 0 ||
+    if ((status = external_set_open(&n->externals, o, wake_soon, n)) != 0 ||
+        (status = loop_new(&n->loop)) != 0 ||
         (status = loop_timer_new(n->loop, on_wake, n, &n->timer)) != 0 ||
         (status = http_client_open(n->loop, NULL, &n->http)) != 0) {
         return err_set(e, status, -1, "cannot start notification: %s", err_text(status));

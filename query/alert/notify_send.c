@@ -260,7 +260,7 @@ static void begin(struct notify *n, struct delivery *d, int64_t now_ms)
     struct attempt *a = mem_calloc(1, sizeof(*a));
     if (a == NULL) {
         d->in_flight = false;
-        d->next_attempt_ms = now_ms + DELIVERY_PAUSE_MS_MIN;
+        d->next_attempt_ms = now_ms + DELIVERY_PAUSE_MS_DEFAULT;
         return;
     }
     n->in_flight++;

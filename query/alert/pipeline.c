@@ -562,8 +562,8 @@ void pipeline_attempted(struct pipeline *p, struct delivery *d,
     if (n != NULL && outcome->verdict != DELIVERY_TAKEN && outcome->may_have_arrived) {
         (void)fingerprint_set_join(&n->maybe, &d->firing); /* without it, one end is not told */
     }
-    (void)delivery_attempted(
-        d, outcome, began_ms, now_ms, next_random(p)); /* the note may be lost */
+    (void)delivery_attempted(d, outcome, began_ms, now_ms, p->config->retry_pause_ms,
+        next_random(p)); /* the note may be lost */
     if (d->state != DELIVERY_PENDING) {
         conclude(p, n, d, now_ms);
     }

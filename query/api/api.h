@@ -21,6 +21,7 @@
 #include "base/json.h"
 #include "base/strbuf.h"
 #include "query/engine.h"
+#include "query/notify.h"
 #include "tsdb/tsdb.h"
 #include "wire/otlp_translate.h"
 
@@ -70,7 +71,8 @@ struct api_backend {
     struct querier_source *reads;
     struct appender_source *writes;
     struct tsdb *db;
-    struct rules *rules; /* NULL: none are evaluated */
+    struct rules *rules;   /* NULL: none are evaluated */
+    struct notify *notify; /* NULL: alerts are not known here */
 };
 
 /* What one query may use; may change while requests run. Zero means the engine's own. */

@@ -124,8 +124,3 @@ void api_notifications(struct api_request *r)
 {
     answer_constant(r, STR("[]"));
 }
-
-void api_alertmanagers(struct api_request *r)
-{
-    answer_constant(r, STR("{\"activeAlertmanagers\":[],\"droppedAlertmanagers\":[]}"));
-}

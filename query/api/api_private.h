@@ -142,6 +142,19 @@ void api_compact(struct api_request *r);
 void api_delete_series(struct api_request *r);
 void api_clean_tombstones(struct api_request *r);
 void api_snapshot(struct api_request *r);
+/* api_alertmanager.c */
+void api_am_status(struct api_request *r);
+void api_am_receivers(struct api_request *r);
+void api_am_alerts(struct api_request *r);
+void api_am_post_alerts(struct api_request *r);
+void api_am_groups(struct api_request *r);
+void api_am_silences(struct api_request *r);
+void api_am_post_silence(struct api_request *r);
+void api_am_silence(struct api_request *r);
+void api_am_expire_silence(struct api_request *r);
+void api_deliveries(struct api_request *r);
+void api_delivery(struct api_request *r);
+void api_replay_delivery(struct api_request *r);
 /* api_page.c */
 void api_page(struct api_request *r);
 

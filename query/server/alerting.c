@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 
 struct alerting {
+    struct notify *notify;
     struct rules *rules;
     bool measured;
 };
@@ -34,7 +35,8 @@ static int open_rules(struct alerting *a, const struct alerting_options *options
     if (status != 0) {
         return status;
     }
-    const struct rules_options rules = {.engine = options->engine,
+    const struct rules_options rules = {.sink = notify_sink(a->notify),
+        .engine = options->engine,
         .features = options->features,
         .reads = tsdb_querier_source(options->db),
         .writes = tsdb_appender_source(options->db),
@@ -57,12 +59,13 @@ static void write_metrics(void *context, struct strbuf *out)
 {
     struct alerting *a = context;
     rules_write_metrics(a->rules, out);
+    notify_write_metrics(a->notify, out);
 }
 
 /* Alerts that nobody is told of are worth a line: most likely somebody meant to. */
 static void say_who_is_told(struct alerting *a)
 {
-    if (rules_have_alerts(a->rules)) {
+    if (rules_have_alerts(a->rules) && !notify_tells_anybody(a->notify)) {
         LOG_INFO("alerting: alerts are evaluated, stored and shown; nobody is notified");
     }
 }
@@ -74,7 +77,11 @@ int alerting_open(
     if (a == NULL) {
         return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
     }
-    int status = open_rules(a, options, e);
+    int status = notification_open(&options->config->alerting, options->config->data,
+        options->config->web.external_url, options->port, &a->notify, e);
+    if (status == 0) {
+        status = open_rules(a, options, e);
+    }
     if (status == 0) {
         status =
             rules_load(a->rules, options->config->rules.items, options->config->rules.count, e);
@@ -94,12 +101,25 @@ int alerting_open(
 
 int alerting_reload(struct alerting *a, const struct server_config *config, struct err *e)
 {
-    return rules_load(a->rules, config->rules.items, config->rules.count, e);
+    const char *file = notification_file(&config->alerting);
+    struct strbuf report = STRBUF_INIT;
+    /* Looked at first, so that rules and notification change both or not at all. */
+    int status = file != NULL ? notify_check(file, &report, e) : 0;
+    strbuf_release(&report);
+    if (status == 0) {
+        status = rules_load(a->rules, config->rules.items, config->rules.count, e);
+    }
+    return status == 0 ? notify_reload(a->notify, file, e) : status;
 }
 
 struct rules *alerting_rules(struct alerting *a)
 {
     return a->rules;
+}
+
+struct notify *alerting_notify(struct alerting *a)
+{
+    return a->notify;
 }
 
 void alerting_close(struct alerting *a)
@@ -111,5 +131,6 @@ void alerting_close(struct alerting *a)
         metrics_unregister_collector(write_metrics, a);
     }
     rules_close(a->rules);
+    notify_close(a->notify);
     mem_free(a);
 }

@@ -1,7 +1,9 @@
-/* What the server finds out by itself, and whom it tells: the life of rules. */
+/* What the server finds out by itself, and whom it tells: the life of rules and of
+ * notification. */
 #ifndef SONDE_QUERY_ALERTING_H
 #define SONDE_QUERY_ALERTING_H
 
+#include "query/notify.h"
 #include "query/rules.h"
 #include "server/server_config.h"
 #include "tsdb/tsdb.h"
@@ -13,6 +15,7 @@ struct alerting_options {
     struct engine *engine;              /* these outlive it */
     struct promql_features features;
     struct tsdb *db;
+    uint16_t port; /* that is listened on, for links when no external URL is configured */
 };
 
 /* Reads what the configuration names, and begins to evaluate. A sentence that names the file. */
@@ -23,6 +26,7 @@ int alerting_open(
 int alerting_reload(struct alerting *a, const struct server_config *config, struct err *e);
 /* For the API. */
 struct rules *alerting_rules(struct alerting *a);
+struct notify *alerting_notify(struct alerting *a);
 /* Ends evaluations. The store must still be open. Accepts NULL. */
 void alerting_close(struct alerting *a);
 

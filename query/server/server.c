@@ -6,7 +6,7 @@
  *                                health checks are answered and everything else is 503
  *   3 store                      replays; locked or not writable is told here
  *   4 memory guard               asks the store to hold back, so after it
- *   5 engine, rules              a rule file that is wrong is told here
+ *   5 engine, rules, who is told  a file that is wrong is told here
  *   6 API serves                 from now on ready
  *   7 maintenance, signals
  *
@@ -388,13 +388,15 @@ static int serve(struct server *s, struct err *e)
     const struct alerting_options alerting = {.config = &s->initial->config,
         .engine = s->engine,
         .features = engine.features,
-        .db = s->db};
+        .db = s->db,
+        .port = http_server_port(s->http)};
     status = alerting_open(&alerting, &s->alerting, e);
     if (status != 0) {
         return status;
     }
     struct api_backend backend = {.engine = s->engine,
         .rules = alerting_rules(s->alerting),
+        .notify = alerting_notify(s->alerting),
         .features = engine.features,
         .reads = tsdb_querier_source(s->db),
         .writes = tsdb_appender_source(s->db),

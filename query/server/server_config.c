@@ -125,6 +125,8 @@ void server_flags_init(struct server_flags *flags, struct flag table[SERVER_FLAG
             "Whose pages may use the server (default *: all may read).", 0, 0},
         {"web.config.file", FLAG_STRING, &flags->web_config, "FILE",
             "TLS, passwords and headers, in Prometheus' format.", 0, 0},
+        {"alerting", FLAG_STRING, &flags->alerting, "FILE",
+            "Alertmanager's configuration: who is told of alerts.", 0, 0},
         {"log-level", FLAG_STRING, &flags->log_level, "LEVEL",
             "debug, info (the default), warn or error.", 0, 0},
         {"check-config", FLAG_BOOL, &flags->check_config, NULL,
@@ -206,6 +208,7 @@ static int take_flags(struct arena *arena, const struct server_flags *flags,
     take_text(&config->web.route_prefix, flags->route_prefix);
     take_text(&config->web.external_url, flags->external_url);
     take_text(&config->web.cors_origin, flags->cors_origin);
+    take_text(&config->alerting.config_file, flags->alerting);
     take_text(&config->web.config_file, flags->web_config);
     config->web.admin_api = config->web.admin_api || flags->admin_api;
     take_number(&config->memory_limit, flags->memory_limit);
@@ -349,6 +352,9 @@ int server_config_load(struct arena *arena, const char *path, const struct serve
     }
     if (status == 0) {
         status = check_strategy(config.otlp.translation_strategy, e);
+    }
+    if (status == 0) {
+        status = notification_check(&config.alerting, e);
     }
     if (status == 0) {
         *config_out = config;

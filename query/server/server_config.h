@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/strbuf.h"
 #include "query/engine.h"
+#include "server/notification.h"
 #include "server/tier_config.h"
 #include "tsdb/tsdb.h"
 
@@ -73,6 +74,7 @@ struct server_config {
     struct server_web_config web;
     struct series_limits limits;
     struct server_otlp_config otlp;
+    struct server_alerting_config alerting;
     struct config_strings features;
     struct config_strings rules; /* patterns of rule files */
     struct server_evaluation_config evaluation;
@@ -82,7 +84,7 @@ struct server_config {
 struct server_flags {
     const char *config, *data, *listen, *log_level, *route_prefix, *external_url, *cors_origin,
         *web_config;
-    const char *print_reference;
+    const char *print_reference, *alerting;
     int64_t memory_limit, retention_ms, retention_bytes, query_timeout_ms, lookback_ms,
         concurrency_max, samples_max;
     int64_t slow_ms, cache_bytes;

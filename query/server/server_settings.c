@@ -484,13 +484,18 @@ const struct config_field server_config_fields[] = {
         .offset = TOP(otlp),
         .fields = otlp_fields,
         .help = "How OTLP metrics become series."},
+    {.key = "alerting",
+        .kind = CONFIG_OBJECT,
+        .offset = TOP(alerting),
+        .fields = notification_fields,
+        .help = "Who is told of alerts."},
     {0},
 };
 
 bool server_setting_is_live(const struct config_field *f)
 {
     static const char *const live[] = {
-        "log_level", "timeout", "lookback_delta", "max_samples", "log_slow"};
+        "log_level", "timeout", "lookback_delta", "max_samples", "log_slow", "config_file"};
     if (f->fields == limit_fields) {
         return true; /* all of them */
     }

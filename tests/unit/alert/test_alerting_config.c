@@ -118,7 +118,7 @@ static void test_public(void **state)
     assert_int_equal(receivers->count, 2);
     const struct yaml_node *hook =
         yaml_get(receivers->entries[0].value, "webhook_configs")->entries[0].value;
-    assert_true(str_eq_c(yaml_get(hook, "url")->text, "<secret>"));
+    assert_true(str_eq_c(yaml_get(hook, "url")->text, "http://<secret>"));
     assert_true(str_eq_c(yaml_get(hook, "max_alerts")->text, "5"));
     arena_release(&arena);
     strbuf_release(&text);
