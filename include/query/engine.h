@@ -58,8 +58,8 @@ struct engine_options {
     size_t memory_total_bytes; /* of all queries and their answers together; 0 = no limit */
     uint64_t cost_max;         /* samples and points of one query, estimated before it begins */
     int64_t subquery_step_ms;  /* of a subquery that names none */
-    unsigned threads;          /* that work for a query, its own included; 0 = as many as processors */
-    uint64_t share_min;        /* samples and points of a selector from which on threads share it */
+    unsigned threads;   /* that work for a query, its own included; 0 = as many as processors */
+    uint64_t share_min; /* samples and points of a selector from which on threads share it */
     bool delayed_name_removal; /* promql-delayed-name-removal */
     bool type_and_unit_labels; /* type-and-unit-labels: rate() judges by __type__ */
 };
@@ -124,7 +124,7 @@ struct engine_explain {
     int64_t plan_ns, evaluate_ns;
     int64_t helped_ns; /* spent by other threads meanwhile */
     uint64_t series;   /* handed out */
-    uint64_t samples; /* read for it */
+    uint64_t samples;  /* read for it */
 };
 
 /* All of it lives in `arena`, until engine_result_release. */

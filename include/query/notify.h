@@ -21,27 +21,18 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/http_profile.h"
 #include "base/str.h"
 #include "base/strbuf.h"
 #include "base/vfs.h"
 #include "query/alert.h"
+#include "query/alertmanager.h"
 
 struct notify;
 
 /* Alerts that wait to be taken over by the thread; more are refused with ERR_BUSY. */
 #define NOTIFY_QUEUE_MAX 100000
-/* Alertmanagers elsewhere. */
-#define NOTIFY_ALERTMANAGERS_MAX 64
 /* Messages that are being sent at a time. */
 #define NOTIFY_IN_FLIGHT_MAX 64
-
-/* An Alertmanager elsewhere: gets every alert, whatever the configuration of notification here says. */
-struct notify_alertmanager {
-    const char *url; /* "http://am:9093/prefix", without /api/v2/alerts */
-    struct http_profile profile;
-    int64_t timeout_ms; /* 0 = 10 s */
-};
 
 struct notify_options {
     struct vfs *fs;        /* NULL = vfs_posix() */

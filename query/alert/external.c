@@ -73,20 +73,20 @@ static int external_new(const struct notify_alertmanager *from, struct external 
     return 0;
 }
 
-int external_set_open(struct external_set *set, const struct notify_options *options,
-    void (*wake)(void *context), void *context)
+int external_set_open(struct external_set *set, const struct notify_alertmanager *list,
+    size_t count, void (*wake)(void *context), void *context)
 {
     set->wake = wake;
     set->context = context;
-    if (options->alertmanager_count > NOTIFY_ALERTMANAGERS_MAX) {
+    if (count > NOTIFY_ALERTMANAGERS_MAX) {
         return ERR_LIMIT;
     }
-    set->items = mem_calloc(options->alertmanager_count + 1, sizeof(*set->items));
+    set->items = mem_calloc(count + 1, sizeof(*set->items));
     if (set->items == NULL) {
         return ERR_NOMEM;
     }
-    for (size_t i = 0; i < options->alertmanager_count; i++) {
-        int status = external_new(&options->alertmanagers[i], &set->items[i]);
+    for (size_t i = 0; i < count; i++) {
+        int status = external_new(&list[i], &set->items[i]);
         if (status != 0) {
             return status;
         }

@@ -10,7 +10,7 @@
 #include "alert/alert_item.h"
 #include "alert/pointer_table.h"
 #include "base/http_client.h"
-#include "query/notify.h"
+#include "query/alertmanager.h"
 
 /* Alerts of one request, as Prometheus sends them; and that wait for one peer. */
 #define EXTERNAL_BATCH_MAX 256
@@ -28,8 +28,9 @@ struct external_set {
     void *context;
 };
 
-int external_set_open(struct external_set *set, const struct notify_options *options,
-    void (*wake)(void *context), void *context);
+/* Copies the list. 0, ERR_LIMIT, ERR_NOMEM. */
+int external_set_open(struct external_set *set, const struct notify_alertmanager *list,
+    size_t count, void (*wake)(void *context), void *context);
 /* Requests in flight must have been canceled. */
 void external_set_close(struct external_set *set);
 /* Queues an alert for all; the oldest state of it is replaced. */

@@ -1,9 +1,6 @@
 /* From the alerts of a group to the body of a message. */
 #include "alert/message.h"
 
-#include "alert/chat.h"
-#include "alert/email.h"
-
 bool message_fires(const struct message *m)
 {
     for (size_t i = 0; i < m->count; i++) {
@@ -58,29 +55,6 @@ int message_common_annotations(const struct message *m, const struct labels **an
     const struct alert *first = m->count > 0 ? &m->items[0]->alert : NULL;
     return common(m, first != NULL ? first->annotations : NULL,
         first != NULL ? first->annotation_count : 0, true, annotations_out);
-}
-
-int message_render(const struct message *m, struct strbuf *body, struct err *e)
-{
-    int status = ERR_INTERNAL;
-    switch (m->integration->kind) {
-    case ALERTING_WEBHOOK:
-        status = webhook_payload_write(m, body);
-        break;
-    case ALERTING_EMAIL:
-        status = email_body_write(m, body, e);
-        break;
-    case ALERTING_SLACK:
-        status = slack_body_write(m, body, e);
-        break;
-    case ALERTING_PAGERDUTY:
-        status = pagerduty_body_write(m, body, e);
-        break;
-    }
-    if (status != 0 && e != NULL && e->message[0] == '\0') {
-        err_set(e, status, -1, "%s", err_text(status));
-    }
-    return status;
 }
 
 void message_write_attempt(

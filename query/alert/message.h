@@ -30,9 +30,6 @@ struct message {
 
 struct message_templates;
 
-/* Appends the body. For webhooks it is left open: message_write_attempt closes it with what differs between
- * attempts. ERR_INVALID with a sentence (a template), ERR_LIMIT, ERR_NOMEM. */
-int message_render(const struct message *m, struct strbuf *body, struct err *e);
 /* The body of one attempt: of a webhook, with `attempt` added and closed; of others as it is. */
 void message_write_attempt(
     enum alerting_kind kind, struct str body, uint32_t attempt, struct strbuf *out);

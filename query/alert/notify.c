@@ -252,7 +252,8 @@ static int open_parts(struct notify *n, const struct notify_options *o, struct e
     if (status != 0) {
         return status;
     }
-    if ((status = external_set_open(&n->externals, o, wake_soon, n)) != 0 ||
+    if ((status = external_set_open(
+             &n->externals, o->alertmanagers, o->alertmanager_count, wake_soon, n)) != 0 ||
         (status = loop_new(&n->loop)) != 0 ||
         (status = loop_timer_new(n->loop, on_wake, n, &n->timer)) != 0 ||
         (status = http_client_open(n->loop, NULL, &n->http)) != 0) {

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#include "alert/message_render.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
