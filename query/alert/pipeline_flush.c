@@ -205,6 +205,7 @@ static int put_on_its_way(struct pipeline *p, struct notice *n, struct message *
         n->pending = NULL;
     }
     pipeline_note_delivery(p, d);
+    pipeline_note_notice(p, n); /* a restart finds the message by it */
     return 0;
 }
 

@@ -647,6 +647,28 @@ static void test_power_cuts(void **state)
     sim_vfs_free(sim);
 }
 
+/* A message that was in the air when the process died is the one that goes on: the restart makes no other. */
+static void test_restart_in_the_air(void **state)
+{
+    (void)state;
+    struct sim_vfs *sim = sim_vfs_new(test_seed());
+    struct bench b;
+    open_bench(&b, simple, sim_vfs_get(sim));
+    fire(&b, "alertname=a,team=x");
+    b.now_ms += 30 * SECOND;
+    (void)pipeline_advance(&b.p, b.now_ms);
+    struct delivery *d = pipeline_take_due(&b.p, b.now_ms);
+    char id[DELIVERY_ID_SIZE];
+    memcpy(id, d->id, sizeof(id));
+    restart(&b, SECOND);
+    pass(&b, HOUR);
+    check_told(&b, "+31s hooks: first notification firing=1 resolved=0\n");
+    assert_int_equal(b.p.delivery_count, 1);
+    assert_string_equal(b.p.deliveries[0]->id, id);
+    close_bench(&b);
+    sim_vfs_free(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -665,6 +687,7 @@ int main(void)
         cmocka_unit_test(test_send_resolved_off),
         cmocka_unit_test(test_heartbeat),
         cmocka_unit_test(test_restart_resolves_nothing),
+        cmocka_unit_test(test_restart_in_the_air),
         cmocka_unit_test(test_power_cuts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
