@@ -27,6 +27,7 @@
 
 struct api;
 struct rules;
+struct slo_manager;
 
 /* A query that took long, as it is told to the program. Slices live during the call. */
 struct api_slow_query {
@@ -71,8 +72,9 @@ struct api_backend {
     struct querier_source *reads;
     struct appender_source *writes;
     struct tsdb *db;
-    struct rules *rules;   /* NULL: none are evaluated */
-    struct notify *notify; /* NULL: alerts are not known here */
+    struct rules *rules;      /* NULL: none are evaluated */
+    struct slo_manager *slos; /* NULL: none are evaluated */
+    struct notify *notify;    /* NULL: alerts are not known here */
 };
 
 /* What one query may use; may change while requests run. Zero means the engine's own. */

@@ -119,6 +119,13 @@ void api_notifications(struct api_request *r);
 void api_rules(struct api_request *r);
 void api_alerts(struct api_request *r);
 void api_rule_config(struct api_request *r);
+/* api_slo.c */
+void api_slos(struct api_request *r);
+void api_slo_history(struct api_request *r);
+void api_slo_backtest(struct api_request *r);
+void api_slo_preview(struct api_request *r);
+void api_slo_openslo(struct api_request *r);
+void api_slo_exclusions(struct api_request *r);
 /* api_features.c */
 void api_features(struct api_request *r);
 /* api_exemplars.c */

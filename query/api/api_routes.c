@@ -53,6 +53,21 @@ const struct api_route api_routes[] = {
         "`/{namespace}`: reads or deletes it, or takes one group as YAML (202); "
         "`/{namespace}/{group}`: reads or deletes one."},
 
+    /* SLOs */
+    {"GET", "/api/v1/slos", api_slos, QUERY, false, UNTIMED, "name, time",
+        "Objectives with budget, burn rates, tiers and forecast, now or at any past time."},
+    {"GET", "/api/v1/slos/:name/history", api_slo_history, QUERY, false, UNTIMED,
+        "start, end, step", "Budget, burn rates and events over time."},
+    {"GET", "/api/v1/slos/:name/backtest", api_slo_backtest, QUERY, false, UNTIMED, "start, end",
+        "Every alert there would have been, 30 days back by default."},
+    {"GET POST DELETE", "/api/v1/slos/:name/exclusions", api_slo_exclusions, QUERY, false, UNTIMED,
+        "id, author, reason",
+        "Times that do not count: lists them, takes one as JSON, or removes one."},
+    {"GET", "/api/v1/slos/:name/openslo", api_slo_openslo, QUERY, false, UNTIMED, "",
+        "The definition in force as OpenSLO v1."},
+    {"POST", "/api/v1/slos/preview", api_slo_preview, QUERY, false, UNTIMED, "start, end",
+        "What the objectives of a file (the body) would say and would have told."},
+
     /* Writing */
     {"POST", "/api/v1/write", api_remote_write, INGEST, false, API_TIMING_INGEST, "ack",
         "Takes remote write 1.0 and 2.0; with ack=durable the answer waits until it is synced."},

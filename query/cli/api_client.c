@@ -76,11 +76,15 @@ static int exchange(struct exchange *x, const struct api_client_request *request
     struct http_client_call *call;
     const struct http_client_header header = {"Content-Type", "application/x-www-form-urlencoded"};
     bool own = request->header_count > 0;
-    struct http_client_request http = {.method = "POST",
+    struct http_client_request http = {.method = request->get ? "GET" : "POST",
         .url = url->data,
         .headers = own ? request->headers : &header,
-        .header_count = own ? request->header_count : 1,
-        .body = own ? request->body : strbuf_str(form),
+        .header_count = own            ? request->header_count
+                        : request->get ? 0
+                                       : 1,
+        .body = own            ? request->body
+                : request->get ? STR("")
+                               : strbuf_str(form),
         .timeout_ms = request->timeout_ms,
         .body_max = BODY_MAX,
         .accept_gzip = true};
@@ -109,6 +113,10 @@ int api_client_ask(const struct api_client_request *request, unsigned *status_ou
     *e = (struct err)ERR_INIT;
     add_url(&url, request);
     add_form(&form, request);
+    if (request->get && form.size > 0) {
+        strbuf_add_char(&url, '?');
+        strbuf_add_str(&url, strbuf_str(&form));
+    }
     int status = strbuf_error(&url) != 0 ? strbuf_error(&url) : strbuf_error(&form);
     if (status == 0) {
         status = loop_new(&x.loop);

@@ -28,9 +28,10 @@ struct api_client_request {
     struct str body;
     const struct http_client_header *headers;
     size_t header_count;
+    bool get; /* GET, with the parameters in the address */
 };
 
-/* POSTs the parameters as a form, or the body, and waits. The body is appended to `body`. 0 when there was an
+/* POSTs the parameters as a form, or the body (or GETs), and waits. The body is appended to `body`. 0 when there was an
  * answer, whatever its status; else a sentence that names the server. */
 int api_client_ask(const struct api_client_request *request, unsigned *status_out,
     struct strbuf *body, struct err *e);

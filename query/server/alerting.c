@@ -8,6 +8,7 @@
 struct alerting {
     struct notify *notify;
     struct rules *rules;
+    struct slo_manager *slos;
     bool measured;
 };
 
@@ -55,6 +56,26 @@ static int open_rules(struct alerting *a, const struct alerting_options *options
     return status;
 }
 
+static int open_slos(struct alerting *a, const struct alerting_options *options, struct err *e)
+{
+    const struct server_config *config = options->config;
+    const struct labels *external = NULL;
+    int status = make_labels(&config->evaluation.external_labels, &external, e);
+    if (status != 0) {
+        return status;
+    }
+    const struct slo_options slos = {.sink = notify_sink(a->notify),
+        .engine = options->slo_engine,
+        .reads = tsdb_querier_source(options->db),
+        .writes = tsdb_appender_source(options->db),
+        .data_path = config->data,
+        .external_labels = external,
+        .external_url = config->web.external_url};
+    status = slo_open(&slos, &a->slos, e);
+    labels_unref(external);
+    return status == 0 ? slo_load(a->slos, config->slo.items, config->slo.count, e) : status;
+}
+
 static void write_metrics(void *context, struct strbuf *out)
 {
     struct alerting *a = context;
@@ -65,7 +86,8 @@ static void write_metrics(void *context, struct strbuf *out)
 /* Alerts that nobody is told of are worth a line: most likely somebody meant to. */
 static void say_who_is_told(struct alerting *a)
 {
-    if (rules_have_alerts(a->rules) && !notify_tells_anybody(a->notify)) {
+    bool any = rules_have_alerts(a->rules) || slo_count(a->slos) > 0;
+    if (any && !notify_tells_anybody(a->notify)) {
         LOG_INFO("alerting: alerts are evaluated, stored and shown; nobody is notified");
     }
 }
@@ -87,7 +109,13 @@ int alerting_open(
             rules_load(a->rules, options->config->rules.items, options->config->rules.count, e);
     }
     if (status == 0) {
+        status = open_slos(a, options, e);
+    }
+    if (status == 0) {
         status = rules_start(a->rules, e);
+    }
+    if (status == 0) {
+        status = slo_start(a->slos, e);
     }
     if (status != 0) {
         alerting_close(a);
@@ -103,11 +131,14 @@ int alerting_reload(struct alerting *a, const struct server_config *config, stru
 {
     const char *file = notification_file(&config->alerting);
     struct strbuf report = STRBUF_INIT;
-    /* Looked at first, so that rules and notification change both or not at all. */
+    /* Looked at first, so that what is found and whom it tells change both or not at all. */
     int status = file != NULL ? notify_check(file, &report, e) : 0;
     strbuf_release(&report);
     if (status == 0) {
         status = rules_load(a->rules, config->rules.items, config->rules.count, e);
+    }
+    if (status == 0) {
+        status = slo_load(a->slos, config->slo.items, config->slo.count, e);
     }
     return status == 0 ? notify_reload(a->notify, file, e) : status;
 }
@@ -122,6 +153,11 @@ struct notify *alerting_notify(struct alerting *a)
     return a->notify;
 }
 
+struct slo_manager *alerting_slos(struct alerting *a)
+{
+    return a->slos;
+}
+
 void alerting_close(struct alerting *a)
 {
     if (a == NULL) {
@@ -130,6 +166,7 @@ void alerting_close(struct alerting *a)
     if (a->measured) {
         metrics_unregister_collector(write_metrics, a);
     }
+    slo_close(a->slos);
     rules_close(a->rules);
     notify_close(a->notify);
     mem_free(a);

@@ -388,6 +388,7 @@ static int serve(struct server *s, struct err *e)
     const struct alerting_options alerting = {.config = &s->initial->config,
         .engine = s->engine,
         .features = engine.features,
+        .slo_engine = engine,
         .db = s->db,
         .port = http_server_port(s->http)};
     status = alerting_open(&alerting, &s->alerting, e);
@@ -396,6 +397,7 @@ static int serve(struct server *s, struct err *e)
     }
     struct api_backend backend = {.engine = s->engine,
         .rules = alerting_rules(s->alerting),
+        .slos = alerting_slos(s->alerting),
         .notify = alerting_notify(s->alerting),
         .features = engine.features,
         .reads = tsdb_querier_source(s->db),

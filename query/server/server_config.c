@@ -102,6 +102,9 @@ void server_flags_init(struct server_flags *flags, struct flag table[SERVER_FLAG
             "Features by name, with commas between; all.", 0, 0},
         {"rules", FLAG_STRINGS, &flags->rules, "GLOB",
             "Rule files, as Prometheus has them; may be given several times.", 0, 0},
+        {"slo", FLAG_STRINGS, &flags->slo, "GLOB",
+            "Files of service level objectives, OpenSLO v1 or Sloth; may be given several times.",
+            0, 0},
         {"query.timeout", FLAG_DURATION, &flags->query_timeout_ms, "DURATION",
             "A query that takes longer is ended (default 2m).", 1, DAY_MS},
         {"query.max-concurrency", FLAG_INTEGER, &flags->concurrency_max, "N",
@@ -182,21 +185,21 @@ static int take_features(
 }
 
 /* The patterns of flags come behind those of the file. */
-static int take_rules(
-    struct arena *arena, const struct flag_strings *flags, struct config_strings *rules)
+static int take_patterns(
+    struct arena *arena, const struct flag_strings *flags, struct config_strings *patterns)
 {
-    const char **items = arena_calloc(arena, rules->count + flags->count + 1, sizeof(*items));
+    const char **items = arena_calloc(arena, patterns->count + flags->count + 1, sizeof(*items));
     size_t count = 0;
     if (items == NULL) {
         return arena_error(arena);
     }
-    for (size_t i = 0; i < rules->count; i++) {
-        items[count++] = rules->items[i];
+    for (size_t i = 0; i < patterns->count; i++) {
+        items[count++] = patterns->items[i];
     }
     for (size_t i = 0; i < flags->count; i++) {
         items[count++] = flags->items[i];
     }
-    *rules = (struct config_strings){items, count};
+    *patterns = (struct config_strings){items, count};
     return 0;
 }
 
@@ -226,7 +229,8 @@ static int take_flags(struct arena *arena, const struct server_flags *flags,
             "flag --log-level: \"%s\" is not debug, info, warn or error", flags->log_level);
     }
     int status = take_features(arena, &flags->features, &config->features);
-    status = status != 0 ? status : take_rules(arena, &flags->rules, &config->rules);
+    status = status != 0 ? status : take_patterns(arena, &flags->rules, &config->rules);
+    status = status != 0 ? status : take_patterns(arena, &flags->slo, &config->slo);
     return status != 0 ? err_set(e, status, -1, "%s", err_text(status)) : 0;
 }
 

@@ -77,6 +77,7 @@ struct server_config {
     struct server_alerting_config alerting;
     struct config_strings features;
     struct config_strings rules; /* patterns of rule files */
+    struct config_strings slo;   /* patterns of files of objectives */
     struct server_evaluation_config evaluation;
 };
 
@@ -88,7 +89,7 @@ struct server_flags {
     int64_t memory_limit, retention_ms, retention_bytes, query_timeout_ms, lookback_ms,
         concurrency_max, samples_max;
     int64_t slow_ms, cache_bytes;
-    struct flag_strings features, rules;
+    struct flag_strings features, rules, slo;
     bool version, help, check_config, admin_api;
 };
 

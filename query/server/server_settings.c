@@ -452,6 +452,10 @@ const struct config_field server_config_fields[] = {
         .kind = CONFIG_STRING_LIST,
         .offset = TOP(rules),
         .help = "Files of recording and alerting rules, as patterns. Reloadable."},
+    {.key = "slo",
+        .kind = CONFIG_STRING_LIST,
+        .offset = TOP(slo),
+        .help = "Files of service level objectives (OpenSLO v1, Sloth), as patterns. Reloadable."},
     {.key = "evaluation",
         .kind = CONFIG_OBJECT,
         .offset = TOP(evaluation),
@@ -495,7 +499,7 @@ const struct config_field server_config_fields[] = {
 bool server_setting_is_live(const struct config_field *f)
 {
     static const char *const live[] = {
-        "log_level", "timeout", "lookback_delta", "max_samples", "log_slow", "config_file"};
+        "log_level", "timeout", "lookback_delta", "max_samples", "log_slow", "config_file", "slo"};
     if (f->fields == limit_fields) {
         return true; /* all of them */
     }
