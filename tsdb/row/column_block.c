@@ -37,6 +37,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "row/affine.h"
+#include "row/block_head.h"
 #include "row/column_format.h"
 #include "row/dictionary.h"
 #include "row/front_bits.h"
@@ -45,71 +46,11 @@
 #include "row/number_map.h"
 #include "row/presence.h"
 
-/* The parts of a block before its body. */
-struct block_head {
-    enum column_codec codec;
-    bool has_map;
-    struct number_map map;
-    bool has_rows;
-    struct str rows; /* the section, borrowed from the block */
-    struct presence_counts counts;
-};
-
-static bool read_head(struct decbuf *d, uint32_t count, struct block_head *head)
-{
-    uint8_t first = decbuf_u8(d);
-    *head = (struct block_head){
-        .codec = (enum column_codec)(first & HEAD_CODEC_MASK),
-        .has_map = (first & HEAD_MAPPING) != 0,
-        .map = NUMBER_MAP_PLAIN,
-        .has_rows = (first & HEAD_ROWS) != 0,
-        .counts = {.stream = count},
-    };
-    if ((first & HEAD_RESERVED) != 0 || head->codec >= CODEC_COUNT) {
-        d->failed = true;
-    }
-    if (head->has_map) {
-        number_map_get(d, &head->map);
-    }
-    if (head->has_rows && !d->failed) {
-        const uint8_t *start = d->p;
-        presence_skip(d, count, &head->counts);
-        head->rows = str_make((const char *)start, (size_t)(d->p - start));
-    }
-    return !d->failed;
-}
-
 /* ---- bodies ---- */
-
-static double constant_value(struct decbuf *d, const struct block_head *head)
-{
-    if (!head->has_map && decbuf_left(d) == 0) {
-        return 0;
-    }
-    if (head->map.exponent != MAPPING_BITS) {
-        int64_t integer = decbuf_svarint(d);
-        double value;
-        number_map_apply(&head->map, &integer, 1, &value);
-        return value;
-    }
-    uint64_t bits = 0;
-    size_t size = decbuf_left(d);
-    if (size > 8 || head->map.scale != 1) {
-        d->failed = true;
-        return 0;
-    }
-    if (size == 0) {
-        return double_from_bits(NAN_BITS);
-    }
-    for (size_t i = 0; i < size; i++) {
-        bits |= (uint64_t)decbuf_u8(d) << (56 - 8 * i);
-    }
-    return double_from_bits(bits);
-}
 
 static void read_constant(struct decbuf *d, const struct block_head *head, size_t n, double *values)
 {
-    row_kernels()->fill(values, n, constant_value(d, head));
+    row_kernels()->fill(values, n, block_head_constant(d, head));
 }
 
 static void read_raw(struct decbuf *d, const struct block_head *head, size_t n, double *values)
@@ -274,7 +215,7 @@ int column_block_decode_against(const void *bytes, size_t size, uint32_t count,
     assert(count > 0 && count <= COLUMN_BLOCK_ROWS_MAX);
     struct decbuf d = decbuf_of(bytes, size);
     struct block_head head;
-    if (!read_head(&d, count, &head)) {
+    if (!block_head_read(&d, count, &head)) {
         return ERR_CORRUPT;
     }
     if (!head.has_rows) {
@@ -299,7 +240,7 @@ int column_block_summary(
     assert(count > 0 && count <= COLUMN_BLOCK_ROWS_MAX);
     struct decbuf d = decbuf_of(bytes, size);
     struct block_head head;
-    if (!read_head(&d, count, &head)) {
+    if (!block_head_read(&d, count, &head)) {
         return ERR_CORRUPT;
     }
     uint32_t n = head.counts.stream;
@@ -310,7 +251,7 @@ int column_block_summary(
     // A literal may be any row, the first or the smallest among them.
     if (n > 0 && head.counts.literal == 0) {
         if (head.codec == CODEC_CONSTANT) {
-            double value = constant_value(&d, &head);
+            double value = block_head_constant(&d, &head);
             summary.known |= COLUMN_KNOWS_FIRST | COLUMN_KNOWS_AGGREGATES;
             summary.first = summary.last = summary.min = summary.max = value;
             summary.sum = value * n;
@@ -350,7 +291,7 @@ int column_block_describe(const void *bytes, size_t size, uint32_t count, struct
 {
     struct decbuf d = decbuf_of(bytes, size);
     struct block_head head;
-    if (!read_head(&d, count, &head)) {
+    if (!block_head_read(&d, count, &head)) {
         return ERR_CORRUPT;
     }
     strbuf_add_c(out, codec_names[head.codec]);
