@@ -78,6 +78,12 @@ int config_defaults(
 /* Defaults, then what `root` (may be NULL: empty file) says. */
 int config_read(struct arena *arena, const char *file, const struct yaml_node *root,
     const struct config_field *fields, void *target, struct err *e);
+/* A copy of a struct of `size` bytes whose strings and lists live in `arena`, and whether two say the
+ * same: for what outlives the file it was read from. Not for tables with CUSTOM rows. 0 or the arena's
+ * error. */
+int config_copy(struct arena *arena, const struct config_field *fields, const void *from,
+    size_t size, void *copy_out);
+bool config_eq(const struct config_field *fields, const void *a, const void *b);
 /* "file:line:column: sentence"; returns ERR_INVALID. */
 int config_fail(struct config_reader *reader, const struct yaml_node *node, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
