@@ -66,6 +66,8 @@ int slo_start(struct slo_manager *m, struct err *e);
 /* For tests and tools, in place of slo_start: evaluates what is due at `now_ms`; how many. */
 size_t slo_run_due(struct slo_manager *m, int64_t now_ms);
 size_t slo_count(struct slo_manager *m);
+/* Counters of evaluations and failures, for /metrics. */
+void slo_write_metrics(struct slo_manager *m, struct strbuf *out);
 
 /* ---- Answers ---- */
 

@@ -80,6 +80,7 @@ static void write_metrics(void *context, struct strbuf *out)
 {
     struct alerting *a = context;
     rules_write_metrics(a->rules, out);
+    slo_write_metrics(a->slos, out);
     notify_write_metrics(a->notify, out);
 }
 

@@ -534,6 +534,22 @@ void slo_close(struct slo_manager *m)
     mem_free(m);
 }
 
+void slo_write_metrics(struct slo_manager *m, struct strbuf *out)
+{
+    lock_take(&m->lock);
+    uint64_t evaluations = m->evaluations, failures = m->failures;
+    size_t objectives = m->run_count;
+    lock_give(&m->lock);
+    strbuf_addf(out,
+        "# HELP sonde_slo_objectives Objectives in force.\n# TYPE sonde_slo_objectives gauge\n"
+        "sonde_slo_objectives %zu\n"
+        "# HELP sonde_slo_evaluations_total Evaluations of objectives.\n"
+        "# TYPE sonde_slo_evaluations_total counter\nsonde_slo_evaluations_total %llu\n"
+        "# HELP sonde_slo_failures_total Evaluations that failed or were not kept.\n"
+        "# TYPE sonde_slo_failures_total counter\nsonde_slo_failures_total %llu\n",
+        objectives, (unsigned long long)evaluations, (unsigned long long)failures);
+}
+
 size_t slo_count(struct slo_manager *m)
 {
     lock_take(&m->lock);

@@ -378,6 +378,33 @@ static void missed_evaluations(void **state)
     scene_close(&s);
 }
 
+/* The lane evaluates beside questions, reloads and its end. */
+static void lane(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_open(&s);
+    clean_past(&s);
+    fake_clock_set_wall_ms(&s.clock, ORIGIN);
+    start(&s);
+    struct err e = ERR_INIT;
+    const char *patterns[] = {s.path};
+    assert_int_equal(slo_start(s.manager, &e), 0);
+    struct strbuf text = STRBUF_INIT;
+    for (bool evaluated = false; !evaluated;) {
+        json_t *list = list_at(&s, INT64_MIN);
+        evaluated = json_is_number(json_object_get(json_array_get(list, 0), "budget_remaining"));
+        json_decref(list);
+        assert_int_equal(slo_load(s.manager, patterns, 1, &e), 0);
+    }
+    slo_write_metrics(s.manager, &text);
+    assert_non_null(strstr(text.data, "sonde_slo_objectives 1\n"));
+    assert_non_null(strstr(text.data, "sonde_slo_failures_total 0\n"));
+    strbuf_release(&text);
+    assert_true(remaining_at(&s, INT64_MIN) == 1);
+    scene_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +412,7 @@ int main(void)
         cmocka_unit_test(excluded_outage),
         cmocka_unit_test(samples_stop),
         cmocka_unit_test(missed_evaluations),
+        cmocka_unit_test(lane),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
