@@ -71,16 +71,13 @@ class Objectives(unittest.TestCase):
         with open(cls.path, "w", encoding="utf-8") as file:
             file.write(FILE)
         cls.server = Server("--retention", "60d", "--slo", os.path.join(cls.folder.name, "*.yml"))
+        cls.addClassCleanup(cls.folder.cleanup)
         cls.server.__enter__()
+        cls.addClassCleanup(cls.server.__exit__, None, None, None)
         for labels, samples in counters():
             for i in range(0, len(samples), 20000):
                 status, text, _ = remote_write.write(cls.server.address, [(labels, samples[i:i + 20000])])
                 assert status == 204, text
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.__exit__(None, None, None)
-        cls.folder.cleanup()
 
     def get(self, path, status=200):
         got, body, _ = self.server.get("/api/v1/slos" + path)
