@@ -50,6 +50,8 @@ int notify_open(const struct notify_options *options, struct notify **notify_out
 /* Accepts NULL. */
 void notify_close(struct notify *n);
 struct alert_sink *notify_sink(struct notify *n);
+/* Under which people reach this server: as it was given. */
+const char *notify_external_url(const struct notify *n);
 /* Is there a configuration file, or an Alertmanager elsewhere? */
 bool notify_tells_anybody(const struct notify *n);
 /* Reads the file again (NULL: none any more). On an error nothing has changed. */

@@ -330,6 +330,11 @@ struct alert_sink *notify_sink(struct notify *n)
     return &n->sink;
 }
 
+const char *notify_external_url(const struct notify *n)
+{
+    return n->external_url;
+}
+
 bool notify_tells_anybody(const struct notify *n)
 {
     return n->has_file || n->externals.count > 0;

@@ -43,7 +43,7 @@ static int open_rules(struct alerting *a, const struct alerting_options *options
         .writes = tsdb_appender_source(options->db),
         .data_path = config->data,
         .external_labels = external,
-        .external_url = config->web.external_url,
+        .external_url = notify_external_url(a->notify), /* links of messages are whole */
         .interval_ms = evaluation->interval_ms,
         .query_offset_ms = evaluation->query_offset_ms,
         .catch_up_ms = evaluation->catch_up_ms,
