@@ -9,7 +9,7 @@
 #include "tsdb/appender.h"
 
 /* Rows of the route table, at most. */
-#define API_ROUTES_MAX 64
+#define API_ROUTES_MAX 128
 
 enum api_timing {
     API_TIMING_NONE,
