@@ -1,9 +1,11 @@
-/* Column blocks: whatever the bytes, decoding stays inside them, the summary agrees with what was
- * decoded, and decoded values survive being encoded again. The first two bytes are the row count. */
+/* Column blocks: whatever the bytes, decoding stays inside them, the summary and the newest row agree with
+ * what was decoded, and decoded values survive being encoded again. The first two bytes are the row count. */
 #include <assert.h>
 
 #include "base/bytes.h"
+#include "base/err.h"
 #include "row/column_block.h"
+#include "row/column_newest.h"
 
 static double values[COLUMN_BLOCK_ROWS_MAX];
 static double reference[COLUMN_BLOCK_ROWS_MAX];
@@ -31,6 +33,30 @@ static void check_summary(const struct strbuf *bytes, uint32_t count)
     assert(samples == summary.count);
 }
 
+static int reference_value(struct column_reference *self, uint32_t row, double *value_out)
+{
+    (void)self;
+    *value_out = reference[row];
+    return 1;
+}
+
+/* What decodes has the newest row that decoding shows, or it is not known; what does not may have one. */
+static void check_newest(const uint8_t *data, size_t size, uint32_t count, uint32_t end, bool valid)
+{
+    struct column_reference by_row = {reference_value};
+    uint32_t row = 0, wanted = end;
+    double value = 0;
+    int status = column_block_newest(data, size, count, end, &by_row, &row, &value);
+    assert(status == 1 || status == 0 || (status == ERR_CORRUPT && !valid));
+    assert(status != 1 || row < end);
+    while (valid && wanted > 0 && (presence[(wanted - 1) / 64] >> ((wanted - 1) % 64) & 1) == 0) {
+        wanted--;
+    }
+    if (valid && status == 1) {
+        assert(wanted > 0 && row == wanted - 1 && memcmp(&value, &values[row], sizeof(value)) == 0);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2) {
@@ -42,7 +68,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (uint32_t i = 0; i < count; i++) {
         reference[i] = i % 5 == 4 ? double_from_bits(STALE_MARKER_BITS) : 0.25 * i;
     }
-    if (column_block_decode_against(data + 2, size - 2, count, reference, values, presence) != 0) {
+    bool valid =
+        column_block_decode_against(data + 2, size - 2, count, reference, values, presence) == 0;
+    check_newest(data + 2, size - 2, count, count, valid);
+    check_newest(data + 2, size - 2, count, (count + 1) / 2, valid);
+    if (!valid) {
         return 0;
     }
     struct strbuf bytes = STRBUF_INIT;

@@ -105,3 +105,15 @@ void bitpack_get_narrow(
         kernels->unpack_narrow(rest.bytes, count - direct, width, values_out + direct);
     }
 }
+
+uint64_t bitpack_at(const uint8_t *bytes, size_t readable, size_t index, unsigned width)
+{
+    assert(width <= BITPACK_WIDTH_MAX && readable >= bitpack_size(index + 1, width));
+    size_t bit = index * width, left = readable - bit / 8;
+    uint8_t word[8] = {0};
+    if (width == 0) {
+        return 0;
+    }
+    memcpy(word, bytes + bit / 8, left < sizeof(word) ? left : sizeof(word));
+    return get_le64(word) >> (bit % 8) & bit_mask(width);
+}

@@ -49,4 +49,8 @@ void bitpack_get(
 void bitpack_get_narrow(
     const uint8_t *bytes, size_t readable, size_t count, unsigned width, uint32_t *values_out);
 
+/* Value `index` of those that begin at `bytes`, of which and behind which `readable` bytes may be looked at;
+ * they hold it. */
+uint64_t bitpack_at(const uint8_t *bytes, size_t readable, size_t index, unsigned width);
+
 #endif

@@ -105,3 +105,19 @@ void dictionary_get(struct decbuf *d, size_t count, int64_t *integers_out)
     }
     d->failed = d->failed || !valid;
 }
+
+int64_t dictionary_at(struct decbuf *d, size_t count, size_t index)
+{
+    uint8_t codecs = decbuf_u8(d);
+    size_t value_count = (size_t)decbuf_u8(d) + 1;
+    enum column_codec list_codec = (enum column_codec)(codecs & PAIR_CODEC_MASK);
+    struct decbuf list = *d;
+    (void)integer_column_at(d, list_codec, value_count, 0); // walks over the list
+    int64_t place =
+        integer_column_at(d, (enum column_codec)(codecs >> PAIR_CODEC_BITS), count, index);
+    if (d->failed || (uint64_t)place >= value_count) {
+        d->failed = true;
+        return 0;
+    }
+    return integer_column_at(&list, list_codec, value_count, (size_t)place);
+}

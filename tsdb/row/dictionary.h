@@ -34,4 +34,7 @@ uint8_t *dictionary_put(const struct dictionary *dictionary, size_t count, uint8
 /* A violation fails the cursor. */
 void dictionary_get(struct decbuf *d, size_t count, int64_t *integers_out);
 
+/* Row `index` alone. */
+int64_t dictionary_at(struct decbuf *d, size_t count, size_t index);
+
 #endif

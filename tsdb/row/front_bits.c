@@ -134,3 +134,23 @@ void front_bits_get(struct decbuf *d, size_t count, double *values_out)
             double_from_bits((uint64_t)f.fronts[d->failed ? 0 : places[i]] << f.rest | rests[i]);
     }
 }
+
+/* Number `index` of `count` packed ones. */
+static uint64_t read_one(struct decbuf *d, size_t count, unsigned width, size_t index)
+{
+    struct str bytes = decbuf_bytes(d, bitpack_size(count, width));
+    return d->failed ? 0 : bitpack_at((const uint8_t *)bytes.ptr, bytes.len, index, width);
+}
+
+double front_bits_at(struct decbuf *d, size_t count, size_t index)
+{
+    struct front_bits f;
+    if (!read_list(d, &f)) {
+        d->failed = true;
+        return 0;
+    }
+    uint64_t place = read_one(d, count, bit_width(f.front_count - 1), index);
+    uint64_t rest = read_one(d, count, f.rest, index);
+    d->failed = d->failed || place >= f.front_count;
+    return double_from_bits((uint64_t)f.fronts[d->failed ? 0 : place] << f.rest | rest);
+}

@@ -40,4 +40,7 @@ uint8_t *front_bits_put(
 /* A violation fails the cursor. */
 void front_bits_get(struct decbuf *d, size_t count, double *values_out);
 
+/* Row `index` alone. */
+double front_bits_at(struct decbuf *d, size_t count, size_t index);
+
 #endif

@@ -363,3 +363,122 @@ void integer_column_get(
         return;
     }
 }
+
+/* ---- reading one row ---- */
+
+/* start + the sum of the first `wanted` residuals of a stream of `count`, each plus `step`. */
+static int64_t sum_stream(
+    struct decbuf *d, size_t count, size_t wanted, int64_t start, int64_t step)
+{
+    const struct row_kernels *kernels = row_kernels();
+    int64_t sums[MINIBLOCK_VALUES];
+    struct miniblock block;
+    for (size_t at = 0; at < count && !d->failed; at += MINIBLOCK_VALUES) {
+        if (at >= wanted) {
+            patched_skip(d, count - at);
+        } else if (patched_next(d, count - at, &block)) {
+            size_t n = wanted - at < block.count ? wanted - at : block.count;
+            if (block.is_narrow) {
+                start = kernels->accumulate_narrow(block.narrow, n, start, step, sums);
+            } else {
+                kernels->accumulate((int64_t *)block.wide, n, start, step);
+                start = (int64_t)block.wide[n - 1];
+            }
+        }
+    }
+    return start;
+}
+
+/* The sums of the next miniblock's zigzag residuals, the first `n` of them, each added to `start`. */
+static const int64_t *sum_zigzags(struct miniblock *block, size_t n, int64_t start, int64_t *sums)
+{
+    const struct row_kernels *kernels = row_kernels();
+    if (block->is_narrow) {
+        (void)kernels->accumulate_zigzag_narrow(block->narrow, n, start, sums);
+        return sums;
+    }
+    kernels->accumulate_zigzag((int64_t *)block->wide, n, start);
+    return (int64_t *)block->wide;
+}
+
+/* start + the sum of the first `wanted` zigzag residuals; with `total` what it passed is added to that. */
+static int64_t sum_zigzag_stream(
+    struct decbuf *d, size_t count, size_t wanted, int64_t start, int64_t *total)
+{
+    int64_t room[MINIBLOCK_VALUES];
+    struct miniblock block;
+    for (size_t at = 0; at < count && !d->failed; at += MINIBLOCK_VALUES) {
+        if (at >= wanted) {
+            patched_skip(d, count - at);
+        } else if (patched_next(d, count - at, &block)) {
+            size_t n = wanted - at < block.count ? wanted - at : block.count;
+            const int64_t *sums = sum_zigzags(&block, n, start, room);
+            start = sums[n - 1];
+            for (size_t i = 0; total != NULL && i < n; i++) {
+                *total = wrap_add(*total, sums[i]);
+            }
+        }
+    }
+    return start;
+}
+
+static int64_t delta_delta_at(struct decbuf *d, size_t count, size_t index)
+{
+    int64_t value = decbuf_svarint(d);
+    int64_t step = decbuf_svarint(d);
+    if (count < 2) {
+        d->failed = true;
+        return 0;
+    }
+    int64_t later =
+        wrap_add(value, step); // of row 1; the sums of the residuals are the steps after it
+    (void)sum_zigzag_stream(d, count - 2, index > 0 ? index - 1 : 0, step, &later);
+    return index > 0 ? later : value;
+}
+
+static int64_t sparse_at(struct decbuf *d, size_t count, size_t index)
+{
+    int64_t value = decbuf_svarint(d);
+    uint64_t changes = decbuf_uvarint(d);
+    int64_t smallest = decbuf_svarint(d);
+    if (changes == 0 || changes >= count) {
+        d->failed = true;
+        return 0;
+    }
+    uint64_t gaps[COLUMN_BLOCK_ROWS_MAX];
+    patched_get(d, changes, gaps);
+    size_t passed = 0, row = 0;
+    while (!d->failed && passed < changes && gaps[passed] < index - row) {
+        row += gaps[passed++] + 1;
+    }
+    return sum_stream(d, changes, passed, value, smallest);
+}
+
+int64_t integer_column_at(struct decbuf *d, enum column_codec codec, size_t count, size_t index)
+{
+    assert(index < count && count <= COLUMN_BLOCK_ROWS_MAX);
+    if (codec == CODEC_SPARSE) {
+        return sparse_at(d, count, index);
+    }
+    if (codec == CODEC_DELTA_DELTA) {
+        return delta_delta_at(d, count, index);
+    }
+    int64_t first = decbuf_svarint(d);
+    switch (codec) {
+    case CODEC_CONSTANT:
+        return first;
+    case CODEC_FRAME:
+        return wrap_add(first, (int64_t)patched_at(d, count, index));
+    case CODEC_DELTA:
+        return sum_zigzag_stream(d, count - 1, index, first, NULL);
+    case CODEC_DELTA_FRAME: {
+        int64_t smallest = decbuf_svarint(d);
+        return sum_stream(d, count - 1, index, first, smallest);
+    }
+    case CODEC_LINEAR:
+        return (int64_t)((uint64_t)first + (uint64_t)decbuf_svarint(d) * index);
+    default:
+        d->failed = true;
+        return 0;
+    }
+}

@@ -64,4 +64,8 @@ uint8_t *integer_column_put(const struct integer_coder *coder, uint8_t *out);
 void integer_column_get(
     struct decbuf *d, enum column_codec codec, size_t count, int64_t *values_out);
 
+/* Row `index` of a body alone, up to whose end it walks. Sums need what lies before the row, and nothing
+ * else is read; so not every violation is seen. Garbage when the cursor failed. */
+int64_t integer_column_at(struct decbuf *d, enum column_codec codec, size_t count, size_t index);
+
 #endif

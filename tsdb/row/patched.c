@@ -128,7 +128,8 @@ static void get_packed(struct decbuf *d, size_t count, unsigned width, uint64_t 
     }
 }
 
-static bool get_exceptions(struct decbuf *d, size_t count, struct exceptions *exceptions)
+/* How many there are, and how wide. */
+static bool get_exceptions_head(struct decbuf *d, size_t count, struct exceptions *exceptions)
 {
     uint8_t head = decbuf_u8(d);
     unsigned found = head >> 6;
@@ -141,9 +142,15 @@ static bool get_exceptions(struct decbuf *d, size_t count, struct exceptions *ex
     if (exceptions->high_width > BITPACK_WIDTH_MAX || found > count) {
         d->failed = true;
     }
-    if (d->failed) {
+    return !d->failed;
+}
+
+static bool get_exceptions(struct decbuf *d, size_t count, struct exceptions *exceptions)
+{
+    if (!get_exceptions_head(d, count, exceptions)) {
         return false;
     }
+    unsigned found = exceptions->count;
     get_packed(d, found, position_width(count), exceptions->positions);
     get_packed(d, found, exceptions->high_width, exceptions->highs);
     if (d->failed) {
@@ -157,17 +164,31 @@ static bool get_exceptions(struct decbuf *d, size_t count, struct exceptions *ex
     return ordered;
 }
 
+/* The head of a miniblock of `count` values and its packed bits. */
+static bool get_miniblock_head(
+    struct decbuf *d, size_t count, uint8_t *head_out, struct str *packed_out)
+{
+    uint8_t head = decbuf_u8(d);
+    unsigned width = head & 0x3f;
+    *head_out = head;
+    *packed_out = decbuf_bytes(d, bitpack_size(count, width));
+    d->failed = d->failed || width > BITPACK_WIDTH_MAX || (head & 0x80) != 0;
+    return !d->failed;
+}
+
 bool patched_next(struct decbuf *d, size_t left, struct miniblock *block)
 {
     size_t n = miniblock_count(left);
-    uint8_t head = decbuf_u8(d);
-    unsigned width = head & 0x3f;
-    size_t readable = decbuf_left(d);
-    struct str packed = decbuf_bytes(d, bitpack_size(n, width));
+    struct str packed;
+    uint8_t head;
     struct exceptions exceptions; // its arrays are large: not cleared, filled as far as needed
     exceptions.count = exceptions.high_width = 0;
-    if (d->failed || width > BITPACK_WIDTH_MAX || (head & 0x80) != 0 ||
-        ((head & FLAG_EXCEPTIONS) != 0 && !get_exceptions(d, n, &exceptions))) {
+    if (!get_miniblock_head(d, n, &head, &packed)) {
+        return false;
+    }
+    unsigned width = head & 0x3f;
+    size_t readable = packed.len + decbuf_left(d);
+    if ((head & FLAG_EXCEPTIONS) != 0 && !get_exceptions(d, n, &exceptions)) {
         d->failed = true;
         return false;
     }
@@ -198,4 +219,53 @@ void patched_get(struct decbuf *d, size_t count, uint64_t *values_out)
             memcpy(values_out + at, block.wide, block.count * sizeof(uint64_t));
         }
     }
+}
+
+/* ---- One value ---- */
+
+void patched_skip(struct decbuf *d, size_t left)
+{
+    size_t count = miniblock_count(left);
+    struct exceptions exceptions;
+    struct str packed;
+    uint8_t head;
+    if (get_miniblock_head(d, count, &head, &packed) && (head & FLAG_EXCEPTIONS) != 0 &&
+        get_exceptions_head(d, count, &exceptions)) {
+        (void)decbuf_bytes(
+            d, bitpack_size(exceptions.count, position_width(count))); // failure sticks
+        (void)decbuf_bytes(d, bitpack_size(exceptions.count, exceptions.high_width)); // likewise
+    }
+}
+
+/* Value `index` of the next miniblock. */
+static uint64_t value_of_next(struct decbuf *d, size_t count, size_t index)
+{
+    struct str packed;
+    uint8_t head;
+    if (!get_miniblock_head(d, count, &head, &packed)) {
+        return 0;
+    }
+    unsigned width = head & 0x3f;
+    uint64_t value = bitpack_at((const uint8_t *)packed.ptr, packed.len, index, width);
+    struct exceptions exceptions;
+    if ((head & FLAG_EXCEPTIONS) != 0 && get_exceptions(d, count, &exceptions)) {
+        for (unsigned i = 0; i < exceptions.count; i++) {
+            value |= exceptions.positions[i] == index ? exceptions.highs[i] << width : 0;
+        }
+    }
+    return value;
+}
+
+uint64_t patched_at(struct decbuf *d, size_t count, size_t index)
+{
+    uint64_t value = 0;
+    assert(index < count);
+    for (size_t at = 0; at < count && !d->failed; at += MINIBLOCK_VALUES) {
+        if (index / MINIBLOCK_VALUES == at / MINIBLOCK_VALUES) {
+            value = value_of_next(d, miniblock_count(count - at), index - at);
+        } else {
+            patched_skip(d, count - at);
+        }
+    }
+    return value;
 }

@@ -63,4 +63,9 @@ bool patched_next(struct decbuf *d, size_t left, struct miniblock *block);
 /* Reads `count` values; a violation fails the cursor. `values_out` then holds garbage. */
 void patched_get(struct decbuf *d, size_t count, uint64_t *values_out);
 
+/* Walks over the next miniblock without reading its values, which are not all checked then. */
+void patched_skip(struct decbuf *d, size_t left);
+/* Value `index` of a stream of `count`, up to whose end it walks; garbage when the cursor failed. */
+uint64_t patched_at(struct decbuf *d, size_t count, size_t index);
+
 #endif

@@ -310,3 +310,101 @@ void presence_gather(struct str section, uint32_t count, const int64_t *rows, in
     }
     memcpy(stream_out, rows + row, (count - row) * sizeof(rows[0]));
 }
+
+/* ---- one row ---- */
+
+static struct presence_newest beside_stream(uint32_t row, double value)
+{
+    return (struct presence_newest){.row = row, .value = value};
+}
+
+static struct presence_newest in_stream(uint32_t row, uint32_t place)
+{
+    return (struct presence_newest){.row = row, .in_stream = true, .place = place};
+}
+
+static bool find_in_bitmaps(
+    struct decbuf *d, uint32_t count, uint32_t end, struct presence_newest *newest_out)
+{
+    size_t rows_size = (count + 7) / 8;
+    const uint8_t *rows = (const uint8_t *)decbuf_bytes(d, rows_size).ptr;
+    const uint8_t *stale = rows + rows_size;
+    uint32_t ones = 0;
+    bool found = false;
+    for (uint32_t i = 0; i < end; i++) {
+        if (!bit_get(rows, i)) {
+            *newest_out = in_stream(i, i - ones);
+            found = true;
+        } else if (bit_get(stale, ones++)) {
+            *newest_out = beside_stream(i, double_from_bits(STALE_MARKER_BITS));
+            found = true;
+        }
+    }
+    return found;
+}
+
+bool presence_find_newest(
+    struct str section, uint32_t count, uint32_t end, struct presence_newest *newest_out)
+{
+    struct decbuf d = decbuf_of(section.ptr, section.len);
+    uint64_t intervals = decbuf_uvarint(&d);
+    if (intervals == 0) {
+        return find_in_bitmaps(&d, count, end, newest_out);
+    }
+    uint32_t row = 0, beside = 0; // rows before `row` that are not in the stream
+    bool has_literal = false, found = false;
+    uint64_t literal = 0;
+    struct interval interval = {.start = 0};
+    for (uint64_t i = 0; i < intervals && row < end; i++) {
+        bool valid = next_interval(&d, row, count, &has_literal, &interval);
+        assert(valid);
+        (void)valid;
+        literal = interval.kind == ROW_LITERAL ? interval.literal : literal;
+        if (interval.start >= end) {
+            break;
+        }
+        uint32_t stop = interval.start + interval.length;
+        if (interval.kind != ROW_ABSENT) {
+            bool is_stale = interval.kind == ROW_STALE;
+            *newest_out = beside_stream((stop < end ? stop : end) - 1,
+                double_from_bits(is_stale ? STALE_MARKER_BITS : literal));
+            found = true;
+        } else if (interval.start > row) {
+            *newest_out = in_stream(interval.start - 1, interval.start - 1 - beside);
+            found = true;
+        }
+        row = stop;
+        beside += interval.length;
+    }
+    if (row < end) {
+        *newest_out = in_stream(end - 1, end - 1 - beside);
+        found = true;
+    }
+    return found;
+}
+
+uint32_t presence_first_of_stream(struct str section, uint32_t count)
+{
+    struct decbuf d = decbuf_of(section.ptr, section.len);
+    uint64_t intervals = decbuf_uvarint(&d);
+    uint32_t row = 0;
+    if (intervals == 0) {
+        const uint8_t *rows = (const uint8_t *)decbuf_bytes(&d, (count + 7) / 8).ptr;
+        while (row < count && bit_get(rows, row)) {
+            row++;
+        }
+        return row;
+    }
+    bool has_literal = false;
+    struct interval interval;
+    for (uint64_t i = 0; i < intervals; i++) {
+        bool valid = next_interval(&d, row, count, &has_literal, &interval);
+        assert(valid);
+        (void)valid;
+        if (interval.start > row) {
+            break;
+        }
+        row += interval.length;
+    }
+    return row;
+}

@@ -52,6 +52,22 @@ void presence_expand(struct str section, uint32_t count, const double *stream, d
 /* Given a section that presence_skip has accepted: of one number per row, those of stream rows. */
 void presence_gather(struct str section, uint32_t count, const int64_t *rows, int64_t *stream_out);
 
+/* The newest row that is present before some row. */
+struct presence_newest {
+    uint32_t row;
+    bool in_stream;
+    uint32_t place; /* in the stream, if it is there */
+    double value;   /* otherwise */
+};
+
+/* Given a section that presence_skip has accepted: the newest present row before `end`, false when there is
+ * none. */
+bool presence_find_newest(
+    struct str section, uint32_t count, uint32_t end, struct presence_newest *newest_out);
+
+/* Likewise: the first row of the stream; there is one. */
+uint32_t presence_first_of_stream(struct str section, uint32_t count);
+
 /* Every row is present. */
 void presence_fill(uint64_t *presence_out, uint32_t count);
 
