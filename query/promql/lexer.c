@@ -379,14 +379,14 @@ static void lex_word(struct lexer *l, struct token *t)
     }
 }
 
-/* step, range, max_of, min_of: the only words inside brackets. `first` was read already. */
+/* step, range, max_of, min_of: the only words inside brackets, but for templates. `first` was read already. */
 static bool lex_duration_word(struct lexer *l, struct token *t, int first)
 {
-    if (!is_in(lower(first), "srm")) {
+    if (!(l->words_in_brackets ? is_alpha(first) : is_in(lower(first), "srm"))) {
         return false;
     }
     size_t after_first = l->position;
-    while (is_alpha(peek(l))) {
+    while (is_alpha(peek(l)) || (l->words_in_brackets && is_alphanumeric(peek(l)))) {
         l->position++;
     }
     struct str word = str_make(l->input.ptr + l->start, l->position - l->start);
@@ -394,6 +394,11 @@ static bool lex_duration_word(struct lexer *l, struct token *t, int first)
     if (row != NULL && row->kind == TOKEN_KEYWORD && row->value >= KEYWORD_STEP) {
         l->got_duration = true;
         emit_keyword(l, t, row);
+        return true;
+    }
+    if (l->words_in_brackets) {
+        l->got_duration = true;
+        emit(l, t, TOKEN_IDENTIFIER);
         return true;
     }
     l->position = after_first;

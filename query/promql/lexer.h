@@ -88,7 +88,8 @@ struct lexer {
     int paren_depth;
     bool brace_open;
     bool bracket_open;
-    bool in_duration; /* in a bracket, before the first number: the stricter rules */
+    bool in_duration;       /* in a bracket, before the first number: the stricter rules */
+    bool words_in_brackets; /* any: names of templates */
     bool got_colon;
     bool got_duration;
     bool failed;

@@ -299,12 +299,19 @@ static bool parse_grouping_label(struct parser *p, struct str *label_out)
     return p->code == 0;
 }
 
-static bool parse_grouping_labels(struct parser *p, struct parser_list *labels)
+bool parse_grouping_item(struct parser *p, struct parser_list *labels)
+{
+    const struct template *template = template_at(p, false);
+    struct str label;
+    return template != NULL ? template_expand_grouping(p, template, labels)
+                            : parse_grouping_label(p, &label) &&
+                                  parser_list_add(p, labels, &label, sizeof(label));
+}
+
+bool parse_grouping_labels(struct parser *p, struct parser_list *labels)
 {
     while (!parser_at(p, TOKEN_RIGHT_PAREN)) {
-        struct str label;
-        if (!parse_grouping_label(p, &label) ||
-            !parser_list_add(p, labels, &label, sizeof(label))) {
+        if (!parse_grouping_item(p, labels)) {
             return false;
         }
         if (parser_at(p, TOKEN_COMMA)) {
@@ -519,6 +526,13 @@ static struct expr *parse_word(struct parser *p)
 {
     struct token after = peek_token(p);
     bool called = after.kind == TOKEN_LEFT_PAREN;
+    const struct template *template = template_at(p, called);
+    if (template != NULL) {
+        return template_expand(p, template);
+    }
+    if (p->features.metricsql && template_at_with(p, &after)) {
+        return template_read_with(p);
+    }
     bool grouped =
         called || token_is_keyword(&after, KEYWORD_BY) || token_is_keyword(&after, KEYWORD_WITHOUT);
     if (grouped && p->features.metricsql) {
@@ -610,6 +624,7 @@ static int parser_begin(struct parser *p, struct str text, struct promql_feature
     }
     *p = (struct parser){.query = text, .features = features, .arena = arena, .e = e};
     lexer_init(&p->lexer, text);
+    p->lexer.words_in_brackets = features.metricsql;
     parser_advance(p);
     return p->code;
 }

@@ -11,6 +11,8 @@
 #include "lexer.h"
 #include "query/promql.h"
 
+struct template;
+
 struct parser {
     struct lexer lexer;
     struct token token; /* the one to look at next */
@@ -25,6 +27,10 @@ struct parser {
      * Set by the construct being read, restored when it is complete. */
     const char *context;
     const char *expected;
+    /* WITH templates: those known here, how many there are, and what was read again because of them. */
+    const struct template *templates;
+    unsigned template_count;
+    size_t template_bytes;
 };
 
 /* The token at hand becomes the last one, the next is read. */
@@ -78,6 +84,9 @@ struct expr *parse_promql(struct parser *p);
 bool parse_binary_modifiers(struct parser *p, struct expr_binary *binary);
 /* ( label, "label", … ) */
 bool parse_grouping(struct parser *p, const struct str **labels_out, size_t *count_out);
+/* One of the labels (struct str), or all with the parenthesis that ends them. */
+bool parse_grouping_item(struct parser *p, struct parser_list *labels);
+bool parse_grouping_labels(struct parser *p, struct parser_list *labels);
 /* NUMBER or DURATION -> EXPR_NUMBER in seconds. */
 struct expr *parse_number(struct parser *p);
 /* The value of a string token, which is consumed. */
@@ -85,6 +94,8 @@ bool parse_string_value(struct parser *p, struct str *value_out);
 
 /* parser_selector.c */
 struct expr *parse_selector(struct parser *p);
+/* { … } behind a selector: it gets more matchers. */
+struct expr *parse_more_matchers(struct parser *p, struct expr *selector);
 /* [range], [range:step], offset, @, anchored, smoothed after `operand`. Consumes one of them. */
 bool parser_at_modifier(const struct parser *p);
 struct expr *parse_modifier(struct parser *p, struct expr *operand);
@@ -109,6 +120,17 @@ void metricsql_read_aggregate(struct parser *p);
 struct expr *metricsql_operators(struct parser *p, struct expr *left);
 /* Is `keep_metric_names` at hand? Consumes it. */
 bool metricsql_take_keep_names(struct parser *p);
+
+/* templates.c. The template the word at hand names, with a list of arguments or without; or NULL. */
+const struct template *template_at(const struct parser *p, bool called);
+/* The expression, the duration, the labels the word at hand stands for; with its arguments it is consumed. */
+struct expr *template_expand(struct parser *p, const struct template *t);
+struct expr *template_expand_duration(struct parser *p, const struct template *t);
+bool template_expand_grouping(
+    struct parser *p, const struct template *t, struct parser_list *labels);
+/* WITH (name = …, …) expression: is it at hand, with the token after it? */
+bool template_at_with(const struct parser *p, const struct token *after);
+struct expr *template_read_with(struct parser *p);
 
 /* checker.c: types and the rules that need them; false after an error. */
 bool check_expression(struct parser *p, struct expr *expr);

@@ -186,6 +186,10 @@ static struct expr *parse_operand(struct parser *p)
     if (at_of(p)) {
         return parse_of(p);
     }
+    const struct template *template = template_at(p, false);
+    if (template != NULL) {
+        return template_expand_duration(p, template);
+    }
     if (parser_at(p, TOKEN_LEFT_PAREN)) {
         return parse_parenthesised(p);
     }
@@ -245,7 +249,7 @@ struct expr *parse_offset_duration(struct parser *p)
         parser_advance(p);
     }
     bool bare = parser_at(p, TOKEN_NUMBER) || parser_at(p, TOKEN_DURATION) ||
-                at_query_duration(p) || at_of(p);
+                at_query_duration(p) || at_of(p) || template_at(p, false) != NULL;
     bool wrapped = sign && parser_at(p, TOKEN_LEFT_PAREN);
     struct expr *operand = bare || wrapped ? parse_operand(p)
                            : sign          ? parse_guarded(p, PRECEDENCE_POWER)

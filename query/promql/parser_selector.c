@@ -56,10 +56,66 @@ static bool matcher_type_of(const struct token *t, enum matcher_type *type_out)
     }
 }
 
+static bool operator_follows(const struct parser *p)
+{
+    struct lexer copy = p->lexer;
+    struct token t;
+    enum matcher_type type;
+    lexer_next(&copy, &t);
+    return matcher_type_of(&t, &type);
+}
+
+/* The matchers of a template that is a selector. */
+static bool add_template(
+    struct parser *p, struct parser_list *list, const struct template *template)
+{
+    uint32_t position = p->token.position;
+    const struct expr *expr = template_expand(p, template);
+    if (expr == NULL) {
+        return false;
+    }
+    if (expr->kind != EXPR_SELECTOR || expr->selector.when.at != AT_NONE ||
+        expr->selector.when.offset_ms != 0 || expr->selector.when.offset_expr != NULL) {
+        (void)parser_fail(p, position, "expected a template of matchers in braces");
+        return false;
+    }
+    for (size_t i = 0; i < expr->selector.matcher_count; i++) {
+        const struct matcher *matcher = expr->selector.matchers[i];
+        if (!parser_list_add(p, list, &matcher, sizeof(matcher))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What stands behind a matcher's operator: a string, or a template that is one. */
+static bool parse_matcher_value(struct parser *p, struct str *value_out)
+{
+    const struct template *template = template_at(p, false);
+    if (template != NULL) {
+        const struct expr *expr = template_expand(p, template);
+        if (expr != NULL && expr->kind != EXPR_STRING) {
+            (void)parser_fail(p, expr->position.start, "expected a template of a string");
+        } else if (expr != NULL) {
+            *value_out = expr->string;
+        }
+        return p->code == 0;
+    }
+    if (!parser_at(p, TOKEN_STRING)) {
+        (void)parser_unexpected_in(p, "label matching", "string");
+        return false;
+    }
+    return parse_string_value(p, value_out);
+}
+
 /* name op "value", "name" op "value", or "metric name" alone. */
 static bool parse_matcher(struct parser *p, struct parser_list *list)
 {
     uint32_t position = p->token.position;
+    const struct template *template = template_at(p, false);
+    if (template != NULL && !operator_follows(p)) {
+        return add_template(p, list, template);
+    }
     bool quoted = parser_at(p, TOKEN_STRING);
     struct str name = p->token.text;
     if (quoted) {
@@ -82,12 +138,8 @@ static bool parse_matcher(struct parser *p, struct parser_list *list)
         return false;
     }
     parser_advance(p);
-    if (!parser_at(p, TOKEN_STRING)) {
-        (void)parser_unexpected_in(p, "label matching", "string");
-        return false;
-    }
     struct str value;
-    return p->code == 0 && parse_string_value(p, &value) &&
+    return p->code == 0 && parse_matcher_value(p, &value) &&
            add_matcher(p, list, type, name, value, position);
 }
 
@@ -138,6 +190,29 @@ struct expr *parse_selector(struct parser *p)
     expr->selector.matcher_count = list.count;
     expr->selector.matchers = parser_list_take(p, &list, sizeof(struct matcher *));
     return expr->selector.matchers != NULL ? expr : NULL;
+}
+
+struct expr *parse_more_matchers(struct parser *p, struct expr *selector)
+{
+    struct expr_selector *s = &selector->selector;
+    struct parser_list list = {0};
+    // That of the name stays the last one.
+    size_t others = s->name.len > 0 ? s->matcher_count - 1 : s->matcher_count;
+    bool ok = true;
+    for (size_t i = 0; ok && i < others; i++) {
+        ok = parser_list_add(p, &list, &s->matchers[i], sizeof(s->matchers[i]));
+    }
+    ok = ok && parse_matchers(p, &list) &&
+         (others == s->matcher_count ||
+             parser_list_add(p, &list, &s->matchers[others], sizeof(s->matchers[others])));
+    if (!ok) {
+        mem_free(list.items);
+        return NULL;
+    }
+    selector->position.end = p->last_end;
+    s->matcher_count = list.count;
+    s->matchers = parser_list_take(p, &list, sizeof(struct matcher *));
+    return s->matchers != NULL ? selector : NULL;
 }
 
 /* ---- Ranges and subqueries ---- */

@@ -89,6 +89,11 @@ QUESTIONS = [
     'bottomk_max(1, full * 1000 + gappy)',
     'topk_min(1, full * 1000 + gappy)',
     'bottomk_min(1, full * 1000 + gappy)',
+    # Templates
+    'WITH (one = {i="1"}, f(a, b) = a{one} + b{one}) f(full, other)',
+    'WITH (w = 1m, s(m) = sum(max_over_time(m)) by (odd)) s(full[1m]) / s(full{i!="1"}[1m])',
+    'WITH (x = 2, y = x + 1) full * y - x',
+    'WITH (v = "1") full{i=v} + on () group_left () count(full)',
     # Names
     'abs(full) keep_metric_names',
 ]
@@ -110,7 +115,8 @@ def made_up_series(chance, times):
 
     all_series = []
     for i in range(4):
-        values = [chance.randrange(100) for _ in times]
+        # No two series share a value: which of equals is chosen would be anyone's guess.
+        values = [4 * chance.randrange(25) + i for _ in times]
         gaps = [None if 10 < k < 22 or k > 52 or k % 17 == i else v for k, v in enumerate(values)]
         labels = {"i": str(i), "odd": str(i % 2)}
         all_series += [add("full", values, **labels), add("gappy", gaps, **labels)]

@@ -16,6 +16,45 @@ static const struct {
     {"abs(a) keep_metric_names", "abs(a) keep_metric_names"},
     {"(a * 2) keep_metric_names", "(a * 2) keep_metric_names"},
     {"range_quantile(0.5, a)", "range_quantile(0.5, a)"},
+    // Templates
+    {"WITH (x = 5) a + x", "a + 5"},
+    {"with (x = a + b, y = x * 2,) y - x", "((a + b) * 2) - (a + b)"},
+    {"WITH () a", "a"},
+    {"WITH (x = a) x{i=\"b\"}", "a{i=\"b\"}"},
+    {"WITH (f = {i=\"b\", j!~\"c\"}) a{f, k=\"d\"} / {f}",
+        "a{i=\"b\",j!~\"c\",k=\"d\"} / {i=\"b\",j!~\"c\"}"},
+    {"WITH (f = {i=\"b\"}) f{k=\"d\"}", "{i=\"b\",k=\"d\"}"},
+    {"WITH (v = \"b\") a{i=v, v=v}", "a{i=\"b\",v=\"b\"}"},
+    {"WITH (w = 5m, s = 30s) rate(a[w]) + max_over_time(b[2*w:s] offset w)",
+        "rate(a[5m]) + max_over_time(b[2 * 5m:30s] offset 5m)"},
+    {"WITH (q(m, w) = sum(rate(m[w])) by (i)) q(a, 5m) / q(b{c=\"d\"}, 1h)",
+        "sum by (i) (rate(a[5m])) / sum by (i) (rate(b{c=\"d\"}[1h]))"},
+    {"WITH (s(l) = sum(a) by (l, k)) s((i, j)) + on (k) group_left (i) s(z)",
+        "sum by (i, j, k) (a) + on (k) group_left (i) sum by (z, k) (a)"},
+    {"WITH (l = (i, j)) a + on (l) b", "a + on (i, j) b"},
+    {"WITH (one() = 1) one() + one", "1 + one"},
+    {"WITH (f(x) = x + 1, g(x) = f(x * 2)) g(x)", "((x * 2) + 1)"},
+    {"WITH (x = a, f(y) = x + y, x2 = b) WITH (x = c) f(x)", "(a + c)"},
+    {"WITH (x = x + 1) x", "(x + 1)"}, // never itself: this is the metric
+    {"WITH (x = y, y = 1) x", "y"},    // nor later ones
+    {"WITH (rate = 5m) rate(rate[rate])", NULL},
+    {"WITH (rate = 5m) rate(a[rate])", "rate(a[5m])"},
+    {"WITH (x = WITH (y = a) y + y) x", "(a + a)"},
+    {"(WITH (x = a) x) + x", "(a) + x"},
+    {"WITH (x = 1, x = 2) x", NULL},
+    {"WITH (x = ) x", NULL},
+    {"WITH (x) x", NULL},
+    {"WITH (x = (1) x", NULL},
+    {"WITH (f(x) = x) f()", NULL},
+    {"WITH (f(x) = x) f(1, 2)", NULL},
+    {"WITH (f(x) = x + ) f(1)", NULL},
+    {"WITH (x = 1) a{x}", NULL},
+    {"WITH (x = a offset 5m) a{x}", NULL},
+    {"WITH (x = 1) a{i=x}", NULL},
+    {"WITH (x = a) sum(b[x])", NULL},
+    {"WITH (x = a b) x", NULL},
+    {"WITH (x = a) a{i=\"b\"}{j=\"c\"}", NULL},
+    {"WITH (x = 1", NULL},
     {"label_del(a)", NULL},
     {"quantiles(\"l\", b, a)", NULL},
     {"a if", NULL},
@@ -60,6 +99,26 @@ static void test_rows(void **state)
     }
 }
 
+/* Each doubles what the one before expands to. */
+static void test_templates_end(void **state)
+{
+    (void)state;
+    static const struct {
+        int count, status;
+    } cases[] = {{8, 0}, {40, ERR_LIMIT}, {256, ERR_LIMIT}, {257, ERR_LIMIT}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct strbuf text = STRBUF_INIT, out = STRBUF_INIT;
+        strbuf_add_c(&text, "WITH (x0 = a");
+        for (int k = 1; k < cases[i].count; k++) {
+            strbuf_addf(&text, ", x%d = x%d + x%d", k, k - 1, k - 1);
+        }
+        strbuf_addf(&text, ") x%d", cases[i].count - 1);
+        assert_int_equal(parse(text.data, true, &out), cases[i].status);
+        strbuf_release(&text);
+        strbuf_release(&out);
+    }
+}
+
 static void test_tables(void **state)
 {
     (void)state;
@@ -75,6 +134,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_templates_end),
         cmocka_unit_test(test_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
