@@ -350,6 +350,11 @@ static void write_sparse(
 
 static void fill_sections(struct writer *w)
 {
+    const struct strbuf *const parts[] = {
+        &w->trace_ids, &w->trace_rows, &w->shapes, &w->shape, &w->part};
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        fail(w, strbuf_error(parts[i]));
+    }
     write_pool(w, &w->pager->resources, SPAN_SECTION_RESOURCES);
     write_pool(w, &w->pager->scopes, SPAN_SECTION_SCOPES);
     strbuf_add_str(&w->sections[SPAN_SECTION_TRACES], strbuf_str(&w->trace_ids));
@@ -390,8 +395,8 @@ struct page_out {
 static void put_section(
     struct writer *w, struct page_out *page, uint32_t what, const struct strbuf *bytes)
 {
-    if (bytes->size == 0) {
-        fail(w, strbuf_error(bytes));
+    fail(w, strbuf_error(bytes));
+    if (bytes->size == 0 || w->error != 0) {
         return;
     }
     size_t before = page->body.size;

@@ -1,6 +1,6 @@
 /* The shop's traffic. A trace is a tree of calls: each span is a server's, and has as many children as
  * are left to its share; a call to another service is a client span there and a server span here. */
-#include "span_shop.h"
+#include "support/span_shop.h"
 
 #include <math.h>
 #include <stdio.h>

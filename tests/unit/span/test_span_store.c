@@ -1,0 +1,469 @@
+/* The store of traces against a plain list: what was appended is found, through cuts, merges and restarts,
+ * each fault of a disk, and time. */
+#include "tsdb/span_store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "span/span_page.h"
+#include "support/fake_clock.h"
+#include "support/fault_loop.h"
+#include "support/span_shop.h"
+#include "support/support.h"
+
+#define START_NS 1700000000000000000u
+#define START_MS 1700000000000
+
+/* ---- The plain list ---- */
+
+struct known {
+    struct trace_id trace;
+    uint64_t span_id;
+    struct strbuf bytes;
+};
+
+struct list {
+    struct known *items;
+    size_t count, cap;
+};
+
+static void list_add(struct list *list, struct str message)
+{
+    struct otlp_traces *walker = NULL;
+    struct otlp_span span;
+    assert_int_equal(otlp_traces_new(&walker), 0);
+    assert_int_equal(otlp_traces_begin(walker, message, NULL), 0);
+    while (otlp_traces_next(walker, &span) == 1) {
+        assert_int_equal(mem_array_grow((void **)&list->items, &list->cap, list->count + 1,
+                             sizeof(*list->items), 1 << 24),
+            0);
+        struct known *k = &list->items[list->count++];
+        *k = (struct known){.trace = span.span.trace_id, .span_id = span.span.span_id};
+        strbuf_init(&k->bytes, 1 << 20);
+        otlp_span_encode(&span.span, &k->bytes);
+        strbuf_add_str(&k->bytes, span.resource_raw);
+        strbuf_add_str(&k->bytes, span.scope_raw);
+    }
+    otlp_traces_free(walker);
+}
+
+static int by_trace(const void *left, const void *right)
+{
+    const struct known *a = left, *b = right;
+    int order = trace_id_cmp(a->trace, b->trace);
+    return order != 0 ? order : a->span_id < b->span_id ? -1 : a->span_id > b->span_id;
+}
+
+static void list_release(struct list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        strbuf_release(&list->items[i].bytes);
+    }
+    mem_free(list->items);
+}
+
+static void check_span(
+    const struct list *list, size_t first, size_t end, const struct otlp_span *span)
+{
+    struct strbuf bytes = STRBUF_INIT;
+    otlp_span_encode(&span->span, &bytes);
+    strbuf_add_str(&bytes, span->resource_raw);
+    strbuf_add_str(&bytes, span->scope_raw);
+    bool found = false;
+    for (size_t i = first; i < end && !found; i++) {
+        found = str_eq(strbuf_str(&bytes), strbuf_str(&list->items[i].bytes));
+    }
+    assert_true(found);
+    strbuf_release(&bytes);
+}
+
+/* Every `step`-th trace of the list is in the store, whole and in order. */
+static void check_traces(struct span_store *store, struct list *list, size_t step)
+{
+    struct span_view *view = NULL;
+    struct err e = ERR_INIT;
+    const char *const *warnings;
+    qsort(list->items, list->count, sizeof(*list->items), by_trace);
+    assert_int_equal(span_store_view(store, &view, &e), 0);
+    size_t number = 0;
+    for (size_t first = 0, end = 0; first < list->count; first = end) {
+        while (end < list->count && trace_id_eq(list->items[end].trace, list->items[first].trace)) {
+            end++;
+        }
+        if (number++ % step != 0) {
+            continue;
+        }
+        struct arena arena;
+        struct span_trace trace;
+        arena_init(&arena, 0);
+        assert_int_equal(span_view_trace(view, list->items[first].trace, &arena, &trace, &e), 0);
+        if (trace.count != end - first) {
+            fail_msg("trace %zu: %zu spans, not %zu", number, trace.count, end - first);
+        }
+        for (size_t i = 0; i < trace.count; i++) {
+            check_span(list, first, end, &trace.spans[i]);
+            assert_true(i == 0 || trace.spans[i - 1].span.start_ns <= trace.spans[i].span.start_ns);
+        }
+        arena_release(&arena);
+    }
+    assert_int_equal(span_view_warnings(view, &warnings), 0);
+    span_view_close(view);
+}
+
+/* All spans that pages of a search hold, each once; their latest starts descend. */
+static uint64_t count_in_pages(struct span_store *store)
+{
+    struct span_view *view = NULL;
+    struct span_pages *pages = NULL;
+    struct span_page *page;
+    struct err e = ERR_INIT;
+    uint64_t latest, before = UINT64_MAX, count = 0;
+    assert_int_equal(span_store_view(store, &view, &e), 0);
+    assert_int_equal(span_view_pages(view, 0, UINT64_MAX, &pages, &e), 0);
+    while (span_pages_next(pages, &page, &latest) == 1) {
+        assert_true(latest <= before && span_page_info(page).start_max_ns == latest);
+        before = latest;
+        count += span_page_info(page).rows;
+    }
+    span_pages_close(pages);
+    span_view_close(view);
+    return count;
+}
+
+static void maintain(struct span_store *store)
+{
+    struct err e = ERR_INIT;
+    int status;
+    while ((status = span_store_maintain(store, &e)) == 1) {
+    }
+    if (status != 0) {
+        fail_msg("%s", e.message);
+    }
+}
+
+/* ---- A life ---- */
+
+struct world {
+    struct sim_vfs *sim;
+    struct fake_clock clock;
+    struct span_shop *shop;
+    struct span_store_options options;
+    struct list list;
+    struct strbuf message;
+};
+
+static void world_init(struct world *w, uint64_t seed)
+{
+    memset(w, 0, sizeof(*w));
+    w->sim = sim_vfs_new(seed);
+    fake_clock_init(&w->clock, START_MS);
+    w->shop = span_shop_new(seed, START_NS, 100);
+    w->options = (struct span_store_options){
+        .fs = sim_vfs_get(w->sim), .clock = &w->clock.clock, .block_spans = 4096};
+    strbuf_init(&w->message, (size_t)64 << 20);
+}
+
+static void world_release(struct world *w)
+{
+    span_shop_free(w->shop);
+    sim_vfs_free(w->sim);
+    list_release(&w->list);
+    strbuf_release(&w->message);
+}
+
+static struct span_store *open_store(struct world *w)
+{
+    struct span_store *store = NULL;
+    struct err e = ERR_INIT;
+    if (span_store_open("spans", &w->options, &store, &e) != 0) {
+        fail_msg("%s", e.message);
+    }
+    return store;
+}
+
+static void append(struct world *w, struct span_store *store, int batches)
+{
+    for (int i = 0; i < batches; i++) {
+        struct span_append_counts counts;
+        struct err e = ERR_INIT;
+        size_t spans = span_shop_next(w->shop, &w->message);
+        list_add(&w->list, strbuf_str(&w->message));
+        assert_int_equal(span_store_append(store, strbuf_str(&w->message), false, &counts, &e), 0);
+        assert_int_equal(counts.spans, spans);
+    }
+}
+
+static void test_finds_what_was_appended(void **state)
+{
+    struct world w;
+    struct span_store_statistics statistics;
+    world_init(&w, test_seed());
+    struct span_store *store = open_store(&w);
+    append(&w, store, 3);
+    check_traces(store, &w.list, 1); /* in the page that is being filled */
+    append(&w, store, 15);
+    check_traces(store, &w.list, 7); /* in pages of memory */
+    maintain(store);
+    span_store_statistics(store, &statistics);
+    assert_int_equal(statistics.blocks, 1);
+    assert_int_equal(statistics.head_spans, 0);
+    check_traces(store, &w.list, 7); /* in a block */
+    append(&w, store, 2);
+    span_store_close(store);
+
+    store = open_store(&w);
+    span_store_statistics(store, &statistics);
+    assert_int_equal(statistics.replayed_spans, 2 * SPAN_SHOP_BATCH);
+    assert_int_equal(count_in_pages(store), w.list.count);
+    check_traces(store, &w.list, 7);
+    for (int i = 0; i < 9; i++) {
+        append(&w, store, 8);
+        maintain(store);
+    }
+    span_store_statistics(store, &statistics);
+    assert_true(statistics.blocks < 8); /* eight became one */
+    assert_int_equal(count_in_pages(store), w.list.count);
+    check_traces(store, &w.list, 31);
+    span_store_close(store);
+
+    store = open_store(&w);
+    assert_int_equal(count_in_pages(store), w.list.count);
+    check_traces(store, &w.list, 31);
+    struct err e = ERR_INIT;
+    struct span_store *second = NULL;
+    assert_int_equal(span_store_open("spans", &w.options, &second, &e), ERR_LOCKED);
+    span_store_close(store);
+    world_release(&w);
+    (void)state;
+}
+
+/* What is sent again is there once. */
+static void test_repeated_messages(void **state)
+{
+    struct world w;
+    world_init(&w, 5);
+    struct span_store *store = open_store(&w);
+    append(&w, store, 4);
+    struct span_append_counts counts;
+    struct err e = ERR_INIT;
+    assert_int_equal(span_store_append(store, strbuf_str(&w.message), true, &counts, &e), 0);
+    check_traces(store, &w.list, 1);
+    fake_clock_advance_ms(&w.clock, SPAN_STORE_BLOCK_AGE_MS_DEFAULT);
+    maintain(store);
+    check_traces(store, &w.list, 1);
+    assert_int_equal(count_in_pages(store), w.list.count);
+    span_store_close(store);
+    world_release(&w);
+    (void)state;
+}
+
+static void test_old_blocks_go(void **state)
+{
+    struct world w;
+    struct span_store_statistics statistics;
+    world_init(&w, 6);
+    w.options.retention_ms = 3600 * 1000;
+    struct span_store *store = open_store(&w);
+    append(&w, store, 9);
+    maintain(store);
+    span_store_statistics(store, &statistics);
+    assert_int_equal(statistics.blocks, 1);
+    fake_clock_set_wall_ms(&w.clock, START_MS + 2 * 3600 * 1000);
+    maintain(store);
+    span_store_statistics(store, &statistics);
+    assert_int_equal(statistics.blocks, 0);
+    assert_int_equal(count_in_pages(store), 0);
+    span_store_close(store);
+    world_release(&w);
+    (void)state;
+}
+
+/* ---- Refusals ---- */
+
+static void test_refusals(void **state)
+{
+    struct world w;
+    struct span_append_counts counts;
+    struct err e = ERR_INIT;
+    world_init(&w, 7);
+    w.options.head_bytes = 1 << 20;
+    struct span_store *store = open_store(&w);
+    assert_int_equal(span_store_append(store, STR("\x0a\xff"), false, &counts, &e), ERR_CORRUPT);
+    assert_int_equal(span_store_append(store, STR(""), false, &counts, &e), 0);
+    assert_int_equal(counts.spans, 0);
+    int status = 0;
+    for (int i = 0; i < 100 && status == 0; i++) {
+        (void)span_shop_next(w.shop, &w.message);
+        status = span_store_append(store, strbuf_str(&w.message), false, &counts, &e);
+    }
+    assert_int_equal(status, ERR_BUSY);
+    maintain(store);
+    assert_int_equal(span_store_append(store, strbuf_str(&w.message), false, &counts, &e), 0);
+    span_store_close(store);
+    world_release(&w);
+    (void)state;
+}
+
+/* A damaged page costs its spans and is told; the rest is answered. */
+static void test_damage(void **state)
+{
+    struct world w;
+    struct span_view *view = NULL;
+    struct span_pages *pages = NULL;
+    struct span_page *page;
+    struct err e = ERR_INIT;
+    const char *const *warnings;
+    uint64_t latest, rows = 0;
+    world_init(&w, 8);
+    w.options.block_spans = 20000;
+    struct span_store *store = open_store(&w);
+    append(&w, store, 40);
+    maintain(store);
+    span_store_close(store);
+    assert_int_equal(sim_vfs_flip_bit(w.sim, "spans/0000000000000001.spans", 8 * 5000), 0);
+    store = open_store(&w);
+    assert_int_equal(span_store_view(store, &view, &e), 0);
+    assert_int_equal(span_view_pages(view, 0, UINT64_MAX, &pages, &e), 0);
+    while (span_pages_next(pages, &page, &latest) == 1) {
+        struct span_page_columns columns;
+        const struct span_page_trace *traces;
+        int status = span_page_columns(page, &columns);
+        status = status == 0 ? span_page_traces(page, &traces) : status;
+        rows += status == 0 ? span_page_info(page).rows : 0;
+    }
+    assert_true(rows > 0 && rows <= w.list.count);
+    (void)span_view_warnings(view, &warnings);
+    span_pages_close(pages);
+    span_view_close(view);
+    span_store_close(store);
+    world_release(&w);
+    (void)state;
+}
+
+/* ---- Faults of a disk ---- */
+
+enum { FAULT_BATCHES = 3, FAULT_SPANS = 40 };
+
+struct faulted {
+    struct strbuf messages[FAULT_BATCHES];
+    struct list lists[FAULT_BATCHES];
+    struct fake_clock clock;
+    bool taken[FAULT_BATCHES];
+};
+
+static struct span_store_options fault_options(struct faulted *f, struct vfs *fs)
+{
+    return (struct span_store_options){
+        .fs = fs, .clock = &f->clock.clock, .block_spans = 36, .sync = WAL_SYNC_ALWAYS};
+}
+
+static int run_faulted(void *context, struct vfs *fs)
+{
+    struct faulted *f = context;
+    struct span_store_options options = fault_options(f, fs);
+    struct span_store *store = NULL;
+    struct err e = ERR_INIT;
+    memset(f->taken, 0, sizeof(f->taken));
+    int first_error = span_store_open("spans", &options, &store, &e);
+    if (first_error != 0) {
+        return first_error;
+    }
+    for (int i = 0; i < FAULT_BATCHES; i++) {
+        struct span_append_counts counts;
+        int status = span_store_append(store, strbuf_str(&f->messages[i]), true, &counts, &e);
+        f->taken[i] = status == 0;
+        first_error = first_error != 0 ? first_error : status;
+        while ((status = span_store_maintain(store, &e)) == 1) {
+        }
+        first_error = first_error != 0 ? first_error : status;
+    }
+    span_store_close(store);
+    return first_error;
+}
+
+static void verify_faulted(void *context, struct vfs *fs, const struct fault_round *round)
+{
+    struct faulted *f = context;
+    struct span_store_options options = fault_options(f, fs);
+    struct span_store *store = NULL;
+    struct err e = ERR_INIT;
+    if (span_store_open("spans", &options, &store, &e) != 0) {
+        fail_msg("%s", e.message);
+    }
+    struct span_view *view = NULL;
+    assert_int_equal(span_store_view(store, &view, &e), 0);
+    for (int i = 0; i < FAULT_BATCHES; i++) {
+        for (size_t k = 0; f->taken[i] && k < f->lists[i].count; k += 7) {
+            struct arena arena;
+            struct span_trace trace;
+            bool found = false;
+            arena_init(&arena, 0);
+            assert_int_equal(
+                span_view_trace(view, f->lists[i].items[k].trace, &arena, &trace, &e), 0);
+            for (size_t s = 0; s < trace.count && !found; s++) {
+                found = trace.spans[s].span.span_id == f->lists[i].items[k].span_id;
+            }
+            if (!found) {
+                fail_msg("an acknowledged span of batch %d is lost", i);
+            }
+            arena_release(&arena);
+        }
+    }
+    span_view_close(view);
+    span_store_close(store);
+    (void)round;
+}
+
+/* The first spans of a batch: a fault loop writes them hundreds of times. */
+static void take_some(struct span_shop *shop, size_t count, struct strbuf *out)
+{
+    struct otlp_traces *walker = NULL;
+    struct otlp_traces_encoder encoder;
+    struct otlp_span span;
+    struct strbuf batch;
+    strbuf_init(&batch, (size_t)64 << 20);
+    (void)span_shop_next(shop, &batch);
+    assert_int_equal(otlp_traces_new(&walker), 0);
+    assert_int_equal(otlp_traces_begin(walker, strbuf_str(&batch), NULL), 0);
+    otlp_traces_encoder_init(&encoder, out);
+    for (size_t i = 0; i < count && otlp_traces_next(walker, &span) == 1; i++) {
+        otlp_traces_encoder_add(&encoder, &span);
+    }
+    otlp_traces_encoder_finish(&encoder);
+    otlp_traces_free(walker);
+    strbuf_release(&batch);
+}
+
+static void test_faults(void **state)
+{
+    struct faulted f = {0};
+    struct span_shop *shop = span_shop_new(3, START_NS, 100);
+    fake_clock_init(&f.clock, START_MS);
+    for (int i = 0; i < FAULT_BATCHES; i++) {
+        strbuf_init(&f.messages[i], (size_t)64 << 20);
+        take_some(shop, FAULT_SPANS, &f.messages[i]);
+        list_add(&f.lists[i], strbuf_str(&f.messages[i]));
+    }
+    struct fault_scenario scenario = {"span store", &f, NULL, run_faulted, verify_faulted, 0, 53};
+    assert_true(fault_loop(&scenario, FAULT_ALL) > 100);
+    for (int i = 0; i < FAULT_BATCHES; i++) {
+        strbuf_release(&f.messages[i]);
+        list_release(&f.lists[i]);
+    }
+    span_shop_free(shop);
+    (void)state;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_finds_what_was_appended),
+        cmocka_unit_test(test_repeated_messages),
+        cmocka_unit_test(test_old_blocks_go),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_faults),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

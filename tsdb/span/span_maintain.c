@@ -1,0 +1,301 @@
+/* What a store does by itself: syncs its log, cuts blocks, merges them, lets old ones go. One step a call,
+ * by one thread. */
+#include <inttypes.h>
+
+#include "span/span_store_private.h"
+
+enum {
+    SYNC_MS = 1000,
+    /* So many blocks of a level become one of the next; above the last level nothing is merged. */
+    MERGE_BLOCKS = 8,
+    LEVELS = 3,
+    CUT_COMPRESSION = 3,
+    MERGE_COMPRESSION = 6,
+};
+static const uint64_t MILLISECOND_NS = 1000000;
+
+static int fail(struct span_store *store, int status, struct err *e)
+{
+    return e->code != 0 ? status : err_set(e, status, -1, "%s: %s", store->path, err_text(status));
+}
+
+/* Spans that start before it have had their time. */
+static uint64_t oldest_ns(struct span_store *store)
+{
+    int64_t oldest_ms = clock_now_ms(store->clock) - store->options.retention_ms;
+    return oldest_ms > 0 ? (uint64_t)oldest_ms * MILLISECOND_NS : 0;
+}
+
+/* ---- The log ---- */
+
+static int sync_log(struct span_store *store)
+{
+    int status = 0;
+    int64_t now = clock_now_ms(store->clock);
+    lock_take(&store->writing);
+    if (store->unsynced && store->options.sync == WAL_SYNC_EVERY_SECOND &&
+        (now - store->synced_ms >= SYNC_MS || now < store->synced_ms)) {
+        status = span_log_sync(store->log);
+        store->unsynced = status != 0;
+        store->synced_ms = now;
+    }
+    lock_give(&store->writing);
+    return status;
+}
+
+/* ---- Cutting a block ---- */
+
+/* With `writing` held: a block is due. */
+static bool cut_is_due(struct span_store *store)
+{
+    int64_t age = clock_now_ms(store->clock) - store->head_since_ms;
+    bool half = store->head_bytes + span_pager_bytes(store->pager) > store->options.head_bytes / 2;
+    return store->head_spans > 0 && (store->head_spans >= store->options.block_spans ||
+                                        age >= store->options.block_age_ms || half);
+}
+
+/* The head becomes what a block is made of. */
+static int begin_cut(struct span_store *store, bool *any_out)
+{
+    int status = 0;
+    lock_take(&store->writing);
+    bool due = cut_is_due(store);
+    if (due) {
+        status = span_store_end_page(store);
+        status = status == 0 ? span_log_cut(store->log, &store->sealing_covered) : status;
+    }
+    if (due && status == 0) {
+        lock_take(&store->list);
+        store->sealing = store->head;
+        store->head = (struct span_sources){0};
+        lock_give(&store->list);
+        store->head_spans = 0;
+        store->head_bytes = 0;
+        store->unsynced = false;
+    }
+    lock_give(&store->writing);
+    *any_out = due && status == 0;
+    return status;
+}
+
+/* With `list` held: blocks that another one replaces leave. The references in `replaced` keep their
+ * files until the lock is given. */
+static void take_out(struct span_store *store, const struct span_sources *replaced)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < store->blocks.count; i++) {
+        struct span_source *s = store->blocks.items[i];
+        bool gone = false;
+        for (size_t k = 0; k < replaced->count && !gone; k++) {
+            gone = replaced->items[k] == s;
+        }
+        if (gone) {
+            atomic_store(&s->remove, true);
+            span_source_unref(s);
+        } else {
+            store->blocks.items[kept++] = s;
+        }
+    }
+    store->blocks.count = kept;
+}
+
+/* Puts a block in the place of what it was made of, in one act for those who look: of `replaced`, or of
+ * what was being sealed when that is NULL, which becomes the caller's. `made` NULL: nothing was left. */
+static int swap_in(struct span_store *store, struct span_source *made,
+    const struct span_sources *replaced, struct span_sources *sealed_out)
+{
+    int status = 0;
+    lock_take(&store->list);
+    if (made != NULL) {
+        status = span_sources_add(&store->blocks, made);
+    }
+    if (status == 0 && replaced != NULL) {
+        take_out(store, replaced);
+    } else if (status == 0) {
+        *sealed_out = store->sealing;
+        store->sealing = (struct span_sources){0};
+    }
+    lock_give(&store->list);
+    return status;
+}
+
+/* Writes `sources` into a block of its own. *made_out NULL: nothing was left. */
+static int write_block(struct span_store *store, const struct span_sources *sources,
+    const struct span_block_options *options, struct span_source **made_out, struct err *e)
+{
+    char path[SPAN_PATH_BYTES_MAX];
+    struct span_block *block = NULL;
+    uint64_t spans = 0, damaged = 0;
+    uint64_t number = store->next_number;
+    *made_out = NULL;
+    span_store_block_path(store, number, path);
+    int status =
+        span_gather_merge(sources, store->fs, path, options, oldest_ns(store), &spans, &damaged, e);
+    if (status != 0 || spans == 0) {
+        return status;
+    }
+    store->next_number++;
+    lock_take(&store->list);
+    store->damaged_pages += damaged;
+    lock_give(&store->list);
+    status = span_block_open(store->fs, path, &block, e);
+    status = status == 0 ? span_source_of_block(block, number, made_out) : status;
+    if (status != 0) {
+        span_block_close(block);
+        (void)vfs_remove(store->fs, path); /* what it was made of is still there */
+    }
+    return status;
+}
+
+static int end_cut(struct span_store *store, struct err *e)
+{
+    struct span_source *made = NULL;
+    struct span_block_options options = {
+        .covered = store->sealing_covered, .compression = CUT_COMPRESSION};
+    int status = write_block(store, &store->sealing, &options, &made, e);
+    struct span_sources done = {0};
+    status = status == 0 ? swap_in(store, made, NULL, &done) : status;
+    span_source_unref(made);
+    if (status != 0) {
+        return fail(store, status, e); /* `sealing` is seen and written again at the next step */
+    }
+    span_sources_release(&done);
+    lock_take(&store->writing);
+    span_log_forget(store->log, store->sealing_covered);
+    lock_give(&store->writing);
+    return 1;
+}
+
+/* ---- Merging ---- */
+
+/* The oldest MERGE_BLOCKS blocks of one level; none when no level has so many. */
+static int choose_merge(struct span_store *store, struct span_sources *chosen, uint32_t *level_out)
+{
+    int status = 0;
+    lock_take(&store->list);
+    for (uint32_t level = 0; level < LEVELS && chosen->count == 0; level++) {
+        size_t count = 0;
+        for (size_t i = 0; i < store->blocks.count; i++) {
+            count += store->blocks.items[i]->block->level == level;
+        }
+        for (size_t i = 0; count >= MERGE_BLOCKS && status == 0 && i < store->blocks.count &&
+                           chosen->count < MERGE_BLOCKS;
+             i++) {
+            if (store->blocks.items[i]->block->level == level) {
+                status = span_sources_add(chosen, store->blocks.items[i]);
+            }
+        }
+        *level_out = level;
+    }
+    lock_give(&store->list);
+    return status;
+}
+
+static int merge(struct span_store *store, struct err *e)
+{
+    struct span_sources chosen = {0};
+    struct span_source *made = NULL;
+    uint64_t replaced[MERGE_BLOCKS];
+    uint32_t level = 0;
+    int status = choose_merge(store, &chosen, &level);
+    if (status != 0 || chosen.count == 0) {
+        span_sources_release(&chosen);
+        return status == 0 ? 0 : fail(store, status, e);
+    }
+    struct span_block_options options = {.level = level + 1,
+        .replaced = replaced,
+        .replaced_count = (uint32_t)chosen.count,
+        .compression = MERGE_COMPRESSION};
+    for (size_t i = 0; i < chosen.count; i++) {
+        const struct span_source *s = chosen.items[i];
+        replaced[i] = s->number;
+        options.covered = s->block->covered > options.covered ? s->block->covered : options.covered;
+    }
+    status = write_block(store, &chosen, &options, &made, e);
+    status = status == 0 ? swap_in(store, made, &chosen, NULL) : status;
+    span_source_unref(made);
+    span_sources_release(&chosen);
+    return status == 0 ? 1 : fail(store, status, e);
+}
+
+/* ---- Retention ---- */
+
+/* The first block, by number, that is too old, or too much; it leaves the list. */
+static struct span_source *take_expired(struct span_store *store)
+{
+    struct span_source *expired = NULL;
+    uint64_t oldest = oldest_ns(store), bytes = 0;
+    lock_take(&store->list);
+    for (size_t i = 0; i < store->blocks.count; i++) {
+        bytes += store->blocks.items[i]->block->file_bytes;
+    }
+    bool full = store->options.retention_bytes > 0 && bytes > store->options.retention_bytes;
+    size_t at = store->blocks.count;
+    for (size_t i = 0; i < store->blocks.count; i++) {
+        const struct span_block *b = store->blocks.items[i]->block;
+        bool first = at == store->blocks.count ||
+                     b->start_max_ns < store->blocks.items[at]->block->start_max_ns;
+        if ((b->start_max_ns < oldest || full) && first) {
+            at = i;
+        }
+    }
+    if (at < store->blocks.count) {
+        expired = store->blocks.items[at];
+        atomic_store(&expired->remove, true);
+        store->blocks.count--;
+        for (size_t i = at; i < store->blocks.count; i++) {
+            store->blocks.items[i] = store->blocks.items[i + 1];
+        }
+    }
+    lock_give(&store->list);
+    return expired;
+}
+
+/* ---- A step ---- */
+
+int span_store_maintain(struct span_store *store, struct err *e)
+{
+    bool any = store->sealing.count > 0;
+    int status = sync_log(store);
+    if (status == 0 && !any) {
+        status = begin_cut(store, &any);
+    }
+    if (status != 0) {
+        return fail(store, status, e);
+    }
+    if (any) {
+        return end_cut(store, e);
+    }
+    struct span_source *expired = take_expired(store);
+    if (expired != NULL) {
+        span_source_unref(expired);
+        return 1;
+    }
+    return merge(store, e);
+}
+
+void span_store_statistics(struct span_store *store, struct span_store_statistics *statistics_out)
+{
+    struct span_store_statistics s = {.start_min_ns = UINT64_MAX};
+    lock_take(&store->writing);
+    s.head_spans = store->head_spans;
+    s.head_bytes = store->head_bytes + span_pager_bytes(store->pager);
+    s.appended_spans = store->appended_spans;
+    s.replayed_spans = store->replayed_spans;
+    s.log_bytes = span_log_bytes(store->log);
+    lock_take(&store->list);
+    for (size_t i = 0; i < store->blocks.count; i++) {
+        const struct span_block *b = store->blocks.items[i]->block;
+        s.blocks++;
+        s.block_bytes += b->file_bytes;
+        s.block_spans += b->rows;
+        s.block_traces += b->traces;
+        s.start_min_ns = b->start_min_ns < s.start_min_ns ? b->start_min_ns : s.start_min_ns;
+        s.start_max_ns = b->start_max_ns > s.start_max_ns ? b->start_max_ns : s.start_max_ns;
+    }
+    s.damaged_pages = store->damaged_pages;
+    lock_give(&store->list);
+    lock_give(&store->writing);
+    s.start_min_ns = s.blocks > 0 ? s.start_min_ns : 0;
+    *statistics_out = s;
+}

@@ -1,0 +1,51 @@
+/* The store of traces from inside. */
+#ifndef SONDE_TSDB_SPAN_STORE_PRIVATE_H
+#define SONDE_TSDB_SPAN_STORE_PRIVATE_H
+
+#include "base/lock.h"
+#include "span/span_gather.h"
+#include "span/span_log.h"
+#include "tsdb/span_store.h"
+
+enum { SPAN_PATH_BYTES_MAX = 4096 };
+
+struct span_store {
+    struct span_store_options options; /* defaults filled in */
+    struct vfs *fs;
+    struct clock *clock;
+    char *path;
+    struct vfs_file *lock_file;
+
+    /* Who appends: one at a time. The log is written with it held, as the order of the log is the
+     * order of spans; readers take it only for the page that is being filled. */
+    struct lock writing;
+    struct span_log *log;
+    struct otlp_traces *walker;
+    struct span_pager *pager;
+    struct span_source *tail; /* the pager's spans as a page, for views; NULL: not made since */
+    int64_t head_since_ms;    /* when the oldest span that is in no block came */
+    uint64_t head_spans, head_bytes;
+    bool unsynced;
+    int64_t synced_ms;
+
+    /* Which pages there are. */
+    struct lock list;
+    struct span_sources head;    /* full pages since the last cut */
+    struct span_sources sealing; /* those that a block is being made of */
+    struct span_sources blocks;  /* by number */
+    uint64_t damaged_pages;
+
+    /* The thread that maintains. */
+    uint64_t sealing_covered; /* segments of the log that `sealing` came from */
+    uint64_t next_number;
+
+    uint64_t appended_spans, replayed_spans;
+};
+
+/* In a filled-in path. */
+void span_store_block_path(
+    const struct span_store *store, uint64_t number, char path[SPAN_PATH_BYTES_MAX]);
+/* With `writing` held: the pager's spans become a page of the head. 0 or ERR_NOMEM. */
+int span_store_end_page(struct span_store *store);
+
+#endif

@@ -1,0 +1,270 @@
+/* What there is at one moment: references to pages, and what is read through them. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "span/span_store_private.h"
+#include "span/trace_bloom.h"
+
+enum { WARNINGS_MAX = 16, OPENED_MAX = 1 << 16 };
+
+struct span_view {
+    struct span_store *store;
+    struct span_sources sources;
+    /* Pages that traces were read from: their texts live as long as the view. */
+    struct span_open_page *opened;
+    size_t opened_count, opened_cap;
+    struct arena arena; /* warnings */
+    const char *warnings[WARNINGS_MAX];
+    size_t warning_count;
+};
+
+/* The page that is being filled, as one that can be read. With `writing` held. */
+static int make_tail(struct span_store *store)
+{
+    if (store->tail != NULL || span_pager_rows(store->pager) == 0) {
+        return 0;
+    }
+    return span_source_of_pager(store->pager, 0, &store->tail);
+}
+
+int span_store_view(struct span_store *store, struct span_view **view_out, struct err *e)
+{
+    struct span_view *v = mem_calloc(1, sizeof(*v));
+    if (v == NULL) {
+        return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
+    }
+    v->store = store;
+    arena_init(&v->arena, 0);
+    lock_take(&store->writing);
+    int status = make_tail(store);
+    lock_take(&store->list);
+    status = status == 0 ? span_sources_add_all(&v->sources, &store->blocks) : status;
+    status = status == 0 ? span_sources_add_all(&v->sources, &store->sealing) : status;
+    status = status == 0 ? span_sources_add_all(&v->sources, &store->head) : status;
+    if (status == 0 && store->tail != NULL) {
+        status = span_sources_add(&v->sources, store->tail);
+    }
+    lock_give(&store->list);
+    lock_give(&store->writing);
+    if (status != 0) {
+        span_view_close(v);
+        return err_set(e, status, -1, "%s", err_text(status));
+    }
+    *view_out = v;
+    return 0;
+}
+
+void span_view_close(struct span_view *view)
+{
+    if (view == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < view->opened_count; i++) {
+        span_open_page_close(&view->opened[i]);
+    }
+    mem_free(view->opened);
+    span_sources_release(&view->sources);
+    arena_release(&view->arena);
+    mem_free(view);
+}
+
+size_t span_view_warnings(const struct span_view *view, const char *const **sentences_out)
+{
+    *sentences_out = view->warnings;
+    return view->warning_count;
+}
+
+/* 0 when the rest may be answered without it, else the status. */
+static int note_damage(struct span_view *v, int status, const struct err *e)
+{
+    if (status != ERR_CORRUPT && status != ERR_INVALID) {
+        return status;
+    }
+    lock_take(&v->store->list);
+    v->store->damaged_pages++;
+    lock_give(&v->store->list);
+    if (v->warning_count < WARNINGS_MAX) {
+        char *sentence = arena_strndup(&v->arena, e->message, strlen(e->message));
+        if (sentence == NULL) {
+            return ERR_NOMEM;
+        }
+        v->warnings[v->warning_count++] = sentence;
+    }
+    return 0;
+}
+
+/* ---- A trace ---- */
+
+struct collected {
+    struct otlp_span *spans;
+    size_t count, cap;
+    uint64_t left_out;
+};
+
+/* Resources and scopes are numbered by page: the number of the page makes them differ. */
+static void renumber(struct otlp_span *spans, size_t count, uint64_t page)
+{
+    for (size_t i = 0; i < count; i++) {
+        spans[i].resource_number += page << 32;
+        spans[i].scope_number += page << 32;
+    }
+}
+
+/* The spans of one page. The page stays open when it has some. */
+static int collect_page(struct span_view *v, const struct span_source *source, uint32_t page,
+    struct trace_id id, struct arena *arena, struct collected *all, struct err *e)
+{
+    struct span_open_page open;
+    struct span_page_trace found;
+    int status = mem_array_grow(
+        (void **)&v->opened, &v->opened_cap, v->opened_count + 1, sizeof(*v->opened), OPENED_MAX);
+    status = status == 0 ? span_source_open(source, page, &open, e) : status;
+    if (status != 0) {
+        return status;
+    }
+    int any = span_page_find(open.page, id, &found);
+    if (any != 1) {
+        span_open_page_close(&open);
+        return any;
+    }
+    v->opened[v->opened_count++] = open;
+    if (found.count > SPAN_TRACE_SPANS_MAX - all->count) {
+        all->left_out += found.count;
+        return 0;
+    }
+    status = mem_array_grow((void **)&all->spans, &all->cap, all->count + found.count,
+        sizeof(*all->spans), SPAN_TRACE_SPANS_MAX);
+    if (status == 0) {
+        status =
+            span_page_spans(open.page, found.first, found.count, arena, all->spans + all->count);
+    }
+    if (status == 0) {
+        renumber(all->spans + all->count, found.count, v->opened_count);
+        all->count += found.count;
+    }
+    return status;
+}
+
+static int collect(struct span_view *v, struct trace_id id, struct arena *arena,
+    struct collected *all, struct err *e)
+{
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < v->sources.count; i++) {
+        const struct span_source *source = v->sources.items[i];
+        for (uint32_t p = 0; status == 0 && p < span_source_pages(source); p++) {
+            struct err why = ERR_INIT;
+            if (!trace_bloom_has(span_source_page(source, p)->bloom, id)) {
+                continue;
+            }
+            status = collect_page(v, source, p, id, arena, all, &why);
+            if (status != 0) {
+                status = note_damage(v, status, &why);
+                if (status != 0) {
+                    (void)err_set(e, status, -1, "%s", why.message);
+                }
+            }
+        }
+    }
+    return status;
+}
+
+int span_view_trace(struct span_view *view, struct trace_id id, struct arena *arena,
+    struct span_trace *trace_out, struct err *e)
+{
+    struct collected all = {0};
+    struct otlp_span *spans = NULL;
+    int status = collect(view, id, arena, &all, e);
+    status = status == 0 ? span_gather_order(all.spans, all.count, &all.count) : status;
+    if (status == 0) {
+        spans = arena_dup(arena, all.spans, all.count * sizeof(*spans));
+        status = spans == NULL ? arena_error(arena) : 0;
+    }
+    mem_free(all.spans);
+    if (status != 0) {
+        return e->code != 0 ? status : err_set(e, status, -1, "%s", err_text(status));
+    }
+    *trace_out = (struct span_trace){spans, all.count, all.left_out};
+    return 0;
+}
+
+/* ---- Pages for a search ---- */
+
+struct page_of_view {
+    const struct span_source *source;
+    uint32_t page;
+    uint64_t latest_ns;
+};
+
+struct span_pages {
+    struct span_view *view;
+    struct page_of_view *items;
+    size_t count, next;
+    struct span_open_page open;
+};
+
+static int newest_first(const void *left, const void *right)
+{
+    const struct page_of_view *a = left, *b = right;
+    return a->latest_ns > b->latest_ns ? -1 : a->latest_ns < b->latest_ns;
+}
+
+int span_view_pages(struct span_view *view, uint64_t start_ns, uint64_t end_ns,
+    struct span_pages **pages_out, struct err *e)
+{
+    struct span_pages *pages = mem_calloc(1, sizeof(*pages));
+    size_t total = 0;
+    for (size_t i = 0; i < view->sources.count; i++) {
+        total += span_source_pages(view->sources.items[i]);
+    }
+    struct page_of_view *items = mem_calloc(total, sizeof(*items));
+    if (pages == NULL || items == NULL) {
+        mem_free(pages);
+        mem_free(items);
+        return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
+    }
+    pages->view = view;
+    pages->items = items;
+    for (size_t i = 0; i < view->sources.count; i++) {
+        const struct span_source *source = view->sources.items[i];
+        for (uint32_t p = 0; p < span_source_pages(source); p++) {
+            const struct span_page_info *info = &span_source_page(source, p)->info;
+            if (info->start_min_ns <= end_ns && info->start_max_ns >= start_ns) {
+                items[pages->count++] = (struct page_of_view){source, p, info->start_max_ns};
+            }
+        }
+    }
+    qsort(items, pages->count, sizeof(*items), newest_first);
+    *pages_out = pages;
+    return 0;
+}
+
+int span_pages_next(struct span_pages *pages, struct span_page **page_out, uint64_t *latest_out)
+{
+    span_open_page_close(&pages->open);
+    while (pages->next < pages->count) {
+        const struct page_of_view *item = &pages->items[pages->next++];
+        struct err e = ERR_INIT;
+        int status = span_source_open(item->source, item->page, &pages->open, &e);
+        if (status == 0) {
+            *page_out = pages->open.page;
+            *latest_out = item->latest_ns;
+            return 1;
+        }
+        status = note_damage(pages->view, status, &e);
+        if (status != 0) {
+            return status;
+        }
+    }
+    return 0;
+}
+
+void span_pages_close(struct span_pages *pages)
+{
+    if (pages != NULL) {
+        span_open_page_close(&pages->open);
+        mem_free(pages->items);
+        mem_free(pages);
+    }
+}
