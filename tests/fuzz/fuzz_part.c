@@ -147,6 +147,13 @@ static void read_group(struct part *p, uint32_t group, struct part_buffer *b)
                 }
                 (void)kept;
             }
+            int64_t newest_t = 0;
+            double newest;
+            if (part_read_newest(p, group, table, column, 5, INT64_MAX - 5, b, &count, &newest_t,
+                    &newest, &e) == 1 &&
+                count > 0) {
+                assert(count == 1 && newest_t >= 5 && newest_t <= INT64_MAX - 5);
+            }
             (void)part_read_summary(p, group, table, column, INT64_MIN, INT64_MAX, b, &summary, &e);
         }
     }

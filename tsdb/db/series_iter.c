@@ -23,7 +23,7 @@ struct series_cursor {
     const double *values;
     const struct str *histograms;
     size_t at, count;
-    int64_t newest_t; /* a sample that was known without reading */
+    int64_t newest_t; /* a sample that was found without its neighbours */
     double newest_value;
     struct part_buffer buffer;
     size_t idle_bytes;  /* what it counted for in the pool */
@@ -134,19 +134,19 @@ static int read_head(struct series_iter *it, struct series_cursor *c)
     return status;
 }
 
-/* 1 when the newest sample alone is wanted, and the part knows it without decoding. */
+/* 1 when the newest sample alone is wanted, and the part finds it (or none) without decoding the others. */
 static int read_newest(struct series_iter *it, struct series_cursor *c, struct err *e)
 {
     const struct series_source *s = c->source;
     if (!it->request.newest_only || s->kind != COLUMN_FLOAT || s->hidden_count > 0) {
         return 0;
     }
-    int known = part_read_newest(s->part->part, s->group, s->group_table, s->column,
-        it->request.min_t, it->request.max_t, &c->buffer, &c->newest_t, &c->newest_value, e);
+    int known =
+        part_read_newest(s->part->part, s->group, s->group_table, s->column, it->request.min_t,
+            it->request.max_t, &c->buffer, &c->count, &c->newest_t, &c->newest_value, e);
     if (known > 0) {
         c->times = &c->newest_t;
         c->values = &c->newest_value;
-        c->count = 1;
         c->buffer.reads.summaries++;
     }
     return known;

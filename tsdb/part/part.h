@@ -202,10 +202,12 @@ int part_read_summary(struct part *p, uint32_t group, uint32_t table, uint32_t c
     int64_t min_t, int64_t max_t, struct part_buffer *buffer, struct run_summary *summary_out,
     struct err *e);
 
-/* 1 and the newest sample of that column of that table in [min_t, max_t], when it is that of the table's last
- * row and known without decoding; 0 when only part_read can tell. */
+/* 1 and the newest sample of that column of that table in [min_t, max_t]: *count_out is 1, or 0 when there is
+ * none. Blocks are not decoded but for that row (row/column_newest.h), so some damage that part_read finds
+ * goes unseen. 0 when only part_read can tell. */
 int part_read_newest(struct part *p, uint32_t group, uint32_t table, uint32_t column, int64_t min_t,
-    int64_t max_t, struct part_buffer *buffer, int64_t *t_out, double *value_out, struct err *e);
+    int64_t max_t, struct part_buffer *buffer, size_t *count_out, int64_t *t_out, double *value_out,
+    struct err *e);
 
 /* The times of the first and the last row of a table. Errors as part_read. */
 int part_read_extent(struct part *p, uint32_t group, uint32_t table, struct part_buffer *buffer,

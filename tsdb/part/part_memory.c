@@ -98,6 +98,7 @@ void part_memory_release(struct part_memory *m)
     }
     forget_columns(m);
     mem_free(m->columns);
+    mem_free(m->cells);
     part_memory_init(m);
 }
 
@@ -117,6 +118,7 @@ size_t part_memory_bytes(const struct part_memory *m)
 {
     size_t bytes = m->times_bytes + m->columns_bytes;
     bytes += m->columns != NULL ? PART_MEMORY_COLUMNS * sizeof(*m->columns) : 0;
+    bytes += m->cells != NULL ? PART_MEMORY_CELLS * sizeof(*m->cells) : 0;
     for (size_t i = 0; i < PART_MEMORY_GROUPS; i++) {
         bytes += m->groups[i] != NULL ? group_bytes(m->groups[i]) : 0;
     }
@@ -350,5 +352,38 @@ void part_memory_keep(struct part_memory *m, const struct group_memory *g, uint3
         held->table = table;
         held->column = column;
         memcpy(held->values, values, count * sizeof(*values));
+    }
+}
+
+static struct held_cell *cell_of(const struct part_memory *m, const struct group_memory *g,
+    uint32_t table, uint32_t column, uint32_t row)
+{
+    uint64_t place = (uint64_t)column << 40 ^ (uint64_t)table << 28 ^ g->group;
+    place ^= (uint64_t)row << 51;
+    return &m->cells[(size_t)hash_mix64(place ^ g->identity << 20) % PART_MEMORY_CELLS];
+}
+
+bool part_memory_recall_cell(const struct part_memory *m, const struct group_memory *g,
+    uint32_t table, uint32_t column, uint32_t row, double *value_out)
+{
+    if (m->cells == NULL) {
+        return false;
+    }
+    const struct held_cell *held = cell_of(m, g, table, column, row);
+    bool same = held->identity == g->identity && held->group == g->group && held->table == table &&
+                held->column == column && held->row == row;
+    *value_out = same ? held->value : *value_out;
+    return same;
+}
+
+void part_memory_keep_cell(struct part_memory *m, const struct group_memory *g, uint32_t table,
+    uint32_t column, uint32_t row, double value)
+{
+    if (m->cells == NULL) {
+        m->cells = mem_calloc(PART_MEMORY_CELLS, sizeof(*m->cells));
+    }
+    if (m->cells != NULL) {
+        *cell_of(m, g, table, column, row) =
+            (struct held_cell){g->identity, g->group, table, column, row, value};
     }
 }

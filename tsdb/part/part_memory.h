@@ -20,6 +20,8 @@
 /* Columns that others lean on, and their bytes; beyond these all of them are forgotten. */
 #define PART_MEMORY_COLUMNS 1024
 #define PART_MEMORY_COLUMNS_BYTES_MAX ((size_t)4 << 20)
+/* Single rows of such columns. */
+#define PART_MEMORY_CELLS 1024
 
 /* A verified page: a reference into the cache, or bytes of its own. */
 struct held_page {
@@ -55,12 +57,20 @@ struct held_column {
     double *values; /* NULL: nothing is here */
 };
 
+/* One row of a column of a table. */
+struct held_cell {
+    uint64_t identity; /* of the part; they begin at 1, so 0: nothing is here */
+    uint32_t group, table, column, row;
+    double value;
+};
+
 struct part_memory {
     struct group_memory *groups[PART_MEMORY_GROUPS];
     struct group_memory *last;
     uint64_t reads;
     size_t times_bytes, columns_bytes;
     struct held_column *columns; /* PART_MEMORY_COLUMNS of them, made when first needed */
+    struct held_cell *cells;     /* PART_MEMORY_CELLS of them, likewise */
 };
 
 void part_memory_init(struct part_memory *m);
@@ -83,5 +93,11 @@ const double *part_memory_recall(
 /* Keeps a copy; not when memory is short. */
 void part_memory_keep(struct part_memory *m, const struct group_memory *g, uint32_t table,
     uint32_t column, const double *values);
+
+/* The same of single rows, of which the columns that are kept are no part. */
+bool part_memory_recall_cell(const struct part_memory *m, const struct group_memory *g,
+    uint32_t table, uint32_t column, uint32_t row, double *value_out);
+void part_memory_keep_cell(struct part_memory *m, const struct group_memory *g, uint32_t table,
+    uint32_t column, uint32_t row, double value);
 
 #endif

@@ -6,9 +6,11 @@
  * while, so that reading a histogram bucket by bucket decodes each bucket once. */
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/mem.h"
 #include "part/part_memory.h"
 #include "row/column_block.h"
+#include "row/column_newest.h"
 
 /* Which column of which table. */
 struct place {
@@ -413,25 +415,146 @@ int part_read_summary(struct part *p, uint32_t group, uint32_t table, uint32_t c
     return status;
 }
 
+/* ---- The newest sample ---- */
+
+/* Rows of what a block leans on: the sum of other columns, one row at a time. */
+struct leaned_on {
+    struct column_reference face; /* first */
+    struct buffer_state *state;
+    struct place at; /* of the column that leans */
+    struct part_references references;
+    uint32_t depth; /* of those it leans on */
+};
+
+static int newest_float(struct buffer_state *s, struct place at, uint32_t depth, uint32_t end,
+    uint32_t *row_out, double *value_out);
+
+/* One row of a column as decoding leaves it. */
+static int row_value(
+    struct buffer_state *s, struct place at, uint32_t depth, uint32_t row, double *value_out)
+{
+    const struct part *p = at.group->part;
+    const struct part_schema *schema = &p->schemas[p->groups[at.group->group].schema];
+    if (schema->columns[at.column].kind != COLUMN_FLOAT) {
+        return ERR_CORRUPT;
+    }
+    const double *values = part_memory_recall(&s->memory, at.group, at.table, at.column);
+    if (values != NULL) {
+        *value_out = values[row];
+        return 1;
+    }
+    if (part_memory_recall_cell(&s->memory, at.group, at.table, at.column, row, value_out)) {
+        return 1;
+    }
+    uint32_t found = 0;
+    int status = newest_float(s, at, depth, row + 1, &found, value_out);
+    if (status == 1 && found != row) {
+        *value_out = double_from_bits(STALE_MARKER_BITS);
+    }
+    if (status == 1) {
+        part_memory_keep_cell(&s->memory, at.group, at.table, at.column, row, *value_out);
+    }
+    return status;
+}
+
+static int leaned_on_value(struct column_reference *self, uint32_t row, double *value_out)
+{
+    struct leaned_on *l = (struct leaned_on *)self;
+    double sum = 0;
+    int status = l->depth <= PART_REFERENCE_DEPTH_MAX && l->references.count > 0 ? 1 : ERR_CORRUPT;
+    for (uint32_t i = 0; status == 1 && i < l->references.count; i++) {
+        double value = 0;
+        struct place at = l->at;
+        at.column = l->references.items[i].column;
+        status = row_value(l->state, at, l->depth, row, &value);
+        part_reference_add(&sum, &value, 1, &l->references.items[i]);
+    }
+    *value_out = sum;
+    return status;
+}
+
+/* The newest present row before `end`, `depth` links down a chain: as column_block_newest. */
+static int newest_float(struct buffer_state *s, struct place at, uint32_t depth, uint32_t end,
+    uint32_t *row_out, double *value_out)
+{
+    struct leaned_on l = {{leaned_on_value}, s, at, {.count = 0}, depth + 1};
+    struct str block;
+    int status = find_block(at, &l.references, &block);
+    return status != 0 ? status
+                       : column_block_newest(
+                             block.ptr, block.len, at.rows, end, &l.face, row_out, value_out);
+}
+
+/* Rows of a table up to `max_t`, and their times if not all of them are meant; both ends are in `extent`. */
+static int rows_until(struct buffer_state *s, struct place at, const struct run_summary *extent,
+    int64_t max_t, const int64_t **times_out, uint32_t *end_out)
+{
+    uint32_t rows;
+    *times_out = NULL;
+    *end_out = extent->first_t <= max_t ? at.rows : 0;
+    if (extent->first_t > max_t || extent->last_t <= max_t) {
+        return 0;
+    }
+    int status = part_memory_rows(&s->memory, at.group, at.table, times_out, &rows);
+    if (status == 0) {
+        *end_out = first_from(*times_out, rows, max_t + 1);
+    }
+    return status;
+}
+
+/* 1 and the newest sample before row `end`. A long block's last one is known. */
+static int find_newest(
+    struct buffer_state *s, struct place at, uint32_t end, uint32_t *row_out, double *value_out)
+{
+    const struct part_run *run;
+    struct part_checkpoint checkpoint;
+    int status = part_memory_run(at.group, at.column, &run);
+    if (status != 0) {
+        return status;
+    }
+    if (end == at.rows && part_run_checkpoint(run, at.table, &checkpoint)) {
+        *row_out = end - 1;
+        *value_out = checkpoint.last;
+        return 1;
+    }
+    return newest_float(s, at, 0, end, row_out, value_out);
+}
+
 int part_read_newest(struct part *p, uint32_t group, uint32_t table, uint32_t column, int64_t min_t,
-    int64_t max_t, struct part_buffer *b, int64_t *t_out, double *value_out, struct err *e)
+    int64_t max_t, struct part_buffer *b, size_t *count_out, int64_t *t_out, double *value_out,
+    struct err *e)
 {
     struct place at = {.table = table, .column = column};
-    struct run_summary summary = {.count = 0};
+    struct run_summary extent = {.count = 0};
+    const int64_t *times = NULL;
+    uint32_t end = 0, row = 0;
+    double value = 0;
     if (!is_float(p, group, column)) {
         return 0;
     }
-    int status = begin_summary(p, group, &at, b, &summary);
-    if (status == 0 && (summary.last_t < min_t || summary.last_t > max_t)) {
-        return 0;
+    int status = begin_summary(p, group, &at, b, &extent);
+    struct buffer_state *s = b->private_state;
+    if (status == 0) {
+        status = rows_until(s, at, &extent, max_t, &times, &end);
     }
-    status = status == 0 ? summarize(at, &summary) : status;
+    if (status == 0 && (end == 0 || extent.last_t < min_t)) {
+        *count_out = 0;
+        return 1;
+    }
+    status = status == 0 ? find_newest(s, at, end, &row, &value) : status;
+    if (status == 1 && row + 1 < at.rows && times == NULL) {
+        int read = part_memory_rows(&s->memory, at.group, table, &times, &at.rows);
+        status = read != 0 ? read : status;
+    }
     if (status < 0) {
         return name_error(p, status, group, table, column, e);
     }
-    if (status > 0) {
-        *t_out = summary.last_t;
-        *value_out = summary.last;
+    if (status == 1) {
+        int64_t t = row + 1 < at.rows ? times[row] : extent.last_t;
+        part_memory_keep_cell(&s->memory, at.group, table, column, row, value);
+        *count_out = t >= min_t;
+        *t_out = t;
+        *value_out = value;
     }
     return status;
 }

@@ -183,6 +183,53 @@ static void test_reads_in_any_order(void **state)
     source_free(s);
 }
 
+/* The newest sample up to a row, asked without anything having been read, or after a few reads. Leaning
+ * columns are followed to what they lean on; where that has no decimal only decoding can tell. */
+static void test_newest(void **state)
+{
+    uint64_t random = test_seed();
+    struct source *s = source_new(random);
+    struct sim_vfs *disk = sim_vfs_new(1);
+    struct part_info info;
+    struct part *p = write_and_open(s, disk, NULL, &info);
+    unsigned known = 0, unknown = 0;
+    for (uint32_t i = 0; i < 4000; i++) {
+        uint32_t t = (uint32_t)(test_random(&random) % TABLES);
+        uint32_t c = (uint32_t)(test_random(&random) % COLUMNS);
+        uint32_t end = 1 + (uint32_t)(test_random(&random) % ROWS), wanted = end;
+        struct part_buffer b;
+        size_t count = 0;
+        int64_t time = 0;
+        double value = 0;
+        struct err e = ERR_INIT;
+        part_buffer_init(&b);
+        if (i % 8 == 0) {
+            compare(s, p, &b, t, (uint32_t)(test_random(&random) % COLUMNS));
+        }
+        int status = part_read_newest(
+            p, 0, t, c, INT64_MIN, s->times[end - 1] + 100, &b, &count, &time, &value, &e);
+        assert_string_equal(e.message, "");
+        assert_true(status == 0 || (status == 1 && c != HISTOGRAMS));
+        while (
+            wanted > 0 && (s->presence[t][c][(wanted - 1) / 64] >> ((wanted - 1) % 64) & 1) == 0) {
+            wanted--;
+        }
+        if (status == 1 && wanted > 0) {
+            assert_int_equal(count, 1);
+            assert_int_equal(time, s->times[wanted - 1]);
+            assert_int_equal(double_bits(value), double_bits(s->values[t][c][wanted - 1]));
+        }
+        known += status == 1;
+        unknown += status == 0 && c != HISTOGRAMS;
+        assert_true(status == 1 || c == HISTOGRAMS || c == ON_ODD || c == ON_GAPPY || wanted == 0);
+        part_buffer_release(&b);
+    }
+    assert_true(unknown > 0 && known > 10 * unknown);
+    part_unref(p);
+    sim_vfs_free(disk);
+    source_free(s);
+}
+
 /* Of 20 columns three are free to take any of a million values, twice two thirds of the gappy and the
  * odd; the chain begins anew once in six. All others cost a few bits a row. */
 static void test_leaning_pays(void **state)
@@ -342,6 +389,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reads_in_any_order),
+        cmocka_unit_test(test_newest),
         cmocka_unit_test(test_leaning_pays),
         cmocka_unit_test(test_plan_keeps_the_rules),
         cmocka_unit_test(test_every_flipped_bit_is_found),
