@@ -15,7 +15,9 @@
  * before all values, as in its quantiles. Below 2^-1022 doubles get coarser and the bound does not hold.
  *
  * A side has at most SKETCH_BINS_MAX buckets in use; when values spread over more (19 decades of
- * everything), the resolution is halved: the schema tells, and the error about doubles.
+ * everything), the resolution is halved: the schema tells, and the error about doubles, to 2.17 % at schema 4,
+ * 4.33 % at 3. Merging a coarser one makes it as coarse. Whoever states a bound takes sketch_error of the schema
+ * that answered.
  *
  * Functions return 0 or a negative error. One thread at a time.
  */

@@ -9,6 +9,7 @@
 #include "range.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "kahan.h"
 #include "model/sketch.h"
@@ -20,6 +21,7 @@ struct bucket_window {
     struct window
         window;  /* start and end on bucket borders where there are buckets, and step; no more */
     int *status; /* where a step leaves its error */
+    int32_t *schema; /* where a step leaves that of its sketch, if it is lower */
 };
 
 /* What an answer needs to say besides. */
@@ -267,6 +269,7 @@ static double tier_quantile(
     }
     double value = status == 0 ? sketch_quantile(&s, q) : NAN;
     *w->status = status;
+    *w->schema = s.schema < *w->schema ? s.schema : *w->schema;
     if (isfinite(value)) {
         double least = extreme_bucket(w, false, false)->min;
         double most = extreme_bucket(w, true, false)->max;
@@ -320,16 +323,31 @@ static const char *resolution_text(int64_t resolution_ms)
     return resolution_ms >= 60 * 60 * 1000 ? "1h" : "5m";
 }
 
-static int annotate(struct range_operator *op, unsigned notes, int64_t resolution_ms)
+/* What a sketch's resolution makes of a quantile, in percent, rounded up: a bound. A sketch of values that
+ * spread over many decades is a coarser one. */
+static void describe_sketch(int32_t schema, char *out, size_t size)
 {
-    static const struct {
+    double percent = ceil(sketch_error(schema) * 1000) / 10;
+    (void)snprintf(out, size, "quantiles%s are within %.1f %% of the value",
+        schema < SKETCH_SCHEMA ? " of widely spread values" : "", percent);
+}
+
+/* `schema` is the lowest of the sketches that were asked. */
+static int annotate(
+    struct range_operator *op, unsigned notes, int32_t schema, int64_t resolution_ms)
+{
+    char sketch_text[96] = "";
+    if (notes & TIER_NOTE_SKETCH) {
+        describe_sketch(schema, sketch_text, sizeof(sketch_text));
+    }
+    const struct {
         enum tier_note note;
         const char *text;
     } sentences[] = {
         {TIER_NOTE_EARLY, "windows begin and end at buckets, up to one bucket early"},
         {TIER_NOTE_ESTIMATED, "sums of counters and increases of gauges are estimates from the "
                               "first and last sample of each bucket"},
-        {TIER_NOTE_SKETCH, "quantiles are within 1.1 % of the value"},
+        {TIER_NOTE_SKETCH, sketch_text},
         {TIER_NOTE_LOWER, "there are at least as many as counted"},
         {TIER_NOTE_TIMES, "times are those of the last sample of the bucket"},
         {TIER_NOTE_LAST, "only the last sample of each bucket is kept"},
@@ -380,15 +398,17 @@ int range_tier(struct range_operator *op)
     bool extended = op->selector != NULL && (op->selector->anchored || op->selector->smoothed);
     if (step_function == NULL || extended || s->histogram_count > 0 ||
         s->bucket_count != s->float_count) {
-        return annotate(op, TIER_NOTE_LAST, s->tier_ms);
+        return annotate(op, TIER_NOTE_LAST, SKETCH_SCHEMA, s->tier_ms);
     }
     struct span span = {0};
     unsigned notes = 0;
+    int32_t schema = SKETCH_SCHEMA;
     int status = 0;
     for (size_t step = 0; status == 0 && step < op->node.grid->steps; step++) {
         int64_t end = when_at(op->when, grid_at(op->node.grid, step));
-        struct bucket_window w = {
-            .window = {.start = end - op->range_ms, .end = end, .step = step}, .status = &status};
+        struct bucket_window w = {.window = {.start = end - op->range_ms, .end = end, .step = step},
+            .status = &status,
+            .schema = &schema};
         span_move(&span, s->float_times, s->float_count, w.window.start, w.window.end);
         w.buckets = s->buckets + span.begin;
         w.count = span.end - span.begin;
@@ -406,6 +426,6 @@ int range_tier(struct range_operator *op)
     if (status != 0) {
         return query_fail(op->node.query, status, "%s", err_text(status));
     }
-    status = annotate(op, notes, s->tier_ms);
+    status = annotate(op, notes, schema, s->tier_ms);
     return status == 0 ? 1 : status;
 }

@@ -66,6 +66,7 @@ static void scrape(struct fixture *f, struct tsdb *db, int64_t t, uint64_t rando
     uint64_t dice = test_random(&random);
     append(a, "requests_total", NULL, t, c[3]);
     append(a, "temperature", NULL, t, 300 + (double)(dice % 4096) / 16);
+    append(a, "spread", NULL, t, exp2((double)(dice >> 20 & 0xffff) / 65536 * 120 - 60));
     append(a, "limit", NULL, t, 65536);
     append(a, "stepped", NULL, t, (double)(t / (7 * MINUTE) % 5));
     for (int i = 0; i < 4; i++) {
@@ -255,6 +256,21 @@ static void test_unaligned(void **state)
     }
 }
 
+/* Values over 120 octaves, evenly: the sketch of three days has more than half of its 3840 buckets in use, more
+ * than a sketch may have, and so half the resolution. Of six hours it has room. */
+static void test_wide_spread(void **state)
+{
+    static const struct question questions[] = {
+        {"quantile_over_time(0.3, spread[3d])", 0.0217, "widely spread values are within 2.2 %"},
+        {"quantile_over_time(0.99, spread[3d])", 0.0217, "widely spread values are within 2.2 %"},
+        {"quantile_over_time(0.3, spread[6h])", 0.0109, "quantiles are within 1.1 %"},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++) {
+        compare(f, &questions[i], START + 4 * DAY, START + 8 * DAY, 6 * HOUR);
+    }
+}
+
 /* One window, cut anywhere, where samples are left for its edges: exact. */
 static void test_single_window(void **state)
 {
@@ -291,6 +307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_aligned),
         cmocka_unit_test(test_unaligned),
+        cmocka_unit_test(test_wide_spread),
         cmocka_unit_test(test_single_window),
     };
     return cmocka_run_group_tests(tests, begin, end);
