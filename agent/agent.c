@@ -11,6 +11,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+/* Discovered targets take effect this long after those before, so that a crowd that comes up one by one
+ * costs little. */
+enum { DISCOVERED_WAIT_MS = 2000 };
+
+static void apply_discovered(struct agent *a);
+
 /* ---- The one timer ---- */
 
 /* Scrapes what is due, then ships; sets the timer for what comes first. */
@@ -18,9 +24,12 @@ static void on_timer(void *context)
 {
     struct agent *a = context;
     memory_watch_step(&a->memory);
+    int64_t found = discovery_step(a->discovery);
+    apply_discovered(a);
     int64_t scrape = scraper_step(a->scraper);
     int64_t ship = shipper_step(a->shipper);
     int64_t wake = scrape < ship ? scrape : ship;
+    wake = found < wake ? found : wake;
     if (a->aggregator != NULL) {
         int64_t flush = stream_aggregator_step(a->aggregator);
         wake = flush < wake ? flush : wake;
@@ -130,19 +139,71 @@ static int open_collectors(
     return collectors_open(&options, collectors_out, e);
 }
 
-static int set_targets(
-    struct agent *a, const struct agent_config *config, struct arena *arena, struct err *e)
+/* The targets that the configuration means with what is discovered by now. On an error nothing has
+ * changed. */
+static int set_targets(struct agent *a, const struct agent_config *config, struct err *e)
 {
     struct agent_local local = {agent_expose_host, agent_expose_self, a, a->hostname};
     struct agent_targets made;
-    int status = agent_targets_make(config, &local, arena, &made, e);
+    struct arena arena;
+    arena_init(&arena, 0);
+    int status = agent_targets_make(config, &local, a->discovery, &arena, &made, e);
     if (status == 0) {
         status = scraper_set_targets(a->scraper, made.items, made.count, e);
     }
     agent_targets_release(status == 0 ? &a->targets : &made);
+    arena_release(status == 0 ? &a->targets_arena : &arena);
     if (status == 0) {
         a->targets = made;
+        a->targets_arena = arena;
         shipper_set_external(a->shipper, made.external);
+    }
+    return status;
+}
+
+static void apply_discovered(struct agent *a)
+{
+    int64_t now = clock_monotonic_ms(a->clock);
+    if (now < a->discovery_due_ms || !discovery_take_changed(a->discovery)) {
+        return;
+    }
+    struct err why = ERR_INIT;
+    char refused[ERR_MESSAGE_MAX];
+    memcpy(refused, a->targets.refused, sizeof(refused));
+    a->discovery_due_ms = now + DISCOVERED_WAIT_MS;
+    if (set_targets(a, &a->config, &why) != 0) {
+        LOG_ERROR("agent: discovered targets are not taken", LOG_S("error", why.message));
+    } else if (a->targets.refused_count > 0 && strcmp(refused, a->targets.refused) != 0) {
+        LOG_WARN("agent: discovered targets are left out", LOG_I("count", a->targets.refused_count),
+            LOG_S("first", a->targets.refused));
+    }
+}
+
+/* Starts what the jobs of a configuration want discovered; what they do not want goes on until it is
+ * settled. */
+static int prepare_discovery(
+    struct agent *a, const struct agent_config *config, struct arena *arena, struct err *e)
+{
+    const struct agent_scrape *scrapes = config->scrape_configs.items;
+    size_t count = config->scrape_configs.count;
+    const struct discovery_configs **jobs = arena_calloc(arena, count, sizeof(*jobs));
+    if (jobs == NULL && count > 0) {
+        return err_set(e, arena_error(arena), -1, "out of memory for the configuration");
+    }
+    for (size_t i = 0; i < count; i++) {
+        jobs[i] = &scrapes[i].discovery;
+    }
+    return discovery_prepare(a->discovery, jobs, count, e);
+}
+
+/* Discovery and targets of a configuration, both or neither. */
+static int apply_scrapes(
+    struct agent *a, const struct agent_config *config, struct arena *arena, struct err *e)
+{
+    int status = prepare_discovery(a, config, arena, e);
+    if (status == 0) {
+        status = set_targets(a, config, e);
+        discovery_settle(a->discovery, status == 0);
     }
     return status;
 }
@@ -160,7 +221,7 @@ int agent_check(const struct agent_options *options, size_t *target_count_out,
         options->config_path, options->servers, options->server_count, &arena, &config, e);
     status = status == 0 ? check_aggregator(&config, e) : status;
     status = status == 0 ? open_collectors(&config, &collectors, e) : status;
-    status = status == 0 ? agent_targets_make(&config, &local, &arena, &targets, e) : status;
+    status = status == 0 ? agent_targets_make(&config, &local, NULL, &arena, &targets, e) : status;
     if (status == 0) {
         *target_count_out = targets.count;
         *destination_count_out = config.destination_count;
@@ -180,7 +241,7 @@ int agent_reload(struct agent *a, struct err *e)
     int status = agent_config_load(
         a->options->config_path, a->options->servers, a->options->server_count, &arena, &config, e);
     status = status == 0 ? open_collectors(&config, &collectors, e) : status;
-    status = status == 0 ? set_targets(a, &config, &arena, e) : status;
+    status = status == 0 ? apply_scrapes(a, &config, &arena, e) : status;
     a->reload_good = status == 0;
     if (status != 0) {
         collectors_close(collectors);
@@ -235,7 +296,14 @@ static int start(struct agent *a, struct err *e)
             err_set(e, status, -1, "out of memory for the scraper");
         }
     }
-    status = status == 0 ? set_targets(a, &a->config, &a->arena, e) : status;
+    if (status == 0) {
+        struct discovery_options options = {a->clock, a->client, vfs_posix(), a->loop};
+        status = discovery_new(&options, &a->discovery);
+        if (status != 0) {
+            err_set(e, status, -1, "out of memory for discovery");
+        }
+    }
+    status = status == 0 ? apply_scrapes(a, &a->config, &a->arena, e) : status;
     status = status == 0 ? agent_http_start(a, e) : status;
     if (status == 0) {
         status = loop_timer_new(a->loop, on_timer, a, &a->timer);
@@ -260,6 +328,7 @@ int agent_start(
     a->reload_ms = clock_now_ms(a->clock);
     arena_init(&a->arena, 0);
     arena_init(&a->reloaded, 0);
+    arena_init(&a->targets_arena, 0);
     if (gethostname(a->hostname, sizeof(a->hostname) - 1) != 0 || a->hostname[0] == '\0') {
         snprintf(a->hostname, sizeof(a->hostname), "localhost");
     }
@@ -280,6 +349,7 @@ void agent_stop(struct agent *a)
     }
     http_server_stop(a->server);
     loop_timer_free(a->timer);
+    discovery_free(a->discovery);
     scraper_free(a->scraper);
     agent_background_close(&a->background);
     stream_aggregator_free(a->aggregator);
@@ -290,6 +360,7 @@ void agent_stop(struct agent *a)
     }
     arena_release(&a->reloaded);
     agent_targets_release(&a->targets);
+    arena_release(&a->targets_arena);
     arena_release(&a->arena);
     mem_free(a);
 }

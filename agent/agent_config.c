@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/vfs.h"
 #include "base/yaml.h"
+#include "discovery/discovery.h"
 
 enum { DAY_MS = 24 * 3600 * 1000 };
 
@@ -247,6 +248,7 @@ static const struct config_field scrape_fields[] = {
         .fields = static_fields,
         .item_size = sizeof(struct agent_static),
         .help = "Targets by address"},
+    DISCOVERY_FIELDS(struct agent_scrape),
     {.key = "params",
         .kind = CONFIG_CUSTOM,
         .offset = offsetof(struct agent_scrape, params),
@@ -361,6 +363,9 @@ static int finish_scrape(
     }
     struct err why = ERR_INIT;
     if (http_profile_check(&s->profile, &why) != 0) {
+        return err_set(e, ERR_INVALID, -1, "%s: job \"%s\": %s", file, s->job_name, why.message);
+    }
+    if (discovery_check(&s->discovery, &why) != 0) {
         return err_set(e, ERR_INVALID, -1, "%s: job \"%s\": %s", file, s->job_name, why.message);
     }
     enum exposition_format format;

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/http_profile.h"
 #include "base/strbuf.h"
+#include "discovery/discovery_config.h"
 #include "intake/stream_aggregator.h"
 #include "model/labels.h"
 #include "model/relabel.h"
@@ -69,6 +70,7 @@ struct agent_scrape {
     struct agent_parameters params;
     struct http_profile profile;
     struct config_list static_configs;         /* struct agent_static */
+    struct discovery_configs discovery;        /* *_sd_configs */
     struct config_list relabel_configs;        /* struct relabel_rule: of targets */
     struct config_list metric_relabel_configs; /* struct relabel_rule: of series */
 };

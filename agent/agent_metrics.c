@@ -195,6 +195,41 @@ static void expose_scraper(const struct agent *a, struct strbuf *out)
         sum.cache_misses);
 }
 
+/* Each row for all kinds, those without entries too: an alert on what never fails should find a zero. */
+static void expose_discovery(const struct agent *a, struct strbuf *out)
+{
+    static const struct {
+        const char *name, *help;
+        enum metric_type type;
+        size_t offset;
+    } rows[] = {
+        {"agent_discovery_entries", "Entries of *_sd_configs at work; the same one counts once",
+            METRIC_TYPE_GAUGE, offsetof(struct discovery_statistics, entries)},
+        {"agent_discovery_failing", "Entries whose last answer was not good", METRIC_TYPE_GAUGE,
+            offsetof(struct discovery_statistics, failing)},
+        {"agent_discovery_targets", "Targets found, before relabelling", METRIC_TYPE_GAUGE,
+            offsetof(struct discovery_statistics, targets)},
+        {"agent_discovery_updates_total", "Answers of sources that were taken", METRIC_TYPE_COUNTER,
+            offsetof(struct discovery_statistics, updates)},
+        {"agent_discovery_failures_total", "Sources asked in vain, or whose answer was not good",
+            METRIC_TYPE_COUNTER, offsetof(struct discovery_statistics, failures)},
+    };
+    for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+        for (size_t i = 0; i < discovery_kind_count(); i++) {
+            struct discovery_statistics s;
+            uint64_t value;
+            discovery_statistics(a->discovery, i, &s);
+            memcpy(&value, (const char *)&s + rows[row].offset, sizeof(value));
+            struct label kind = {STR("kind"), str_of(s.kind)};
+            put(out, rows[row].name, rows[row].type, i == 0 ? rows[row].help : NULL, &kind, 1,
+                (double)value);
+        }
+    }
+    put_gauge(out, "agent_discovery_refused_targets",
+        "Discovered targets that are left out because they are no good",
+        (double)a->targets.refused_count);
+}
+
 static void expose_memory(const struct agent *a, struct strbuf *out)
 {
     put_gauge(
@@ -236,6 +271,7 @@ void agent_expose_self(void *context, struct strbuf *out)
         "When the configuration in force was read", (double)a->reload_ms / 1000);
     expose_gates(a, out);
     expose_scraper(a, out);
+    expose_discovery(a, out);
     expose_queue(a, out);
     expose_destinations(a, out);
     expose_memory(a, out);

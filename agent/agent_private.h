@@ -8,6 +8,7 @@
 #include "agent_targets.h"
 #include "base/http_server.h"
 #include "collectors/collector.h"
+#include "discovery/discovery.h"
 #include "intake/intake.h"
 #include "intake/memory_watch.h"
 #include "scrape/scraper.h"
@@ -29,7 +30,10 @@ struct agent {
     struct collectors *collectors;
     struct shipper *shipper;
     struct scraper *scraper;
+    struct discovery *discovery;
+    int64_t discovery_due_ms;     /* monotonic: what it finds is not applied before */
     struct agent_targets targets; /* those in force, and what was dropped */
+    struct arena targets_arena;   /* theirs */
     struct intake_gate scraped, aggregated;
     struct stream_aggregator *aggregator; /* NULL: no rules */
     struct memory_watch memory;

@@ -15,6 +15,7 @@ enum { URL_MAX = 4096 };
 
 struct maker {
     const struct agent_config *config;
+    const struct discovery *discovery; /* NULL: none */
     struct arena *arena;
     struct agent_targets *targets;
     size_t cap;
@@ -39,7 +40,7 @@ void agent_targets_release(struct agent_targets *targets)
     for (size_t i = 0; i < targets->dropped_count && i < AGENT_DROPPED_MAX; i++) {
         labels_unref(targets->dropped[i]);
     }
-    targets->count = targets->dropped_count = 0;
+    targets->count = targets->dropped_count = targets->refused_count = 0;
     labels_unref(targets->external);
     targets->external = NULL;
 }
@@ -144,13 +145,11 @@ static void set_duration(
     strbuf_release(&text);
 }
 
-/* What is known of a target before any rule. */
-static int discover(
-    struct job *j, const struct agent_static *group, const char *address, struct labels_builder *b)
+/* What is known of every target of the job before any rule. */
+static int begin_target(struct job *j, struct labels_builder *b)
 {
     const struct agent_scrape *s = j->scrape;
     labels_builder_set(b, STR("job"), str_of(s->job_name));
-    labels_builder_set(b, STR("__address__"), str_of(address));
     labels_builder_set(b, STR("__scheme__"), str_of(s->scheme));
     labels_builder_set(b, STR("__metrics_path__"), str_of(s->metrics_path));
     set_duration(j, b, "__scrape_interval__", s->interval_ms);
@@ -168,7 +167,7 @@ static int discover(
             labels_builder_set(b, str_make(name, length), str_of(p->values.items[0]));
         }
     }
-    return set_labels(j->m, b, &group->labels);
+    return 0;
 }
 
 /* Everything but unreserved characters, as a query parameter has it. */
@@ -315,28 +314,62 @@ static void note_dropped(struct agent_targets *t, const struct labels *discovere
     t->dropped_count++;
 }
 
-static int add_static(struct job *j, const struct agent_static *group, const char *address)
+/* From all that is known of a target to how it is scraped, if it is. */
+static int add_known(struct job *j, struct labels_builder *b)
 {
-    struct labels_builder b;
     struct target_options options = {0};
-    labels_builder_init(&b);
-    int status = discover(j, group, address, &b);
-    if (status == 0) {
-        status = labels_builder_finish(&b, &options.discovered);
-    }
-    int kept = status == 0 ? relabel_apply(j->relabel, &b, j->m->arena) : status;
+    int status = labels_builder_finish(b, &options.discovered);
+    int kept = status == 0 ? relabel_apply(j->relabel, b, j->m->arena) : status;
     if (kept == 1) {
-        status = finish_target(j, &b, &options);
+        status = finish_target(j, b, &options);
     } else if (kept == 0) {
         note_dropped(j->m->targets, options.discovered);
     } else {
-        status = j->m->err->code != 0 ? kept : bad_target(j, address, kept, err_text(kept));
+        status = kept;
     }
     if (kept != 1 || status != 0) {
         target_release(&options);
     }
+    return status;
+}
+
+static int add_static(struct job *j, const struct agent_static *group, const char *address)
+{
+    struct labels_builder b;
+    labels_builder_init(&b);
+    labels_builder_set(&b, STR("__address__"), str_of(address));
+    int status = begin_target(j, &b);
+    status = status == 0 ? set_labels(j->m, &b, &group->labels) : status;
+    status = status == 0 ? add_known(j, &b) : status;
+    if (status != 0 && j->m->err->code == 0) {
+        status = bad_target(j, address, status, err_text(status));
+    }
     labels_builder_release(&b);
     return status;
+}
+
+/* A discovered target that is wrong is nobody's fault here: it is left out, the others are scraped. */
+static int add_discovered(void *context, const struct labels *target)
+{
+    struct job *j = context;
+    struct agent_targets *t = j->m->targets;
+    struct labels_builder b;
+    labels_builder_init(&b);
+    int status = begin_target(j, &b);
+    for (size_t i = 0; i < labels_count(target); i++) {
+        struct label label = labels_at(target, i);
+        labels_builder_set(&b, label.name, label.value);
+    }
+    status = status == 0 ? add_known(j, &b) : status;
+    labels_builder_release(&b);
+    if (status != ERR_INVALID) {
+        return status;
+    }
+    if (t->refused_count++ == 0) {
+        snprintf(t->refused, sizeof(t->refused), "%s", j->m->err->message);
+    }
+    *j->m->err = (struct err)ERR_INIT;
+    return 0;
 }
 
 static int compile(
@@ -385,6 +418,9 @@ static int add_scrape(struct maker *m, const struct agent_scrape *s)
             status = add_static(&j, &groups[g], groups[g].targets.items[i]);
         }
     }
+    if (status == 0 && m->discovery != NULL) {
+        status = discovery_each(m->discovery, &s->discovery, add_discovered, &j);
+    }
     if (status == 0) {
         status = enforce_target_limit(m, s, first);
     }
@@ -394,13 +430,15 @@ static int add_scrape(struct maker *m, const struct agent_scrape *s)
 }
 
 int agent_targets_make(const struct agent_config *config, const struct agent_local *local,
-    struct arena *arena, struct agent_targets *targets_out, struct err *e)
+    const struct discovery *discovery, struct arena *arena, struct agent_targets *targets_out,
+    struct err *e)
 {
-    targets_out->count = targets_out->dropped_count = 0;
+    targets_out->count = targets_out->dropped_count = targets_out->refused_count = 0;
     targets_out->external = NULL;
     struct err why = ERR_INIT;
     struct maker m = {
         .config = config,
+        .discovery = discovery,
         .arena = arena,
         .targets = targets_out,
         .seed = hash64(local->hostname, strlen(local->hostname), 0),

@@ -1,7 +1,7 @@
 /* From a configuration to the targets it means.
  *
  * A target begins as labels: __address__, __scheme__, __metrics_path__, __scrape_interval__,
- * __scrape_timeout__, __param_<name>, job, and what its configuration adds. relabel_configs rewrite
+ * __scrape_timeout__, __param_<name>, job, and what its configuration or its discovery adds. relabel_configs rewrite
  * them or drop the target; then the labels that begin with __ say how to scrape, and the others are
  * the target's own. So Prometheus does it, and its rules work unchanged.
  */
@@ -9,6 +9,7 @@
 #define SONDE_AGENT_AGENT_TARGETS_H
 
 #include "agent_config.h"
+#include "discovery/discovery.h"
 #include "scrape/target.h"
 
 /* Bodies of the targets that live in this process. */
@@ -29,11 +30,16 @@ struct agent_targets {
     const struct labels *external;                   /* of all that leaves this agent */
     const struct labels *dropped[AGENT_DROPPED_MAX]; /* by relabel_configs, as discovered */
     size_t dropped_count;                            /* those beyond AGENT_DROPPED_MAX included */
+    size_t refused_count;          /* discovered, but not to be scraped: a bad address … */
+    char refused[ERR_MESSAGE_MAX]; /* why the first of them is not */
 };
 
-/* ERR_INVALID names the label, rule or target that is wrong. Release in any case. */
+/* With what `discovery` has found by now (NULL: nothing). ERR_INVALID names the label, rule or target of
+ * the configuration that is wrong; a discovered target that is wrong is left out and counted. Release in
+ * any case. */
 int agent_targets_make(const struct agent_config *config, const struct agent_local *local,
-    struct arena *arena, struct agent_targets *targets_out, struct err *e);
+    const struct discovery *discovery, struct arena *arena, struct agent_targets *targets_out,
+    struct err *e);
 void agent_targets_release(struct agent_targets *targets);
 
 #endif

@@ -83,7 +83,8 @@ static bool same_profile(const struct http_profile *a, const struct http_profile
     return a == NULL || b == NULL ? a == b : http_profile_eq(a, b);
 }
 
-/* Both are effective options: defaults are filled in. */
+/* Both are effective options: defaults are filled in. What was known before relabelling does not count:
+ * it changes while the target stays what it is. */
 static bool same_target(const struct target_options *a, const struct target_options *b)
 {
     return same_text(a->url, b->url) && labels_eq(a->labels, b->labels) && a->expose == b->expose &&
@@ -97,8 +98,7 @@ static bool same_target(const struct target_options *a, const struct target_opti
            a->native_histograms == b->native_histograms &&
            a->classic_histograms == b->classic_histograms && a->fallback == b->fallback &&
            a->no_fallback == b->no_fallback && same_text(a->forced_error, b->forced_error) &&
-           a->seed == b->seed && same_labels(a->discovered, b->discovered) &&
-           same_labels(a->external, b->external) &&
+           a->seed == b->seed && same_labels(a->external, b->external) &&
            relabel_eq(a->metric_relabel, b->metric_relabel) && same_profile(a->profile, b->profile);
 }
 
@@ -154,6 +154,14 @@ static int make_slot(struct scraper *s, const struct target_options *wanted, str
     return 0;
 }
 
+static void set_discovered(struct slot *slot, const struct labels *discovered)
+{
+    const struct labels *before = slot->discovered;
+    slot->discovered = discovered != NULL ? labels_ref(discovered) : NULL;
+    target_set_discovered(slot->target, slot->discovered);
+    labels_unref(before);
+}
+
 int scraper_set_targets(
     struct scraper *s, const struct target_options *targets, size_t count, struct err *e)
 {
@@ -188,6 +196,7 @@ int scraper_set_targets(
         if (kept[i] != NULL) {
             slots[i] = *kept[i];
             slots[i].kept = false;
+            set_discovered(&slots[i], targets[i].discovered);
         }
     }
     for (size_t i = 0; i < s->count; i++) {

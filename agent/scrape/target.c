@@ -184,6 +184,11 @@ const struct target_options *target_options(const struct target *t)
     return &t->options;
 }
 
+void target_set_discovered(struct target *t, const struct labels *discovered)
+{
+    t->options.discovered = discovered;
+}
+
 void target_status(const struct target *t, struct target_status *status_out)
 {
     *status_out = t->status;

@@ -83,6 +83,8 @@ void target_free(struct target *t, bool gone);
 /* Does what is due. Returns milliseconds until the next call is due. */
 int64_t target_step(struct target *t);
 const struct target_options *target_options(const struct target *t);
+/* Another set of labels for people; borrowed as the one before was. */
+void target_set_discovered(struct target *t, const struct labels *discovered);
 void target_status(const struct target *t, struct target_status *status_out);
 
 #endif

@@ -1,0 +1,54 @@
+/* What discovery is given: the outside world, and what a job says: Prometheus' *_sd_configs, a struct and
+ * a table for each kind. */
+#ifndef SONDE_DISCOVERY_DISCOVERY_CONFIG_H
+#define SONDE_DISCOVERY_DISCOVERY_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/http_client.h"
+#include "base/http_profile.h"
+#include "base/loop.h"
+#include "base/vfs.h"
+
+/* All are borrowed. */
+struct discovery_options {
+    struct clock *clock;
+    struct http_client *client;
+    struct vfs *vfs;
+    struct loop *loop; /* NULL: nothing is watched, sources are asked at their intervals alone */
+};
+
+struct file_discovery_config {
+    struct config_strings files; /* the last part of a path may hold one star */
+    int64_t refresh_ms;
+};
+
+struct http_discovery_config {
+    const char *url;
+    int64_t refresh_ms;
+    struct http_profile profile;
+};
+
+extern const struct config_field file_discovery_fields[];
+extern const struct config_field http_discovery_fields[];
+
+/* All kinds of one job; each list holds the structs above. */
+struct discovery_configs {
+    struct config_list file, http;
+};
+
+#define DISCOVERY_ROW(type, which, text)                                                           \
+    {                                                                                              \
+        .key = #which "_sd_configs", .kind = CONFIG_LIST,                                          \
+        .offset = offsetof(type, discovery.which), .fields = which##_discovery_fields,             \
+        .item_size = sizeof(struct which##_discovery_config), .help = (text)                       \
+    }
+/* Rows of the table of a struct that has `struct discovery_configs discovery`. */
+#define DISCOVERY_FIELDS(type)                                                                     \
+    DISCOVERY_ROW(type, file, "Targets in files"),                                                 \
+        DISCOVERY_ROW(type, http, "Targets listed by a web server")
+
+#endif

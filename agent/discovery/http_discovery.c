@@ -1,0 +1,134 @@
+/* http_sd_configs: target groups from a web server, asked at an interval.
+ *
+ * The server answers GET with status 200, content type application/json and the whole list; the request
+ * tells it in X-Prometheus-Refresh-Interval-Seconds when it will be asked again.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "discovery/discoverer.h"
+#include "discovery/group_list.h"
+
+enum { DAY_MS = 24 * 3600 * 1000 };
+
+const struct config_field http_discovery_fields[] = {
+    {.key = "url",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct http_discovery_config, url),
+        .required = true,
+        .help = "Where the list is, http or https"},
+    {.key = "refresh_interval",
+        .kind = CONFIG_DURATION,
+        .offset = offsetof(struct http_discovery_config, refresh_ms),
+        .default_text = "1m",
+        .min = 100,
+        .max = DAY_MS,
+        .help = "How often it is asked for"},
+    HTTP_PROFILE_FIELDS(struct http_discovery_config),
+    {.key = NULL},
+};
+
+struct state {
+    struct http_client_call *call; /* NULL: none under way */
+};
+
+static int check(const void *config, struct err *e)
+{
+    const struct http_discovery_config *c = config;
+    struct str url = str_of(c->url);
+    if (!str_starts_with(url, STR("http://")) && !str_starts_with(url, STR("https://"))) {
+        return err_set(
+            e, ERR_INVALID, -1, "\"%s\"; accepted: http://HOST… or https://HOST…", c->url);
+    }
+    return http_profile_check(&c->profile, e);
+}
+
+/* "application/json", whatever parameters follow. */
+static bool is_json(struct str type)
+{
+    static const char wanted[] = "application/json";
+    size_t length = sizeof(wanted) - 1;
+    return type.len >= length && strncasecmp(type.ptr, wanted, length) == 0 &&
+           (type.len == length || type.ptr[length] == ';' || type.ptr[length] == ' ');
+}
+
+static void on_answer(void *context, const struct http_client_response *r)
+{
+    struct discoverer *d = context;
+    const struct http_discovery_config *c = d->config;
+    struct state *s = d->state;
+    s->call = NULL;
+    if (r->error == ERR_CANCELED) {
+        return;
+    }
+    discoverer_due_in(d, c->refresh_ms);
+    if (r->error != 0) {
+        discoverer_failed(d, "%s: %s", c->url, r->error_text);
+        return;
+    }
+    if (r->status != 200 || !is_json(r->content_type)) {
+        discoverer_failed(d,
+            "%s: status %u, content type \"%.*s\"; wanted 200 and application/json", c->url,
+            r->status, STR_ARG(r->content_type));
+        return;
+    }
+    struct err why = ERR_INIT;
+    struct target_list list = {0};
+    struct label meta = {STR("__meta_url"), str_of(c->url)};
+    int status = group_list_parse_json(r->body, c->url, meta, &list, &why);
+    status = status == 0 ? target_groups_put(&d->groups, str_of(c->url), &list) : status;
+    target_list_release(&list);
+    if (status != 0) {
+        discoverer_failed(d, "%s: %s", c->url, why.code != 0 ? why.message : err_text(status));
+        return;
+    }
+    discoverer_answered(d);
+}
+
+static void step(struct discoverer *d)
+{
+    const struct http_discovery_config *c = d->config;
+    struct state *s = d->state;
+    char seconds[32];
+    snprintf(seconds, sizeof(seconds), "%g", (double)c->refresh_ms / 1000);
+    const struct http_client_header headers[] = {
+        {"Accept", "application/json"}, {"X-Prometheus-Refresh-Interval-Seconds", seconds}};
+    const struct http_client_request request = {
+        .method = "GET",
+        .url = c->url,
+        .headers = headers,
+        .header_count = sizeof(headers) / sizeof(headers[0]),
+        .body_max = GROUP_LIST_BYTES_MAX,
+        .timeout_ms = c->refresh_ms,
+        .follow_redirects = c->profile.follow_redirects,
+        .accept_gzip = true,
+        .profile = &c->profile,
+    };
+    int status = d->world->client->send(d->world->client, &request, on_answer, d, &s->call);
+    if (status != 0) {
+        discoverer_failed(d, "%s: %s", c->url, err_text(status));
+        discoverer_due_in(d, c->refresh_ms);
+        return;
+    }
+    d->due_ms = DISCOVERER_NEVER;
+}
+
+static void stop(struct discoverer *d)
+{
+    struct state *s = d->state;
+    if (s->call != NULL) {
+        d->world->client->cancel(d->world->client, s->call);
+    }
+}
+
+const struct discovery_kind http_discovery_kind = {
+    .name = "http",
+    .offset = offsetof(struct discovery_configs, http),
+    .fields = http_discovery_fields,
+    .config_size = sizeof(struct http_discovery_config),
+    .state_size = sizeof(struct state),
+    .check = check,
+    .step = step,
+    .stop = stop,
+};
