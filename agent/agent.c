@@ -139,6 +139,32 @@ static int open_collectors(
     return collectors_open(&options, collectors_out, e);
 }
 
+/* Where sources hand in their samples: what stands first behind the door. */
+static struct intake *door(const struct agent *a)
+{
+    return a->aggregator != NULL ? stream_aggregator_intake(a->aggregator)
+                                 : shipper_intake(a->shipper);
+}
+
+static int open_receivers(struct agent *a, struct err *e)
+{
+    const struct agent_options *o = a->options;
+    struct receive_options options = {
+        .http_address = o->otlp_listen != NULL ? o->otlp_listen : AGENT_OTLP_LISTEN,
+        .address_is_default = o->otlp_listen == NULL,
+        .web_config = o->web_config,
+        .web_config_changed = agent_web_config_changed,
+        .config = a->config.receive,
+        .loop = a->loop,
+        .clock = a->clock,
+    };
+    for (size_t i = 0; i < RECEIVE_SOURCE_COUNT; i++) {
+        intake_gate_init(&a->received[i], receive_source_name((enum receive_source)i), door(a));
+        options.intakes[i] = &a->received[i].intake;
+    }
+    return receive_open(&options, &a->receive, e);
+}
+
 /* The targets that the configuration means with what is discovered by now. On an error nothing has
  * changed. */
 static int set_targets(struct agent *a, const struct agent_config *config, struct err *e)
@@ -288,9 +314,7 @@ static int start(struct agent *a, struct err *e)
     status = status == 0 ? open_shipper(a, e) : status;
     status = status == 0 ? open_aggregator(a, e) : status;
     if (status == 0) {
-        intake_gate_init(&a->scraped, "scrape",
-            a->aggregator != NULL ? stream_aggregator_intake(a->aggregator)
-                                  : shipper_intake(a->shipper));
+        intake_gate_init(&a->scraped, "scrape", door(a));
         status = scraper_new(a->clock, a->client, &a->scraped.intake, &a->scraper);
         if (status != 0) {
             err_set(e, status, -1, "out of memory for the scraper");
@@ -304,6 +328,7 @@ static int start(struct agent *a, struct err *e)
         }
     }
     status = status == 0 ? apply_scrapes(a, &a->config, &a->arena, e) : status;
+    status = status == 0 ? open_receivers(a, e) : status;
     status = status == 0 ? agent_http_start(a, e) : status;
     if (status == 0) {
         status = loop_timer_new(a->loop, on_timer, a, &a->timer);
@@ -348,6 +373,7 @@ void agent_stop(struct agent *a)
         return;
     }
     http_server_stop(a->server);
+    receive_close(a->receive);
     loop_timer_free(a->timer);
     discovery_free(a->discovery);
     scraper_free(a->scraper);

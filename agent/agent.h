@@ -5,11 +5,14 @@
 #include "base/err.h"
 #include "base/loop.h"
 
+#define AGENT_OTLP_LISTEN "127.0.0.1:4318"
+
 struct agent_options {
     const char *config_path; /* NULL = none */
     const char *data_path;
     const char *listen;
-    const char *web_config;     /* of the listener; NULL = none */
+    const char *otlp_listen;    /* of what others send; "" = nowhere, NULL = AGENT_OTLP_LISTEN */
+    const char *web_config;     /* of both listeners; NULL = none */
     const char *const *servers; /* of --server; replace remote_write */
     size_t server_count;
 };

@@ -304,6 +304,11 @@ static const struct config_field agent_fields[] = {
         .fields = stream_rule_fields,
         .item_size = sizeof(struct stream_rule),
         .help = "Rules that make few series of many before they are queued"},
+    {.key = "receive",
+        .kind = CONFIG_OBJECT,
+        .offset = offsetof(struct agent_config, receive),
+        .fields = receive_fields,
+        .help = "What others send to the agent"},
     {.key = "queue",
         .kind = CONFIG_OBJECT,
         .offset = offsetof(struct agent_config, queue),
@@ -446,6 +451,7 @@ int agent_config_load(const char *path, const char *const *servers, size_t serve
     if (status == 0) {
         status = agent_config_destinations(&config, file, arena, e);
     }
+    status = status == 0 ? receive_config_check(&config.receive, file, e) : status;
     if (status == 0) {
         *config_out = config;
     }

@@ -18,6 +18,7 @@
 #include "intake/stream_aggregator.h"
 #include "model/labels.h"
 #include "model/relabel.h"
+#include "receive/receive_config.h"
 #include "ship/request_maker.h"
 #include "wire/exposition.h"
 
@@ -116,6 +117,7 @@ struct agent_config {
     struct agent_destination *destinations; /* of both */
     size_t destination_count;
     struct config_list stream_aggr; /* struct stream_rule */
+    struct receive_config receive;
     struct agent_queue queue;
     int64_t memory_max; /* 0 = by the host */
 };

@@ -149,7 +149,7 @@ static void get_targets(struct http_exchange *x, void *context)
     strbuf_release(&out);
 }
 
-static void web_config_changed(void *context, const char *path, const struct err *e)
+void agent_web_config_changed(void *context, const char *path, const struct err *e)
 {
     (void)context;
     if (e == NULL) {
@@ -248,7 +248,7 @@ int agent_http_start(struct agent *a, struct err *e)
         .connections_max = 256,
         .body_max = 1 << 20,
         .web_config_file = a->options->web_config,
-        .web_config_changed = web_config_changed,
+        .web_config_changed = agent_web_config_changed,
     };
     return http_server_start(&options, &a->server, e);
 }

@@ -243,7 +243,10 @@ static void expose_memory(const struct agent *a, struct strbuf *out)
 
 static void expose_gates(const struct agent *a, struct strbuf *out)
 {
-    const struct intake_gate *gates[] = {&a->scraped, &a->aggregated};
+    const struct intake_gate *gates[2 + RECEIVE_SOURCE_COUNT] = {&a->scraped, &a->aggregated};
+    for (size_t i = 0; i < RECEIVE_SOURCE_COUNT; i++) {
+        gates[2 + i] = &a->received[i];
+    }
     for (size_t i = 0; i < sizeof(gates) / sizeof(gates[0]); i++) {
         struct label source = {STR("source"), str_of(gates[i]->source)};
         put(out, "agent_intake_samples_total", METRIC_TYPE_COUNTER,
@@ -259,6 +262,35 @@ static void expose_gates(const struct agent *a, struct strbuf *out)
         out, "agent_aggregated_series", "Series that stream aggregation knows", (double)s.series);
 }
 
+/* One figure of each source of what others send: a uint64_t of its statistics. */
+static void expose_receivers(const struct agent *a, struct strbuf *out)
+{
+    static const struct {
+        const char *name, *help;
+        size_t offset;
+    } rows[] = {
+        {"agent_receive_messages_total", "Messages that others have sent",
+            offsetof(struct receive_statistics, messages)},
+        {"agent_receive_refused_overload_total", "Messages refused, to be sent again later",
+            offsetof(struct receive_statistics, refused_overload)},
+        {"agent_receive_refused_invalid_total", "Messages refused for good",
+            offsetof(struct receive_statistics, refused_invalid)},
+        {"agent_receive_rejected_samples_total", "Samples left out of messages that were taken",
+            offsetof(struct receive_statistics, rejected_samples)},
+    };
+    for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+        for (size_t i = 0; i < RECEIVE_SOURCE_COUNT; i++) {
+            struct receive_statistics s;
+            uint64_t value;
+            receive_statistics(a->receive, (enum receive_source)i, &s);
+            memcpy(&value, (const char *)&s + rows[row].offset, sizeof(value));
+            struct label source = {STR("source"), str_of(a->received[i].source)};
+            put(out, rows[row].name, METRIC_TYPE_COUNTER, i == 0 ? rows[row].help : NULL, &source,
+                1, (double)value);
+        }
+    }
+}
+
 void agent_expose_self(void *context, struct strbuf *out)
 {
     struct agent *a = context;
@@ -270,6 +302,7 @@ void agent_expose_self(void *context, struct strbuf *out)
     put_gauge(out, "agent_config_last_reload_success_timestamp_seconds",
         "When the configuration in force was read", (double)a->reload_ms / 1000);
     expose_gates(a, out);
+    expose_receivers(a, out);
     expose_scraper(a, out);
     expose_discovery(a, out);
     expose_queue(a, out);

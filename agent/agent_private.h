@@ -11,6 +11,7 @@
 #include "discovery/discovery.h"
 #include "intake/intake.h"
 #include "intake/memory_watch.h"
+#include "receive/receive.h"
 #include "scrape/scraper.h"
 #include "ship/shipper.h"
 
@@ -34,7 +35,8 @@ struct agent {
     int64_t discovery_due_ms;     /* monotonic: what it finds is not applied before */
     struct agent_targets targets; /* those in force, and what was dropped */
     struct arena targets_arena;   /* theirs */
-    struct intake_gate scraped, aggregated;
+    struct intake_gate scraped, aggregated, received[RECEIVE_SOURCE_COUNT];
+    struct receive *receive;
     struct stream_aggregator *aggregator; /* NULL: no rules */
     struct memory_watch memory;
     struct agent_background background;
@@ -47,6 +49,9 @@ struct agent {
 
 /* The routes, with `a` as their context. */
 int agent_http_start(struct agent *a, struct err *e);
+
+/* Told by listeners when their web configuration was read again. */
+void agent_web_config_changed(void *context, const char *path, const struct err *e);
 
 /* Expositions: the host's metrics, and the agent's own. */
 void agent_expose_host(void *context, struct strbuf *out);

@@ -1,0 +1,64 @@
+/* Receivers: what others send to the agent, handed in by the agent's door for samples.
+ *
+ *   POST /v1/metrics     OTLP metrics, in protobuf or JSON, gzipped or not
+ *
+ * All of HTTP is one listener with one table of routes (receive.c): a further signal of OTLP is a further
+ * row. A request is answered 2xx only when its samples are in the queue. Overload is answered in the
+ * protocol's own way, 429 with Retry-After, before anything is decoded.
+ *
+ * One thread, the loop's: handlers run on it, so that a message is bounded by what the loop can spare.
+ */
+#ifndef SONDE_RECEIVE_RECEIVE_H
+#define SONDE_RECEIVE_RECEIVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/loop.h"
+#include "intake/intake.h"
+#include "receive/receive_config.h"
+
+/* A request's body as it is sent. The server holds at most eight times this for all requests together. */
+#define RECEIVE_BODY_MAX ((size_t)16 << 20)
+/* The same when it is decompressed, and the memory of what is decoded from it. */
+#define RECEIVE_MESSAGE_MAX ((size_t)64 << 20)
+#define RECEIVE_TREE_MAX ((size_t)128 << 20)
+#define RECEIVE_CONNECTIONS_MAX 256
+
+/* Each has a door of its own, whose account bears the source's name. */
+enum receive_source { RECEIVE_OTLP, RECEIVE_SOURCE_COUNT };
+
+const char *receive_source_name(enum receive_source source);
+
+struct receive_options {
+    const char *http_address; /* "" = no listener */
+    bool address_is_default;  /* nobody asked for it: when it is in use, the agent goes without */
+    const char *web_config;   /* of the listener; NULL = none */
+    void (*web_config_changed)(void *context, const char *path, const struct err *e);
+    struct receive_config config;
+    struct loop *loop;
+    struct clock *clock;
+    struct intake *intakes[RECEIVE_SOURCE_COUNT];
+};
+
+/* Messages are requests. */
+struct receive_statistics {
+    uint64_t messages;         /* all that came */
+    uint64_t refused_overload; /* the sender is to come again */
+    uint64_t refused_invalid;  /* the sender is not */
+    uint64_t rejected_samples; /* left out of messages that were taken */
+};
+
+struct receive;
+
+/* Listens. `options` is copied; what it points to is borrowed for the receivers' life. */
+int receive_open(
+    const struct receive_options *options, struct receive **receive_out, struct err *e);
+/* Accepts NULL. */
+void receive_close(struct receive *r);
+void receive_statistics(
+    const struct receive *r, enum receive_source source, struct receive_statistics *statistics_out);
+
+#endif

@@ -1,0 +1,27 @@
+/* Settings of the receivers: the part `receive` of the agent's file. */
+#ifndef SONDE_RECEIVE_RECEIVE_CONFIG_H
+#define SONDE_RECEIVE_RECEIVE_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/config.h"
+#include "base/err.h"
+
+struct receive_otlp_config {
+    const char *translation_strategy; /* one that otlp_naming_parse knows */
+    struct config_strings promoted;
+    bool keep_identifying, promote_scope;
+    int64_t delta_series_max;
+};
+
+struct receive_config {
+    struct receive_otlp_config otlp;
+};
+
+extern const struct config_field receive_fields[];
+
+/* Rules that the tables cannot say. ERR_INVALID, with the name of the file in the sentence. */
+int receive_config_check(const struct receive_config *config, const char *file, struct err *e);
+
+#endif

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""What others send to a running agent, and what a real sonde-server has of it afterwards. Messages are made by
+hand, independent of the C decoders."""
+import gzip
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from programs import (agent, find_program, free_port, get, send, server, start,  # noqa: E402
+                      wait_until)
+
+NOW = int(time.time())
+JSON = "application/json"
+
+
+def gauge(name, value):
+    return json.dumps({"resourceMetrics": [{
+        "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]},
+        "scopeMetrics": [{"metrics": [{"name": name, "unit": "s", "gauge": {"dataPoints": [
+            {"timeUnixNano": str(NOW * 10**9), "asDouble": value}]}}]}]}]}).encode()
+
+
+class Receive(unittest.TestCase):
+    config = "host: {enabled: false}\nglobal: {external_labels: {zone: z1}}\n"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="sonde-test-")
+        cls.store = server(cls.folder).__enter__()
+        cls.port = free_port()
+        cls.agent = agent(cls.folder, config=cls.config, servers=[cls.store.url],
+                          flags=["--otlp-listen", f"127.0.0.1:{cls.port}"]).__enter__()
+        cls.url = f"http://127.0.0.1:{cls.port}"
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.agent.__exit__(None, None, None)
+        cls.store.__exit__(None, None, None)
+        shutil.rmtree(cls.folder, ignore_errors=True)
+
+    def post(self, path, body, kind, **headers):
+        names = {"Content-Type": kind, **{k.replace("_", "-"): v for k, v in headers.items()}}
+        return send(self.url + path, body, names, method="POST")
+
+    def arrives(self, query, value):
+        """The one series of the query has the value at the server, sooner or later."""
+        def found():
+            result = get(self.store.url + "/api/v1/query", {"query": query, "time": NOW + 30}).json()["data"]["result"]
+            return result or None
+        result = wait_until(found, 30, query)
+        self.assertEqual(len(result), 1, result)
+        self.assertEqual(float(result[0]["value"][1]), value)
+        return result[0]["metric"]
+
+    def metric(self, name):
+        lines = get(self.agent.url + "/metrics").text.splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith(name + " "))
+
+    def test_otlp(self):
+        answer = self.post("/v1/metrics", gauge("wait", 2.5), JSON)
+        self.assertEqual((answer.status, answer.text), (200, "{}"))
+        labels = self.arrives("wait_seconds", 2.5)
+        self.assertEqual((labels["job"], labels["zone"]), ("shop", "z1"))
+        answer = self.post("/v1/metrics", gzip.compress(gauge("packed", 4)), JSON, Content_Encoding="gzip")
+        self.assertEqual(answer.status, 200)
+        self.arrives("packed_seconds", 4)
+
+    def test_otlp_refusals(self):
+        protobuf = "application/x-protobuf"
+        self.assertEqual(self.post("/v1/metrics", b"\x0a\x7f", protobuf).status, 400)
+        self.assertEqual(self.post("/v1/metrics", b"{", JSON).status, 400)
+        self.assertEqual(self.post("/v1/metrics", b"", protobuf).status, 200)
+        self.assertEqual(self.post("/v1/metrics", b"{}", "text/plain").status, 415)
+        self.assertEqual(self.post("/v1/metrics", b"{}", JSON, Content_Encoding="br").status, 415)
+        # A bomb: 70 MB of zeros in a few kilobytes.
+        self.assertEqual(
+            self.post("/v1/metrics", gzip.compress(bytes(70 << 20)), protobuf, Content_Encoding="gzip").status, 413)
+        self.assertGreaterEqual(self.metric('agent_receive_refused_invalid_total{source="otlp"}'), 5)
+        self.assertTrue(self.agent.is_ready())
+
+
+class Addresses(unittest.TestCase):
+    def test_an_address_that_was_asked_for_must_be_free(self):
+        folder = tempfile.mkdtemp(prefix="sonde-test-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        address = f"127.0.0.1:{free_port()}"
+        with agent(folder, "first", flags=["--otlp-listen", address]):
+            second = agent(folder, "second", flags=["--otlp-listen", address])
+            with self.assertRaises(Exception):
+                with second:
+                    pass
+            with open(os.path.join(folder, "second.log"), encoding="utf-8") as file:
+                self.assertIn(f"{address} is in use", file.read())
+
+    def test_nowhere(self):
+        folder = tempfile.mkdtemp(prefix="sonde-test-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        with agent(folder, flags=["--otlp-listen", ""]) as running:
+            self.assertTrue(running.is_ready())
+
+
+def main():
+    find_program("sonde-agent")
+    find_program("sonde-server")
+    return 0 if unittest.main(verbosity=1, exit=False).result.wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    start(main)
