@@ -9,9 +9,11 @@
 #include "base/mem.h"
 #include "receive/receive_otlp.h"
 #include "receive/receive_private.h"
+#include "receive/receive_write.h"
 
 static const char *const source_names[RECEIVE_SOURCE_COUNT] = {
     [RECEIVE_OTLP] = "otlp",
+    [RECEIVE_WRITE] = "remote_write",
 };
 
 const char *receive_source_name(enum receive_source source)
@@ -145,6 +147,8 @@ static int start_http(struct receive *r, struct err *e)
     const struct http_route routes[] = {
         {"POST", "/v1/metrics", receive_otlp_metrics, r, HTTP_LANE_INGEST,
             "Takes OTLP metrics, in protobuf or JSON"},
+        {"POST", "/api/v1/write", receive_write, r, HTTP_LANE_INGEST,
+            "Takes remote write 1.0 and 2.0"},
     };
     _Static_assert(sizeof(routes) <= sizeof(r->routes), "RECEIVE_ROUTES_MAX is too small");
     memcpy(r->routes, routes, sizeof(routes)); /* the server borrows them for its life */

@@ -1,6 +1,7 @@
 /* Receivers: what others send to the agent, handed in by the agent's door for samples.
  *
  *   POST /v1/metrics     OTLP metrics, in protobuf or JSON, gzipped or not
+ *   POST /api/v1/write   remote write 1.0 and 2.0
  *
  * All of HTTP is one listener with one table of routes (receive.c): a further signal of OTLP is a further
  * row. A request is answered 2xx only when its samples are in the queue. Overload is answered in the
@@ -28,7 +29,7 @@
 #define RECEIVE_CONNECTIONS_MAX 256
 
 /* Each has a door of its own, whose account bears the source's name. */
-enum receive_source { RECEIVE_OTLP, RECEIVE_SOURCE_COUNT };
+enum receive_source { RECEIVE_OTLP, RECEIVE_WRITE, RECEIVE_SOURCE_COUNT };
 
 const char *receive_source_name(enum receive_source source);
 

@@ -13,6 +13,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from programs import (agent, find_program, free_port, get, send, server, start,  # noqa: E402
                       wait_until)
+from remote_write import request2, series, snappy  # noqa: E402
 
 NOW = int(time.time())
 JSON = "application/json"
@@ -82,6 +83,30 @@ class Receive(unittest.TestCase):
             self.post("/v1/metrics", gzip.compress(bytes(70 << 20)), protobuf, Content_Encoding="gzip").status, 413)
         self.assertGreaterEqual(self.metric('agent_receive_refused_invalid_total{source="otlp"}'), 5)
         self.assertTrue(self.agent.is_ready())
+
+
+    def test_remote_write(self):
+        body = snappy(series({"__name__": "relayed", "job": "a"}, [(NOW * 1000, 7)]))
+        answer = self.post("/api/v1/write", body, "application/x-protobuf", Content_Encoding="snappy")
+        self.assertEqual(answer.status, 204, answer.text)
+        labels = self.arrives("relayed", 7)
+        self.assertEqual(labels["zone"], "z1")
+        answer = self.post("/api/v1/write", snappy(request2([({"__name__": "relayed2"}, [(NOW * 1000, 8)])])),
+                           "application/x-protobuf;proto=io.prometheus.write.v2.Request")
+        self.assertEqual(answer.status, 204, answer.text)
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        self.assertEqual(headers["x-prometheus-remote-write-samples-written"], "1")
+        self.arrives("relayed2", 8)
+
+    def test_remote_write_refusals(self):
+        path, kind = "/api/v1/write", "application/x-protobuf"
+        self.assertEqual(self.post(path, b"junk", kind).status, 400)
+        self.assertEqual(self.post(path, snappy(b"\x0a\x7f"), kind).status, 400)
+        self.assertEqual(self.post(path, b"", "application/json").status, 415)
+        self.assertEqual(self.post(path, b"", kind, Content_Encoding="gzip").status, 415)
+        self.assertEqual(self.post(path, b"", kind + ";proto=io.prometheus.write.v3.Request").status, 415)
+        # A length of 2^31 before the first byte.
+        self.assertEqual(self.post(path, b"\x80\x80\x80\x80\x08", kind).status, 413)
 
 
 class Addresses(unittest.TestCase):
