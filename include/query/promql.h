@@ -231,16 +231,25 @@ bool aggregate_op_is_experimental(enum aggregate_op op);
 /* Functions of MetricsQL, in the same columns; known only with the feature. Those that are other
  * expressions in another coat are not here but in metricsql.c. */
 #define METRICSQL_FUNCTION_LIST(X)                                                                 \
+    X(ASCENT_OVER_TIME, "ascent_over_time", "m", 0, 'v', false)                                    \
     X(COUNT_EQ_OVER_TIME, "count_eq_over_time", "ms", 0, 'v', false)                               \
     X(COUNT_GT_OVER_TIME, "count_gt_over_time", "ms", 0, 'v', false)                               \
     X(COUNT_LE_OVER_TIME, "count_le_over_time", "ms", 0, 'v', false)                               \
     X(COUNT_NE_OVER_TIME, "count_ne_over_time", "ms", 0, 'v', false)                               \
+    X(DECREASES_OVER_TIME, "decreases_over_time", "m", 0, 'v', false)                              \
     X(DEFAULT, "default", "vv", 0, 'v', false)                                                     \
+    X(DESCENT_OVER_TIME, "descent_over_time", "m", 0, 'v', false)                                  \
     X(DISTINCT_OVER_TIME, "distinct_over_time", "m", 0, 'v', false)                                \
+    X(GEOMEAN_OVER_TIME, "geomean_over_time", "m", 0, 'v', false)                                  \
+    X(INCREASES_OVER_TIME, "increases_over_time", "m", 0, 'v', false)                              \
+    X(INTEGRATE, "integrate", "m", 0, 'v', false)                                                  \
     X(INTERPOLATE, "interpolate", "v", 0, 'v', false)                                              \
     X(KEEP_LAST_VALUE, "keep_last_value", "v", 0, 'v', false)                                      \
     X(KEEP_NEXT_VALUE, "keep_next_value", "v", 0, 'v', false)                                      \
+    X(LAG, "lag", "m", 0, 'v', false)                                                              \
+    X(LIFETIME, "lifetime", "m", 0, 'v', false)                                                    \
     X(LIMIT_OFFSET, "limit_offset", "ssv", 0, 'v', false)                                          \
+    X(MODE_OVER_TIME, "mode_over_time", "m", 0, 'v', false)                                        \
     X(RANGE_AVG, "range_avg", "v", 0, 'v', false)                                                  \
     X(RANGE_FIRST, "range_first", "v", 0, 'v', false)                                              \
     X(RANGE_LAST, "range_last", "v", 0, 'v', false)                                                \
@@ -248,15 +257,29 @@ bool aggregate_op_is_experimental(enum aggregate_op op);
     X(RANGE_MEDIAN, "range_median", "v", 0, 'v', false)                                            \
     X(RANGE_MIN, "range_min", "v", 0, 'v', false)                                                  \
     X(RANGE_NORMALIZE, "range_normalize", "v", 0, 'v', false)                                      \
+    X(RANGE_OVER_TIME, "range_over_time", "m", 0, 'v', false)                                      \
     X(RANGE_QUANTILE, "range_quantile", "sv", 0, 'v', false)                                       \
     X(RANGE_SUM, "range_sum", "v", 0, 'v', false)                                                  \
+    X(RATE_OVER_SUM, "rate_over_sum", "m", 0, 'v', false)                                          \
+    X(ROLLUP_CANDLESTICK, "rollup_candlestick", "mt", 0, 'v', false)                               \
+    X(ROLLUP_DELTA, "rollup_delta", "mt", 0, 'v', false)                                           \
+    X(ROLLUP_DERIV, "rollup_deriv", "mt", 0, 'v', false)                                           \
+    X(ROLLUP_INCREASE, "rollup_increase", "mt", 0, 'v', false)                                     \
+    X(ROLLUP_RATE, "rollup_rate", "mt", 0, 'v', false)                                             \
+    X(ROLLUP_SCRAPE_INTERVAL, "rollup_scrape_interval", "mt", 0, 'v', false)                       \
     X(RUNNING_AVG, "running_avg", "v", 0, 'v', false)                                              \
     X(RUNNING_MAX, "running_max", "v", 0, 'v', false)                                              \
     X(RUNNING_MIN, "running_min", "v", 0, 'v', false)                                              \
     X(RUNNING_SUM, "running_sum", "v", 0, 'v', false)                                              \
+    X(SCRAPE_INTERVAL, "scrape_interval", "m", 0, 'v', false)                                      \
     X(SHARE_EQ_OVER_TIME, "share_eq_over_time", "ms", 0, 'v', false)                               \
     X(SHARE_GT_OVER_TIME, "share_gt_over_time", "ms", 0, 'v', false)                               \
-    X(SHARE_LE_OVER_TIME, "share_le_over_time", "ms", 0, 'v', false)
+    X(SHARE_LE_OVER_TIME, "share_le_over_time", "ms", 0, 'v', false)                               \
+    X(SUM2_OVER_TIME, "sum2_over_time", "m", 0, 'v', false)                                        \
+    X(SUM_EQ_OVER_TIME, "sum_eq_over_time", "ms", 0, 'v', false)                                   \
+    X(SUM_GT_OVER_TIME, "sum_gt_over_time", "ms", 0, 'v', false)                                   \
+    X(SUM_LE_OVER_TIME, "sum_le_over_time", "ms", 0, 'v', false)                                   \
+    X(ZSCORE_OVER_TIME, "zscore_over_time", "m", 0, 'v', false)
 
 /* FUNCTION_COUNT stands between Prometheus' functions and those of MetricsQL. */
 enum function_id {

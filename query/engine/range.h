@@ -174,7 +174,13 @@ int range_stddev(struct range_operator *op, const struct window *w, struct range
 int range_stdvar(struct range_operator *op, const struct window *w, struct range_value *out);
 int range_mad(struct range_operator *op, const struct window *w, struct range_value *out);
 int range_quantile(struct range_operator *op, const struct window *w, struct range_value *out);
-/* Of MetricsQL (range_compare.c). */
+/* Of MetricsQL (range_rollup.c, range_shape.c, range_compare.c). */
+int range_rollup(struct range_operator *op, const struct window *w, struct range_value *out);
+int range_candlestick(struct range_operator *op, const struct window *w, struct range_value *out);
+int range_shape(struct range_operator *op, const struct window *w, struct range_value *out);
+int range_sum_eq(struct range_operator *op, const struct window *w, struct range_value *out);
+int range_sum_gt(struct range_operator *op, const struct window *w, struct range_value *out);
+int range_sum_le(struct range_operator *op, const struct window *w, struct range_value *out);
 int range_count_eq(struct range_operator *op, const struct window *w, struct range_value *out);
 int range_count_gt(struct range_operator *op, const struct window *w, struct range_value *out);
 int range_count_le(struct range_operator *op, const struct window *w, struct range_value *out);

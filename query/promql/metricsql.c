@@ -12,6 +12,7 @@
  *   quantiles("l", a, b, v)        quantile(a, v) and the others, told apart by the label l
  *   quantiles_over_time("l", a, m) likewise
  *   rollup(m)                      min_, max_ and avg_over_time(m), told apart by the label rollup
+ *   rollup_rate(m)                 rollup_rate(m, "min") and the others likewise
  *   a if b, a ifnot b              a and b, a unless b
  *   a default b                    the function default(a, b); a number becomes vector(number)
  *
@@ -255,6 +256,27 @@ static struct expr *read_label_copy(struct parser *p, struct expr *call)
     return expr;
 }
 
+static int count_node(struct expr *expr, struct expr *parent, void *context)
+{
+    (void)expr, (void)parent;
+    size_t *nodes = context;
+    return ++*nodes > PROMQL_BYTES_MAX;
+}
+
+/* An expression that stands several times in the tree where it was written once: as many nodes as a text may
+ * have bytes, else a few nested calls would be evaluated for ever. */
+static bool charge_copies(struct parser *p, struct expr *expr, size_t copies)
+{
+    size_t nodes = 0;
+    (void)promql_walk(expr, count_node, &nodes);
+    p->expanded += nodes * copies;
+    if (p->code == 0 && p->expanded > PROMQL_BYTES_MAX) {
+        p->code = err_set(p->e, ERR_LIMIT, expr->position.start,
+            "query expands to more than %zu expressions", PROMQL_BYTES_MAX);
+    }
+    return p->code == 0;
+}
+
 static struct expr *join_or(struct parser *p, struct expr *sum, struct expr *more)
 {
     return sum == NULL ? more : make_set(p, BINARY_OR, sum, more);
@@ -270,6 +292,9 @@ static struct expr *read_quantiles(struct parser *p, struct expr *call, bool ove
         return NULL;
     }
     bool good = c->argument_count >= 3 && c->arguments[0]->kind == EXPR_STRING;
+    if (good && !charge_copies(p, c->arguments[c->argument_count - 1], c->argument_count - 2)) {
+        return NULL;
+    }
     for (size_t i = 1; good && i + 1 < c->argument_count; i++) {
         struct expr *phi = c->arguments[i], *one;
         good = phi->kind == EXPR_NUMBER;
@@ -281,6 +306,7 @@ static struct expr *read_quantiles(struct parser *p, struct expr *call, bool ove
             if (one != NULL) {
                 one->call.arguments[0] = phi;
                 one->call.arguments[1] = c->arguments[c->argument_count - 1];
+                one = parser_set_depth(p, one, one->call.arguments[1], NULL) ? one : NULL;
             }
         } else {
             one = quantile_of(p, call, &grouping, phi, c->arguments[c->argument_count - 1]);
@@ -300,29 +326,80 @@ static struct expr *read_quantiles(struct parser *p, struct expr *call, bool ove
                 : fail_arguments(p, call, "(\"label\", number, …, vector or range vector)");
 }
 
-static struct expr *read_rollup(struct parser *p, struct expr *call)
+/* rollup(m) and its kin: one expression for each number they tell, told apart by the label `rollup`; with one
+ * of the numbers as second argument, that one without the label. */
+struct rollup_row {
+    const char *name;
+    enum function_id
+        ids[4]; /* one a number; takes its name as second argument if all are the same */
+    const char *numbers[4];
+};
+
+static const struct rollup_row *rollup_find(struct str name)
 {
-    static const struct {
-        enum function_id id;
-        const char *name;
-    } rows[] = {{FUNCTION_MIN_OVER_TIME, "min"}, {FUNCTION_MAX_OVER_TIME, "max"},
-        {FUNCTION_AVG_OVER_TIME, "avg"}};
-    if (call->call.argument_count != 1) {
-        return fail_arguments(p, call, "(range vector)");
+#define SAME(id)                                                                                   \
+    {                                                                                              \
+        id, id, id, id                                                                             \
+    }
+    static const struct rollup_row rows[] = {
+        {"rollup", {FUNCTION_MIN_OVER_TIME, FUNCTION_MAX_OVER_TIME, FUNCTION_AVG_OVER_TIME},
+            {"min", "max", "avg"}},
+        {"rollup_candlestick", SAME(FUNCTION_ROLLUP_CANDLESTICK), {"open", "close", "low", "high"}},
+        {"rollup_delta", SAME(FUNCTION_ROLLUP_DELTA), {"min", "max", "avg"}},
+        {"rollup_deriv", SAME(FUNCTION_ROLLUP_DERIV), {"min", "max", "avg"}},
+        {"rollup_increase", SAME(FUNCTION_ROLLUP_INCREASE), {"min", "max", "avg"}},
+        {"rollup_rate", SAME(FUNCTION_ROLLUP_RATE), {"min", "max", "avg"}},
+        {"rollup_scrape_interval", SAME(FUNCTION_ROLLUP_SCRAPE_INTERVAL), {"min", "max", "avg"}},
+    };
+#undef SAME
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (str_eq_c(name, rows[i].name)) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+static struct expr *rollup_number(
+    struct parser *p, struct expr *call, const struct rollup_row *row, size_t number)
+{
+    bool same = row->ids[0] == row->ids[1];
+    struct expr *one = make_call(p, call, row->ids[number], same ? 2 : 1);
+    if (one == NULL) {
+        return NULL;
+    }
+    one->call.arguments[0] = call->call.arguments[0];
+    if (same) {
+        one->call.arguments[1] = make_string(p, call, str_of(row->numbers[number]));
+    }
+    return p->code == 0 && parser_set_depth(p, one, one->call.arguments[0], NULL) ? one : NULL;
+}
+
+static struct expr *read_rollup(struct parser *p, struct expr *call, const struct rollup_row *row)
+{
+    const struct expr_call *c = &call->call;
+    size_t count = row->numbers[3] != NULL ? 4 : 3;
+    for (size_t i = 0; c->argument_count == 2 && are_strings(c, 1) && i < count; i++) {
+        if (str_eq_c(c->arguments[1]->string, row->numbers[i])) {
+            return rollup_number(p, call, row, i);
+        }
+    }
+    if (c->argument_count != 1) {
+        return fail_arguments(p, call,
+            count == 3
+                ? "(range vector) or (range vector, \"min\", \"max\" or \"avg\")"
+                : "(range vector) or (range vector, \"open\", \"close\", \"low\" or \"high\")");
     }
     struct expr *all = NULL;
-    for (size_t i = 0; i < 3; i++) {
-        struct expr *one = make_call(p, call, rows[i].id, 1);
-        if (one == NULL) {
-            return NULL;
-        }
-        one->call.arguments[0] = call->call.arguments[0];
-        all = join_or(p, all, set_label(p, one, STR("rollup"), str_of(rows[i].name)));
-        if (all == NULL) {
-            return NULL;
-        }
+    bool ok = charge_copies(p, c->arguments[0], count);
+    for (size_t i = 0; ok && i < count; i++) {
+        struct expr *one = rollup_number(p, call, row, i);
+        all = one != NULL
+                  ? join_or(p, all, set_label(p, one, STR("rollup"), str_of(row->numbers[i])))
+                  : NULL;
+        ok = all != NULL;
     }
-    return make_paren(p, all);
+    return ok ? make_paren(p, all) : NULL;
 }
 
 struct expr *metricsql_call(struct parser *p, struct expr *call, struct str name, bool *known_out)
@@ -337,9 +414,12 @@ struct expr *metricsql_call(struct parser *p, struct expr *call, struct str name
         {"label_set", read_label_set},
         {"median", read_median_of},
         {"median_over_time", read_median},
-        {"rollup", read_rollup},
     };
     *known_out = true;
+    const struct rollup_row *rollup = rollup_find(name);
+    if (rollup != NULL) {
+        return read_rollup(p, call, rollup);
+    }
     if (str_eq_c(name, "quantiles") || str_eq_c(name, "quantiles_over_time")) {
         return read_quantiles(p, call, str_eq_c(name, "quantiles_over_time"));
     }

@@ -27,10 +27,11 @@ struct parser {
      * Set by the construct being read, restored when it is complete. */
     const char *context;
     const char *expected;
-    /* WITH templates: those known here, how many there are, and what was read again because of them. */
+    /* WITH templates: those known here, how many there are; and how much more than the text the tree got by
+     * them and by functions of MetricsQL that say a thing twice. */
     const struct template *templates;
     unsigned template_count;
-    size_t template_bytes;
+    size_t expanded;
 };
 
 /* The token at hand becomes the last one, the next is read. */

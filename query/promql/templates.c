@@ -196,8 +196,8 @@ static bool enter(
         return false;
     }
     *place = (struct place){p->lexer, p->token, p->last_end, p->templates, p->context, p->expected};
-    p->template_bytes += (size_t)(t->end - t->start) + TEMPLATE_OVERHEAD;
-    if (p->template_bytes > PROMQL_BYTES_MAX) {
+    p->expanded += (size_t)(t->end - t->start) + TEMPLATE_OVERHEAD;
+    if (p->expanded > PROMQL_BYTES_MAX) {
         p->code = err_set(
             p->e, ERR_LIMIT, t->start, "templates expand to more than %zu bytes", PROMQL_BYTES_MAX);
     }

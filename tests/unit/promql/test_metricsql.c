@@ -16,6 +16,8 @@ static const struct {
     {"abs(a) keep_metric_names", "abs(a) keep_metric_names"},
     {"(a * 2) keep_metric_names", "(a * 2) keep_metric_names"},
     {"range_quantile(0.5, a)", "range_quantile(0.5, a)"},
+    {"rollup(a[5m], \"max\")", "max_over_time(a[5m])"},
+    {"rollup_rate(a[5m], \"max\")", "rollup_rate(a[5m], \"max\")"},
     // Templates
     {"WITH (x = 5) a + x", "a + 5"},
     {"with (x = a + b, y = x * 2,) y - x", "((a + b) * 2) - (a + b)"},
@@ -119,6 +121,28 @@ static void test_templates_end(void **state)
     }
 }
 
+/* So does each of these, by three. */
+static void test_copies_end(void **state)
+{
+    (void)state;
+    static const struct {
+        int count, status;
+    } cases[] = {{5, 0}, {40, ERR_LIMIT}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct strbuf text = STRBUF_INIT, out = STRBUF_INIT;
+        for (int k = 0; k < cases[i].count; k++) {
+            strbuf_add_c(&text, "rollup(");
+        }
+        strbuf_add_c(&text, "a[5m]");
+        for (int k = 0; k < cases[i].count; k++) {
+            strbuf_add_c(&text, k + 1 < cases[i].count ? ")[5m:]" : ")");
+        }
+        assert_int_equal(parse(text.data, true, &out), cases[i].status);
+        strbuf_release(&text);
+        strbuf_release(&out);
+    }
+}
+
 static void test_tables(void **state)
 {
     (void)state;
@@ -135,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_templates_end),
+        cmocka_unit_test(test_copies_end),
         cmocka_unit_test(test_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
