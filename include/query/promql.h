@@ -253,14 +253,23 @@ bool aggregate_op_is_experimental(enum aggregate_op op);
     X(RANGE_AVG, "range_avg", "v", 0, 'v', false)                                                  \
     X(RANGE_FIRST, "range_first", "v", 0, 'v', false)                                              \
     X(RANGE_LAST, "range_last", "v", 0, 'v', false)                                                \
+    X(RANGE_LINEAR_REGRESSION, "range_linear_regression", "v", 0, 'v', false)                      \
+    X(RANGE_MAD, "range_mad", "v", 0, 'v', false)                                                  \
     X(RANGE_MAX, "range_max", "v", 0, 'v', false)                                                  \
     X(RANGE_MEDIAN, "range_median", "v", 0, 'v', false)                                            \
     X(RANGE_MIN, "range_min", "v", 0, 'v', false)                                                  \
     X(RANGE_NORMALIZE, "range_normalize", "v", 0, 'v', false)                                      \
     X(RANGE_OVER_TIME, "range_over_time", "m", 0, 'v', false)                                      \
     X(RANGE_QUANTILE, "range_quantile", "sv", 0, 'v', false)                                       \
+    X(RANGE_STDDEV, "range_stddev", "v", 0, 'v', false)                                            \
+    X(RANGE_STDVAR, "range_stdvar", "v", 0, 'v', false)                                            \
     X(RANGE_SUM, "range_sum", "v", 0, 'v', false)                                                  \
+    X(RANGE_TRIM_OUTLIERS, "range_trim_outliers", "sv", 0, 'v', false)                             \
+    X(RANGE_TRIM_SPIKES, "range_trim_spikes", "sv", 0, 'v', false)                                 \
+    X(RANGE_TRIM_ZSCORE, "range_trim_zscore", "sv", 0, 'v', false)                                 \
+    X(RANGE_ZSCORE, "range_zscore", "v", 0, 'v', false)                                            \
     X(RATE_OVER_SUM, "rate_over_sum", "m", 0, 'v', false)                                          \
+    X(REMOVE_RESETS, "remove_resets", "v", 0, 'v', false)                                          \
     X(ROLLUP_CANDLESTICK, "rollup_candlestick", "mt", 0, 'v', false)                               \
     X(ROLLUP_DELTA, "rollup_delta", "mt", 0, 'v', false)                                           \
     X(ROLLUP_DERIV, "rollup_deriv", "mt", 0, 'v', false)                                           \
@@ -275,6 +284,7 @@ bool aggregate_op_is_experimental(enum aggregate_op op);
     X(SHARE_EQ_OVER_TIME, "share_eq_over_time", "ms", 0, 'v', false)                               \
     X(SHARE_GT_OVER_TIME, "share_gt_over_time", "ms", 0, 'v', false)                               \
     X(SHARE_LE_OVER_TIME, "share_le_over_time", "ms", 0, 'v', false)                               \
+    X(SMOOTH_EXPONENTIAL, "smooth_exponential", "vs", 0, 'v', false)                               \
     X(SUM2_OVER_TIME, "sum2_over_time", "m", 0, 'v', false)                                        \
     X(SUM_EQ_OVER_TIME, "sum_eq_over_time", "ms", 0, 'v', false)                                   \
     X(SUM_GT_OVER_TIME, "sum_gt_over_time", "ms", 0, 'v', false)                                   \

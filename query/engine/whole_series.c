@@ -1,11 +1,12 @@
 /* Functions of MetricsQL that look at all steps of a series: range_*, whose value is the same at
- * every step; running_*, which look at the steps so far; and those that fill gaps. limit_offset chooses whole
+ * every step; running_*, which look at the steps so far; and those that fill gaps. Some are in series_spread.c. limit_offset chooses whole
  * series. Histograms are left out; NaN is no value. Names stay, as in MetricsQL. */
 #include <math.h>
 #include <stdlib.h>
 
 #include "kahan.h"
 #include "range.h"
+#include "series_spread.h"
 
 struct whole_operator {
     struct operator_node node;
@@ -184,6 +185,10 @@ static int whole_next(struct operator_node *node, struct step_series **series_ou
         memset(s->kinds, SAMPLE_ABSENT, steps);
         return 1;
     }
+    if (series_spread_knows(op->id)) {
+        series_spread_apply(op->id, s, node->grid, op->values, count, op->scalars[0]);
+        return 1;
+    }
     switch (op->id) {
     case FUNCTION_RANGE_NORMALIZE:
         normalize(op, s, count);
@@ -271,11 +276,12 @@ int plan_whole_series(struct query *q, const struct expr *expr, const struct gri
         return query_fail_memory(q, &q->arena);
     }
     int status = 0;
-    for (size_t i = 0; status == 0 && i + 1 < call->argument_count; i++) {
-        status = scalar_values(q, call->arguments[i], grid, &op->scalars[i]);
-    }
-    if (status == 0) {
-        status = plan_whole(q, call->arguments[call->argument_count - 1], grid, &op->child);
+    size_t scalars = 0;
+    for (size_t i = 0; status == 0 && i < call->argument_count; i++) {
+        const struct expr *argument = call->arguments[i];
+        status = argument->type == PROMQL_SCALAR
+                     ? scalar_values(q, argument, grid, &op->scalars[scalars++])
+                     : plan_whole(q, argument, grid, &op->child);
     }
     if (status == 0 && limit) {
         status = choose(q, op);

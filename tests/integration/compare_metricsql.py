@@ -8,7 +8,7 @@ Ranges and selectors mean what they mean in Prometheus here, and a little else i
 counts until the next but one step, not for five minutes; windows reach back to the sample before them. So
 samples lie on every step, and windows cover whole steps. Names of metrics stay after some functions there and
 go here, as in Prometheus: names are left out of the comparison. What VictoriaMetrics 1.79 does not have or has
-mended since (sum_gt_over_time, range_normalize, keep_metric_names behind operators, the ends of interpolate) is in
+mended since (sum_gt_over_time, range_normalize, range_stddev, range_trim_spikes, keep_metric_names behind operators, the ends of interpolate) is in
 tests/promql/metricsql.test; which series limit_offset chooses is a matter of its hash there.
 """
 import argparse
@@ -56,6 +56,9 @@ QUESTIONS = [
     'running_avg(full)',
     'running_min(full)',
     'running_max(full)',
+    'smooth_exponential(full, 0.3)',
+    'smooth_exponential(gappy, 0.3)',
+    'remove_resets(counter)',
     # Labels and series
     'label_set(full, "new", "a$1b", "odd", "")',
     'label_del(full, "odd", "nothing")',
