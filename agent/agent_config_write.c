@@ -89,7 +89,7 @@ static const struct config_field metadata_config_fields[] = {
 #define HEADERS_FIELD                                                                              \
     {                                                                                              \
         .key = "headers", .kind = CONFIG_STRING_MAP,                                               \
-        .offset = offsetof(struct agent_destination, headers),                                     \
+        .offset = offsetof(struct agent_destination, headers), .secret = true,                     \
         .help = "Headers added to each request, such as the tenant in X-Scope-OrgID"               \
     }
 #define RULES_FIELD                                                                                \

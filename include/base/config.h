@@ -61,6 +61,7 @@ struct config_field {
     const struct config_field *fields; /* for object and list */
     size_t item_size;                  /* for list */
     bool required;
+    bool secret;      /* the text, or the values of a list or map, are shown as <secret> */
     const char *help; /* one line for people */
     /* For CUSTOM: reads `node` into `member`; on error fills the reader's err with config_fail. */
     int (*read)(struct config_reader *reader, const struct yaml_node *node, void *member);
@@ -90,6 +91,12 @@ int config_fail(struct config_reader *reader, const struct yaml_node *node, cons
 /* The reference in Markdown: a row for each key with kind, default, limits, help; nested tables
  * indented under their key. */
 void config_write_reference(const struct config_field *fields, struct strbuf *out);
+
+/* What others may see of a text of the row: `<secret>` when the row is one and the text is not empty; a
+ * URL with `<secret>` in place of its user and password. */
+void config_add_public(const struct config_field *field, const char *text, struct strbuf *out);
+/* The same of a text without a row. */
+void config_add_public_url(struct str text, struct strbuf *out);
 
 /* "64MiB", "1GB", "10k", "512": units of 1000 and 1024; 0, ERR_INVALID or ERR_RANGE. */
 int config_parse_bytes(struct str text, int64_t *bytes_out);

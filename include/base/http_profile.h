@@ -60,6 +60,7 @@ extern const struct config_field http_tls_fields[];
             .kind = CONFIG_STRING,                                                                 \
             .offset = offsetof(type, profile.bearer_token),                                        \
             .default_text = "",                                                                    \
+            .secret = true,                                                                        \
             .help = "Short for authorization.credentials"},                                        \
         {.key = "bearer_token_file",                                                               \
             .kind = CONFIG_STRING,                                                                 \

@@ -8,7 +8,7 @@
 
 /* Keys whose values are nobody's business. */
 static const char *const secret_keys[] = {"api_key", "api_secret", "api_url", "auth_password",
-    "auth_secret", "bearer_token", "bot_token", "client_secret", "credentials", "key",
+    "auth_secret", "bearer_token", "bot_token", "client_secret", "secrets", "credentials", "key",
     "opsgenie_api_key", "password", "routing_key", "service_key", "signing_secrets",
     "slack_api_url", "smtp_auth_password", "smtp_auth_secret", "token", "url", "user_key",
     "victorops_api_key", "webhook_url", "wechat_api_secret", "proxy_url", "secret_key"};
@@ -26,12 +26,14 @@ static bool is_secret(struct str key)
 static void write_scalar(struct strbuf *out, struct str text, bool plain)
 {
     if (plain && text.len > 0 && text.len < 64 && memchr(text.ptr, '\n', text.len) == NULL) {
-        strbuf_add_str(out, text);
+        config_add_public_url(text, out);
         return;
     }
+    struct strbuf shown = STRBUF_INIT;
+    config_add_public_url(text, &shown);
     strbuf_add_char(out, '"');
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
+    for (size_t i = 0; i < shown.size; i++) {
+        unsigned char c = (unsigned char)shown.data[i];
         if (c == '"' || c == '\\') {
             strbuf_addf(out, "\\%c", c);
         } else if (c < ' ' || c == 0x7f) {
@@ -41,6 +43,7 @@ static void write_scalar(struct strbuf *out, struct str text, bool plain)
         }
     }
     strbuf_add_char(out, '"');
+    strbuf_release(&shown);
 }
 
 static void write_node(

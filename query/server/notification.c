@@ -83,6 +83,18 @@ static int check_group(const struct notification_alertmanagers *g, struct err *e
     return status != 0 ? err_prefix(e, "alerting.alertmanagers") : 0;
 }
 
+/* A path or a user in a target would be shown, and sent, as a part of the host's name. */
+static int check_target(const char *target, struct err *e)
+{
+    if (target[0] == '\0' || strpbrk(target, "/?#@ ") != NULL) {
+        return err_set(e, ERR_INVALID, -1,
+            "alerting.alertmanagers: a target must be host:port; what comes before and after it "
+            "are "
+            "scheme, basic_auth and path_prefix");
+    }
+    return 0;
+}
+
 int notification_check(const struct server_alerting_config *config, struct err *e)
 {
     const struct notification_alertmanagers *groups = config->alertmanagers.items;
@@ -95,6 +107,12 @@ int notification_check(const struct server_alerting_config *config, struct err *
         }
         for (size_t j = 0; j < groups[i].static_configs.count; j++) {
             count += list[j].targets.count;
+            for (size_t k = 0; k < list[j].targets.count && status == 0; k++) {
+                status = check_target(list[j].targets.items[k], e);
+            }
+            if (status != 0) {
+                return status;
+            }
         }
     }
     if (count > NOTIFY_ALERTMANAGERS_MAX) {

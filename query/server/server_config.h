@@ -106,7 +106,8 @@ int server_config_load(struct arena *arena, const char *path, const struct serve
     struct server_config *config_out, struct err *e);
 /* What the features' names switch on. */
 void server_config_features(const struct server_config *config, struct engine_options *engine);
-/* The configuration as a file that reads back to the same. */
+/* The configuration as a file that reads back to the same, but for its secrets: these are `<secret>`, as
+ * everybody may see the file on the status page. */
 void server_config_write(const struct server_config *config, struct strbuf *out);
 /* The first setting that differs and only a restart brings into force, or NULL. */
 const char *server_config_needs_restart(

@@ -1,4 +1,4 @@
-/* Comparing configurations, and writing one as a file that reads back to the same. */
+/* Comparing configurations, and writing one as a file that reads back to the same but for its secrets. */
 #include "model/duration.h"
 #include "server/server_settings.h"
 
@@ -88,35 +88,42 @@ const char *server_config_needs_restart(
 
 /* ---- Writing ---- */
 
-/* In single quotes, which YAML reads as they are but for the quote itself. */
-static void write_text(struct strbuf *out, const char *text)
+/* What others may see of the text, in single quotes, which YAML reads as they are but for the quote
+ * itself. */
+static void write_text(struct strbuf *out, const struct config_field *f, const char *text)
 {
+    struct strbuf shown = STRBUF_INIT;
+    config_add_public(f, text, &shown);
     strbuf_add_char(out, '\'');
-    for (; *text != '\0'; text++) {
-        strbuf_add_c(out, *text == '\'' ? "'" : "");
-        strbuf_add_char(out, *text);
+    for (size_t i = 0; i < shown.size; i++) {
+        strbuf_add_c(out, shown.data[i] == '\'' ? "'" : "");
+        strbuf_add_char(out, shown.data[i]);
     }
     strbuf_add_char(out, '\'');
+    strbuf_release(&shown);
 }
 
-static void write_list(struct strbuf *out, const struct config_strings *list)
+static void write_list(
+    struct strbuf *out, const struct config_field *f, const struct config_strings *list)
 {
     strbuf_add_char(out, '[');
     for (size_t i = 0; i < list->count; i++) {
         strbuf_add_c(out, i > 0 ? ", " : "");
-        write_text(out, list->items[i]);
+        write_text(out, f, list->items[i]);
     }
     strbuf_add_char(out, ']');
 }
 
-static void write_map(struct strbuf *out, const struct config_map *map)
+static void write_map(
+    struct strbuf *out, const struct config_field *f, const struct config_map *map)
 {
+    static const struct config_field name;
     strbuf_add_char(out, '{');
     for (size_t i = 0; i < map->count; i++) {
         strbuf_add_c(out, i > 0 ? ", " : "");
-        write_text(out, map->items[i].key);
+        write_text(out, &name, map->items[i].key);
         strbuf_add_c(out, ": ");
-        write_text(out, map->items[i].value);
+        write_text(out, f, map->items[i].value);
     }
     strbuf_add_char(out, '}');
 }
@@ -125,13 +132,13 @@ static void write_member(struct strbuf *out, const struct config_field *f, const
 {
     switch (f->kind) {
     case CONFIG_STRING:
-        write_text(out, *(const char *const *)member);
+        write_text(out, f, *(const char *const *)member);
         break;
     case CONFIG_STRING_LIST:
-        write_list(out, member);
+        write_list(out, f, member);
         break;
     case CONFIG_STRING_MAP:
-        write_map(out, member);
+        write_map(out, f, member);
         break;
     case CONFIG_BOOL:
         strbuf_add_c(out, *(const bool *)member ? "true" : "false");

@@ -251,6 +251,45 @@ static void test_round_trip(void **state)
     arena_release(&arena);
 }
 
+/* Everybody may see what is written: each kind of secret is hidden, wherever it stands. */
+static void test_secrets(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *setting, *shown;
+    } cases[] = {
+        {"basic_auth: {username: open, password: hush1}", "password: '<secret>'"},
+        {"basic_auth: {username: open, password_file: open2}", "password_file: 'open2'"},
+        {"authorization: {credentials: hush3}", "credentials: '<secret>'"},
+        {"authorization: {credentials_file: open4}", "credentials_file: 'open4'"},
+        {"bearer_token: hush5", "bearer_token: '<secret>'"},
+        {"proxy_url: 'http://hush6:hush7@proxy:3128/open?a=b@c'",
+            "proxy_url: 'http://<secret>@proxy:3128/open?a=b@c'"},
+        {"proxy_url: 'http://hush@8@proxy'", "proxy_url: 'http://<secret>@proxy'"},
+        {"proxy_url: 'http://proxy:3128/a@b'", "proxy_url: 'http://proxy:3128/a@b'"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct arena arena;
+        struct server_config config, again;
+        struct err e = ERR_INIT;
+        struct strbuf file = STRBUF_INIT, text = STRBUF_INIT;
+        arena_init(&arena, 0);
+        strbuf_addf(&file,
+            "alerting:\n  alertmanagers:\n    - static_configs: [{targets: ['am:9093']}]\n"
+            "      %s\n",
+            cases[i].setting);
+        assert_int_equal(load(&arena, file.data, NULL, &config, &e), 0);
+        server_config_write(&config, &text);
+        if (strstr(text.data, cases[i].shown) == NULL || strstr(text.data, "hush") != NULL) {
+            fail_msg("%s: expected %s in\n%s", cases[i].setting, cases[i].shown, text.data);
+        }
+        assert_int_equal(load(&arena, text.data, NULL, &again, &e), 0); /* still a good file */
+        strbuf_release(&file);
+        strbuf_release(&text);
+        arena_release(&arena);
+    }
+}
+
 static void test_needs_restart(void **state)
 {
     (void)state;
@@ -356,6 +395,7 @@ int main(void)
         cmocka_unit_test(test_other_mistakes),
         cmocka_unit_test(test_tiers),
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_secrets),
         cmocka_unit_test(test_needs_restart),
         cmocka_unit_test(test_reference),
     };
