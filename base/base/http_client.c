@@ -1,5 +1,6 @@
 /* HTTP out: libcurl's multi interface, driven by the loop. Mails are
- * http_client_mail.c's; the two are the only ones that include libcurl.
+ * http_client_mail.c's, and how one presents oneself is http_client_profile.c's; the three are the only
+ * ones that include libcurl.
  *
  * libcurl says which descriptors and which timeout it waits for (socket and timer callbacks); the
  * loop waits for them and tells libcurl what came (curl_multi_socket_action); finished transfers are
@@ -26,8 +27,6 @@ enum {
     IDLE_CONNECTIONS_DEFAULT = 256,
     CONNECT_TIMEOUT_MS = 10000,
     REDIRECTS_MAX = 10,
-    /* Name and value of a request header together. */
-    HEADER_BYTES_MAX = 64 * 1024,
 };
 
 static struct client *client_of(struct http_client *face)
@@ -351,7 +350,7 @@ static bool is_header_text(const char *text)
     return true;
 }
 
-static int add_header_line(struct http_client_call *call, const char *line)
+int http_client_call_add_line(struct http_client_call *call, const char *line)
 {
     struct curl_slist *longer = curl_slist_append(call->headers, line);
     if (longer == NULL) {
@@ -361,7 +360,7 @@ static int add_header_line(struct http_client_call *call, const char *line)
     return 0;
 }
 
-static int add_header(struct http_client_call *call, const struct http_client_header *h)
+int http_client_call_add_header(struct http_client_call *call, const struct http_client_header *h)
 {
     /* A line end inside a header would begin another one. */
     if (h->name[0] == '\0' || strpbrk(h->name, ":; \t") != NULL || !is_header_text(h->name) ||
@@ -369,27 +368,14 @@ static int add_header(struct http_client_call *call, const struct http_client_he
         return ERR_INVALID;
     }
     struct strbuf line;
-    strbuf_init(&line, HEADER_BYTES_MAX);
+    strbuf_init(&line, HTTP_CLIENT_HEADER_BYTES_MAX);
     /* libcurl's notation for a header without a value is a semicolon. */
     strbuf_addf(&line, h->value[0] != '\0' ? "%s: %s" : "%s;%s", h->name, h->value);
     int status = strbuf_error(&line);
     if (status == 0) {
-        status = add_header_line(call, line.data);
+        status = http_client_call_add_line(call, line.data);
     }
     strbuf_release(&line);
-    return status;
-}
-
-/* libcurl does not send it to another host after a redirect. */
-static int add_authorization(struct http_client_call *call, const struct http_profile *profile)
-{
-    struct strbuf value;
-    strbuf_init(&value, HEADER_BYTES_MAX);
-    int status = http_profile_authorization(profile, &value);
-    if (status == 0 && value.size > 0) {
-        status = add_header(call, &(struct http_client_header){"Authorization", value.data});
-    }
-    http_secret_release(&value);
     return status;
 }
 
@@ -399,16 +385,13 @@ static int add_headers(struct http_client_call *call, const struct http_client_r
         return ERR_LIMIT;
     }
     bool has_type = false;
-    int status = add_header_line(call, "Expect:");
+    int status = http_client_call_add_line(call, "Expect:");
     for (size_t i = 0; i < request->header_count && status == 0; i++) {
         has_type = has_type || strcasecmp(request->headers[i].name, "Content-Type") == 0;
-        status = add_header(call, &request->headers[i]);
+        status = http_client_call_add_header(call, &request->headers[i]);
     }
     if (status == 0 && !has_type) {
-        status = add_header_line(call, "Content-Type:");
-    }
-    if (status == 0 && request->profile != NULL) {
-        status = add_authorization(call, request->profile);
+        status = http_client_call_add_line(call, "Content-Type:");
     }
     return status;
 }
@@ -430,68 +413,6 @@ static int set_method(struct http_client_call *call, const struct http_client_re
         SET(CURLOPT_CUSTOMREQUEST, request->method);
     }
     return failed ? ERR_NOMEM : 0;
-}
-
-/* The server must prove another name than the URL's host: the URL gets that name, the connection goes
- * to the old one, and so does the header Host. */
-static int set_server_name(struct http_client_call *call, const char *url, const char *name)
-{
-    char *host = NULL, *port = NULL, *renamed = NULL;
-    struct strbuf text = STRBUF_INIT;
-    CURLU *parts = curl_url();
-    bool failed = parts == NULL || curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK ||
-                  curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
-                  curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK ||
-                  curl_url_set(parts, CURLUPART_HOST, name, 0) != CURLUE_OK ||
-                  curl_url_get(parts, CURLUPART_URL, &renamed, 0) != CURLUE_OK;
-    if (!failed) {
-        strbuf_addf(&text, "Host: %s:%s", host, port);
-        failed = strbuf_error(&text) != 0 || add_header_line(call, text.data) != 0;
-        strbuf_reset(&text);
-        strbuf_addf(&text, "%s:%s:%s:%s", name, port, host, port);
-        call->connect_to = strbuf_error(&text) == 0 ? curl_slist_append(NULL, text.data) : NULL;
-        failed = failed || call->connect_to == NULL;
-    }
-    if (!failed) {
-        SET(CURLOPT_URL, renamed);
-        SET(CURLOPT_CONNECT_TO, call->connect_to);
-    }
-    strbuf_release(&text);
-    curl_free(host);
-    curl_free(port);
-    curl_free(renamed);
-    curl_url_cleanup(parts);
-    return failed ? ERR_NOMEM : 0;
-}
-
-static bool is_given(const char *text)
-{
-    return text != NULL && text[0] != '\0';
-}
-
-static int set_profile(struct http_client_call *call, const struct http_client_request *request)
-{
-    const struct http_profile *p = request->profile;
-    bool failed = false;
-    int status = 0;
-    if (is_given(p->tls.ca_file)) {
-        SET(CURLOPT_CAINFO, p->tls.ca_file);
-    }
-    if (is_given(p->tls.cert_file)) {
-        SET(CURLOPT_SSLCERT, p->tls.cert_file);
-        SET(CURLOPT_SSLKEY, p->tls.key_file);
-    }
-    if (p->tls.insecure_skip_verify) {
-        SET(CURLOPT_SSL_VERIFYPEER, 0L);
-        SET(CURLOPT_SSL_VERIFYHOST, 0L);
-    }
-    if (is_given(p->proxy_url)) {
-        SET(CURLOPT_PROXY, p->proxy_url);
-    }
-    if (is_given(p->tls.server_name)) {
-        status = set_server_name(call, request->url, p->tls.server_name);
-    }
-    return failed ? ERR_NOMEM : status;
 }
 
 bool http_client_call_set_common(struct http_client_call *call, int64_t timeout_ms)
@@ -594,7 +515,7 @@ static int client_send(struct http_client *face, const struct http_client_reques
         status = set_options(call, request);
     }
     if (status == 0 && request->profile != NULL) {
-        status = set_profile(call, request);
+        status = http_client_call_set_profile(call, request->url, request->profile);
     }
     if (status == 0 &&
         curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers) != CURLE_OK) {

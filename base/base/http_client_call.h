@@ -1,4 +1,4 @@
-/* What http_client.c and http_client_mail.c share: the client and its calls. */
+/* What the files of the HTTP client share: the client and its calls. */
 #ifndef SONDE_BASE_HTTP_CLIENT_CALL_H
 #define SONDE_BASE_HTTP_CLIENT_CALL_H
 
@@ -48,6 +48,17 @@ int http_client_call_start(
     struct http_client_call *call, int status, struct http_client_call **call_out);
 /* Settings that every kind of call has. False when memory is short. */
 bool http_client_call_set_common(struct http_client_call *call, int64_t timeout_ms);
+
+/* Name and value of a request header together. */
+#define HTTP_CLIENT_HEADER_BYTES_MAX ((size_t)64 << 10)
+/* A header as libcurl has it. 0, ERR_NOMEM. */
+int http_client_call_add_line(struct http_client_call *call, const char *line);
+/* 0, ERR_NOMEM, ERR_LIMIT, ERR_INVALID. */
+int http_client_call_add_header(
+    struct http_client_call *call, const struct http_client_header *header);
+/* Headers, certificates and proxy of the profile; the files it names are read now. */
+int http_client_call_set_profile(
+    struct http_client_call *call, const char *url, const struct http_profile *profile);
 
 int http_client_send_mail(struct http_client *face, const struct http_client_mail *mail,
     http_client_done done, void *context, struct http_client_call **call_out);

@@ -1,0 +1,82 @@
+/* A profile's part in a call: who one is, whom one trusts, which way one goes. */
+#include "base/err.h"
+#include "http_client_call.h"
+
+/* Gathers the results of many settings, which fail only when memory is short. */
+#define SET(option, value) (failed |= curl_easy_setopt(call->easy, option, value) != CURLE_OK)
+
+/* libcurl does not send it to another host after a redirect. */
+static int add_authorization(struct http_client_call *call, const struct http_profile *profile)
+{
+    struct strbuf value;
+    strbuf_init(&value, HTTP_CLIENT_HEADER_BYTES_MAX);
+    int status = http_profile_authorization(profile, &value);
+    if (status == 0 && value.size > 0) {
+        status = http_client_call_add_header(
+            call, &(struct http_client_header){"Authorization", value.data});
+    }
+    http_secret_release(&value);
+    return status;
+}
+
+/* The server must prove another name than the URL's host: the URL gets that name, the connection goes
+ * to the old one, and so does the header Host. */
+static int set_server_name(struct http_client_call *call, const char *url, const char *name)
+{
+    char *host = NULL, *port = NULL, *renamed = NULL;
+    struct strbuf text = STRBUF_INIT;
+    CURLU *parts = curl_url();
+    bool failed = parts == NULL || curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK ||
+                  curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+                  curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK ||
+                  curl_url_set(parts, CURLUPART_HOST, name, 0) != CURLUE_OK ||
+                  curl_url_get(parts, CURLUPART_URL, &renamed, 0) != CURLUE_OK;
+    if (!failed) {
+        strbuf_addf(&text, "Host: %s:%s", host, port);
+        failed = strbuf_error(&text) != 0 || http_client_call_add_line(call, text.data) != 0;
+        strbuf_reset(&text);
+        strbuf_addf(&text, "%s:%s:%s:%s", name, port, host, port);
+        call->connect_to = strbuf_error(&text) == 0 ? curl_slist_append(NULL, text.data) : NULL;
+        failed = failed || call->connect_to == NULL;
+    }
+    if (!failed) {
+        SET(CURLOPT_URL, renamed);
+        SET(CURLOPT_CONNECT_TO, call->connect_to);
+    }
+    strbuf_release(&text);
+    curl_free(host);
+    curl_free(port);
+    curl_free(renamed);
+    curl_url_cleanup(parts);
+    return failed ? ERR_NOMEM : 0;
+}
+
+static bool is_given(const char *text)
+{
+    return text != NULL && text[0] != '\0';
+}
+
+int http_client_call_set_profile(
+    struct http_client_call *call, const char *url, const struct http_profile *p)
+{
+    bool failed = false;
+    int status = add_authorization(call, p);
+    if (is_given(p->tls.ca_file)) {
+        SET(CURLOPT_CAINFO, p->tls.ca_file);
+    }
+    if (is_given(p->tls.cert_file)) {
+        SET(CURLOPT_SSLCERT, p->tls.cert_file);
+        SET(CURLOPT_SSLKEY, p->tls.key_file);
+    }
+    if (p->tls.insecure_skip_verify) {
+        SET(CURLOPT_SSL_VERIFYPEER, 0L);
+        SET(CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+    if (is_given(p->proxy_url)) {
+        SET(CURLOPT_PROXY, p->proxy_url);
+    }
+    if (status == 0 && is_given(p->tls.server_name)) {
+        status = set_server_name(call, url, p->tls.server_name);
+    }
+    return failed ? ERR_NOMEM : status;
+}
