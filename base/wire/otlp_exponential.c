@@ -4,6 +4,9 @@
  * schema s and index i covers (base^(i-1), base^i]. So schema = scale and index = i + 1. A step of scale
  * down joins two buckets: i becomes i >> 1. Native histograms know the scales -4 to 8; finer ones are
  * made coarser, coarser ones cannot be told.
+ *
+ * The zero buckets of two points may have different widths. The sum has the wider one, and what lies in
+ * it counts as zero; where its edge is inside of a bucket, it grows by that bucket.
  */
 #include "otlp_exponential.h"
 
@@ -54,6 +57,12 @@ static struct extent joined_extent(const struct otlp_exponential_side *before, i
     return x;
 }
 
+/* Steps by which a scale is left; 63 and more leave nothing of an index but its sign. */
+static int32_t steps_down(int32_t from, int32_t to)
+{
+    return from - to < 63 ? from - to : 63;
+}
+
 static size_t extent_size(struct extent x)
 {
     return x.last >= x.first ? (size_t)(x.last - x.first) + 1 : 0;
@@ -63,7 +72,7 @@ static void add_counts(const struct otlp_exponential *before, const struct otlp_
     struct otlp_exponential *sum)
 {
     const struct otlp_buckets *buckets[2] = {&point->positive, &point->negative};
-    int32_t point_down = point->scale - sum->scale;
+    int32_t point_down = steps_down(point->scale, sum->scale);
     for (size_t s = 0; s < 2; s++) {
         struct otlp_exponential_side *side = &sum->sides[s];
         for (size_t i = 0; before != NULL && i < before->sides[s].count; i++) {
@@ -89,8 +98,7 @@ static int choose_scale(const struct otlp_exponential *before, const struct otlp
     int32_t scale = point->scale < HISTOGRAM_SCHEMA_MAX ? point->scale : HISTOGRAM_SCHEMA_MAX;
     scale = before != NULL && before->scale < scale ? before->scale : scale;
     for (; scale >= HISTOGRAM_SCHEMA_MIN; scale--) {
-        /* More than 63 steps leave nothing but the sign. */
-        int32_t down = point->scale - scale < 63 ? point->scale - scale : 63;
+        int32_t down = steps_down(point->scale, scale);
         bool fits = true;
         for (size_t s = 0; s < 2; s++) {
             extents_out[s] = joined_extent(before != NULL ? &before->sides[s] : NULL,
@@ -103,6 +111,54 @@ static int choose_scale(const struct otlp_exponential *before, const struct otlp
         }
     }
     return ERR_INVALID;
+}
+
+/* Moves what a side has in the zero bucket into it. */
+static void join_zero_bucket(struct otlp_exponential *sum, struct otlp_exponential_side *side)
+{
+    for (size_t i = 0; i < side->count; i++) {
+        int64_t index = side->first + (int64_t)i;
+        if (side->counts[i] == 0) {
+            continue;
+        }
+        if (histogram_bound(index, sum->scale) >= sum->zero_threshold) {
+            return;
+        }
+        double upper = histogram_bound(index + 1, sum->scale);
+        sum->zero_threshold = upper > sum->zero_threshold ? upper : sum->zero_threshold;
+        sum->zero_count += side->counts[i];
+        side->counts[i] = 0;
+    }
+}
+
+/* The wider zero bucket of both. */
+static void set_zero_bucket(
+    const struct otlp_exponential *before, double threshold, struct otlp_exponential *sum)
+{
+    sum->zero_threshold = threshold;
+    if (before == NULL || before->zero_threshold == threshold) {
+        return;
+    }
+    if (before->zero_threshold > threshold) {
+        sum->zero_threshold = before->zero_threshold;
+    }
+    join_zero_bucket(sum, &sum->sides[0]);
+    join_zero_bucket(sum, &sum->sides[1]);
+    join_zero_bucket(sum, &sum->sides[0]); /* the other may have made it wider */
+}
+
+bool otlp_exponential_counts_fit(const struct otlp_point *point)
+{
+    const struct otlp_buckets *sides[2] = {&point->positive, &point->negative};
+    uint64_t total = point->zero_count;
+    for (size_t s = 0; s < 2; s++) {
+        for (size_t i = 0; i < sides[s]->count; i++) {
+            if (__builtin_add_overflow(total, sides[s]->counts[i], &total)) {
+                return false;
+            }
+        }
+    }
+    return isnan(point->sum) ? total <= point->count : total == point->count;
 }
 
 int otlp_exponential_add(const struct otlp_exponential *before, const struct otlp_point *point,
@@ -126,14 +182,13 @@ int otlp_exponential_add(const struct otlp_exponential *before, const struct otl
     double *counts = (double *)(sum + 1);
     double threshold = point->zero_threshold > 0 ? point->zero_threshold : default_zero_threshold;
     sum->scale = scale;
-    sum->zero_threshold =
-        before != NULL && before->zero_threshold > threshold ? before->zero_threshold : threshold;
     sum->zero_count = (double)point->zero_count + (before != NULL ? before->zero_count : 0);
     sum->count = (double)point->count + (before != NULL ? before->count : 0);
     sum->sum = (point->has_sum ? point->sum : 0) + (before != NULL ? before->sum : 0);
     sum->sides[0] = (struct otlp_exponential_side){extents[0].first, positive, counts};
     sum->sides[1] = (struct otlp_exponential_side){extents[1].first, negative, counts + positive};
     add_counts(before, point, sum);
+    set_zero_bucket(before, threshold, sum);
     *sum_out = sum;
     return 0;
 }
@@ -185,6 +240,9 @@ int otlp_exponential_to_native(
     int status = make_side(&x->sides[0], arena, &h->positive);
     if (status == 0) {
         status = make_side(&x->sides[1], arena, &h->negative);
+    }
+    if (status == 0) {
+        status = histogram_validate(h, NULL);
     }
     if (status == 0) {
         *histogram_out = h;

@@ -199,9 +199,22 @@ static size_t take_exemplars(
     return found;
 }
 
-/* Cumulative buckets; a bound without a count counts nothing. The last is all. */
+/* Do the bounds ascend? Two that are equal would be one series twice. */
+static bool bounds_ascend(const struct otlp_point *point)
+{
+    for (size_t i = 0; i < point->bound_count; i++) {
+        if (isnan(point->bounds[i]) || (i > 0 && point->bounds[i] <= point->bounds[i - 1])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Cumulative buckets; a bound without a count counts nothing. The last is all, and needs no bound. */
 static int translate_buckets(struct translator *t, const struct otlp_point *point)
 {
+    size_t bounds = point->bound_count;
+    bounds -= bounds > 0 && point->bounds[bounds - 1] == (double)INFINITY;
     struct remote_write_exemplar *exemplars;
     struct str name;
     char text[FP_PLAIN_TEXT_MAX];
@@ -209,8 +222,8 @@ static int translate_buckets(struct translator *t, const struct otlp_point *poin
     uint64_t below = 0;
     int status = translate_exemplars(t, point, &exemplars);
     status = status == 0 ? suffixed(t, "_bucket", &name) : status;
-    for (size_t i = 0; status == 0 && i <= point->bound_count; i++) {
-        bool last = i == point->bound_count;
+    for (size_t i = 0; status == 0 && i <= bounds; i++) {
+        bool last = i == bounds;
         double upper = last ? (double)INFINITY : point->bounds[i];
         below += i < point->bucket_count ? point->bucket_counts[i] : 0;
         size_t own = take_exemplars(exemplars, point->exemplar_count, taken, upper);
@@ -225,6 +238,10 @@ static int translate_buckets(struct translator *t, const struct otlp_point *poin
 static int translate_histogram(struct translator *t, const struct otlp_point *point)
 {
     struct str name;
+    if (!bounds_ascend(point)) {
+        reject(t, "its bounds do not ascend");
+        return 0;
+    }
     int status = suffixed(t, "_count", &name);
     status = status == 0 ? emit(t, point, name, no_label, (double)point->count, NULL, 0) : status;
     if (status == 0 && point->has_sum) {
@@ -249,8 +266,25 @@ static int native_of(
     return status;
 }
 
+/* Why a point of an exponential histogram cannot be taken; NULL when it can. */
+static const char *unusable_exponential(const struct otlp_point *point)
+{
+    if (point->no_value) {
+        return NULL;
+    }
+    return point->scale < HISTOGRAM_SCHEMA_MIN ? "its scale is below -4, the least there is here"
+           : !otlp_exponential_counts_fit(point)
+               ? "its count is not that of the observations in its buckets"
+               : NULL;
+}
+
 static int translate_exponential(struct translator *t, const struct otlp_point *point)
 {
+    const char *why = unusable_exponential(point);
+    if (why != NULL) {
+        reject(t, why);
+        return 0;
+    }
     static const struct histogram stale_base = {.integer = true};
     struct histogram stale = stale_base;
     const struct histogram *histogram = &stale;
@@ -263,9 +297,6 @@ static int translate_exponential(struct translator *t, const struct otlp_point *
     otlp_labels_set(&t->point, STR(LABEL_METRIC_NAME), t->name);
     if (!point->no_value) {
         status = native_of(t, point, &histogram);
-        if (status == 0 && histogram_validate(histogram, NULL) != 0) {
-            status = ERR_INVALID;
-        }
     }
     if (status != 0) {
         return status;

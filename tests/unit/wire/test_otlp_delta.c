@@ -133,6 +133,34 @@ static void test_width(void **state)
     arena_release(&arena);
 }
 
+/* The second point has a zero bucket of up to 3, inside of (2,4]: what the first had up to 4 is zero. */
+static void test_zero_bucket(void **state)
+{
+    (void)state;
+    static const uint64_t each[] = {1, 2, 4}, four[] = {8};
+    struct otlp_point narrow = {
+        .t_ms = 1, .count = 11, .positive = {0, each, 3}, .negative = {1, &each[2], 1}};
+    struct otlp_point wide = {
+        .t_ms = 2, .zero_threshold = 3, .zero_count = 16, .count = 24, .positive = {2, four, 1}};
+    struct otlp_delta *d;
+    struct otlp_delta_batch batch;
+    struct arena arena;
+    const struct histogram *h;
+    arena_init(&arena, 0);
+    assert_int_equal(otlp_delta_new(10, &d), 0);
+    otlp_delta_begin(d, 0, &batch);
+    assert_int_equal(otlp_delta_add_exponential(&batch, key(1), &narrow, &arena, &h), 0);
+    assert_int_equal(otlp_delta_add_exponential(&batch, key(1), &wide, &arena, &h), 0);
+    otlp_delta_end(&batch, true);
+    assert_true(h->zero_threshold == 4 && h->zero_count == 16 + 1 + 2 + 4);
+    assert_int_equal(h->negative.count, 0);
+    assert_int_equal(h->positive.count, 1);
+    assert_true(h->positive.counts[0] == 4 + 8);
+    assert_int_equal(h->positive.spans[0].offset, 3); /* (4,8] */
+    otlp_delta_free(d);
+    arena_release(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +168,7 @@ int main(void)
         cmocka_unit_test(test_undo),
         cmocka_unit_test(test_exponential),
         cmocka_unit_test(test_width),
+        cmocka_unit_test(test_zero_bucket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

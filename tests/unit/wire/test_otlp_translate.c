@@ -247,6 +247,31 @@ static void test_kinds(void **state)
             "} schema 8 {count:5, sum:5, (0.9972960560854698,1]:1, (1,1.0027112750502025]:4} "
             "1700000000123\n" INFO,
             0, NULL},
+        /* a scale finer than indices can tell: all above one is in one bucket */
+        {MESSAGE("{\"name\":\"lat\",\"exponentialHistogram\":{\"aggregationTemporality\":2,"
+                 "\"dataPoints\":["
+                 "{" AT ",\"count\":\"2\",\"sum\":5,\"scale\":72,\"min\":1,\"max\":2,\"positive\":{"
+                 "\"offset\":1000000000,\"bucketCounts\":[1,1]}}]}}"),
+            "# lat histogram [] \n"
+            "lat{" IDS "} schema 8 {count:2, sum:5, (1,1.0027112750502025]:2} 1700000000123\n" INFO,
+            0, NULL},
+        /* an observation of NaN is in no bucket */
+        {MESSAGE("{\"name\":\"lat\",\"exponentialHistogram\":{\"aggregationTemporality\":2,"
+                 "\"dataPoints\":["
+                 "{" AT ",\"count\":\"2\",\"sum\":\"NaN\",\"scale\":0,\"zeroThreshold\":0.25,"
+                 "\"zeroCount\":1}]}}"),
+            "# lat histogram [] \n"
+            "lat{" IDS "} schema 0 {count:2, sum:NaN, [-0.25,0.25]:1} 1700000000123\n" INFO,
+            0, NULL},
+        /* a last bound of +Inf is the bucket of all */
+        {MESSAGE(
+             "{\"name\":\"size\",\"histogram\":{\"aggregationTemporality\":2,\"dataPoints\":[{" AT
+             ",\"count\":\"3\",\"bucketCounts\":[1,2,0],\"explicitBounds\":[1,\"Infinity\"]}]}}"),
+            "# size histogram [] \n"
+            "size_count{" IDS "} 3 1700000000123\n"
+            "size_bucket{" IDS ", le=\"1\"} 1 1700000000123\n"
+            "size_bucket{" IDS ", le=\"+Inf\"} 3 1700000000123\n" INFO,
+            0, NULL},
         {MESSAGE(
              "{\"name\":\"lat\",\"summary\":{\"dataPoints\":[{" AT ",\"count\":\"4\",\"sum\":10,"
              "\"quantileValues\":[{\"quantile\":0.5,\"value\":2},{\"quantile\":1,\"value\":\"NaN\"}"
@@ -293,7 +318,20 @@ static void test_refusals(void **state)
              "\"dataPoints\":["
              "{" AT
              ",\"count\":\"1\",\"scale\":-5,\"positive\":{\"offset\":0,\"bucketCounts\":[1]}}]}}"),
-            "# a histogram [] \n" INFO, 1, "a: attributes or buckets that cannot be kept"},
+            "# a histogram [] \n" INFO, 1, "a: its scale is below -4, the least there is here"},
+        /* four observations said, three in the buckets; and one more than said, with a sum of NaN */
+        {MESSAGE("{\"name\":\"a\",\"exponentialHistogram\":{\"aggregationTemporality\":2,"
+                 "\"dataPoints\":[{" AT ",\"count\":\"4\",\"zeroCount\":1,\"positive\":{"
+                 "\"bucketCounts\":[1]},\"negative\":{\"bucketCounts\":[1]}},{" AT
+                 ",\"count\":\"0\",\"sum\":\"NaN\",\"zeroCount\":1},{" AT
+                 ",\"count\":\"1\",\"zeroCount\":\"18446744073709551615\",\"positive\":{"
+                 "\"bucketCounts\":[2]}}]}}"),
+            "# a histogram [] \n" INFO, 3,
+            "a: its count is not that of the observations in its buckets"},
+        {MESSAGE("{\"name\":\"a\",\"histogram\":{\"aggregationTemporality\":2,\"dataPoints\":[{" AT
+                 ",\"count\":\"1\",\"bucketCounts\":[0,1,0],\"explicitBounds\":[1,1]},{" AT
+                 ",\"count\":\"1\",\"bucketCounts\":[0,1],\"explicitBounds\":[\"NaN\"]}]}}"),
+            "# a histogram [] \n" INFO, 2, "a: its bounds do not ascend"},
     };
     static const struct otlp_translate_options options = {0};
     check(cases, COUNT(cases), &options);
