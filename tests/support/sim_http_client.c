@@ -181,7 +181,8 @@ static void sim_close(struct http_client *client)
 
 void sim_http_client_init(struct sim_http_client *sim)
 {
-    *sim = (struct sim_http_client){.client = {sim_send, sim_cancel, sim_close}};
+    *sim = (struct sim_http_client){
+        .client = {.send = sim_send, .cancel = sim_cancel, .close = sim_close}};
 }
 
 void sim_http_client_release(struct sim_http_client *sim)
