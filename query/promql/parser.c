@@ -624,7 +624,6 @@ static int parser_begin(struct parser *p, struct str text, struct promql_feature
     }
     *p = (struct parser){.query = text, .features = features, .arena = arena, .e = e};
     lexer_init(&p->lexer, text);
-    p->lexer.words_in_brackets = features.metricsql;
     parser_advance(p);
     return p->code;
 }

@@ -127,6 +127,7 @@ static bool read_definition(struct parser *p, const struct template *outer)
             return false;
         }
     }
+    p->lexer.words_in_brackets = true; // there is a name that may stand for a duration now
     if (++p->template_count > TEMPLATES_MAX) {
         p->code =
             err_set(p->e, ERR_LIMIT, position, "a query has %d templates at most", TEMPLATES_MAX);
