@@ -275,6 +275,8 @@ static void expose_receivers(const struct agent *a, struct strbuf *out)
             offsetof(struct receive_statistics, refused_overload)},
         {"agent_receive_refused_invalid_total", "Messages refused for good",
             offsetof(struct receive_statistics, refused_invalid)},
+        {"agent_receive_lost_messages_total", "Datagrams for which the socket had no room",
+            offsetof(struct receive_statistics, lost_messages)},
         {"agent_receive_rejected_samples_total", "Samples left out of messages that were taken",
             offsetof(struct receive_statistics, rejected_samples)},
     };

@@ -9,11 +9,13 @@
 #include "base/mem.h"
 #include "receive/receive_otlp.h"
 #include "receive/receive_private.h"
+#include "receive/receive_statsd.h"
 #include "receive/receive_write.h"
 
 static const char *const source_names[RECEIVE_SOURCE_COUNT] = {
     [RECEIVE_OTLP] = "otlp",
     [RECEIVE_WRITE] = "remote_write",
+    [RECEIVE_STATSD] = "statsd",
 };
 
 const char *receive_source_name(enum receive_source source)
@@ -192,6 +194,7 @@ int receive_open(const struct receive_options *options, struct receive **receive
     } else if (options->http_address[0] != '\0') {
         status = start_http(r, e);
     }
+    status = status == 0 ? receive_statsd_open(r, &r->statsd, e) : status;
     if (status != 0) {
         receive_close(r);
         return status;
@@ -206,6 +209,7 @@ void receive_close(struct receive *r)
         return;
     }
     http_server_stop(r->server);
+    receive_statsd_close(r->statsd);
     otlp_delta_free(r->delta);
     mem_free(r);
 }

@@ -39,12 +39,45 @@ static const struct config_field otlp_fields[] = {
     {.key = NULL},
 };
 
+static const struct config_field statsd_fields[] = {
+    {.key = "listen",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct receive_statsd_config, listen),
+        .default_text = "",
+        .help = "UDP address, e.g. 127.0.0.1:8125; not at all when empty"},
+    {.key = "socket",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct receive_statsd_config, socket),
+        .default_text = "",
+        .help = "Path of a Unix datagram socket; none when empty"},
+    {.key = "interval",
+        .kind = CONFIG_DURATION,
+        .offset = offsetof(struct receive_statsd_config, interval_ms),
+        .default_text = "10s",
+        .min = 100,
+        .max = 60000,
+        .help = "How often what was added up is handed on"},
+    {.key = "max_series",
+        .kind = CONFIG_INTEGER,
+        .offset = offsetof(struct receive_statsd_config, series_max),
+        .default_text = "10000",
+        .min = 1,
+        .max = 1000000,
+        .help = "Series that are added up; lines of more are refused"},
+    {.key = NULL},
+};
+
 const struct config_field receive_fields[] = {
     {.key = "otlp",
         .kind = CONFIG_OBJECT,
         .offset = offsetof(struct receive_config, otlp),
         .fields = otlp_fields,
         .help = "OTLP over HTTP, on --otlp-listen"},
+    {.key = "statsd",
+        .kind = CONFIG_OBJECT,
+        .offset = offsetof(struct receive_config, statsd),
+        .fields = statsd_fields,
+        .help = "StatsD and DogStatsD"},
     {.key = NULL},
 };
 

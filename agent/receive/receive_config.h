@@ -15,8 +15,14 @@ struct receive_otlp_config {
     int64_t delta_series_max;
 };
 
+struct receive_statsd_config {
+    const char *listen, *socket; /* "" = not at all */
+    int64_t interval_ms, series_max;
+};
+
 struct receive_config {
     struct receive_otlp_config otlp;
+    struct receive_statsd_config statsd;
 };
 
 extern const struct config_field receive_fields[];

@@ -16,6 +16,7 @@ struct receive {
     struct metadata_filter metadata;
     struct otlp_translate_options otlp;
     struct otlp_delta *delta;
+    struct receive_statsd *statsd; /* NULL: not configured */
     struct http_route routes[RECEIVE_ROUTES_MAX];
     struct http_server *server;
 };

@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -27,13 +28,20 @@ def gauge(name, value):
 
 
 class Receive(unittest.TestCase):
-    config = "host: {enabled: false}\nglobal: {external_labels: {zone: z1}}\n"
+    config = """
+host: {enabled: false}
+global: {external_labels: {zone: z1}}
+receive:
+  statsd: {listen: "127.0.0.1:UDP", socket: "FOLDER/statsd.sock", interval: 200ms}
+"""
 
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="sonde-test-")
         cls.store = server(cls.folder).__enter__()
         cls.port = free_port()
+        cls.udp = free_port()
+        cls.config = cls.config.replace("FOLDER", cls.folder).replace("UDP", str(cls.udp))
         cls.agent = agent(cls.folder, config=cls.config, servers=[cls.store.url],
                           flags=["--otlp-listen", f"127.0.0.1:{cls.port}"]).__enter__()
         cls.url = f"http://127.0.0.1:{cls.port}"
@@ -107,6 +115,20 @@ class Receive(unittest.TestCase):
         self.assertEqual(self.post(path, b"", kind + ";proto=io.prometheus.write.v3.Request").status, 415)
         # A length of 2^31 before the first byte.
         self.assertEqual(self.post(path, b"\x80\x80\x80\x80\x08", kind).status, 413)
+
+    def test_statsd(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            udp.sendto(b"shop.orders:2|c|#region:eu\nshop.orders:1|c|@0.5|#region:eu\nbroken\n",
+                       ("127.0.0.1", self.udp))
+            udp.sendto(b"shop.wait:250:750|ms", ("127.0.0.1", self.udp))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as local:
+            local.sendto(b"shop.level:12|g", os.path.join(self.folder, "statsd.sock"))
+        labels = self.arrives("shop_orders", 4)
+        self.assertEqual((labels["region"], labels["zone"]), ("eu", "z1"))
+        self.arrives("shop_level", 12)
+        self.arrives("histogram_count(shop_wait)", 2)
+        self.arrives("histogram_sum(shop_wait)", 1)
+        self.assertEqual(self.metric('agent_receive_refused_invalid_total{source="statsd"}'), 1)
 
 
 class Addresses(unittest.TestCase):
