@@ -4,7 +4,6 @@
  * format_query prints, is PromQL.
  *
  *   median_over_time(m)            quantile_over_time(0.5, m)
- *   median(v), median(v) by (l)    quantile(0.5, v), quantile(0.5, v) by (l)
  *   alias(v, "name")               label_replace of __name__
  *   label_set(v, "l", "text", …)   label_replace of each l
  *   label_del(v, "l", …)           label_replace of each l by nothing
@@ -16,15 +15,17 @@
  *   a if b, a ifnot b              a and b, a unless b
  *   a default b                    the function default(a, b); a number becomes vector(number)
  *
+ * Aggregations are in metricsql_aggregates.c.
+ *
  * Operators: `if` and `ifnot` bind less than `or`, `default` less than these; all to the left. What is new
  * below that is in METRICSQL_FUNCTION_LIST and METRICSQL_AGGREGATE_LIST. Semantics of selectors, ranges and rates stay Prometheus'.
  */
+#include "metricsql.h"
 #include "base/fpconv.h"
-#include "parser.h"
 
 /* ---- Building ---- */
 
-static struct expr *make_call(
+struct expr *metricsql_make_call(
     struct parser *p, const struct expr *place, enum function_id id, size_t argument_count)
 {
     struct expr *expr =
@@ -38,7 +39,7 @@ static struct expr *make_call(
     return expr->call.arguments != NULL ? expr : parser_fail_code(p, arena_error(p->arena));
 }
 
-static struct expr *make_number(struct parser *p, const struct expr *place, double value)
+struct expr *metricsql_make_number(struct parser *p, const struct expr *place, double value)
 {
     struct expr *expr =
         parser_node(p, EXPR_NUMBER, PROMQL_SCALAR, place->position.start, place->position.end);
@@ -48,7 +49,7 @@ static struct expr *make_number(struct parser *p, const struct expr *place, doub
     return expr;
 }
 
-static struct expr *make_string(struct parser *p, const struct expr *place, struct str text)
+struct expr *metricsql_make_string(struct parser *p, const struct expr *place, struct str text)
 {
     struct expr *expr =
         parser_node(p, EXPR_STRING, PROMQL_STRING, place->position.start, place->position.end);
@@ -65,14 +66,14 @@ static struct expr *replace_label(struct parser *p, struct expr *operand, struct
     if (operand == NULL) {
         return NULL;
     }
-    struct expr *call = make_call(p, operand, FUNCTION_LABEL_REPLACE, 5);
+    struct expr *call = metricsql_make_call(p, operand, FUNCTION_LABEL_REPLACE, 5);
     if (call == NULL) {
         return NULL;
     }
     call->call.arguments[0] = operand;
     const struct str texts[] = {label, replacement, source, str_of(pattern)};
     for (size_t i = 0; i < 4; i++) {
-        call->call.arguments[i + 1] = make_string(p, operand, texts[i]);
+        call->call.arguments[i + 1] = metricsql_make_string(p, operand, texts[i]);
         if (call->call.arguments[i + 1] == NULL) {
             return NULL;
         }
@@ -109,7 +110,7 @@ static struct expr *set_label(
 }
 
 /* a or b */
-static struct expr *make_set(
+struct expr *metricsql_make_binary(
     struct parser *p, enum binary_op op, struct expr *left, struct expr *right)
 {
     if (left == NULL || right == NULL) {
@@ -126,7 +127,7 @@ static struct expr *make_set(
     return parser_set_depth(p, expr, left, right) ? expr : NULL;
 }
 
-static struct expr *make_paren(struct parser *p, struct expr *inner)
+struct expr *metricsql_make_paren(struct parser *p, struct expr *inner)
 {
     if (inner == NULL) {
         return NULL;
@@ -142,7 +143,7 @@ static struct expr *make_paren(struct parser *p, struct expr *inner)
 
 /* ---- Calls ---- */
 
-static struct expr *fail_arguments(struct parser *p, const struct expr *call, const char *wanted)
+struct expr *metricsql_fail_arguments(struct parser *p, const struct expr *call, const char *wanted)
 {
     return parser_fail(p, call->position.start, "expected arguments %s", wanted);
 }
@@ -161,10 +162,10 @@ static bool are_strings(const struct expr_call *c, size_t first)
 static struct expr *read_median(struct parser *p, struct expr *call)
 {
     if (call->call.argument_count != 1) {
-        return fail_arguments(p, call, "(range vector)");
+        return metricsql_fail_arguments(p, call, "(range vector)");
     }
-    struct expr *quantile = make_call(p, call, FUNCTION_QUANTILE_OVER_TIME, 2);
-    struct expr *half = make_number(p, call, 0.5);
+    struct expr *quantile = metricsql_make_call(p, call, FUNCTION_QUANTILE_OVER_TIME, 2);
+    struct expr *half = metricsql_make_number(p, call, 0.5);
     if (quantile == NULL || half == NULL) {
         return NULL;
     }
@@ -173,45 +174,11 @@ static struct expr *read_median(struct parser *p, struct expr *call)
     return parser_set_depth(p, quantile, quantile->call.arguments[1], NULL) ? quantile : NULL;
 }
 
-/* `grouping` is what stood behind the call. */
-static struct expr *quantile_of(struct parser *p, struct expr *place,
-    const struct expr_aggregate *grouping, struct expr *phi, struct expr *operand)
-{
-    struct expr *expr =
-        parser_node(p, EXPR_AGGREGATE, PROMQL_VECTOR, place->position.start, place->position.end);
-    if (expr == NULL) {
-        return NULL;
-    }
-    expr->aggregate = *grouping;
-    expr->aggregate.op = AGGREGATE_QUANTILE;
-    expr->aggregate.parameter = phi;
-    expr->aggregate.expr = operand;
-    return parser_set_depth(p, expr, operand, phi) ? expr : NULL;
-}
-
-static bool read_grouping(struct parser *p, struct expr_aggregate *grouping_out)
-{
-    *grouping_out = (struct expr_aggregate){.grouping_count = 0};
-    return !parser_at_grouping(p) || parse_aggregate_modifier(p, grouping_out);
-}
-
-static struct expr *read_median_of(struct parser *p, struct expr *call)
-{
-    struct expr *half = make_number(p, call, 0.5);
-    struct expr_aggregate grouping;
-    if (call->call.argument_count != 1) {
-        return fail_arguments(p, call, "(vector)");
-    }
-    return half != NULL && read_grouping(p, &grouping)
-               ? quantile_of(p, call, &grouping, half, call->call.arguments[0])
-               : NULL;
-}
-
 static struct expr *read_alias(struct parser *p, struct expr *call)
 {
     const struct expr_call *c = &call->call;
     if (c->argument_count != 2 || !are_strings(c, 1)) {
-        return fail_arguments(p, call, "(vector, \"name\")");
+        return metricsql_fail_arguments(p, call, "(vector, \"name\")");
     }
     return set_label(p, c->arguments[0], STR(LABEL_METRIC_NAME), c->arguments[1]->string);
 }
@@ -220,7 +187,7 @@ static struct expr *read_label_set(struct parser *p, struct expr *call)
 {
     const struct expr_call *c = &call->call;
     if (c->argument_count < 3 || c->argument_count % 2 == 0 || !are_strings(c, 1)) {
-        return fail_arguments(p, call, "(vector, \"label\", \"value\", …)");
+        return metricsql_fail_arguments(p, call, "(vector, \"label\", \"value\", …)");
     }
     struct expr *expr = c->arguments[0];
     for (size_t i = 1; i < c->argument_count; i += 2) {
@@ -233,7 +200,7 @@ static struct expr *read_label_del(struct parser *p, struct expr *call)
 {
     const struct expr_call *c = &call->call;
     if (c->argument_count < 2 || !are_strings(c, 1)) {
-        return fail_arguments(p, call, "(vector, \"label\", …)");
+        return metricsql_fail_arguments(p, call, "(vector, \"label\", …)");
     }
     struct expr *expr = c->arguments[0];
     for (size_t i = 1; i < c->argument_count; i++) {
@@ -246,7 +213,7 @@ static struct expr *read_label_copy(struct parser *p, struct expr *call)
 {
     const struct expr_call *c = &call->call;
     if (c->argument_count < 3 || c->argument_count % 2 == 0 || !are_strings(c, 1)) {
-        return fail_arguments(p, call, "(vector, \"from\", \"to\", …)");
+        return metricsql_fail_arguments(p, call, "(vector, \"from\", \"to\", …)");
     }
     struct expr *expr = c->arguments[0];
     for (size_t i = 1; i < c->argument_count; i += 2) {
@@ -265,7 +232,7 @@ static int count_node(struct expr *expr, struct expr *parent, void *context)
 
 /* An expression that stands several times in the tree where it was written once: as many nodes as a text may
  * have bytes, else a few nested calls would be evaluated for ever. */
-static bool charge_copies(struct parser *p, struct expr *expr, size_t copies)
+bool metricsql_charge_copies(struct parser *p, struct expr *expr, size_t copies)
 {
     size_t nodes = 0;
     (void)promql_walk(expr, count_node, &nodes);
@@ -279,7 +246,7 @@ static bool charge_copies(struct parser *p, struct expr *expr, size_t copies)
 
 static struct expr *join_or(struct parser *p, struct expr *sum, struct expr *more)
 {
-    return sum == NULL ? more : make_set(p, BINARY_OR, sum, more);
+    return sum == NULL ? more : metricsql_make_binary(p, BINARY_OR, sum, more);
 }
 
 /* ("label", phi, …, operand): one expression a phi, which is a number. */
@@ -288,11 +255,12 @@ static struct expr *read_quantiles(struct parser *p, struct expr *call, bool ove
     const struct expr_call *c = &call->call;
     struct expr *all = NULL;
     struct expr_aggregate grouping = {.grouping_count = 0};
-    if (!over_time && !read_grouping(p, &grouping)) {
+    if (!over_time && !metricsql_read_grouping(p, &grouping)) {
         return NULL;
     }
     bool good = c->argument_count >= 3 && c->arguments[0]->kind == EXPR_STRING;
-    if (good && !charge_copies(p, c->arguments[c->argument_count - 1], c->argument_count - 2)) {
+    if (good &&
+        !metricsql_charge_copies(p, c->arguments[c->argument_count - 1], c->argument_count - 2)) {
         return NULL;
     }
     for (size_t i = 1; good && i + 1 < c->argument_count; i++) {
@@ -302,14 +270,15 @@ static struct expr *read_quantiles(struct parser *p, struct expr *call, bool ove
             break;
         }
         if (over_time) {
-            one = make_call(p, call, FUNCTION_QUANTILE_OVER_TIME, 2);
+            one = metricsql_make_call(p, call, FUNCTION_QUANTILE_OVER_TIME, 2);
             if (one != NULL) {
                 one->call.arguments[0] = phi;
                 one->call.arguments[1] = c->arguments[c->argument_count - 1];
                 one = parser_set_depth(p, one, one->call.arguments[1], NULL) ? one : NULL;
             }
         } else {
-            one = quantile_of(p, call, &grouping, phi, c->arguments[c->argument_count - 1]);
+            one = metricsql_make_aggregate(
+                p, call, &grouping, AGGREGATE_QUANTILE, phi, c->arguments[c->argument_count - 1]);
         }
         char number[FP_PLAIN_TEXT_MAX];
         size_t size = fp_format_plain(phi->number.value, number);
@@ -322,8 +291,9 @@ static struct expr *read_quantiles(struct parser *p, struct expr *call, bool ove
             return NULL;
         }
     }
-    return good ? make_paren(p, all)
-                : fail_arguments(p, call, "(\"label\", number, …, vector or range vector)");
+    return good ? metricsql_make_paren(p, all)
+                : metricsql_fail_arguments(
+                      p, call, "(\"label\", number, …, vector or range vector)");
 }
 
 /* rollup(m) and its kin: one expression for each number they tell, told apart by the label `rollup`; with one
@@ -364,13 +334,13 @@ static struct expr *rollup_number(
     struct parser *p, struct expr *call, const struct rollup_row *row, size_t number)
 {
     bool same = row->ids[0] == row->ids[1];
-    struct expr *one = make_call(p, call, row->ids[number], same ? 2 : 1);
+    struct expr *one = metricsql_make_call(p, call, row->ids[number], same ? 2 : 1);
     if (one == NULL) {
         return NULL;
     }
     one->call.arguments[0] = call->call.arguments[0];
     if (same) {
-        one->call.arguments[1] = make_string(p, call, str_of(row->numbers[number]));
+        one->call.arguments[1] = metricsql_make_string(p, call, str_of(row->numbers[number]));
     }
     return p->code == 0 && parser_set_depth(p, one, one->call.arguments[0], NULL) ? one : NULL;
 }
@@ -385,13 +355,13 @@ static struct expr *read_rollup(struct parser *p, struct expr *call, const struc
         }
     }
     if (c->argument_count != 1) {
-        return fail_arguments(p, call,
+        return metricsql_fail_arguments(p, call,
             count == 3
                 ? "(range vector) or (range vector, \"min\", \"max\" or \"avg\")"
                 : "(range vector) or (range vector, \"open\", \"close\", \"low\" or \"high\")");
     }
     struct expr *all = NULL;
-    bool ok = charge_copies(p, c->arguments[0], count);
+    bool ok = metricsql_charge_copies(p, c->arguments[0], count);
     for (size_t i = 0; ok && i < count; i++) {
         struct expr *one = rollup_number(p, call, row, i);
         all = one != NULL
@@ -399,7 +369,7 @@ static struct expr *read_rollup(struct parser *p, struct expr *call, const struc
                   : NULL;
         ok = all != NULL;
     }
-    return ok ? make_paren(p, all) : NULL;
+    return ok ? metricsql_make_paren(p, all) : NULL;
 }
 
 struct expr *metricsql_call(struct parser *p, struct expr *call, struct str name, bool *known_out)
@@ -412,7 +382,6 @@ struct expr *metricsql_call(struct parser *p, struct expr *call, struct str name
         {"label_copy", read_label_copy},
         {"label_del", read_label_del},
         {"label_set", read_label_set},
-        {"median", read_median_of},
         {"median_over_time", read_median},
     };
     *known_out = true;
@@ -428,8 +397,7 @@ struct expr *metricsql_call(struct parser *p, struct expr *call, struct str name
             return rows[i].read(p, call);
         }
     }
-    *known_out = false;
-    return NULL;
+    return metricsql_aggregate_call(p, call, name, known_out);
 }
 
 /* ---- Operators ---- */
@@ -460,7 +428,7 @@ bool metricsql_take_keep_names(struct parser *p)
 /* Operators that bind less here than `and` does there get parentheses. */
 static struct expr *wrap(struct parser *p, struct expr *expr)
 {
-    return expr != NULL && expr->kind == EXPR_BINARY ? make_paren(p, expr) : expr;
+    return expr != NULL && expr->kind == EXPR_BINARY ? metricsql_make_paren(p, expr) : expr;
 }
 
 static struct expr *read_conditions(struct parser *p, struct expr *left)
@@ -473,7 +441,7 @@ static struct expr *read_conditions(struct parser *p, struct expr *left)
             return NULL;
         }
         struct expr *right = parse_promql(p);
-        left = make_set(p, op, wrap(p, left), wrap(p, right));
+        left = metricsql_make_binary(p, op, wrap(p, left), wrap(p, right));
         if (left != NULL) {
             left->binary.matching = modifiers.matching;
             left->binary.return_bool = modifiers.return_bool;
@@ -488,7 +456,7 @@ static struct expr *as_vector(struct parser *p, struct expr *expr)
     if (expr == NULL || expr->type != PROMQL_SCALAR) {
         return expr;
     }
-    struct expr *vector = make_call(p, expr, FUNCTION_VECTOR, 1);
+    struct expr *vector = metricsql_make_call(p, expr, FUNCTION_VECTOR, 1);
     if (vector == NULL) {
         return NULL;
     }
@@ -504,7 +472,7 @@ struct expr *metricsql_operators(struct parser *p, struct expr *left)
         struct expr *right = p->code == 0 ? parse_promql(p) : NULL;
         right = as_vector(p, right != NULL ? read_conditions(p, right) : NULL);
         left = right != NULL ? as_vector(p, left) : NULL;
-        struct expr *call = left != NULL ? make_call(p, left, FUNCTION_DEFAULT, 2) : NULL;
+        struct expr *call = left != NULL ? metricsql_make_call(p, left, FUNCTION_DEFAULT, 2) : NULL;
         if (call == NULL) {
             return NULL;
         }

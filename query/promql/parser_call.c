@@ -33,7 +33,8 @@ static bool parse_argument_list(struct parser *p, struct parser_list *list)
         if (parser_at(p, TOKEN_COMMA)) {
             uint32_t comma = p->token.position;
             parser_advance(p);
-            if (p->code == 0 && !starts_expression(&p->token)) {
+            bool trailing = p->features.metricsql && parser_at(p, TOKEN_RIGHT_PAREN);
+            if (p->code == 0 && !trailing && !starts_expression(&p->token)) {
                 (void)parser_fail(p, comma, "trailing commas not allowed in function call args");
                 return false;
             }

@@ -18,6 +18,17 @@ static const struct {
     {"range_quantile(0.5, a)", "range_quantile(0.5, a)"},
     {"rollup(a[5m], \"max\")", "max_over_time(a[5m])"},
     {"rollup_rate(a[5m], \"max\")", "rollup_rate(a[5m], \"max\")"},
+    {"sum(a,)", "sum(a)"},
+    {"sum2(a + b) by (i)", "sum by (i) ((a + b) ^ 2)"},
+    {"distinct(a) without (i)",
+        "count without (i, distinct) (count_values without (i) (\"distinct\", a))"},
+    {"geomean(a)", "exp(avg(ln(a)))"},
+    {"share(a) by (i) * 2", "(a / on (i) group_left () sum by (i) (a)) * 2"},
+    {"zscore(a) without (i)",
+        "((a - ignoring (i) group_left () avg without (i) (a)) / ignoring (i) group_left () "
+        "stddev without (i) (a))"},
+    {"mad(a, b)", NULL},
+    {"sum(,a)", NULL},
     // Templates
     {"WITH (x = 5) a + x", "a + 5"},
     {"with (x = a + b, y = x * 2,) y - x", "((a + b) * 2) - (a + b)"},
