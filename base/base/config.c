@@ -244,6 +244,34 @@ static int read_list(struct config_reader *r, const struct config_field *f,
     return 0;
 }
 
+static int read_named_list(struct config_reader *r, const struct config_field *f,
+    const struct yaml_node *node, struct config_list *member)
+{
+    assert(f->item_size >= sizeof(const char *));
+    if (node->kind != YAML_MAPPING) {
+        return fail_kind(r, f, node, "a mapping of names to groups of settings");
+    }
+    char *items = arena_calloc(r->arena, node->count, f->item_size);
+    if (items == NULL) {
+        return fail_memory(r);
+    }
+    for (size_t i = 0; i < node->count; i++) {
+        void *item = items + i * f->item_size;
+        int status = set_defaults(r, f->fields, item);
+        if (status == 0) {
+            status = read_string(r, f, node->entries[i].key, item);
+        }
+        if (status == 0) {
+            status = read_fields(r, node->entries[i].value, f->fields, item);
+        }
+        if (status != 0) {
+            return status;
+        }
+    }
+    *member = (struct config_list){items, node->count};
+    return 0;
+}
+
 static int read_member(struct config_reader *r, const struct config_field *f,
     const struct yaml_node *node, void *member)
 {
@@ -266,6 +294,8 @@ static int read_member(struct config_reader *r, const struct config_field *f,
         return read_fields(r, node, f->fields, member);
     case CONFIG_LIST:
         return read_list(r, f, node, member);
+    case CONFIG_NAMED_LIST:
+        return read_named_list(r, f, node, member);
     case CONFIG_CUSTOM:
         return f->read(r, node, member);
     }
@@ -294,6 +324,7 @@ static void set_zero(const struct config_field *f, void *member)
         [CONFIG_STRING_MAP] = sizeof(struct config_map),
         [CONFIG_OBJECT] = 0,
         [CONFIG_LIST] = sizeof(struct config_list),
+        [CONFIG_NAMED_LIST] = sizeof(struct config_list),
         [CONFIG_CUSTOM] = 0,
     };
     memset(member, 0, sizes[f->kind]);

@@ -38,6 +38,13 @@ static int copy_map(struct arena *arena, const struct config_map *from, struct c
     return status;
 }
 
+/* Of an item of a CONFIG_NAMED_LIST. */
+static const char **name_of(
+    const struct config_field *field, const struct config_list *list, size_t index)
+{
+    return (const char **)((char *)list->items + index * field->item_size);
+}
+
 static int copy_list(struct arena *arena, const struct config_field *field,
     const struct config_list *from, struct config_list *to)
 {
@@ -53,6 +60,9 @@ static int copy_list(struct arena *arena, const struct config_field *field,
         size_t at = i * field->item_size;
         status = copy_fields(
             arena, field->fields, (const char *)from->items + at, (char *)to->items + at);
+        if (status == 0 && field->kind == CONFIG_NAMED_LIST) {
+            status = copy_text(arena, *name_of(field, from, i), name_of(field, to, i));
+        }
     }
     return status;
 }
@@ -70,6 +80,7 @@ static int copy_field(
     case CONFIG_OBJECT:
         return copy_fields(arena, field->fields, from, to);
     case CONFIG_LIST:
+    case CONFIG_NAMED_LIST:
         return copy_list(arena, field, from, to);
     case CONFIG_BOOL:
     case CONFIG_INTEGER:
@@ -133,7 +144,9 @@ static bool same_list(
     bool same = a->count == b->count;
     for (size_t i = 0; same && i < a->count; i++) {
         size_t at = i * field->item_size;
-        same = config_eq(field->fields, (const char *)a->items + at, (const char *)b->items + at);
+        same = config_eq(field->fields, (const char *)a->items + at, (const char *)b->items + at) &&
+               (field->kind != CONFIG_NAMED_LIST ||
+                   same_text(*name_of(field, a, i), *name_of(field, b, i)));
     }
     return same;
 }
@@ -150,6 +163,7 @@ static bool same_field(const struct config_field *field, const void *a, const vo
     case CONFIG_OBJECT:
         return config_eq(field->fields, a, b);
     case CONFIG_LIST:
+    case CONFIG_NAMED_LIST:
         return same_list(field, a, b);
     case CONFIG_BOOL:
         return *(const bool *)a == *(const bool *)b;

@@ -51,6 +51,7 @@ static void write_row(const struct config_field *f, size_t depth, struct strbuf 
         [CONFIG_STRING_MAP] = "words to words",
         [CONFIG_OBJECT] = "group",
         [CONFIG_LIST] = "list",
+        [CONFIG_NAMED_LIST] = "names to groups",
         [CONFIG_CUSTOM] = "see meaning",
     };
     strbuf_add_c(out, "| ");

@@ -27,7 +27,10 @@ enum config_kind {
     CONFIG_STRING_MAP,  /* struct config_map: labels, headers */
     CONFIG_OBJECT,      /* an embedded struct described by `fields` */
     CONFIG_LIST,        /* struct config_list of structs described by `fields` */
-    CONFIG_CUSTOM,      /* `read` does it */
+    /* struct config_list, in the file a mapping of free names to objects: the items' first member is the
+     * name (const char *), which is no row of `fields` */
+    CONFIG_NAMED_LIST,
+    CONFIG_CUSTOM, /* `read` does it */
 };
 
 struct config_strings {
@@ -58,8 +61,8 @@ struct config_field {
     size_t offset;                     /* of the member in the struct */
     const char *default_text;          /* as one would write it in the file; NULL = zero */
     int64_t min, max;                  /* for integer, duration and bytes; both 0 = any */
-    const struct config_field *fields; /* for object and list */
-    size_t item_size;                  /* for list */
+    const struct config_field *fields; /* for object and lists */
+    size_t item_size;                  /* for lists */
     bool required;
     bool secret;      /* the text, or the values of a list or map, are shown as <secret> */
     const char *help; /* one line for people */

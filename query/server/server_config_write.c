@@ -44,14 +44,23 @@ static bool same_member(const struct config_field *f, const void *a, const void 
 static const char *first_difference(
     const struct config_field *fields, const void *before, const void *after);
 
+/* Of an item of a CONFIG_NAMED_LIST. */
+static const char *item_name(
+    const struct config_field *f, const struct config_list *list, size_t index)
+{
+    return *(const char *const *)((const char *)list->items + index * f->item_size);
+}
+
 /* Items of a list are compared in order. */
 static bool same_objects(
     const struct config_field *f, const struct config_list *a, const struct config_list *b)
 {
     bool same = a->count == b->count;
     for (size_t i = 0; same && i < a->count; i++) {
-        same = first_difference(f->fields, (const char *)a->items + i * f->item_size,
-                   (const char *)b->items + i * f->item_size) == NULL;
+        same =
+            first_difference(f->fields, (const char *)a->items + i * f->item_size,
+                (const char *)b->items + i * f->item_size) == NULL &&
+            (f->kind != CONFIG_NAMED_LIST || strcmp(item_name(f, a, i), item_name(f, b, i)) == 0);
     }
     return same;
 }
@@ -69,7 +78,7 @@ static const char *first_difference(
             if (inner != NULL) {
                 return inner;
             }
-        } else if (f->kind == CONFIG_LIST) {
+        } else if (f->kind == CONFIG_LIST || f->kind == CONFIG_NAMED_LIST) {
             if (!same_objects(f, a, b)) {
                 return f->key;
             }
@@ -163,9 +172,15 @@ static void write_fields(
 static void write_objects(
     struct strbuf *out, const struct config_field *f, const struct config_list *list, int depth)
 {
-    strbuf_add_c(out, list->count == 0 ? " []\n" : "\n");
+    bool named = f->kind == CONFIG_NAMED_LIST;
+    strbuf_add_c(out, list->count > 0 ? "\n" : named ? " {}\n" : " []\n");
     for (size_t i = 0; i < list->count; i++) {
-        strbuf_addf(out, "%*s-\n", 2 * depth + 2, "");
+        static const struct config_field name;
+        strbuf_addf(out, "%*s", 2 * depth + 2, "");
+        if (named) {
+            write_text(out, &name, item_name(f, list, i));
+        }
+        strbuf_add_c(out, named ? ":\n" : "-\n");
         write_fields(out, f->fields, (const char *)list->items + i * f->item_size, depth + 2);
     }
 }
@@ -179,7 +194,7 @@ static void write_fields(
         if (f->kind == CONFIG_OBJECT) {
             strbuf_add_char(out, '\n');
             write_fields(out, f->fields, member, depth + 1);
-        } else if (f->kind == CONFIG_LIST) {
+        } else if (f->kind == CONFIG_LIST || f->kind == CONFIG_NAMED_LIST) {
             write_objects(out, f, member, depth);
         } else {
             strbuf_add_char(out, ' ');

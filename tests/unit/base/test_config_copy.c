@@ -19,12 +19,22 @@ struct settings {
     struct config_strings words;
     struct config_map labels;
     struct child first;
-    struct config_list children;
+    struct config_list children, named;
+};
+
+struct named_child {
+    const char *name;
+    struct config_strings words;
 };
 
 static const struct config_field child_fields[] = {
     {.key = "url", .kind = CONFIG_STRING, .offset = offsetof(struct child, url)},
     {.key = "wait", .kind = CONFIG_DURATION, .offset = offsetof(struct child, wait_ms)},
+    {.key = NULL},
+};
+
+static const struct config_field named_fields[] = {
+    {.key = "words", .kind = CONFIG_STRING_LIST, .offset = offsetof(struct named_child, words)},
     {.key = NULL},
 };
 
@@ -45,12 +55,18 @@ static const struct config_field fields[] = {
         .offset = offsetof(struct settings, children),
         .fields = child_fields,
         .item_size = sizeof(struct child)},
+    {.key = "named",
+        .kind = CONFIG_NAMED_LIST,
+        .offset = offsetof(struct settings, named),
+        .fields = named_fields,
+        .item_size = sizeof(struct named_child)},
     {.key = NULL},
 };
 
 static const char base[] =
     "name: n\nenabled: true\ncount: 3\nratio: 0.5\nwords: [a, b]\nlabels: {k: v}\n"
-    "first: {url: u, wait: 1s}\nchildren: [{url: x, wait: 2s}, {url: y}]\n";
+    "first: {url: u, wait: 1s}\nchildren: [{url: x, wait: 2s}, {url: y}]\n"
+    "named: {X-One: {words: [q]}, X-Two: {}}\n";
 
 static struct settings read_text(struct arena *arena, const char *text)
 {
@@ -79,6 +95,8 @@ static void test_copy_outlives(void **state)
     again = read_text(&from, base);
     assert_true(config_eq(fields, &again, &copy));
     assert_null(copy.unset);
+    assert_string_equal(((struct named_child *)copy.named.items)[1].name, "X-Two");
+    assert_string_equal(((struct named_child *)copy.named.items)[0].words.items[0], "q");
     assert_string_equal(((struct child *)copy.children.items)[1].url, "y");
     arena_release(&from);
     arena_release(&to);
@@ -92,7 +110,8 @@ static void test_differences(void **state)
     } rows[] = {{"name: n", "name: m"}, {"name: n", "unset: n"}, {"true", "false"},
         {"count: 3", "count: 4"}, {"0.5", "0.25"}, {"[a, b]", "[a, c]"}, {"[a, b]", "[a]"},
         {"{k: v}", "{k: w}"}, {"{k: v}", "{j: v}"}, {"{k: v}", "{}"}, {"wait: 1s", "wait: 3s"},
-        {"url: x", "url: z"}, {", {url: y}", ""}};
+        {"url: x", "url: z"}, {", {url: y}", ""}, {"X-Two", "X-Three"}, {"[q]", "[q, r]"},
+        {", X-Two: {}", ""}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char text[512];
         const char *at = strstr(base, rows[i].from);
