@@ -36,7 +36,7 @@ static struct client *client_of(struct http_client *face)
 
 /* ---- Calls ---- */
 
-static void call_link(struct http_client_call *call)
+void http_client_call_link(struct http_client_call *call)
 {
     struct client *c = call->client;
     call->next = c->calls;
@@ -155,21 +155,27 @@ static void fill_response(
 static void call_end(struct http_client_call *call, const struct http_client_response *response)
 {
     call_unlink(call);
+    http_client_token_leave(call, response->status);
     call->done(call->context, response);
     http_client_call_free(call);
 }
 
-static void call_cancel(struct http_client_call *call)
+void http_client_call_fail(struct http_client_call *call, int error, const char *text)
 {
-    (void)curl_multi_remove_handle(call->client->multi, call->easy);
     struct http_client_response response = {
-        .error = ERR_CANCELED,
-        .error_text = "canceled",
+        .error = error,
+        .error_text = text,
         .retry_after_ms = -1,
         .header = response_header,
         .impl = call,
     };
     call_end(call, &response);
+}
+
+static void call_cancel(struct http_client_call *call)
+{
+    (void)curl_multi_remove_handle(call->client->multi, call->easy);
+    http_client_call_fail(call, ERR_CANCELED, "canceled");
 }
 
 /* ---- The client's life: it may be closed from inside `done` ---- */
@@ -179,6 +185,7 @@ static void client_free(struct client *c)
     if (c->multi != NULL) {
         (void)curl_multi_cleanup(c->multi); /* closes idle connections, which frees their watches */
     }
+    http_client_tokens_free(c);
     loop_timer_free(c->timer);
     mem_free(c->user_agent);
     mem_free(c);
@@ -420,6 +427,7 @@ bool http_client_call_set_common(struct http_client_call *call, int64_t timeout_
     bool failed = false;
     timeout_ms = timeout_ms > 0 ? timeout_ms : HTTP_CLIENT_TIMEOUT_MS_DEFAULT;
     timeout_ms = timeout_ms < INT32_MAX ? timeout_ms : INT32_MAX;
+    call->timeout_ms = timeout_ms;
     SET(CURLOPT_TIMEOUT_MS, (long)timeout_ms);
     SET(CURLOPT_CONNECTTIMEOUT_MS,
         (long)(timeout_ms < CONNECT_TIMEOUT_MS ? timeout_ms : CONNECT_TIMEOUT_MS));
@@ -490,7 +498,7 @@ int http_client_call_start(
         http_client_call_free(call);
         return status;
     }
-    call_link(call);
+    http_client_call_link(call);
     if (call_out != NULL) {
         *call_out = call;
     }
@@ -523,6 +531,11 @@ static int client_send(struct http_client *face, const struct http_client_reques
     }
     if (status == 0) {
         status = set_method(call, request);
+    }
+    const struct http_profile *profile = request->profile;
+    if (status == 0 && profile != NULL && profile->oauth2.token_url != NULL &&
+        profile->oauth2.token_url[0] != '\0') {
+        return http_client_token_send(call, &profile->oauth2, call_out);
     }
     return http_client_call_start(call, status, call_out);
 }

@@ -14,6 +14,7 @@ struct client {
     CURLM *multi;
     char *user_agent;
     struct http_client_call *calls; /* in flight, newest first */
+    struct http_token *tokens;      /* of OAuth 2, newest first */
     size_t in_flight, in_flight_max;
     unsigned entered; /* depth of functions that call `done` and go on with the client */
     bool closed;      /* free it when the last of them leaves */
@@ -33,7 +34,12 @@ struct http_client_call {
     int body_error; /* why a body was refused: ERR_LIMIT, ERR_NOMEM */
     bool (*may_connect)(void *context, const struct sockaddr *address);
     void *may_connect_context;
-    bool refused; /* by may_connect */
+    int64_t timeout_ms;       /* of the whole exchange */
+    struct http_token *token; /* that it has or waits for; NULL: none */
+    struct http_client_call *next_waiting;
+    int64_t token_since_ms;    /* when it was asked for, by the monotonic clock */
+    uint64_t token_generation; /* which one it was sent with */
+    bool refused;              /* by may_connect */
     http_client_done done;
     void *context;
     char error_text[CURL_ERROR_SIZE];
@@ -46,6 +52,10 @@ void http_client_call_free(struct http_client_call *call);
 /* Hands it to libcurl when `status` is 0; frees it otherwise. Returns the final status. */
 int http_client_call_start(
     struct http_client_call *call, int status, struct http_client_call **call_out);
+/* Among those in flight, without libcurl yet. */
+void http_client_call_link(struct http_client_call *call);
+/* Ends a call that libcurl does not have. */
+void http_client_call_fail(struct http_client_call *call, int error, const char *text);
 /* Settings that every kind of call has. False when memory is short. */
 bool http_client_call_set_common(struct http_client_call *call, int64_t timeout_ms);
 
@@ -59,6 +69,13 @@ int http_client_call_add_header(
 /* Headers, certificates and proxy of the profile; the files it names are read now. */
 int http_client_call_set_profile(
     struct http_client_call *call, const char *url, const struct http_profile *profile);
+
+/* In http_client_token.c. As http_client_call_start, once the call has a token. */
+int http_client_token_send(struct http_client_call *call, const struct http_oauth2 *settings,
+    struct http_client_call **call_out);
+/* The call ends with this status (0: without an answer). */
+void http_client_token_leave(struct http_client_call *call, unsigned status);
+void http_client_tokens_free(struct client *client);
 
 int http_client_send_mail(struct http_client *face, const struct http_client_mail *mail,
     http_client_done done, void *context, struct http_client_call **call_out);

@@ -56,11 +56,19 @@ static bool is_given(const char *text)
     return text != NULL && text[0] != '\0';
 }
 
+static int add_profile_header(void *context, const char *name, const char *value)
+{
+    return http_client_call_add_header(context, &(struct http_client_header){name, value});
+}
+
 int http_client_call_set_profile(
     struct http_client_call *call, const char *url, const struct http_profile *p)
 {
     bool failed = false;
     int status = add_authorization(call, p);
+    if (status == 0) {
+        status = http_profile_each_header(p, add_profile_header, call);
+    }
     if (is_given(p->tls.ca_file)) {
         SET(CURLOPT_CAINFO, p->tls.ca_file);
     }

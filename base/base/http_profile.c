@@ -80,6 +80,67 @@ const struct config_field http_tls_fields[] = {
     {.key = NULL},
 };
 
+const struct config_field http_oauth2_fields[] = {
+    {.key = "client_id",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct http_oauth2, client_id),
+        .default_text = "",
+        .help = "Name to ask by"},
+    {.key = "client_secret",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct http_oauth2, client_secret),
+        .default_text = "",
+        .secret = true,
+        .help = "Secret to ask with"},
+    {.key = "client_secret_file",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct http_oauth2, client_secret_file),
+        .default_text = "",
+        .help = "File that holds the secret, read for each token"},
+    {.key = "token_url",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct http_oauth2, token_url),
+        .default_text = "",
+        .help = "Where tokens are asked for"},
+    {.key = "scopes",
+        .kind = CONFIG_STRING_LIST,
+        .offset = offsetof(struct http_oauth2, scopes),
+        .help = "What the token is to allow"},
+    {.key = "endpoint_params",
+        .kind = CONFIG_STRING_MAP,
+        .offset = offsetof(struct http_oauth2, endpoint_params),
+        .secret = true,
+        .help = "Further parameters of the question"},
+    {.key = "tls_config",
+        .kind = CONFIG_OBJECT,
+        .offset = offsetof(struct http_oauth2, tls),
+        .fields = http_tls_fields,
+        .help = "Certificates, for the token's https"},
+    {.key = "proxy_url",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct http_oauth2, proxy_url),
+        .default_text = "",
+        .help = "Proxy to go through for tokens"},
+    {.key = NULL},
+};
+
+const struct config_field http_profile_header_fields[] = {
+    {.key = "values",
+        .kind = CONFIG_STRING_LIST,
+        .offset = offsetof(struct http_profile_header, values),
+        .help = "Values, one header each"},
+    {.key = "secrets",
+        .kind = CONFIG_STRING_LIST,
+        .offset = offsetof(struct http_profile_header, secrets),
+        .secret = true,
+        .help = "Values that are not shown"},
+    {.key = "files",
+        .kind = CONFIG_STRING_LIST,
+        .offset = offsetof(struct http_profile_header, files),
+        .help = "Files that hold one value each, read for each request"},
+    {.key = NULL},
+};
+
 static bool is_set(const char *text)
 {
     return text != NULL && text[0] != '\0';
@@ -102,57 +163,93 @@ static bool has_bearer(const struct http_profile *p)
     return is_set(p->bearer_token) || is_set(p->bearer_token_file);
 }
 
-/* Where the strings are. */
-static const size_t strings[] = {
-    offsetof(struct http_profile, basic_auth.username),
-    offsetof(struct http_profile, basic_auth.username_file),
-    offsetof(struct http_profile, basic_auth.password),
-    offsetof(struct http_profile, basic_auth.password_file),
-    offsetof(struct http_profile, authorization.type),
-    offsetof(struct http_profile, authorization.credentials),
-    offsetof(struct http_profile, authorization.credentials_file),
-    offsetof(struct http_profile, bearer_token),
-    offsetof(struct http_profile, bearer_token_file),
-    offsetof(struct http_profile, tls.ca_file),
-    offsetof(struct http_profile, tls.cert_file),
-    offsetof(struct http_profile, tls.key_file),
-    offsetof(struct http_profile, tls.server_name),
-    offsetof(struct http_profile, proxy_url),
-};
-
-static const char *string_at(const struct http_profile *p, size_t index)
+static bool has_oauth2(const struct http_profile *p)
 {
-    const char *text = *(const char *const *)((const char *)p + strings[index]);
-    return text != NULL ? text : "";
+    const struct http_oauth2 *o = &p->oauth2;
+    return is_set(o->token_url) || is_set(o->client_id) || is_set(o->client_secret) ||
+           is_set(o->client_secret_file);
 }
 
 bool http_profile_is_plain(const struct http_profile *p)
 {
-    return !has_basic(p) && !has_credentials(p) && !has_bearer(p) && !is_set(p->tls.ca_file) &&
-           !is_set(p->tls.cert_file) && !is_set(p->tls.server_name) && !is_set(p->proxy_url) &&
-           !p->tls.insecure_skip_verify && p->follow_redirects;
+    return !has_basic(p) && !has_credentials(p) && !has_bearer(p) && !has_oauth2(p) &&
+           p->headers.count == 0 && !is_set(p->tls.ca_file) && !is_set(p->tls.cert_file) &&
+           !is_set(p->tls.server_name) && !is_set(p->proxy_url) && !p->tls.insecure_skip_verify &&
+           p->follow_redirects;
 }
+
+/* All rows, for what is done with each. */
+struct holder {
+    struct http_profile profile;
+};
+static const struct config_field profile_fields[] = {
+    HTTP_PROFILE_FIELDS(struct holder),
+    {.key = NULL},
+};
 
 bool http_profile_eq(const struct http_profile *a, const struct http_profile *b)
 {
-    bool same = a->tls.insecure_skip_verify == b->tls.insecure_skip_verify &&
-                a->follow_redirects == b->follow_redirects;
-    for (size_t i = 0; same && i < sizeof(strings) / sizeof(strings[0]); i++) {
-        same = strcmp(string_at(a, i), string_at(b, i)) == 0;
-    }
-    return same;
+    return config_eq(profile_fields, a, b);
 }
 
 int http_profile_copy(const struct http_profile *p, struct arena *arena, struct http_profile *out)
 {
-    *out = *p;
-    for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]); i++) {
-        const char *text = string_at(p, i);
-        char *copy = arena_strndup(arena, text, strlen(text));
-        if (copy == NULL) {
-            return arena_error(arena);
+    return config_copy(arena, profile_fields, p, sizeof(*p), out);
+}
+
+static int check_oauth2(const struct http_oauth2 *o, struct err *e)
+{
+    if (!is_set(o->client_id) || !is_set(o->token_url)) {
+        return err_set(e, ERR_INVALID, -1, "oauth2 needs client_id and token_url");
+    }
+    if (is_set(o->client_secret) && is_set(o->client_secret_file)) {
+        return err_set(e, ERR_INVALID, -1, "a secret and the file that holds it are both set");
+    }
+    if (is_set(o->tls.cert_file) != is_set(o->tls.key_file)) {
+        return err_set(
+            e, ERR_INVALID, -1, "oauth2.tls_config needs both cert_file and key_file, or neither");
+    }
+    return 0;
+}
+
+/* Headers that are the protocol's, or that the settings above make. */
+static const char *const reserved_headers[] = {"Accept-Encoding", "Authorization", "Connection",
+    "Content-Encoding", "Content-Length", "Content-Type", "Host", "Keep-Alive",
+    "Proxy-Authenticate", "Proxy-Authorization", "Transfer-Encoding", "User-Agent",
+    "Www-Authenticate", "X-Prometheus-Remote-Read-Version", "X-Prometheus-Remote-Write-Version",
+    "X-Prometheus-Scrape-Timeout-Seconds"};
+
+/* RFC 9110, section 5.6.2: a token. */
+static bool is_header_name(const char *name)
+{
+    size_t size = strspn(name, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    return size > 0 && name[size] == '\0';
+}
+
+static int check_headers(const struct config_list *list, struct err *e)
+{
+    const struct http_profile_header *headers = list->items;
+    size_t count = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct http_profile_header *h = &headers[i];
+        if (!is_header_name(h->name)) {
+            return err_set(
+                e, ERR_INVALID, -1, "http_headers: \"%s\" is not the name of a header", h->name);
         }
-        *(const char **)((char *)out + strings[i]) = copy;
+        for (size_t k = 0; k < sizeof(reserved_headers) / sizeof(reserved_headers[0]); k++) {
+            if (strcasecmp(h->name, reserved_headers[k]) == 0) {
+                return err_set(e, ERR_INVALID, -1,
+                    "http_headers: %s cannot be set here; it is the protocol's, or has settings of "
+                    "its own",
+                    reserved_headers[k]);
+            }
+        }
+        count += h->values.count + h->secrets.count + h->files.count;
+    }
+    if (count > HTTP_PROFILE_HEADERS_MAX) {
+        return err_set(
+            e, ERR_INVALID, -1, "http_headers: at most %d values", HTTP_PROFILE_HEADERS_MAX);
     }
     return 0;
 }
@@ -160,9 +257,9 @@ int http_profile_copy(const struct http_profile *p, struct arena *arena, struct 
 int http_profile_check(const struct http_profile *p, struct err *e)
 {
     const struct http_basic_auth *b = &p->basic_auth;
-    if (has_basic(p) + has_credentials(p) + has_bearer(p) > 1) {
+    if (has_basic(p) + has_credentials(p) + has_bearer(p) + has_oauth2(p) > 1) {
         return err_set(e, ERR_INVALID, -1,
-            "at most one of basic_auth, authorization and bearer_token may be set");
+            "at most one of basic_auth, authorization, bearer_token and oauth2 may be set");
     }
     if ((is_set(b->username) && is_set(b->username_file)) ||
         (is_set(b->password) && is_set(b->password_file)) ||
@@ -178,7 +275,8 @@ int http_profile_check(const struct http_profile *p, struct err *e)
         return err_set(
             e, ERR_INVALID, -1, "tls_config needs both cert_file and key_file, or neither");
     }
-    return 0;
+    int status = has_oauth2(p) ? check_oauth2(&p->oauth2, e) : 0;
+    return status != 0 ? status : check_headers(&p->headers, e);
 }
 
 void http_secret_release(struct strbuf *secret)
@@ -189,8 +287,7 @@ void http_secret_release(struct strbuf *secret)
     strbuf_release(secret);
 }
 
-/* A secret as it is written or as its file has it, without white space around it. */
-static int add_secret(struct strbuf *out, const char *text, const char *file)
+int http_secret_read(const char *text, const char *file, struct strbuf *out)
 {
     if (!is_set(file)) {
         strbuf_add_c(out, is_set(text) ? text : "");
@@ -212,10 +309,10 @@ static int add_basic(const struct http_basic_auth *b, struct strbuf *out)
 {
     struct strbuf pair;
     strbuf_init(&pair, 2 * HTTP_SECRET_BYTES_MAX);
-    int status = add_secret(&pair, b->username, b->username_file);
+    int status = http_secret_read(b->username, b->username_file, &pair);
     if (status == 0) {
         strbuf_add_char(&pair, ':');
-        status = add_secret(&pair, b->password, b->password_file);
+        status = http_secret_read(b->password, b->password_file, &pair);
     }
     if (status == 0) {
         strbuf_add_c(out, "Basic ");
@@ -233,11 +330,45 @@ int http_profile_authorization(const struct http_profile *p, struct strbuf *out)
     }
     if (has_credentials(p)) {
         strbuf_addf(out, "%s ", is_set(p->authorization.type) ? p->authorization.type : "Bearer");
-        return add_secret(out, p->authorization.credentials, p->authorization.credentials_file);
+        return http_secret_read(
+            p->authorization.credentials, p->authorization.credentials_file, out);
     }
     if (has_bearer(p)) {
         strbuf_add_c(out, "Bearer ");
-        return add_secret(out, p->bearer_token, p->bearer_token_file);
+        return http_secret_read(p->bearer_token, p->bearer_token_file, out);
     }
     return 0;
+}
+
+static int add_from_file(const char *name, const char *file,
+    int (*add)(void *context, const char *name, const char *value), void *context)
+{
+    struct strbuf value;
+    strbuf_init(&value, HTTP_SECRET_BYTES_MAX);
+    int status = http_secret_read(NULL, file, &value);
+    if (status == 0) {
+        status = add(context, name, value.data != NULL ? value.data : "");
+    }
+    http_secret_release(&value);
+    return status;
+}
+
+int http_profile_each_header(const struct http_profile *p,
+    int (*add)(void *context, const char *name, const char *value), void *context)
+{
+    const struct http_profile_header *headers = p->headers.items;
+    int status = 0;
+    for (size_t i = 0; i < p->headers.count; i++) {
+        const struct http_profile_header *h = &headers[i];
+        for (size_t k = 0; status == 0 && k < h->values.count; k++) {
+            status = add(context, h->name, h->values.items[k]);
+        }
+        for (size_t k = 0; status == 0 && k < h->secrets.count; k++) {
+            status = add(context, h->name, h->secrets.items[k]);
+        }
+        for (size_t k = 0; status == 0 && k < h->files.count; k++) {
+            status = add_from_file(h->name, h->files.items[k], add, context);
+        }
+    }
+    return status;
 }

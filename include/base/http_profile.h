@@ -30,19 +30,42 @@ struct http_tls {
     bool insecure_skip_verify;
 };
 
+/* RFC 6749, section 4.4: a token for one's own name and secret, asked of `token_url` with TLS and proxy of its
+ * own, and used until shortly before it expires. */
+struct http_oauth2 {
+    const char *client_id, *client_secret, *client_secret_file, *token_url;
+    struct config_strings scopes;
+    struct config_map endpoint_params; /* added to what the token is asked with */
+    struct http_tls tls;
+    const char *proxy_url;
+};
+
+/* All values of one header, one line each, in this order. They go along with redirects. */
+struct http_profile_header {
+    const char *name;
+    struct config_strings values, secrets, files;
+};
+
+/* Values of all headers of one profile. */
+#define HTTP_PROFILE_HEADERS_MAX 32
+
 /* Strings may be NULL or empty: not set. Read with HTTP_PROFILE_FIELDS. */
 struct http_profile {
     struct http_basic_auth basic_auth;
     struct http_authorization authorization;
     const char *bearer_token, *bearer_token_file;
+    struct http_oauth2 oauth2;
     struct http_tls tls;
     const char *proxy_url;
     bool follow_redirects;
+    struct config_list headers; /* of struct http_profile_header */
 };
 
 extern const struct config_field http_basic_auth_fields[];
 extern const struct config_field http_authorization_fields[];
 extern const struct config_field http_tls_fields[];
+extern const struct config_field http_oauth2_fields[];
+extern const struct config_field http_profile_header_fields[];
 
 /* Rows of the table of a struct that has `struct http_profile profile`. */
 #define HTTP_PROFILE_FIELDS(type)                                                                  \
@@ -67,6 +90,17 @@ extern const struct config_field http_tls_fields[];
             .offset = offsetof(type, profile.bearer_token_file),                                   \
             .default_text = "",                                                                    \
             .help = "Short for authorization.credentials_file"},                                   \
+        {.key = "oauth2",                                                                          \
+            .kind = CONFIG_OBJECT,                                                                 \
+            .offset = offsetof(type, profile.oauth2),                                              \
+            .fields = http_oauth2_fields,                                                          \
+            .help = "A token of OAuth 2, by client credentials"},                                  \
+        {.key = "http_headers",                                                                    \
+            .kind = CONFIG_NAMED_LIST,                                                             \
+            .offset = offsetof(type, profile.headers),                                             \
+            .fields = http_profile_header_fields,                                                  \
+            .item_size = sizeof(struct http_profile_header),                                       \
+            .help = "Headers of each request, by their names"},                                    \
         {.key = "tls_config",                                                                      \
             .kind = CONFIG_OBJECT,                                                                 \
             .offset = offsetof(type, profile.tls),                                                 \
@@ -95,6 +129,13 @@ int http_profile_check(const struct http_profile *p, struct err *e);
  * buffer belongs to the caller, who wipes it with http_secret_release). ERR_IO, ERR_NOT_FOUND …: a
  * file cannot be read. */
 int http_profile_authorization(const struct http_profile *p, struct strbuf *out);
+/* Calls `add` for each value of each header, as files say now; stops when it returns other than 0. That, or
+ * the error of a file. */
+int http_profile_each_header(const struct http_profile *p,
+    int (*add)(void *context, const char *name, const char *value), void *context);
+/* Adds a secret as it is written or, when `file` is set, as its file has it now, without white space around
+ * it. The buffer's error, or that of the file. */
+int http_secret_read(const char *text, const char *file, struct strbuf *out);
 void http_secret_release(struct strbuf *secret);
 
 #endif

@@ -18,20 +18,13 @@ struct http_settings {
     bool enable_http2;
 };
 
-static int refuse_oauth2(struct config_reader *r, const struct yaml_node *node, void *member)
-{
-    (void)member;
-    return config_fail(r, node,
-        "oauth2 is not supported; give a token with authorization.credentials_file, which is read "
-        "for every message");
-}
-
 static int refuse_key(struct config_reader *r, const struct yaml_node *node, void *member)
 {
     (void)member;
     return config_fail(r, node,
         "this key of http_config is not supported; supported are basic_auth, authorization, "
-        "bearer_token, tls_config, proxy_url, follow_redirects, enable_http2");
+        "bearer_token, oauth2, http_headers, tls_config, proxy_url, follow_redirects, "
+        "enable_http2");
 }
 
 #define REFUSED(name, function)                                                                    \
@@ -45,11 +38,9 @@ static const struct config_field http_fields[] = {
         .offset = offsetof(struct http_settings, enable_http2),
         .default_text = "true",
         .help = "HTTP/2 is used when both sides can, whatever this says"},
-    REFUSED("oauth2", refuse_oauth2),
     REFUSED("no_proxy", refuse_key),
     REFUSED("proxy_from_environment", refuse_key),
     REFUSED("proxy_connect_header", refuse_key),
-    REFUSED("http_headers", refuse_key),
     {.key = NULL},
 };
 

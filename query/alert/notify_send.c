@@ -127,23 +127,9 @@ static bool may_connect(void *context, const struct sockaddr *address)
 
 /* ---- Requests ---- */
 
-/* A secret as it is, or as its file has it now. */
 static int read_secret(const struct alerting_secret *secret, struct strbuf *out)
 {
-    if (secret->file[0] == '\0') {
-        strbuf_add_c(out, secret->text);
-        return strbuf_error(out);
-    }
-    char *bytes = NULL;
-    size_t size = 0;
-    int status = vfs_read_file(vfs_posix(), secret->file, HTTP_SECRET_BYTES_MAX, &bytes, &size);
-    if (status == 0) {
-        strbuf_add_str(out, str_trim(str_make(bytes, size)));
-        explicit_bzero(bytes, size);
-        status = strbuf_error(out);
-    }
-    mem_free(bytes);
-    return status;
+    return http_secret_read(secret->text, secret->file, out);
 }
 
 static int read_key(const struct alerting_secret *secret, struct webhook_key *key)

@@ -166,7 +166,7 @@ static void test_refused(void **state)
         {ROUTE "receivers: [{name: a, telegram_configs: [{chat_id: 1}]}]\n", "is not supported"},
         {ROUTE "receivers: [{name: a, webhook_configs: [{url: 'http://x', http_config: {oauth2: "
                "{client_id: x}}}]}]\n",
-            "oauth2 is not supported"},
+            "oauth2 needs client_id and token_url"},
         {ROUTE
             "receivers: [{name: a, webhook_configs: [{url: 'http://x', http_config: {bearer_token: "
             "x, basic_auth: {username: y}}}]}]\n",
