@@ -280,15 +280,20 @@ static const struct histogram *add_histograms(
 
 /* ---- Values ---- */
 
-/* Reads "xN" at the front; 0 when there is none. */
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* Takes "xN" off the front; false, and 0 times, when it is not there. */
 static bool take_times(struct str *text, size_t *times_out)
 {
     *times_out = 0;
-    if (text->len == 0 || text->ptr[0] != 'x') {
+    if (text->len < 2 || text->ptr[0] != 'x' || !is_digit(text->ptr[1])) {
         return false;
     }
     *text = str_skip(*text, 1);
-    while (text->len > 0 && text->ptr[0] >= '0' && text->ptr[0] <= '9') {
+    while (text->len > 0 && is_digit(text->ptr[0]) && *times_out <= NOTATION_VALUES_MAX) {
         *times_out = *times_out * 10 + (size_t)(text->ptr[0] - '0');
         *text = str_skip(*text, 1);
     }
@@ -355,7 +360,7 @@ static int parse_float_item(struct value_list *list, struct str word)
     if (word.ptr[0] == '_') {
         word = str_skip(word, 1);
         times = take_times(&word, &times) ? times : 1;
-        int status = 0;
+        int status = word.len == 0 ? 0 : ERR_INVALID;
         for (size_t i = 0; status == 0 && i < times; i++) {
             status = add_value(list, (struct notation_value){NOTATION_OMITTED, 0, NULL});
         }
