@@ -25,6 +25,7 @@ int command_query(const struct command *self, int argc, char **argv);
 int command_backup(const struct command *self, int argc, char **argv);
 int command_restore(const struct command *self, int argc, char **argv);
 int command_check_rules(const struct command *self, int argc, char **argv);
+int command_test_rules(const struct command *self, int argc, char **argv);
 int command_rules_backfill(const struct command *self, int argc, char **argv);
 int command_check_config(const struct command *self, int argc, char **argv);
 int command_check_web_config(const struct command *self, int argc, char **argv);
@@ -47,6 +48,10 @@ int command_parse(const struct command *self, const struct flag *flags, int argc
     const char **words, size_t wanted, int *status_out);
 /* "sonde: sentence" on standard error; returns COMMAND_FAILED. */
 int command_fail(const struct err *e);
+/* The files among the words of a command, `cap` at most and at least one; flags as for command_parse. 0 to go
+ * on; else the command ends with *status_out. */
+int command_parse_files(const struct command *self, const struct flag *flags, int argc, char **argv,
+    const char **files, size_t cap, size_t *count_out, int *status_out);
 /* Writes to standard output and releases the text; the exit status. */
 int command_print(struct strbuf *text);
 

@@ -11,27 +11,6 @@
 
 enum { FILES_MAX = 1024 };
 
-/* The files among the words of a command; at least one. 0 to go on. */
-static int parse_files(const struct command *self, const struct flag *flags, int argc, char **argv,
-    const char **files, size_t *count_out, int *exit_status)
-{
-    struct err e = ERR_INIT;
-    for (int i = 1; i < argc; i++) {
-        if (str_eq_c(str_of(argv[i]), "--help") || str_eq_c(str_of(argv[i]), "-h")) {
-            return command_parse(self, flags, argc, argv, files, 0, exit_status);
-        }
-    }
-    int status = flags_parse(flags, argc, argv, files, FILES_MAX, count_out, &e);
-    if (status == 0 && *count_out == 0) {
-        status = err_set(&e, ERR_INVALID, -1, "usage: sonde %s %s", self->name, self->parameters);
-    }
-    if (status != 0) {
-        (void)command_fail(&e);
-        *exit_status = COMMAND_USAGE;
-    }
-    return status;
-}
-
 /* ---- Checking ---- */
 
 static bool same_rule(const struct rule_definition *a, const struct rule_definition *b)
@@ -95,7 +74,7 @@ int command_check_rules(const struct command *self, int argc, char **argv)
     struct strbuf text = STRBUF_INIT;
     size_t count = 0;
     int exit_status;
-    if (parse_files(self, none, argc, argv, files, &count, &exit_status) != 0) {
+    if (command_parse_files(self, none, argc, argv, files, FILES_MAX, &count, &exit_status) != 0) {
         return exit_status;
     }
     bool bad = false;
@@ -220,7 +199,7 @@ int command_rules_backfill(const struct command *self, int argc, char **argv)
     struct err e = ERR_INIT;
     size_t count = 0;
     int exit_status;
-    if (parse_files(self, table, argc, argv, files, &count, &exit_status) != 0) {
+    if (command_parse_files(self, table, argc, argv, files, FILES_MAX, &count, &exit_status) != 0) {
         return exit_status;
     }
     if (flags.start == NULL) {

@@ -21,6 +21,8 @@ static const struct command commands[] = {
         command_check_web_config},
     {"check rules", "FILE...", "Read rule files and say what is wrong, with line and column.",
         command_check_rules},
+    {"test rules", "FILE... [FLAG...]",
+        "Run tests of rules, written for promtool, and say what differs.", command_test_rules},
     {"rules backfill", "--start TIME [FLAG...] FILE...",
         "Evaluate rules over stored history, or only show when alerts would have fired.",
         command_rules_backfill},
@@ -82,19 +84,19 @@ static int print_usage(const struct command *self, const struct flag *flags)
     return command_print(&text);
 }
 
-int command_parse(const struct command *self, const struct flag *flags, int argc, char **argv,
-    const char **words, size_t wanted, int *status_out)
+/* Between `least` and `most` words. */
+static int parse_words(const struct command *self, const struct flag *flags, int argc, char **argv,
+    const char **words, size_t least, size_t most, size_t *count_out, int *status_out)
 {
     struct err e = ERR_INIT;
-    size_t count = 0;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             *status_out = print_usage(self, flags);
             return ERR_CANCELED;
         }
     }
-    int status = flags_parse(flags, argc, argv, words, wanted, &count, &e);
-    if (status == 0 && count < wanted) {
+    int status = flags_parse(flags, argc, argv, words, most, count_out, &e);
+    if (status == 0 && *count_out < least) {
         status = err_set(&e, ERR_INVALID, -1, "usage: sonde %s %s", self->name, self->parameters);
     }
     if (status != 0) {
@@ -102,6 +104,19 @@ int command_parse(const struct command *self, const struct flag *flags, int argc
         *status_out = COMMAND_USAGE;
     }
     return status;
+}
+
+int command_parse(const struct command *self, const struct flag *flags, int argc, char **argv,
+    const char **words, size_t wanted, int *status_out)
+{
+    size_t count = 0;
+    return parse_words(self, flags, argc, argv, words, wanted, wanted, &count, status_out);
+}
+
+int command_parse_files(const struct command *self, const struct flag *flags, int argc, char **argv,
+    const char **files, size_t cap, size_t *count_out, int *status_out)
+{
+    return parse_words(self, flags, argc, argv, files, 1, cap, count_out, status_out);
 }
 
 /* ---- Choosing ---- */

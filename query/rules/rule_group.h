@@ -32,6 +32,9 @@ struct rules_environment {
     void *context;
 };
 
+/* The path_prefix of an external_url: "/prefix" of "http://host:9095/prefix", a slice of it. */
+struct str rules_url_path(struct str url);
+
 struct rule_group {
     struct rule_file *file; /* a reference, which keeps the definition */
     const struct rule_group_definition *definition;

@@ -147,8 +147,7 @@ static char *copy_text(const char *text)
     return mem_strdup(text != NULL ? text : "");
 }
 
-/* "/prefix" of "http://host:9095/prefix/". */
-static struct str path_of(struct str url)
+struct str rules_url_path(struct str url)
 {
     for (size_t i = 0; i + 2 < url.len; i++) {
         if (memcmp(url.ptr + i, "://", 3) == 0) {
@@ -215,7 +214,7 @@ int rules_open(const struct rules_options *options, struct rules **rules_out, st
     while (str_ends_with(r->env.external_url, STR("/"))) {
         r->env.external_url.len--;
     }
-    r->env.path_prefix = path_of(r->env.external_url);
+    r->env.path_prefix = rules_url_path(r->env.external_url);
     *rules_out = r;
     return 0;
 }
