@@ -196,6 +196,9 @@ static int activate(struct series_iter *it, struct err *e)
         give_cursor(it->request.pool, c);
         return status;
     }
+    if (it->request.newest_only) {
+        c->at = c->count - 1; // histograms before it are not decoded
+    }
     c->next = it->active;
     it->active = c;
     return 0;
