@@ -13,7 +13,7 @@
 
 /* Discovered targets take effect this long after those before, so that a crowd that comes up one by one
  * costs little. */
-enum { DISCOVERED_WAIT_MS = 2000 };
+enum { DISCOVERED_WAIT_MS = 2000, LOOKUPS_WAITING_MAX = 64 };
 
 static void apply_discovered(struct agent *a);
 
@@ -321,7 +321,19 @@ static int start(struct agent *a, struct err *e)
         }
     }
     if (status == 0) {
-        struct discovery_options options = {a->clock, a->client, vfs_posix(), a->loop};
+        const struct workpool_options lookups = {
+            .name = "agent-dns", .threads = 1, .queue_max = LOOKUPS_WAITING_MAX};
+        status = workpool_open(&lookups, &a->lookups);
+        if (status != 0) {
+            err_set(e, status, -1, "a thread cannot be made: %s", err_text(status));
+        }
+    }
+    if (status == 0) {
+        const struct discovery_options options = {.clock = a->clock,
+            .client = a->client,
+            .vfs = vfs_posix(),
+            .pool = a->lookups,
+            .loop = a->loop};
         status = discovery_new(&options, &a->discovery);
         if (status != 0) {
             err_set(e, status, -1, "out of memory for discovery");
@@ -376,6 +388,7 @@ void agent_stop(struct agent *a)
     receive_close(a->receive);
     loop_timer_free(a->timer);
     discovery_free(a->discovery);
+    workpool_close(a->lookups);
     scraper_free(a->scraper);
     agent_background_close(&a->background);
     stream_aggregator_free(a->aggregator);

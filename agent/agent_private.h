@@ -31,6 +31,7 @@ struct agent {
     struct collectors *collectors;
     struct shipper *shipper;
     struct scraper *scraper;
+    struct workpool *lookups; /* the thread that waits for name servers */
     struct discovery *discovery;
     int64_t discovery_due_ms;     /* monotonic: what it finds is not applied before */
     struct agent_targets targets; /* those in force, and what was dropped */

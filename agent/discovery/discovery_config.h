@@ -12,12 +12,20 @@
 #include "base/http_profile.h"
 #include "base/loop.h"
 #include "base/vfs.h"
+#include "base/workpool.h"
+
+/* Asks for records of a type (RFC 1035's number): the answer as it came, of 0 bytes when there are none.
+ * 0, ERR_IO, ERR_LIMIT. Called on a side thread. */
+typedef int (*dns_resolve)(
+    const char *name, int type, uint8_t *answer, size_t cap, size_t *size_out);
 
 /* All are borrowed. */
 struct discovery_options {
     struct clock *clock;
     struct http_client *client;
     struct vfs *vfs;
+    struct workpool *pool; /* for lookups, which wait; closed after discovery. NULL: in place */
+    dns_resolve resolve;   /* NULL: the system's resolver */
     struct loop *loop; /* NULL: nothing is watched, sources are asked at their intervals alone */
 };
 
@@ -32,12 +40,19 @@ struct http_discovery_config {
     struct http_profile profile;
 };
 
+struct dns_discovery_config {
+    struct config_strings names;
+    const char *type;
+    int64_t port, refresh_ms;
+};
+
+extern const struct config_field dns_discovery_fields[];
 extern const struct config_field file_discovery_fields[];
 extern const struct config_field http_discovery_fields[];
 
 /* All kinds of one job; each list holds the structs above. */
 struct discovery_configs {
-    struct config_list file, http;
+    struct config_list dns, file, http;
 };
 
 #define DISCOVERY_ROW(type, which, text)                                                           \
@@ -48,7 +63,8 @@ struct discovery_configs {
     }
 /* Rows of the table of a struct that has `struct discovery_configs discovery`. */
 #define DISCOVERY_FIELDS(type)                                                                     \
-    DISCOVERY_ROW(type, file, "Targets in files"),                                                 \
+    DISCOVERY_ROW(type, dns, "Targets named by records of the domain name system"),                \
+        DISCOVERY_ROW(type, file, "Targets in files"),                                             \
         DISCOVERY_ROW(type, http, "Targets listed by a web server")
 
 #endif
