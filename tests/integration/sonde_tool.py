@@ -113,7 +113,7 @@ class Tool(unittest.TestCase):
             self.assertEqual(json.loads(text)["data"]["resultType"], "scalar")
             status, text, _ = sonde("query", "sum(temperature) + 1", "--time", str(NOW), "--explain",
                                     "--server", url)
-            steps = [line[47:] for line in text.splitlines()[1:4]]
+            steps = [line[59:] for line in text.splitlines()[1:4]]
             self.assertEqual(steps, ["sum(temperature) + 1", "  sum(temperature)", "    temperature"])
             self.assertIn("samples decoded from", text)
             self.assertEqual(sonde("query", "nothing", "--server", url), (0, "", ""))
