@@ -7,6 +7,7 @@
 #include "base/gzip.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "receive/receive_graphite.h"
 #include "receive/receive_otlp.h"
 #include "receive/receive_private.h"
 #include "receive/receive_statsd.h"
@@ -16,6 +17,7 @@ static const char *const source_names[RECEIVE_SOURCE_COUNT] = {
     [RECEIVE_OTLP] = "otlp",
     [RECEIVE_WRITE] = "remote_write",
     [RECEIVE_STATSD] = "statsd",
+    [RECEIVE_GRAPHITE] = "graphite",
 };
 
 const char *receive_source_name(enum receive_source source)
@@ -181,6 +183,8 @@ int receive_open(const struct receive_options *options, struct receive **receive
         return err_set(e, ERR_NOMEM, -1, "out of memory for the receivers");
     }
     r->options = *options;
+    strbuf_init(&r->text, LABELS_BYTES_MAX);
+    strbuf_init(&r->labels, LABELS_BYTES_MAX);
     r->otlp = (struct otlp_translate_options){
         .promoted = (const char *const *)otlp->promoted.items,
         .promoted_count = otlp->promoted.count,
@@ -195,6 +199,7 @@ int receive_open(const struct receive_options *options, struct receive **receive
         status = start_http(r, e);
     }
     status = status == 0 ? receive_statsd_open(r, &r->statsd, e) : status;
+    status = status == 0 ? receive_graphite_open(r, &r->graphite, e) : status;
     if (status != 0) {
         receive_close(r);
         return status;
@@ -210,6 +215,9 @@ void receive_close(struct receive *r)
     }
     http_server_stop(r->server);
     receive_statsd_close(r->statsd);
+    receive_graphite_close(r->graphite);
+    strbuf_release(&r->text);
+    strbuf_release(&r->labels);
     otlp_delta_free(r->delta);
     mem_free(r);
 }

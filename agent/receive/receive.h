@@ -3,6 +3,7 @@
  *   POST /v1/metrics     OTLP metrics, in protobuf or JSON, gzipped or not
  *   POST /api/v1/write   remote write 1.0 and 2.0
  *   UDP, Unix socket     StatsD and DogStatsD
+ *   TCP                  Graphite, plaintext
  *
  * All of HTTP is one listener with one table of routes (receive.c): a further signal of OTLP is a further
  * row. A request is answered 2xx only when its samples are in the queue. Overload is answered in the
@@ -30,7 +31,13 @@
 #define RECEIVE_CONNECTIONS_MAX 256
 
 /* Each has a door of its own, whose account bears the source's name. */
-enum receive_source { RECEIVE_OTLP, RECEIVE_WRITE, RECEIVE_STATSD, RECEIVE_SOURCE_COUNT };
+enum receive_source {
+    RECEIVE_OTLP,
+    RECEIVE_WRITE,
+    RECEIVE_STATSD,
+    RECEIVE_GRAPHITE,
+    RECEIVE_SOURCE_COUNT
+};
 
 const char *receive_source_name(enum receive_source source);
 
@@ -45,7 +52,7 @@ struct receive_options {
     struct intake *intakes[RECEIVE_SOURCE_COUNT];
 };
 
-/* Messages are requests; lines of StatsD. */
+/* Messages are requests; lines of StatsD and Graphite. */
 struct receive_statistics {
     uint64_t messages;         /* all that came */
     uint64_t refused_overload; /* the sender is to come again */

@@ -67,6 +67,15 @@ static const struct config_field statsd_fields[] = {
     {.key = NULL},
 };
 
+static const struct config_field graphite_fields[] = {
+    {.key = "listen",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct receive_graphite_config, listen),
+        .default_text = "",
+        .help = "TCP address, e.g. 127.0.0.1:2003; not at all when empty"},
+    {.key = NULL},
+};
+
 const struct config_field receive_fields[] = {
     {.key = "otlp",
         .kind = CONFIG_OBJECT,
@@ -78,6 +87,11 @@ const struct config_field receive_fields[] = {
         .offset = offsetof(struct receive_config, statsd),
         .fields = statsd_fields,
         .help = "StatsD and DogStatsD"},
+    {.key = "graphite",
+        .kind = CONFIG_OBJECT,
+        .offset = offsetof(struct receive_config, graphite),
+        .fields = graphite_fields,
+        .help = "Graphite's plaintext protocol"},
     {.key = NULL},
 };
 

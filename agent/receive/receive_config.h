@@ -20,9 +20,14 @@ struct receive_statsd_config {
     int64_t interval_ms, series_max;
 };
 
+struct receive_graphite_config {
+    const char *listen; /* "" = not at all */
+};
+
 struct receive_config {
     struct receive_otlp_config otlp;
     struct receive_statsd_config statsd;
+    struct receive_graphite_config graphite;
 };
 
 extern const struct config_field receive_fields[];

@@ -16,7 +16,9 @@ struct receive {
     struct metadata_filter metadata;
     struct otlp_translate_options otlp;
     struct otlp_delta *delta;
-    struct receive_statsd *statsd; /* NULL: not configured */
+    struct receive_statsd *statsd;     /* NULL: not configured */
+    struct receive_graphite *graphite; /* NULL: not configured */
+    struct strbuf text, labels;        /* of the line at hand */
     struct http_route routes[RECEIVE_ROUTES_MAX];
     struct http_server *server;
 };

@@ -33,6 +33,7 @@ host: {enabled: false}
 global: {external_labels: {zone: z1}}
 receive:
   statsd: {listen: "127.0.0.1:UDP", socket: "FOLDER/statsd.sock", interval: 200ms}
+  graphite: {listen: "127.0.0.1:TCP"}
 """
 
     @classmethod
@@ -40,8 +41,8 @@ receive:
         cls.folder = tempfile.mkdtemp(prefix="sonde-test-")
         cls.store = server(cls.folder).__enter__()
         cls.port = free_port()
-        cls.udp = free_port()
-        cls.config = cls.config.replace("FOLDER", cls.folder).replace("UDP", str(cls.udp))
+        cls.udp, cls.tcp = free_port(), free_port()
+        cls.config = cls.config.replace("FOLDER", cls.folder).replace("UDP", str(cls.udp)).replace("TCP", str(cls.tcp))
         cls.agent = agent(cls.folder, config=cls.config, servers=[cls.store.url],
                           flags=["--otlp-listen", f"127.0.0.1:{cls.port}"]).__enter__()
         cls.url = f"http://127.0.0.1:{cls.port}"
@@ -129,6 +130,23 @@ receive:
         self.arrives("histogram_count(shop_wait)", 2)
         self.arrives("histogram_sum(shop_wait)", 1)
         self.assertEqual(self.metric('agent_receive_refused_invalid_total{source="statsd"}'), 1)
+
+    def test_graphite(self):
+        with socket.create_connection(("127.0.0.1", self.tcp)) as connection:
+            connection.sendall(f"disk.used;host=a 42.5 {NOW}\nbroken\ndisk.fr".encode())
+            connection.sendall(b"ee 7\n")
+        labels = self.arrives("disk_used", 42.5)
+        self.assertEqual((labels["host"], labels["zone"]), ("a", "z1"))
+        self.arrives("disk_free", 7)
+        self.assertEqual(self.metric('agent_receive_refused_invalid_total{source="graphite"}'), 1)
+        # A line without an end: the connection is closed, the agent goes on.
+        with socket.create_connection(("127.0.0.1", self.tcp)) as connection:
+            try:
+                connection.sendall(b"x" * 100000)
+                self.assertEqual(connection.recv(1), b"")
+            except OSError:
+                pass
+        self.assertTrue(self.agent.is_ready())
 
 
 class Addresses(unittest.TestCase):

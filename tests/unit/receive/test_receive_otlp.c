@@ -19,7 +19,8 @@ static void set_up(struct fixture *f)
 {
     struct receive_options options = {.http_address = "",
         .config = {.otlp = {"UnderscoreEscapingWithSuffixes", {0}, false, false, 10},
-            .statsd = {"", "", 10000, 10}}};
+            .statsd = {"", "", 10000, 10},
+            .graphite = {""}}};
     *f = (struct fixture){.e = ERR_INIT};
     door_log_init(&f->door);
     strbuf_init(&f->answer, 1 << 16);
