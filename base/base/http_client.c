@@ -443,6 +443,9 @@ static int set_options(struct http_client_call *call, const struct http_client_r
 {
     bool failed = !http_client_call_set_common(call, request->timeout_ms);
     SET(CURLOPT_URL, request->url);
+    if (request->unix_socket != NULL) {
+        SET(CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
+    }
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_FOLLOWLOCATION, request->follow_redirects ? 1L : 0L);

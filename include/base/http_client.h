@@ -34,8 +34,9 @@ struct http_client_request {
     const char *url;
     const struct http_client_header *headers;
     size_t header_count;
-    struct str body;    /* borrowed until done */
-    int64_t timeout_ms; /* whole exchange; 0 = the default */
+    const char *unix_socket; /* path to connect to in place of the URL's host; NULL: none */
+    struct str body;         /* borrowed until done */
+    int64_t timeout_ms;      /* whole exchange; 0 = the default */
     size_t body_max; /* of the answer after decompression; more fails with ERR_LIMIT; 0 = default */
     bool follow_redirects;              /* at most 10 */
     bool accept_gzip;                   /* asks for and undoes gzip */
