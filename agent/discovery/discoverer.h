@@ -30,6 +30,7 @@ struct discovery_kind {
 };
 
 extern const struct discovery_kind dns_discovery_kind;
+extern const struct discovery_kind docker_discovery_kind;
 extern const struct discovery_kind file_discovery_kind;
 extern const struct discovery_kind http_discovery_kind;
 

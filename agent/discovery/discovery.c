@@ -8,6 +8,7 @@ enum { STEP_MS_MAX = 1000 };
 
 static const struct discovery_kind *const kinds[] = {
     &dns_discovery_kind,
+    &docker_discovery_kind,
     &file_discovery_kind,
     &http_discovery_kind,
 };

@@ -46,13 +46,27 @@ struct dns_discovery_config {
     int64_t port, refresh_ms;
 };
 
+struct docker_filter {
+    const char *name;
+    struct config_strings values;
+};
+
+struct docker_discovery_config {
+    const char *host, *host_networking_host;
+    int64_t port, refresh_ms;
+    bool match_first_network;
+    struct config_list filters; /* struct docker_filter */
+    struct http_profile profile;
+};
+
 extern const struct config_field dns_discovery_fields[];
+extern const struct config_field docker_discovery_fields[];
 extern const struct config_field file_discovery_fields[];
 extern const struct config_field http_discovery_fields[];
 
 /* All kinds of one job; each list holds the structs above. */
 struct discovery_configs {
-    struct config_list dns, file, http;
+    struct config_list dns, docker, file, http;
 };
 
 #define DISCOVERY_ROW(type, which, text)                                                           \
@@ -64,6 +78,7 @@ struct discovery_configs {
 /* Rows of the table of a struct that has `struct discovery_configs discovery`. */
 #define DISCOVERY_FIELDS(type)                                                                     \
     DISCOVERY_ROW(type, dns, "Targets named by records of the domain name system"),                \
+        DISCOVERY_ROW(type, docker, "Containers of a Docker Engine"),                              \
         DISCOVERY_ROW(type, file, "Targets in files"),                                             \
         DISCOVERY_ROW(type, http, "Targets listed by a web server")
 

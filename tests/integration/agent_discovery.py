@@ -4,9 +4,11 @@ sources and the expositions are servers of the test's own."""
 import http.server
 import json
 import os
+import socketserver
 import sys
 import threading
 import unittest
+import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 from programs import agent, find_program, get, scratch, start, wait_until, write_file  # noqa: E402
@@ -29,6 +31,17 @@ class Pages(http.server.ThreadingHTTPServer):
         self.seen = []
         self.port = self.server_address[1]
         self.address = f"127.0.0.1:{self.port}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class SocketPages(socketserver.ThreadingUnixStreamServer):
+    """The same on a unix socket."""
+
+    daemon_threads = True
+
+    def __init__(self, path):
+        super().__init__(path, Handler)
+        self.pages, self.seen = {}, []
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
@@ -151,6 +164,43 @@ class Discovery(unittest.TestCase):
 
             self.server.pages["/list"] = (200, "application/json", "[]")
             wait_targets(running, "web")
+
+
+    def test_docker(self):
+        path = os.path.join(self.folder, "docker.sock")
+        engine = SocketPages(path)
+        self.addCleanup(engine.server_close)
+        self.addCleanup(engine.shutdown)
+        containers = [{
+            "Id": "c1", "Names": ["/web"], "Labels": {"scrape": "yes"}, "HostConfig": {"NetworkMode": "bridge"},
+            "Ports": [{"PrivatePort": self.server.port, "Type": "tcp"}],
+            "NetworkSettings": {"Networks": {"bridge": {"NetworkID": "n1", "IPAddress": "127.0.0.1"}}}}]
+        engine.pages["/containers/json"] = (200, "application/json", json.dumps(containers))
+        engine.pages["/networks"] = (200, "application/json", json.dumps([{"Id": "n1", "Name": "bridge"}]))
+        config = HEAD + f"""
+  - job_name: containers
+    docker_sd_configs:
+      - {{host: "unix://{path}", refresh_interval: 200ms, filters: [{{name: status, values: [running]}}]}}
+    relabel_configs:
+      - {{source_labels: [__meta_docker_container_name], target_label: container}}
+      - {{source_labels: [__meta_docker_network_name], target_label: network}}
+"""
+        with agent(self.folder, config=config) as running:
+            here = self.server.address
+            found = wait_targets(running, "containers", here)[here]
+            self.assertEqual(found["labels"], {
+                "job": "containers", "instance": here, "container": "/web", "network": "bridge"})
+            asked = urllib.parse.urlsplit(engine.seen[0][0])
+            self.assertEqual(json.loads(urllib.parse.parse_qs(asked.query)["filters"][0]), {"status": ["running"]})
+            wait_until(lambda: targets(running, "containers")[here]["health"] == "up", 20, "a scrape")
+
+            # One of the two answers is not good: nothing changes.
+            engine.pages["/containers/json"] = (200, "application/json", "[]")
+            engine.pages["/networks"] = (500, "text/plain", "no")
+            wait_until(lambda: metric(running, "agent_discovery_failing", "docker") == 1, 20, "the failure")
+            wait_targets(running, "containers", here)
+            engine.pages["/networks"] = (200, "application/json", "[]")
+            wait_targets(running, "containers")
 
 
 def main():
