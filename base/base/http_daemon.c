@@ -44,7 +44,7 @@ struct http_daemon {
     struct MHD_Daemon *mhd;
     const struct http_daemon_callbacks *callbacks;
     void *server;
-    int listen_fd; /* -1 while libmicrohttpd owns it */
+    int listen_fd; /* closed by libmicrohttpd, with its daemon or when that cannot start */
     /* With a loop: its hold on libmicrohttpd's descriptor, on the wake-up, and on time. */
     struct loop *loop;
     struct loop_watch *watch, *wake_watch;
@@ -292,7 +292,7 @@ int http_daemon_start(const struct http_daemon_options *options,
     *daemon = (struct http_daemon){.callbacks = callbacks,
         .server = server,
         .loop = options->loop,
-        .listen_fd = -1,
+        .listen_fd = options->listen_fd,
         .wake_fd = -1};
     lock_init(&daemon->lock, LOCK_RANK_LEAF);
     lock_condition_init(&daemon->changed);
@@ -312,9 +312,10 @@ int http_daemon_start(const struct http_daemon_options *options,
 
 void http_daemon_stop_listening(struct http_daemon *daemon)
 {
-    daemon->listen_fd = MHD_quiesce_daemon(daemon->mhd);
-    /* A thread may be about to accept: the number stays taken until the daemon is gone, but from now
-     * on the kernel refuses connections. */
+    /* Not MHD_quiesce_daemon: it takes the socket out of the epoll sets of threads that may be doing so
+     * themselves just then, because they have as many connections as they may, and libmicrohttpd ends
+     * the process when the second of the two finds nothing. The kernel refuses connections from now on;
+     * threads look at the dead socket again and again until the daemon is gone, which is soon. */
     (void)shutdown(daemon->listen_fd, SHUT_RDWR);
 }
 
@@ -362,7 +363,6 @@ void http_daemon_free(struct http_daemon *daemon)
         drain(daemon);
         MHD_stop_daemon(daemon->mhd);
     }
-    close_if_open(daemon->listen_fd);
     close_if_open(daemon->wake_fd);
     lock_condition_release(&daemon->changed);
     lock_release(&daemon->lock);
