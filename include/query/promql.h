@@ -41,7 +41,8 @@ struct promql_features {
     bool duration_expressions;   /* arithmetic in [..] and offset */
     bool extended_range_selectors; /* anchored, smoothed */
     bool fill_modifiers;           /* fill, fill_left, fill_right */
-    bool metricsql;                /* metricsql: functions and operators of MetricsQL */
+    bool
+        metricsql; /* metricsql: functions and operators of MetricsQL; the experimental ones, too */
 };
 
 #define PROMQL_FEATURES_DEFAULT ((struct promql_features){.duration_expressions = true})

@@ -7,6 +7,8 @@
  *   alias(v, "name")               label_replace of __name__
  *   label_set(v, "l", "text", …)   label_replace of each l
  *   label_del(v, "l", …)           label_replace of each l by nothing
+ *   sum(v) by (l) limit n          limitk(n, sum by (l) (v))
+ *   tmin_over_time(m)              ts_of_min_over_time(m), and others of another name
  *   label_copy(v, "from", "to", …) label_replace of each to, where from is not empty
  *   quantiles("l", a, b, v)        quantile(a, v) and the others, told apart by the label l
  *   quantiles_over_time("l", a, m) likewise
@@ -22,6 +24,11 @@
  */
 #include "metricsql.h"
 #include "base/fpconv.h"
+
+static bool at_word(const struct parser *p, const char *word)
+{
+    return parser_at(p, TOKEN_IDENTIFIER) && str_eq_c(p->token.text, word);
+}
 
 /* ---- Building ---- */
 
@@ -209,7 +216,8 @@ static struct expr *read_label_del(struct parser *p, struct expr *call)
     return expr;
 }
 
-static struct expr *read_label_copy(struct parser *p, struct expr *call)
+/* Copies; a move deletes where it copied from, pair by pair. */
+static struct expr *copy_labels(struct parser *p, struct expr *call, bool move)
 {
     const struct expr_call *c = &call->call;
     if (c->argument_count < 3 || c->argument_count % 2 == 0 || !are_strings(c, 1)) {
@@ -219,8 +227,21 @@ static struct expr *read_label_copy(struct parser *p, struct expr *call)
     for (size_t i = 1; i < c->argument_count; i += 2) {
         expr = replace_label(
             p, expr, c->arguments[i + 1]->string, STR("$1"), c->arguments[i]->string, "((?s:.+))");
+        if (move && !str_eq(c->arguments[i]->string, c->arguments[i + 1]->string)) {
+            expr = expr != NULL ? set_label(p, expr, c->arguments[i]->string, STR("")) : NULL;
+        }
     }
     return expr;
+}
+
+static struct expr *read_label_copy(struct parser *p, struct expr *call)
+{
+    return copy_labels(p, call, false);
+}
+
+static struct expr *read_label_move(struct parser *p, struct expr *call)
+{
+    return copy_labels(p, call, true);
 }
 
 static int count_node(struct expr *expr, struct expr *parent, void *context)
@@ -372,6 +393,59 @@ static struct expr *read_rollup(struct parser *p, struct expr *call, const struc
     return ok ? metricsql_make_paren(p, all) : NULL;
 }
 
+/* Functions that PromQL has under another name. */
+static bool find_renamed(struct str name, enum function_id *id_out)
+{
+    static const struct {
+        const char *name;
+        enum function_id id;
+    } rows[] = {
+        {"tfirst_over_time", FUNCTION_TS_OF_FIRST_OVER_TIME},
+        {"tlast_over_time", FUNCTION_TS_OF_LAST_OVER_TIME},
+        {"tmax_over_time", FUNCTION_TS_OF_MAX_OVER_TIME},
+        {"tmin_over_time", FUNCTION_TS_OF_MIN_OVER_TIME},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (str_eq_c(name, rows[i].name)) {
+            *id_out = rows[i].id;
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct expr *read_renamed(struct parser *p, struct expr *call, enum function_id id)
+{
+    if (call->call.argument_count != 1) {
+        return metricsql_fail_arguments(p, call, "(range vector)");
+    }
+    struct expr *other = metricsql_make_call(p, call, id, 1);
+    if (other == NULL) {
+        return NULL;
+    }
+    other->call.arguments[0] = call->call.arguments[0];
+    return parser_set_depth(p, other, other->call.arguments[0], NULL) ? other : NULL;
+}
+
+struct expr *metricsql_limit(struct parser *p, struct expr *aggregate)
+{
+    if (aggregate == NULL || !at_word(p, "limit")) {
+        return aggregate;
+    }
+    parser_advance(p);
+    if (p->code != 0) {
+        return NULL;
+    }
+    if (!parser_at(p, TOKEN_NUMBER)) {
+        return parser_unexpected_in(p, "aggregation", "number of series");
+    }
+    struct expr *number = parse_number(p);
+    const struct expr_aggregate all = {.grouping_count = 0};
+    return number != NULL
+               ? metricsql_make_aggregate(p, aggregate, &all, AGGREGATE_LIMITK, number, aggregate)
+               : NULL;
+}
+
 struct expr *metricsql_call(struct parser *p, struct expr *call, struct str name, bool *known_out)
 {
     static const struct {
@@ -381,10 +455,15 @@ struct expr *metricsql_call(struct parser *p, struct expr *call, struct str name
         {"alias", read_alias},
         {"label_copy", read_label_copy},
         {"label_del", read_label_del},
+        {"label_move", read_label_move},
         {"label_set", read_label_set},
         {"median_over_time", read_median},
     };
     *known_out = true;
+    enum function_id id;
+    if (find_renamed(name, &id)) {
+        return read_renamed(p, call, id);
+    }
     const struct rollup_row *rollup = rollup_find(name);
     if (rollup != NULL) {
         return read_rollup(p, call, rollup);
@@ -401,11 +480,6 @@ struct expr *metricsql_call(struct parser *p, struct expr *call, struct str name
 }
 
 /* ---- Operators ---- */
-
-static bool at_word(const struct parser *p, const char *word)
-{
-    return parser_at(p, TOKEN_IDENTIFIER) && str_eq_c(p->token.text, word);
-}
 
 void metricsql_read_aggregate(struct parser *p)
 {

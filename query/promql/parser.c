@@ -623,6 +623,8 @@ static int parser_begin(struct parser *p, struct str text, struct promql_feature
         return err_set(e, ERR_LIMIT, -1, "query is longer than %zu bytes", PROMQL_BYTES_MAX);
     }
     *p = (struct parser){.query = text, .features = features, .arena = arena, .e = e};
+    p->features.experimental_functions |=
+        features.metricsql; // it has some of them, or they stand for its own
     lexer_init(&p->lexer, text);
     parser_advance(p);
     return p->code;

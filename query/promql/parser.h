@@ -119,6 +119,8 @@ struct expr *metricsql_call(struct parser *p, struct expr *call, struct str name
 void metricsql_read_aggregate(struct parser *p);
 /* `if`, `ifnot` and `default` behind an expression, lower than all other operators. */
 struct expr *metricsql_operators(struct parser *p, struct expr *left);
+/* `limit n` behind an aggregation, if it stands there. */
+struct expr *metricsql_limit(struct parser *p, struct expr *aggregate);
 /* Is `keep_metric_names` at hand? Consumes it. */
 bool metricsql_take_keep_names(struct parser *p);
 

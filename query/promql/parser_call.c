@@ -164,5 +164,8 @@ struct expr *parse_aggregate(struct parser *p)
     }
     expr->aggregate.parameter = wanted == 2 ? arguments[0] : NULL;
     expr->aggregate.expr = arguments[wanted - 1];
-    return parser_set_depth(p, expr, expr->aggregate.expr, expr->aggregate.parameter) ? expr : NULL;
+    if (!parser_set_depth(p, expr, expr->aggregate.expr, expr->aggregate.parameter)) {
+        return NULL;
+    }
+    return p->features.metricsql ? metricsql_limit(p, expr) : expr;
 }

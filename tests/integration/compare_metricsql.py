@@ -64,6 +64,7 @@ QUESTIONS = [
     'label_del(full, "odd", "nothing")',
     'label_copy(full, "i", "copy", "nothing", "copy2")',
     'alias(full, "renamed")',
+    'label_move(full, "i", "moved", "nothing", "odd")',
     'count(limit_offset(2, 1, full))',
     'count(limit_offset(2, 3, full))',
     # Windows
@@ -72,8 +73,8 @@ QUESTIONS = [
     'share_le_over_time(full[1m], 50)',
     'count_gt_over_time(full[1m], 50)',
     'count_le_over_time(full[1m], 50)',
-    'count_eq_over_time(full[2m], 7)',
-    'count_ne_over_time(full[2m], 7)',
+    'count_eq_over_time(full[2m], 8)',
+    'count_ne_over_time(full[2m], 8)',
     'distinct_over_time(full[2m])',
     'quantiles_over_time("phi", 0.1, 0.5, full[1m]) keep_metric_names',
     'rate_over_sum(full[1m])',
@@ -84,6 +85,8 @@ QUESTIONS = [
     'lag(full[1m])',
     'scrape_interval(full[1m])',
     'rollup(full[1m])',
+    'tfirst_over_time(full[1m])',
+    'tlast_over_time(full[1m])',
     # There the sample before the window counts, too, or the one behind it.
     ('ascent_over_time(full[75s])', 'ascent_over_time(full[1m])'),
     ('descent_over_time(full[75s])', 'descent_over_time(full[1m])'),
@@ -121,6 +124,7 @@ QUESTIONS = [
     'mad(full) by (odd)',
     'mad(full) without (i)',
     'mad(full)',
+    'count(sum(full) by (i) limit 3)',
     'sum2(full) by (odd)',
     'sum2(full - 50)',
     'zscore(full)',
@@ -151,8 +155,8 @@ def made_up_series(chance, times):
 
     all_series = []
     for i in range(4):
-        # No two series share a value: which of equals is chosen would be anyone's guess.
-        values = [4 * chance.randrange(25) + i for _ in times]
+        # No two series share a value, a mean or a median: which of equals is chosen would be anyone's guess.
+        values = [4 * chance.randrange(25) + i / 1024 for _ in times]
         gaps = [None if 10 < k < 22 or k > 52 or k % 17 == i else v for k, v in enumerate(values)]
         labels = {"i": str(i), "odd": str(i % 2)}
         all_series += [add("full", values, **labels), add("gappy", gaps, **labels)]
