@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/vfs.h"
 #include "base/yaml.h"
+#include "rules/rule_texts.h"
 
 struct rule_file {
     atomic_uint references;
@@ -236,6 +237,28 @@ static int check_record(
     return 0;
 }
 
+/* The texts under `key` of a rule, its group's labels included. */
+static int check_texts(struct parser *p, const struct yaml_node *node, const char *key,
+    struct str alert, const struct label *texts, size_t count)
+{
+    const struct yaml_node *mapping = yaml_get(node, key);
+    for (size_t i = 0; i < count; i++) {
+        struct err e = ERR_INIT;
+        int status = rule_text_check(alert, texts[i].value, &e);
+        if (status == ERR_NOMEM) {
+            return err_set(&p->problem, status, -1, "%s", err_text(status));
+        }
+        if (status != 0) {
+            const struct yaml_node *text =
+                mapping != NULL ? yaml_get(mapping, texts[i].name.ptr) : NULL;
+            return config_fail(&p->reader, text != NULL ? text : node,
+                "%s \"%.*s\": could not parse template: %s", key, STR_ARG(texts[i].name),
+                e.message);
+        }
+    }
+    return 0;
+}
+
 static bool is_set(const char *text)
 {
     return text != NULL && text[0] != '\0';
@@ -276,6 +299,13 @@ static int read_rule(struct parser *p, const struct yaml_node *node,
     if (status == 0) {
         status = merge_labels(p, at(node, "annotations"), "annotation", NULL, 0,
             &fields.annotations, &rule->annotations, &rule->annotation_count);
+    }
+    if (status == 0 && alerting) {
+        status = check_texts(p, node, "labels", rule->name, rule->labels, rule->label_count);
+    }
+    if (status == 0 && alerting) {
+        status = check_texts(
+            p, node, "annotations", rule->name, rule->annotations, rule->annotation_count);
     }
     return status;
 }

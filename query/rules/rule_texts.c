@@ -24,12 +24,12 @@ static bool is_template(struct str text)
     return false;
 }
 
-static int parse_one(const struct rule_definition *rule, struct str text,
-    struct template **template_out, struct err *e)
+static int parse_one(
+    struct str alert, struct str text, struct template **template_out, struct err *e)
 {
     const struct template_options options = {.functions = TEMPLATE_FUNCTIONS_RULES};
     struct strbuf name = STRBUF_INIT, whole = STRBUF_INIT;
-    strbuf_addf(&name, "__alert_%.*s", STR_ARG(rule->name));
+    strbuf_addf(&name, "__alert_%.*s", STR_ARG(alert));
     strbuf_add_c(&whole, TEMPLATE_RULE_PREFIX);
     strbuf_add_str(&whole, text);
     int status = strbuf_error(&name) != 0 ? strbuf_error(&name) : strbuf_error(&whole);
@@ -38,6 +38,14 @@ static int parse_one(const struct rule_definition *rule, struct str text,
                  : template_parse(strbuf_str(&name), strbuf_str(&whole), &options, template_out, e);
     strbuf_release(&name);
     strbuf_release(&whole);
+    return status;
+}
+
+int rule_text_check(struct str alert, struct str text, struct err *e)
+{
+    struct template *template = NULL;
+    int status = is_template(text) ? parse_one(alert, text, &template, e) : 0;
+    template_free(template);
     return status;
 }
 
@@ -53,7 +61,7 @@ static int parse_all(const struct rule_definition *rule, const struct label *tex
         if (!is_template(texts[i].value)) {
             continue;
         }
-        int status = parse_one(rule, texts[i].value, &templates[i], e);
+        int status = parse_one(rule->name, texts[i].value, &templates[i], e);
         if (status != 0) {
             err_prefix(e, "%s \"%.*s\"", what, STR_ARG(texts[i].name));
             return status;

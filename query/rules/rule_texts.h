@@ -20,6 +20,10 @@ int rule_texts_new(
 /* Accepts NULL. */
 void rule_texts_free(struct rule_texts *t);
 
+/* Does a text of an alert parse? For whoever reads files and can point to it. ERR_INVALID with the template's
+ * sentence, ERR_LIMIT, ERR_NOMEM. */
+int rule_text_check(struct str alert, struct str text, struct err *e);
+
 /* What the texts of one evaluation are told. */
 struct rule_texts_world {
     struct template_hooks hooks;

@@ -51,6 +51,17 @@ class RulesTool(unittest.TestCase):
             self.assertIn(f"{bad}:4:23: could not parse expression", text)
             self.assertIn(f"{bad}:5:5: field 'expr' must be set", text)
             self.assertIn(f"{good}: good", text)
+            texts = write_file(os.path.join(folder, "texts.yml"), "groups:\n- name: g\n  rules:\n"
+                               "  - alert: A\n    expr: x\n    labels: {team: '{{ $labels.team'}\n"
+                               "  - alert: B\n    expr: x\n    annotations:\n      good: '{{ $value }}'\n"
+                               "      bad: '{{ nothing 1 }}'\n"
+                               "  - {record: c, expr: x, labels: {plain: '{{ kept'}}\n")
+            status, text, _ = sonde("check", "rules", texts)
+            self.assertEqual(status, 1)
+            self.assertIn(f'{texts}:6:20: labels "team": could not parse template: template: __alert_A:1', text)
+            self.assertIn(f'{texts}:11:12: annotations "bad": could not parse template', text)
+            self.assertIn('function "nothing" not defined', text)
+            self.assertEqual(text.count("could not parse"), 2)
             self.assertEqual(sonde("check", "rules", "/nowhere.yml")[0], 1)
             self.assertEqual(sonde("check", "rules")[0], 2)
 
