@@ -168,6 +168,43 @@ static void test_crashes_change_nothing(void **state)
     rules_fixture_close(&crashing);
 }
 
+/* The n-th call that writes fails during an evaluation, whether the journal's or the store's: alerts are what
+ * they are without the failure, and after the next evaluation so durable that a crash changes nothing. */
+static void test_failing_writes_change_nothing(void **state)
+{
+    (void)state;
+    enum { STEPS = 9, FAILING_MAX = 40, TEXT_MAX = 512 };
+    static const double values[STEPS] = {7, 1, 7, 7, 1, 1, 7, 1, 1};
+    static char wanted[STEPS][2][TEXT_MAX];
+    bool struck = true;
+    for (uint64_t n = 0; struck; n++) {
+        struct rules_fixture f = {0};
+        rules_fixture_open(&f);
+        rules_fixture_load(&f, alerting);
+        struck = n == 0;
+        for (size_t i = 0; i < STEPS; i++) {
+            rules_fixture_write(&f, "x", "i", values[i]);
+            if (n > 0) {
+                sim_vfs_fail_nth(f.sim, SIM_CHANGES, n, ERR_IO);
+            }
+            for (size_t k = 0; k < 2; k++) {
+                rules_fixture_pass(&f, MINUTE_MS);
+                struck = struck || (k == 0 && !sim_vfs_fail_pending(f.sim));
+                sim_vfs_fail_clear(f.sim);
+                if (n == 0) {
+                    snprintf(wanted[i][k], TEXT_MAX, "%s", rules_fixture_alerts(&f));
+                }
+                assert_string_equal(rules_fixture_alerts(&f), wanted[i][k]);
+            }
+            rules_fixture_crash(&f);
+            assert_string_equal(rules_fixture_alerts(&f), wanted[i][1]);
+        }
+        rules_fixture_close(&f);
+        assert_true(n < FAILING_MAX);
+        assert_true(struck || n > 2); // the journal's write and the store's failed, at least
+    }
+}
+
 /* What was dropped before a crash and begins again after it is there after the next one. */
 static void test_begins_again_after_a_crash(void **state)
 {
@@ -272,6 +309,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_rules_see_those_before_them),
         cmocka_unit_test(test_vanished_series_end_at_once), cmocka_unit_test(test_an_alert_lives),
         cmocka_unit_test(test_crashes_change_nothing),
+        cmocka_unit_test(test_failing_writes_change_nothing),
         cmocka_unit_test(test_begins_again_after_a_crash), cmocka_unit_test(test_failures_are_told),
         cmocka_unit_test(test_missed_evaluations),
         cmocka_unit_test(test_a_refused_file_changes_nothing)};
