@@ -148,11 +148,11 @@ class Delivery(unittest.TestCase):
         self.assertEqual(alert["annotations"]["runbook_url"], "http://r.example/1")
 
     def test_kills(self):
-        """Killed at random moments: no alert untold, each id accepted, none stands for two messages."""
+        """Killed at 100 random moments: no alert untold, each id accepted, none stands for two messages."""
         receiver = self.receiver(self.folder(), "200")
         server = self.serve(self.webhook(f"http://127.0.0.1:{receiver.port}/", allow_networks=["127.0.0.1"]))
         random.seed(1)
-        names = [f"alert{i}" for i in range(25)]
+        names = [f"alert{i}" for i in range(100)]
         for name in names:
             self.post(server, alertname=name)
             time.sleep(random.random() / 20)
