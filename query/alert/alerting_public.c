@@ -8,10 +8,10 @@
 
 /* Keys whose values are nobody's business. */
 static const char *const secret_keys[] = {"api_key", "api_secret", "api_url", "auth_password",
-    "auth_secret", "bearer_token", "bot_token", "client_secret", "secrets", "credentials", "key",
-    "opsgenie_api_key", "password", "routing_key", "service_key", "signing_secrets",
-    "slack_api_url", "smtp_auth_password", "smtp_auth_secret", "token", "url", "user_key",
-    "victorops_api_key", "webhook_url", "wechat_api_secret", "proxy_url", "secret_key"};
+    "auth_secret", "bearer_token", "bot_token", "client_secret", "secrets", "endpoint_params",
+    "credentials", "key", "opsgenie_api_key", "password", "routing_key", "service_key",
+    "signing_secrets", "slack_api_url", "smtp_auth_password", "smtp_auth_secret", "token", "url",
+    "user_key", "victorops_api_key", "webhook_url", "wechat_api_secret", "proxy_url", "secret_key"};
 
 static bool is_secret(struct str key)
 {
@@ -72,6 +72,24 @@ static void write_value(
     }
 }
 
+/* Strict readers want what was there: a list, a mapping, a URL. */
+static void write_hidden(struct strbuf *out, struct str key, const struct yaml_node *value)
+{
+    if (value->kind == YAML_SEQUENCE) {
+        strbuf_add_c(out, value->count > 0 ? " [<secret>]\n" : " []\n");
+    } else if (value->kind == YAML_MAPPING) {
+        strbuf_add_c(out, " {");
+        for (size_t i = 0; i < value->count; i++) {
+            strbuf_add_c(out, i > 0 ? ", " : "");
+            write_scalar(out, value->entries[i].key->text, false);
+            strbuf_add_c(out, ": <secret>");
+        }
+        strbuf_add_c(out, "}\n");
+    } else {
+        strbuf_add_c(out, str_ends_with(key, STR("url")) ? " http://<secret>\n" : " <secret>\n");
+    }
+}
+
 /* The recursion ends at YAML_DEPTH_MAX. */
 static void write_node(
     struct strbuf *out, const struct yaml_node *node, size_t depth, bool in_links)
@@ -92,9 +110,7 @@ static void write_node(
         bool links = in_links || str_eq_c(key->text, "actions") || str_eq_c(key->text, "links");
         bool url_of_link = in_links && str_eq_c(key->text, "url");
         if (is_secret(key->text) && !url_of_link && !yaml_is_null(value)) {
-            /* Old readers want a URL where there was one. */
-            bool is_url = str_ends_with(key->text, STR("url"));
-            strbuf_add_c(out, is_url ? " http://<secret>\n" : " <secret>\n");
+            write_hidden(out, key->text, value);
         } else {
             write_value(out, value, depth + 1, links);
         }

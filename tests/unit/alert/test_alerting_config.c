@@ -125,6 +125,42 @@ static void test_public(void **state)
     alerting_config_free(c);
 }
 
+/* Each kind of secret of http_config, and what stands in its place: as strict readers want it. */
+static void test_public_http(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *setting, *shown;
+    } cases[] = {
+        {"basic_auth: {username: open, password: hush}", "password: <secret>"},
+        {"authorization: {credentials: hush}", "credentials: <secret>"},
+        {"bearer_token: hush", "bearer_token: <secret>"},
+        {"proxy_url: 'http://hush@proxy'", "proxy_url: http://<secret>"},
+        {"oauth2: {client_id: i, token_url: 'http://u:hush@t/x', client_secret: hush}",
+            "token_url: \"http://<secret>@t/x\""},
+        {"oauth2: {client_id: i, token_url: 'http://t', endpoint_params: {p: hush}}",
+            "endpoint_params: {\"p\": <secret>}"},
+        {"http_headers: {X-A: {values: [open], secrets: [hush1, hush2]}}", "secrets: [<secret>]"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct strbuf file = STRBUF_INIT, text = STRBUF_INIT;
+        strbuf_addf(&file,
+            "route: {receiver: a}\nreceivers:\n- name: a\n  webhook_configs:\n"
+            "  - url: http://x\n    http_config: {%s}\n",
+            cases[i].setting);
+        struct alerting_config *c = parse(file.data);
+        alerting_config_write_public(c, &text);
+        if (strstr(text.data, cases[i].shown) == NULL || strstr(text.data, "hush") != NULL) {
+            fail_msg("%s: expected %s in\n%s", cases[i].setting, cases[i].shown, text.data);
+        }
+        alerting_config_free(c);
+        c = parse(text.data); /* still a good file */
+        alerting_config_free(c);
+        strbuf_release(&file);
+        strbuf_release(&text);
+    }
+}
+
 #define ROUTE "route: {receiver: a}\n"
 #define RECEIVERS "receivers: [{name: a}]\n"
 
@@ -206,6 +242,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole),
         cmocka_unit_test(test_public),
+        cmocka_unit_test(test_public_http),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_silent),
     };
