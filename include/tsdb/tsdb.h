@@ -128,6 +128,10 @@ uint64_t tsdb_data_version(struct tsdb *db);
  * did, INT64_MIN when that was too long ago to know. May be smaller than the truth, never larger.
  * From any thread. */
 int64_t tsdb_changed_since(struct tsdb *db, uint64_t version);
+/* From this time on answers are made of samples, for as long as the clock stands still; before it buckets
+ * of tiers may stand for some, and what a query sees of a bucket depends on where the query begins.
+ * INT64_MIN for a store without tiers, or where samples are kept for ever. From any thread. */
+int64_t tsdb_samples_from(struct tsdb *db);
 /* Waits until all that is committed is synced. */
 int tsdb_sync(struct tsdb *db, struct err *e);
 

@@ -31,6 +31,7 @@ struct entry {
     struct str text;
     int64_t step_ms, phase_ms, lookback_ms;
     int64_t first_ms, last_ms; /* steps that were evaluated */
+    int64_t reach_ms;          /* how far before a step samples are read */
     uint64_t version;          /* of the store, before they were */
     size_t bytes;
     struct arena arena; /* all of it */
@@ -204,6 +205,9 @@ static int64_t last_known(const struct entry *entry, const struct result_cache_q
     if (entry == NULL || q->start_ms < entry->first_ms || q->start_ms > entry->last_ms) {
         return q->start_ms - q->step_ms;
     }
+    if (q->start_ms - entry->reach_ms < tsdb_samples_from(q->db)) {
+        return q->start_ms - q->step_ms; // of buckets, which are seen as a whole
+    }
     int64_t touched = tsdb_changed_since(q->db, entry->version);
     int64_t last = entry->last_ms < q->end_ms ? entry->last_ms : q->end_ms;
     if (touched <= q->start_ms) {
@@ -369,7 +373,7 @@ static struct entry *insert(
 
 /* Keeps a copy of a whole answer; when memory is short nothing is kept. */
 static void keep(struct result_cache *cache, const struct result_cache_query *q, uint64_t hash,
-    uint64_t version, const struct engine_result *result)
+    uint64_t version, int64_t reach_ms, const struct engine_result *result)
 {
     struct entry *entry = mem_calloc(1, sizeof(*entry));
     if (entry == NULL) {
@@ -398,6 +402,7 @@ static void keep(struct result_cache *cache, const struct result_cache_query *q,
     entry->first_ms = q->start_ms;
     entry->last_ms = q->start_ms + (q->end_ms - q->start_ms) / q->step_ms * q->step_ms;
     entry->version = version;
+    entry->reach_ms = reach_ms;
     struct entry *dropped = insert(cache, entry, q);
     while (dropped != NULL) {
         struct entry *next = dropped->bucket_next;
@@ -408,11 +413,29 @@ static void keep(struct result_cache *cache, const struct result_cache_query *q,
 
 /* ---- Answering ---- */
 
-static int evaluate(const struct result_cache_query *q, int64_t start_ms,
+/* A source that notes how far back is read. */
+struct noting_source {
+    struct querier_source source;
+    struct querier_source *reads;
+    int64_t min_t;
+};
+
+static int open_and_note(struct querier_source *source, int64_t min_t, int64_t max_t,
+    struct querier **querier_out, struct err *e)
+{
+    struct noting_source *noting = (struct noting_source *)source;
+    noting->min_t = min_t < noting->min_t ? min_t : noting->min_t;
+    return querier_open(noting->reads, min_t, max_t, querier_out, e);
+}
+
+static int evaluate(const struct result_cache_query *q, int64_t start_ms, int64_t *reach_ms,
     struct engine_result *result_out, struct err *e)
 {
-    return engine_range(
-        q->engine, q->reads, q->text, start_ms, q->end_ms, q->step_ms, q->options, result_out, e);
+    struct noting_source noting = {{open_and_note}, q->reads, start_ms};
+    int status = engine_range(q->engine, &noting.source, q->text, start_ms, q->end_ms, q->step_ms,
+        q->options, result_out, e);
+    *reach_ms = start_ms - noting.min_t;
+    return status;
 }
 
 /* `fresh` becomes the whole answer; what it held is released. */
@@ -445,8 +468,9 @@ static void count(struct result_cache *cache, uint64_t *counter)
 int result_cache_range(struct result_cache *cache, const struct result_cache_query *q,
     struct engine_result *result_out, struct err *e)
 {
+    int64_t reach_ms = 0;
     if (q->step_ms <= 0 || q->end_ms - q->start_ms < q->step_ms) {
-        return evaluate(q, q->start_ms, result_out, e);
+        return evaluate(q, q->start_ms, &reach_ms, result_out, e);
     }
     uint64_t hash = hash_of(q), version = tsdb_data_version(q->db);
     struct entry *entry = find(cache, hash, q);
@@ -455,7 +479,7 @@ int result_cache_range(struct result_cache *cache, const struct result_cache_que
     int status = 0;
     *result_out = (struct engine_result){0};
     if (!all) {
-        status = evaluate(q, last_ms + q->step_ms, result_out, e);
+        status = evaluate(q, last_ms + q->step_ms, &reach_ms, result_out, e);
     }
     // With something to say or histograms, the answer is made at once and whole.
     bool plain = status == 0 && result_out->warning_count == 0 && result_out->info_count == 0 &&
@@ -463,7 +487,7 @@ int result_cache_range(struct result_cache *cache, const struct result_cache_que
     if (known && status == 0 && !plain) {
         known = all = false;
         engine_result_release(result_out);
-        status = evaluate(q, q->start_ms, result_out, e);
+        status = evaluate(q, q->start_ms, &reach_ms, result_out, e);
     } else if (known && status == 0) {
         status = complete(q, entry, last_ms, result_out, e);
     }
@@ -471,7 +495,7 @@ int result_cache_range(struct result_cache *cache, const struct result_cache_que
                  : known ? &cache->statistics.extended
                          : &cache->statistics.misses);
     if (status == 0 && plain && !all && (known || may_keep(q))) {
-        keep(cache, q, hash, version, result_out);
+        keep(cache, q, hash, version, reach_ms, result_out);
     }
     entry_unref(entry);
     return status;

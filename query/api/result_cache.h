@@ -4,7 +4,8 @@
  * An answer is found by its text, step, alignment (start modulo step) and lookback. Of what was kept the
  * steps count that lie before the first time the store has touched since; the steps after them are
  * evaluated, and the whole is kept instead. Kept are only answers without warnings, infos and histograms, of
- * expressions whose value at a step depends on nothing but samples up to that step.
+ * expressions whose value at a step depends on nothing but samples up to that step; and of what was kept
+ * nothing counts that reads further back than samples go, where buckets of tiers stand for them.
  *
  * Any thread. Memory has a limit; what was not asked for the longest goes first.
  */
@@ -37,7 +38,7 @@ struct result_cache_query {
     const struct engine_query_options *options;
 };
 
-/* As engine_range, with the same answer. */
+/* As engine_range, with the same answer; of series that are equal, topk may take another. */
 int result_cache_range(struct result_cache *cache, const struct result_cache_query *query,
     struct engine_result *result_out, struct err *e);
 

@@ -130,6 +130,7 @@ struct parts_change {
     const uint64_t *floors;
     const struct manifest_mark *marks;
     size_t mark_count;
+    bool filtered; /* what is added lacks samples of what is gone that queriers saw */
 };
 int db_change_parts(
     struct tsdb *db, const struct parts_change *change, uint64_t *version_out, struct err *e);

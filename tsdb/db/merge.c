@@ -314,8 +314,11 @@ int db_merge_filtered(struct tsdb *db, struct store_part *const *parts, size_t c
     }
     if (status == 0) {
         uint64_t version = 0, copied = copied_bytes(&m);
-        struct parts_change change = {
-            .gone = parts, .gone_count = count, .added = &merged, .added_count = merged != NULL};
+        struct parts_change change = {.gone = parts,
+            .gone_count = count,
+            .added = &merged,
+            .added_count = merged != NULL,
+            .filtered = filter != NULL};
         status = db_change_parts(db, &change, &version, e);
         if (status != 0) {
             store_part_unref(merged);

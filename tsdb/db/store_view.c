@@ -181,7 +181,8 @@ int db_change_tombstones(struct tsdb *db, struct tombstone_list *tombstones)
     return 0;
 }
 
-/* Parts went and nothing came in their place: answers about their time have changed. */
+/* Parts went and nothing came in their place, or less: answers about their time have changed. Where
+ * buckets stand for samples now, this begins with the bucket that holds the first of them. */
 static void note_loss(struct tsdb *db, const struct parts_change *change)
 {
     int64_t min_t = INT64_MAX;
@@ -190,7 +191,7 @@ static void note_loss(struct tsdb *db, const struct parts_change *change)
         min_t = part_min_t < min_t ? part_min_t : min_t;
     }
     if (change->gone_count > 0) {
-        change_log_note(head_changes(db->head), min_t);
+        change_log_note(head_changes(db->head), min_t - store_tier_resolution(STORE_1H));
     }
 }
 
@@ -220,7 +221,7 @@ int db_change_parts(
     manifest_release(&db->manifest);
     db->manifest = manifest;
     struct store_view *old = publish(db, view, version_out);
-    if (change->added_count == 0) {
+    if (change->added_count == 0 || change->filtered) {
         note_loss(db, change);
     }
     remove_files(db, change);

@@ -61,6 +61,27 @@ void db_tiers_note_coverage(const struct manifest *m, struct store_view *view)
     }
 }
 
+int64_t tsdb_samples_from(struct tsdb *db)
+{
+    const struct retention *r = &db->retention;
+    int64_t shortest = INT64_MAX;
+    for (size_t i = 0; i <= r->count; i++) {
+        shortest = r->keep_ms[i] > 0 && r->keep_ms[i] < shortest ? r->keep_ms[i] : shortest;
+    }
+    bool by_size = db->options.retention_bytes > 0;
+    if (!(is_enabled(db, STORE_5M) || is_enabled(db, STORE_1H)) ||
+        (shortest == INT64_MAX && !by_size)) {
+        return INT64_MIN;
+    }
+    struct store_view *view = db_view(db);
+    int64_t from = view->raw_from; // by size, any day may have gone
+    store_view_unref(view);
+    int64_t now = clock_now_ms(db->clock);
+    from = from == INT64_MAX ? db_day_of(now) * DAY_MS : from;
+    int64_t due = shortest != INT64_MAX ? db_day_of(now - shortest) * DAY_MS : INT64_MIN;
+    return due > from ? due : from;
+}
+
 int db_tiers_forget(struct manifest *m, const struct manifest_part *part)
 {
     if (part->tier == STORE_RAW || part->level > 0 ||
