@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 #include "span/span_page_format.h"
+#include "span/span_pager.h"
 #include "support/span_shop.h"
 #include "wire/zstd_codec.h"
 

@@ -21,7 +21,7 @@
 #define SONDE_TSDB_SPAN_BLOCK_H
 
 #include "base/vfs.h"
-#include "span/span_page.h"
+#include "tsdb/span_page.h"
 
 #define SPAN_BLOCK_MAGIC "SPANBLCK"
 #define SPAN_BLOCK_TRAILER_MAGIC "SPANFOOT"

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "span/span_block.h"
+#include "span/span_pager.h"
 #include "span/trace_bloom.h"
 
 enum { PATH_BYTES_MAX = 4096 };

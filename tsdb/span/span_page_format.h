@@ -61,7 +61,7 @@
 #ifndef SONDE_TSDB_SPAN_PAGE_FORMAT_H
 #define SONDE_TSDB_SPAN_PAGE_FORMAT_H
 
-#include "span/span_page.h"
+#include "tsdb/span_page.h"
 
 #define SPAN_PAGE_MAGIC "SPANPAGE"
 

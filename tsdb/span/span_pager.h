@@ -1,8 +1,11 @@
-/* The pager from inside: what span_pager.c collects and span_page_write.c encodes. */
+/* The pager: takes spans one by one and turns them into the bytes of a page. One thread at a time.
+ *
+ * The struct is open to span_pager.c, which collects, and span_page_write.c, which encodes. */
 #ifndef SONDE_TSDB_SPAN_PAGER_H
 #define SONDE_TSDB_SPAN_PAGER_H
 
-#include "span/span_page.h"
+#include "base/strbuf.h"
+#include "tsdb/span_page.h"
 
 /* A span: where its bytes are, and what it is sorted by. */
 struct span_pager_row {
@@ -32,6 +35,21 @@ struct span_pager {
     size_t row_count, row_cap;
     struct span_pager_pool resources, scopes;
 };
+
+int span_pager_new(struct span_pager **pager_out);
+void span_pager_free(struct span_pager *pager);
+/* Copies the span's bytes (raw, resource_raw, scope_raw, which must be there). ERR_LIMIT when the page is
+ * full, or for a span that would not fit into any (SPAN_PAGE_BYTES_MAX); ERR_NOMEM. On error nothing has
+ * changed. */
+int span_pager_add(struct span_pager *pager, const struct otlp_span *span);
+size_t span_pager_rows(const struct span_pager *pager);
+/* Bytes that its spans take here. */
+size_t span_pager_bytes(const struct span_pager *pager);
+/* Appends the page of all spans so far to `out`; there is at least one. `level` is zstd's, 0 = stored as
+ * they are, for a page that lives a second. The pager keeps its spans. */
+int span_pager_write(struct span_pager *pager, int level, struct strbuf *out);
+/* Forgets its spans. */
+void span_pager_reset(struct span_pager *pager);
 
 /* Puts rows in the order of the page: traces by their first start, then id; spans by start. Returns the
  * number of traces. */

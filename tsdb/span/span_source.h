@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "span/span_block.h"
+#include "span/span_pager.h"
 
 struct span_source {
     atomic_uint references;

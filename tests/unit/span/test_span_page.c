@@ -1,5 +1,5 @@
 /* Pages: what goes in comes out, byte for byte once encoded again; limits; no damage is believed. */
-#include "span/span_page.h"
+#include "span/span_pager.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "span/span_page.h"
+#include "tsdb/span_page.h"
 #include "support/fake_clock.h"
 #include "support/fault_loop.h"
 #include "support/span_shop.h"

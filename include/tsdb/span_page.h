@@ -1,13 +1,12 @@
 /* A page: some thousand spans in columns, the unit in which spans are compressed, searched and kept.
  *
- *   span_pager      takes spans one by one and turns them into the bytes of a page
- *   span_page       those bytes, read: columns are decompressed when they are asked for
+ * Its bytes are read here: columns are decompressed when they are asked for. They are made by span_pager.h,
+ * and described in span_page_format.h, both in tsdb/span.
  *
  * A page stands alone: it has its own dictionaries, and no page needs another. Spans are sorted by trace,
- * and a trace's by start, so that a trace is a run of rows. The bytes are described in
- * span_page_format.h.
+ * and a trace's by start, so that a trace is a run of rows.
  *
- * Neither is thread-safe: one thread at a time.
+ * Not thread-safe: one thread at a time.
  */
 #ifndef SONDE_TSDB_SPAN_PAGE_H
 #define SONDE_TSDB_SPAN_PAGE_H
@@ -19,7 +18,6 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
-#include "base/strbuf.h"
 #include "model/span.h"
 #include "wire/otlp_traces.h"
 
@@ -29,25 +27,6 @@
 /* Different keys, each with its kind, that get columns of their own; attributes of further keys are kept
  * as they came. */
 #define SPAN_PAGE_COLUMNS_MAX 1024
-
-/* ---- Writing ---- */
-
-struct span_pager;
-
-int span_pager_new(struct span_pager **pager_out);
-void span_pager_free(struct span_pager *pager);
-/* Copies the span's bytes (raw, resource_raw, scope_raw, which must be there). ERR_LIMIT when the page is
- * full, or for a span that would not fit into any (SPAN_PAGE_BYTES_MAX); ERR_NOMEM. On error nothing has
- * changed. */
-int span_pager_add(struct span_pager *pager, const struct otlp_span *span);
-size_t span_pager_rows(const struct span_pager *pager);
-/* Bytes that its spans take here. */
-size_t span_pager_bytes(const struct span_pager *pager);
-/* Appends the page of all spans so far to `out`; there is at least one. `level` is zstd's, 0 = stored as
- * they are, for a page that lives a second. The pager keeps its spans. */
-int span_pager_write(struct span_pager *pager, int level, struct strbuf *out);
-/* Forgets its spans. */
-void span_pager_reset(struct span_pager *pager);
 
 /* ---- Reading ---- */
 
