@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "receive/receive_graphite.h"
+#include "receive/receive_influx.h"
 #include "receive/receive_otlp.h"
 #include "receive/receive_private.h"
 #include "receive/receive_statsd.h"
@@ -18,6 +19,7 @@ static const char *const source_names[RECEIVE_SOURCE_COUNT] = {
     [RECEIVE_WRITE] = "remote_write",
     [RECEIVE_STATSD] = "statsd",
     [RECEIVE_GRAPHITE] = "graphite",
+    [RECEIVE_INFLUX] = "influx",
 };
 
 const char *receive_source_name(enum receive_source source)
@@ -151,6 +153,9 @@ static int start_http(struct receive *r, struct err *e)
     const struct http_route routes[] = {
         {"POST", "/v1/metrics", receive_otlp_metrics, r, HTTP_LANE_INGEST,
             "Takes OTLP metrics, in protobuf or JSON"},
+        {"POST", "/write", receive_influx, r, HTTP_LANE_INGEST, "Takes InfluxDB's line protocol"},
+        {"POST", "/api/v2/write", receive_influx, r, HTTP_LANE_INGEST,
+            "The same, as version 2 has it"},
         {"POST", "/api/v1/write", receive_write, r, HTTP_LANE_INGEST,
             "Takes remote write 1.0 and 2.0"},
     };

@@ -2,6 +2,7 @@
  *
  *   POST /v1/metrics     OTLP metrics, in protobuf or JSON, gzipped or not
  *   POST /api/v1/write   remote write 1.0 and 2.0
+ *   POST /write, /api/v2/write   InfluxDB's line protocol
  *   UDP, Unix socket     StatsD and DogStatsD
  *   TCP                  Graphite, plaintext
  *
@@ -36,6 +37,7 @@ enum receive_source {
     RECEIVE_WRITE,
     RECEIVE_STATSD,
     RECEIVE_GRAPHITE,
+    RECEIVE_INFLUX,
     RECEIVE_SOURCE_COUNT
 };
 

@@ -148,6 +148,18 @@ receive:
                 pass
         self.assertTrue(self.agent.is_ready())
 
+    def test_influx(self):
+        body = f"cpu,host=a\\ b,dc=x busy=0.5,ok=t,who=\"me, you\" {NOW}\nbroken\n".encode()
+        answer = self.post("/write?precision=s", body, "text/plain")
+        self.assertEqual(answer.status, 400)
+        self.assertIn("line 2", answer.json()["error"])
+        self.assertEqual(self.arrives("cpu_busy", 0.5)["host"], "a b")
+        self.arrives("cpu_ok", 1)
+        answer = self.post("/api/v2/write", gzip.compress(b"mem used=12i"), "text/plain", Content_Encoding="gzip")
+        self.assertEqual(answer.status, 204)
+        self.arrives("mem_used", 12)
+        self.assertEqual(self.post("/write?precision=year", b"mem used=1", "text/plain").status, 400)
+
 
 class Addresses(unittest.TestCase):
     def test_an_address_that_was_asked_for_must_be_free(self):
