@@ -6,9 +6,11 @@
 #include "base/json.h"
 #include "protobuf_wire.h"
 #include "wire/otlp_metrics.h"
+#include "wire/otlp_traces.h"
 #include "wire/otlp_writer.h"
 
-static void write_response_json(uint64_t rejected, struct str message, struct strbuf *out)
+static void write_response_json(
+    const char *rejected_key, uint64_t rejected, struct str message, struct strbuf *out)
 {
     struct json_writer json;
     json_init(&json, out);
@@ -22,7 +24,7 @@ static void write_response_json(uint64_t rejected, struct str message, struct st
         strbuf_release(&text);
         json_key(&json, "partialSuccess");
         json_begin_object(&json);
-        json_key(&json, "rejectedDataPoints"); /* 64 bits are text in protobuf's JSON */
+        json_key(&json, rejected_key); /* 64 bits are text in protobuf's JSON */
         json_string(&json, str_make(digits, size));
         json_key(&json, "errorMessage");
         json_string(&json, message);
@@ -31,10 +33,12 @@ static void write_response_json(uint64_t rejected, struct str message, struct st
     json_end(&json);
 }
 
-void otlp_write_response(bool json, uint64_t rejected, struct str message, struct strbuf *out)
+/* Both responses have the same numbers in protobuf, and different names in JSON. */
+static void write_response(
+    bool json, const char *rejected_key, uint64_t rejected, struct str message, struct strbuf *out)
 {
     if (json) {
-        write_response_json(rejected, message, out);
+        write_response_json(rejected_key, rejected, message, out);
         return;
     }
     strbuf_add_c(out, ""); /* so that there is a buffer, if an empty one */
@@ -51,6 +55,17 @@ void otlp_write_response(bool json, uint64_t rejected, struct str message, struc
     if (message.len != 0) {
         protobuf_put_bytes(out, 2, message);
     }
+}
+
+void otlp_write_response(bool json, uint64_t rejected, struct str message, struct strbuf *out)
+{
+    write_response(json, "rejectedDataPoints", rejected, message, out);
+}
+
+void otlp_write_traces_response(
+    bool json, uint64_t rejected, struct str message, struct strbuf *out)
+{
+    write_response(json, "rejectedSpans", rejected, message, out);
 }
 
 void otlp_write_status(bool json, int code, struct str message, struct strbuf *out)

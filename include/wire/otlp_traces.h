@@ -88,6 +88,11 @@ int otlp_value_next(enum attribute_kind list, struct str *encoded, struct attrib
 
 /* ---- Out ---- */
 
+/* ExportTraceServiceResponse: empty when nothing was rejected and nothing is said. A request that failed
+ * is answered by otlp_write_status. */
+void otlp_write_traces_response(
+    bool json, uint64_t rejected, struct str message, struct strbuf *out);
+
 /* Encodes what was decoded, as TracesData (the same bytes as an ExportTraceServiceRequest, and as
  * Tempo's Trace). Spans that follow each other with equal resource and scope numbers share them. */
 struct otlp_traces_encoder {

@@ -22,6 +22,7 @@
 #include "base/strbuf.h"
 #include "query/engine.h"
 #include "query/notify.h"
+#include "tsdb/span_store.h"
 #include "tsdb/tsdb.h"
 #include "wire/otlp_translate.h"
 
@@ -72,6 +73,7 @@ struct api_backend {
     struct querier_source *reads;
     struct appender_source *writes;
     struct tsdb *db;
+    struct span_store *spans; /* NULL: no traces are kept */
     struct rules *rules;      /* NULL: none are evaluated */
     struct slo_manager *slos; /* NULL: none are evaluated */
     struct notify *notify;    /* NULL: alerts are not known here */

@@ -1,60 +1,22 @@
-/* OTLP metrics over HTTP: POST /api/v1/otlp/v1/metrics, as Prometheus' OTLP receiver takes them
- * (https://opentelemetry.io/docs/specs/otlp/#otlphttp). The answer has the request's encoding.
- *
- *   200  taken; with partialSuccess when points were refused, which the sender must not send again
- *   400  cannot be read
- *   413  too large, 415 neither protobuf nor JSON, or an encoding other than gzip
- *   429, 503  busy, or the disk does not take it: send again. Any other 5xx is final to a sender of OTLP
- */
-#include <stdio.h>
-#include <strings.h>
-
+/* OTLP metrics over HTTP: POST /api/v1/otlp/v1/metrics, as Prometheus' OTLP receiver takes
+ * them; statuses are in otlp_post.h. Points that are refused are told
+ * in partialSuccess, and the sender must not send them again. */
 #include "api/api_ingest.h"
 #include "api/api_private.h"
-#include "base/gzip.h"
+#include "api/otlp_post.h"
 #include "wire/otlp_translate.h"
 
 /* Memory of one message's tree. */
 #define TREE_BYTES_MAX ((size_t)512 << 20)
 
 struct otlp_write {
-    struct api_request *request;
-    bool json;
+    struct otlp_post post;
     struct ingest in;
     struct strbuf key; /* of the series at hand */
     struct err failure;
 };
 
-static const char *content_type(const struct otlp_write *w)
-{
-    return w->json ? "application/json" : "application/x-protobuf";
-}
-
 /* ---- Answers ---- */
-
-/* gRPC's number for what went wrong, which google.rpc.Status carries. */
-static int status_code(unsigned status)
-{
-    enum { INVALID_ARGUMENT = 3, RESOURCE_EXHAUSTED = 8, INTERNAL = 13, UNAVAILABLE = 14 };
-    return status == 413 || status == 429 ? RESOURCE_EXHAUSTED
-           : status < 500                 ? INVALID_ARGUMENT
-           : status == 503                ? UNAVAILABLE
-                                          : INTERNAL;
-}
-
-static void answer_status(struct otlp_write *w, unsigned status, const char *sentence)
-{
-    struct strbuf body = STRBUF_INIT;
-    otlp_write_status(w->json, status_code(status), str_of(sentence), &body);
-    api_reply(w->request, status, content_type(w), &body);
-}
-
-/* A sender of OTLP gives up at 500, so that what may work later is 503. */
-static void answer_failure(struct otlp_write *w, const struct err *e)
-{
-    unsigned status = ingest_failure_status(w->request, e->code == ERR_IO ? ERR_NO_SPACE : e->code);
-    answer_status(w, status, e->message[0] != '\0' ? e->message : err_text(e->code));
-}
 
 static void answer_taken(struct otlp_write *w, struct otlp_rejected *rejected)
 {
@@ -64,8 +26,8 @@ static void answer_taken(struct otlp_write *w, struct otlp_rejected *rejected)
     if (sentence[0] == '\0' && refused > 0) {
         sentence = ingest_complaint(&w->in);
     }
-    otlp_write_response(w->json, rejected->points + refused, str_of(sentence), &body);
-    api_reply(w->request, 200, content_type(w), &body);
+    otlp_write_response(w->post.json, rejected->points + refused, str_of(sentence), &body);
+    otlp_post_answer(&w->post, 200, &body);
 }
 
 /* ---- Series ---- */
@@ -131,11 +93,11 @@ static int take_metadata(
 static int store(struct otlp_write *w, const struct otlp_metrics *metrics, struct arena *arena,
     struct otlp_rejected *rejected_out, struct err *e)
 {
-    const struct api *api = w->request->api;
+    const struct api *api = w->post.request->api;
     const struct otlp_sink sink = {w, take_series, take_metadata};
     struct otlp_delta_batch delta;
     struct append_counts counts = {0};
-    int status = ingest_begin(w->request, &w->in, e);
+    int status = ingest_begin(w->post.request, &w->in, e);
     if (status != 0) {
         return status;
     }
@@ -151,15 +113,16 @@ static int store(struct otlp_write *w, const struct otlp_metrics *metrics, struc
     return status;
 }
 
-static void take_message(struct otlp_write *w, struct str message)
+static void take_message(struct otlp_write *w)
 {
+    struct str message = w->post.message;
     struct arena arena;
     struct otlp_metrics metrics;
     struct otlp_rejected rejected;
     struct err e = ERR_INIT;
     arena_init(&arena, TREE_BYTES_MAX);
-    int status = w->json ? otlp_metrics_decode_json(message, &arena, &metrics, &e)
-                         : otlp_metrics_decode(message, &arena, &metrics, &e);
+    int status = w->post.json ? otlp_metrics_decode_json(message, &arena, &metrics, &e)
+                              : otlp_metrics_decode(message, &arena, &metrics, &e);
     if (status == 0) {
         strbuf_init(&w->key, STRBUF_LIMIT_DEFAULT);
         status = store(w, &metrics, &arena, &rejected, &e);
@@ -167,64 +130,18 @@ static void take_message(struct otlp_write *w, struct str message)
     }
     if (status != 0) {
         e.code = status;
-        answer_failure(w, &e);
+        otlp_post_fail(&w->post, &e);
     } else {
         answer_taken(w, &rejected);
     }
     arena_release(&arena);
 }
 
-static bool equal_ignoring_case(struct str a, const char *b)
-{
-    return a.len == strlen(b) && strncasecmp(a.ptr, b, a.len) == 0;
-}
-
-/* Answers and returns false when the body is of a kind that is not read here. */
-static bool accept_kind(struct otlp_write *w, bool *gzipped_out)
-{
-    char sentence[256];
-    struct http_exchange *x = w->request->exchange;
-    struct str type = http_exchange_header(x, "Content-Type");
-    struct str encoding = str_trim(http_exchange_header(x, "Content-Encoding"));
-    struct str rest = type;
-    struct str kind = str_trim(str_split(&rest, ';'));
-    w->json = equal_ignoring_case(kind, "application/json");
-    *gzipped_out = equal_ignoring_case(encoding, "gzip");
-    if (!w->json && !equal_ignoring_case(kind, "application/x-protobuf")) {
-        snprintf(sentence, sizeof(sentence),
-            "Content-Type %.*s is not accepted; send application/x-protobuf or application/json",
-            type.len < 100 ? (int)type.len : 100, type.len > 0 ? type.ptr : "");
-    } else if (encoding.len > 0 && !*gzipped_out && !equal_ignoring_case(encoding, "identity")) {
-        snprintf(sentence, sizeof(sentence),
-            "Content-Encoding %.*s is not accepted; send gzip or none",
-            encoding.len < 100 ? (int)encoding.len : 100, encoding.ptr);
-    } else {
-        return true;
-    }
-    answer_status(w, 415, sentence);
-    return false;
-}
-
 void api_otlp_metrics(struct api_request *r)
 {
-    struct otlp_write w = {.request = r, .failure = ERR_INIT};
-    struct str body = http_exchange_body(r->exchange);
-    struct strbuf plain;
-    bool gzipped;
-    if (!accept_kind(&w, &gzipped)) {
-        return;
+    struct otlp_write w = {.failure = ERR_INIT};
+    if (otlp_post_read(r, OTLP_MESSAGE_MAX, &w.post)) {
+        take_message(&w);
     }
-    strbuf_init(&plain, OTLP_MESSAGE_MAX);
-    int status = gzipped ? gzip_decode(body, OTLP_MESSAGE_MAX, &plain) : 0;
-    if (status != 0) {
-        struct err e = ERR_INIT;
-        err_set(&e, status, -1,
-            status == ERR_LIMIT ? "the message is larger than %zu bytes"
-                                : "the body is not gzip, or memory is too short for %zu bytes",
-            OTLP_MESSAGE_MAX);
-        answer_failure(&w, &e);
-    } else {
-        take_message(&w, gzipped ? strbuf_str(&plain) : body);
-    }
-    strbuf_release(&plain);
+    otlp_post_release(&w.post);
 }

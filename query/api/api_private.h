@@ -86,6 +86,19 @@ void api_write_release_buffers(struct api *api);
 void api_remote_write(struct api_request *r);
 /* api_otlp.c */
 void api_otlp_metrics(struct api_request *r);
+/* api_traces.c */
+void api_otlp_traces(struct api_request *r);
+void api_tempo_echo(struct api_request *r);
+void api_tempo_trace(struct api_request *r);
+void api_tempo_trace_v2(struct api_request *r);
+/* Tempo's or Jaeger's answer, by what the client accepts. */
+void api_either_trace(struct api_request *r);
+/* api_jaeger.c */
+void api_jaeger_services(struct api_request *r);
+void api_jaeger_operations(struct api_request *r);
+void api_jaeger_service_operations(struct api_request *r);
+void api_jaeger_trace(struct api_request *r);
+void api_jaeger_search(struct api_request *r);
 /* api_read.c */
 void api_remote_read(struct api_request *r);
 /* api_import.c */

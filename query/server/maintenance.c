@@ -25,6 +25,7 @@ enum {
 
 struct maintenance {
     struct tsdb *db;
+    struct span_store *spans;
     struct memory_guard *guard; /* may be NULL */
     pthread_t thread;
     struct lock lock; /* guards stopping */
@@ -44,6 +45,15 @@ static bool is_stopping(struct maintenance *m)
     return stopping;
 }
 
+static int run_span_steps(struct maintenance *m, struct err *e)
+{
+    int more = 1;
+    while (more == 1 && !is_stopping(m)) {
+        more = span_store_maintain(m->spans, e);
+    }
+    return more < 0 ? more : 0;
+}
+
 /* Until there is nothing more to do, or something fails. */
 static int run_steps(struct maintenance *m, struct err *e)
 {
@@ -61,7 +71,7 @@ static int run_steps(struct maintenance *m, struct err *e)
             return status;
         }
     }
-    return 0;
+    return run_span_steps(m, e);
 }
 
 static void *run(void *context)
@@ -107,14 +117,15 @@ static void release(struct maintenance *m)
     mem_free(m);
 }
 
-int maintenance_start(
-    struct tsdb *db, struct memory_guard *guard, struct maintenance **maintenance_out)
+int maintenance_start(struct tsdb *db, struct span_store *spans, struct memory_guard *guard,
+    struct maintenance **maintenance_out)
 {
     struct maintenance *m = mem_calloc(1, sizeof(*m));
     if (m == NULL) {
         return ERR_NOMEM;
     }
     m->db = db;
+    m->spans = spans;
     m->guard = guard;
     lock_init(&m->lock, LOCK_RANK_LEAF);
     lock_condition_init(&m->changed);

@@ -4,7 +4,7 @@
  *   1 loop                       owns the signals
  *   2 lanes, API, HTTP           a port in use is told before a long replay; until the store is there,
  *                                health checks are answered and everything else is 503
- *   3 store                      replays; locked or not writable is told here
+ *   3 stores                     of samples, of spans: replay; locked or not writable is told here
  *   4 memory guard               asks the store to hold back, so after it
  *   5 engine, rules, who is told  a file that is wrong is told here
  *   6 API serves                 from now on ready
@@ -62,6 +62,7 @@ struct server {
     struct api *api;
     struct http_server *http;
     struct tsdb *db;
+    struct span_store *spans;
     struct engine *engine;
     struct alerting *alerting;
     struct memory_guard *memory; /* NULL: nothing is known about memory */
@@ -343,6 +344,22 @@ static int open_store(struct server *s, struct err *e)
     return status == 0 ? tsdb_open(&options, &s->db, e) : status;
 }
 
+/* Beside the store of samples, whose lock keeps other servers away from both. */
+static int open_spans(struct server *s, struct err *e)
+{
+    const struct server_config *config = &s->initial->config;
+    const struct span_store_options options = {.retention_ms = config->traces.retention_ms,
+        .retention_bytes = (uint64_t)config->traces.retention_bytes,
+        .sync = config->storage.wal_sync};
+    struct strbuf path = STRBUF_INIT;
+    strbuf_addf(&path, "%s/spans", config->data);
+    int status = strbuf_error(&path);
+    status = status != 0 ? err_set(e, status, -1, "%s", err_text(status))
+                         : span_store_open(path.data, &options, &s->spans, e);
+    strbuf_release(&path);
+    return status;
+}
+
 /* What the replay found, for the one who started the server. */
 static void log_store(const struct server *s)
 {
@@ -402,9 +419,11 @@ static int serve(struct server *s, struct err *e)
         .features = engine.features,
         .reads = tsdb_querier_source(s->db),
         .writes = tsdb_appender_source(s->db),
+        .spans = s->spans,
         .db = s->db};
     apply_live(s, &s->initial->config);
-    s->metrics = (struct server_metrics){s->db, s->ingest, s->query, s->engine, s->memory};
+    s->metrics =
+        (struct server_metrics){s->db, s->ingest, s->query, s->engine, s->memory, s->spans};
     server_metrics_begin(&s->metrics);
     s->metrics_begun = true;
     api_serve(s->api, &backend);
@@ -442,12 +461,12 @@ static int open_all(struct server *s, struct err *e)
         return err_set(e, status, -1, "cannot make the event loop: %s", err_text(status));
     }
     if ((status = open_lanes(s, e)) != 0 || (status = open_http(s, e)) != 0 ||
-        (status = open_store(s, e)) != 0 || (status = open_memory_guard(s, e)) != 0 ||
-        (status = serve(s, e)) != 0) {
+        (status = open_store(s, e)) != 0 || (status = open_spans(s, e)) != 0 ||
+        (status = open_memory_guard(s, e)) != 0 || (status = serve(s, e)) != 0) {
         return status;
     }
     log_store(s);
-    status = maintenance_start(s->db, s->memory, &s->maintenance);
+    status = maintenance_start(s->db, s->spans, s->memory, &s->maintenance);
     if (status != 0) {
         return err_set(e, status, -1, "cannot start maintenance: %s", err_text(status));
     }
@@ -498,6 +517,7 @@ int server_close(struct server *s, struct err *e)
     alerting_close(s->alerting);
     maintenance_stop(s->maintenance);
     int status = tsdb_close(s->db, e);
+    span_store_close(s->spans);
     memory_guard_free(s->memory);
     engine_free(s->engine);
     api_free(s->api);

@@ -59,6 +59,11 @@ struct server_otlp_config {
     int64_t delta_series_max;
 };
 
+struct server_traces_config {
+    int64_t retention_ms;
+    int64_t retention_bytes; /* 0 = as many as there is room for */
+};
+
 /* How rules are evaluated. */
 struct server_evaluation_config {
     int64_t interval_ms, query_offset_ms, catch_up_ms, threads;
@@ -74,6 +79,7 @@ struct server_config {
     struct server_web_config web;
     struct series_limits limits;
     struct server_otlp_config otlp;
+    struct server_traces_config traces;
     struct server_alerting_config alerting;
     struct config_strings features;
     struct config_strings rules; /* patterns of rule files */

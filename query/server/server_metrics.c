@@ -104,6 +104,34 @@ static void write_store(struct strbuf *out, struct tsdb *db)
     }
 }
 
+#define OF_SPANS(member) offsetof(struct span_store_statistics, member)
+static const struct {
+    const char *name, *type, *help;
+    size_t offset;
+} span_rows[] = {
+    {"sonde_spans_head", "gauge", "Spans that are in no block yet.", OF_SPANS(head_spans)},
+    {"sonde_spans_head_bytes", "gauge", "Their bytes in memory.", OF_SPANS(head_bytes)},
+    {"sonde_spans_blocks", "gauge", "Blocks of spans on disk.", OF_SPANS(blocks)},
+    {"sonde_spans_block_bytes", "gauge", "Bytes of blocks of spans.", OF_SPANS(block_bytes)},
+    {"sonde_spans_block_spans", "gauge", "Spans in blocks.", OF_SPANS(block_spans)},
+    {"sonde_spans_log_bytes", "gauge", "Bytes of the log of spans.", OF_SPANS(log_bytes)},
+    {"sonde_spans_appended_total", "counter", "Spans taken in since the start.",
+        OF_SPANS(appended_spans)},
+    {"sonde_spans_replayed", "gauge", "Spans replayed at the start.", OF_SPANS(replayed_spans)},
+    {"sonde_spans_damaged_pages_total", "counter",
+        "Times that a page of spans could not be read and was left out.", OF_SPANS(damaged_pages)},
+};
+
+static void write_spans(struct strbuf *out, struct span_store *spans)
+{
+    struct span_store_statistics statistics;
+    span_store_statistics(spans, &statistics);
+    for (size_t i = 0; i < sizeof(span_rows) / sizeof(span_rows[0]); i++) {
+        uint64_t value = *(const uint64_t *)((const char *)&statistics + span_rows[i].offset);
+        write_metric(out, span_rows[i].name, span_rows[i].type, span_rows[i].help, (double)value);
+    }
+}
+
 static void write_memory(struct strbuf *out, struct memory_guard *guard)
 {
     struct memory_guard_statistics memory;
@@ -124,6 +152,7 @@ static void collect(void *context, struct strbuf *out)
 {
     struct server_metrics *source = context;
     write_store(out, source->db);
+    write_spans(out, source->spans);
     if (source->memory != NULL) {
         write_memory(out, source->memory);
     }

@@ -5,6 +5,7 @@
 #include "base/workpool.h"
 #include "query/engine.h"
 #include "server/memory_guard.h"
+#include "tsdb/span_store.h"
 #include "tsdb/tsdb.h"
 
 struct server_metrics {
@@ -12,6 +13,7 @@ struct server_metrics {
     struct workpool *ingest, *query;
     struct engine *engine;
     struct memory_guard *memory; /* may be NULL */
+    struct span_store *spans;
 };
 
 /* `source` is borrowed until server_metrics_end. */

@@ -379,6 +379,25 @@ static const struct config_field otlp_fields[] = {
     {0},
 };
 
+#define TRACES(member) offsetof(struct server_traces_config, member)
+static const struct config_field traces_fields[] = {
+    {.key = "retention",
+        .kind = CONFIG_DURATION,
+        .offset = TRACES(retention_ms),
+        .default_text = "14d",
+        .min = 3600 * 1000,
+        .max = 1000 * YEAR_MS,
+        .help = "Spans older than this are dropped."},
+    {.key = "retention_size",
+        .kind = CONFIG_BYTES,
+        .offset = TRACES(retention_bytes),
+        .default_text = "0",
+        .min = 0,
+        .max = INT64_C(1) << 60,
+        .help = "Bytes of blocks of spans; the oldest go first. 0: any."},
+    {0},
+};
+
 #define EVALUATION(member) offsetof(struct server_evaluation_config, member)
 static const struct config_field evaluation_fields[] = {
     {.key = "interval",
@@ -488,6 +507,11 @@ const struct config_field server_config_fields[] = {
         .offset = TOP(otlp),
         .fields = otlp_fields,
         .help = "How OTLP metrics become series."},
+    {.key = "traces",
+        .kind = CONFIG_OBJECT,
+        .offset = TOP(traces),
+        .fields = traces_fields,
+        .help = "The store of traces, in `spans` below the data directory."},
     {.key = "alerting",
         .kind = CONFIG_OBJECT,
         .offset = TOP(alerting),

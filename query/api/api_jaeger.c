@@ -1,0 +1,404 @@
+/* Jaeger's query API, version 1, as Grafana's Jaeger data source and Jaeger's page call it.
+ *
+ *   {"data":[…],"total":0,"limit":0,"offset":0,"errors":null}
+ *   {"data":null,…,"errors":[{"code":404,"msg":"trace not found"}]}
+ *
+ * Times are microseconds, durations are Go's ("100ms"). Tags are one JSON object, or k:v repeated.
+ */
+#include <jansson.h>
+#include <string.h>
+
+#include "api/api_private.h"
+#include "api/api_traces.h"
+#include "base/log.h"
+#include "trace/jaeger_json.h"
+#include "trace/trace_duration.h"
+#include "trace/trace_names.h"
+#include "trace/trace_search.h"
+
+#define LIMIT_DEFAULT 100
+/* Traces that are asked for by id in one search. */
+#define IDS_MAX 1000
+/* How far back is looked when nothing is said, as Jaeger does. */
+#define LOOKBACK_NS_DEFAULT (UINT64_C(2) * 24 * 3600 * 1000000000)
+/* Microseconds beyond this are no nanoseconds in 64 bits. */
+#define TIME_US_MAX (UINT64_MAX / 1000)
+
+static const char JSON[] = "application/json";
+
+/* ---- Envelopes ---- */
+
+struct jaeger_answer {
+    struct strbuf body;
+    struct json_writer json;
+};
+
+static void begin(struct jaeger_answer *a)
+{
+    strbuf_init(&a->body, STRBUF_LIMIT_DEFAULT);
+    json_init(&a->json, &a->body);
+    json_begin_object(&a->json);
+    json_key(&a->json, "data");
+}
+
+static void write_rest(struct json_writer *json, size_t total)
+{
+    json_key(json, "total");
+    json_integer(json, (int64_t)total);
+    json_key(json, "limit");
+    json_integer(json, 0);
+    json_key(json, "offset");
+    json_integer(json, 0);
+    json_key(json, "errors");
+}
+
+static void fail(struct api_request *r, const struct err *e)
+{
+    static const struct {
+        int code;
+        unsigned status;
+    } statuses[] = {{ERR_INVALID, 400}, {ERR_NOT_FOUND, 404}, {ERR_LIMIT, 422}, {ERR_NOMEM, 503},
+        {ERR_CLOSED, 503}, {ERR_BUSY, 503}};
+    struct jaeger_answer a;
+    unsigned status = 500;
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        status = statuses[i].code == e->code ? statuses[i].status : status;
+    }
+    begin(&a);
+    json_null(&a.json);
+    write_rest(&a.json, 0);
+    json_begin_array(&a.json);
+    json_begin_object(&a.json);
+    json_key(&a.json, "code");
+    json_integer(&a.json, status);
+    json_key(&a.json, "msg");
+    json_cstring(&a.json, e->message[0] != '\0' ? e->message : err_text(e->code));
+    json_end(&a.json);
+    json_end(&a.json);
+    json_end(&a.json);
+    api_reply(r, status, JSON, &a.body);
+}
+
+/* `status` is what became of the data. */
+static void finish(
+    struct api_request *r, struct jaeger_answer *a, size_t total, int status, struct err *e)
+{
+    if (status == 0) {
+        write_rest(&a->json, total);
+        json_null(&a->json);
+        json_end(&a->json);
+        status = strbuf_error(&a->body);
+    }
+    if (status != 0) {
+        strbuf_release(&a->body);
+        e->code = status;
+        fail(r, e);
+        return;
+    }
+    api_reply(r, 200, JSON, &a->body);
+}
+
+static int open_view(struct api_request *r, struct span_view **view_out, struct err *e)
+{
+    if (r->api->backend.spans == NULL) {
+        return err_set(e, ERR_CLOSED, -1, "traces are not kept here");
+    }
+    return span_store_view(r->api->backend.spans, view_out, e);
+}
+
+/* ---- Names ---- */
+
+static void write_names(
+    struct json_writer *json, const struct trace_names *names, bool kinds, size_t *total_out)
+{
+    size_t total = 0;
+    json_begin_array(json);
+    for (size_t i = 0; i < names->count; i++) {
+        const struct trace_name *n = &names->items[i];
+        if (!kinds) {
+            if (i > 0 && str_eq(n->name, n[-1].name)) {
+                continue;
+            }
+            json_string(json, n->name);
+        } else {
+            json_begin_object(json);
+            json_key(json, "name");
+            json_string(json, n->name);
+            json_key(json, "spanKind");
+            json_cstring(json, n->kind == SPAN_KIND_UNSPECIFIED ? "" : span_kind_name(n->kind));
+            json_end(json);
+        }
+        total++;
+    }
+    json_end(json);
+    *total_out = total;
+}
+
+/* Those of one kind only, when one is asked for. */
+static void keep_kind(struct trace_names *names, struct str kind, struct arena *arena)
+{
+    struct trace_name *kept = arena_alloc(arena, (names->count + 1) * sizeof(*kept));
+    size_t count = 0;
+    for (size_t i = 0; kept != NULL && i < names->count; i++) {
+        if (str_eq_c(kind, span_kind_name(names->items[i].kind))) {
+            kept[count++] = names->items[i];
+        }
+    }
+    *names = (struct trace_names){kept, count};
+}
+
+static void answer_names(struct api_request *r, const struct str *service, bool kinds)
+{
+    struct span_view *view = NULL;
+    struct trace_names names = {0};
+    struct jaeger_answer a;
+    struct err e = ERR_INIT;
+    struct arena *arena = http_exchange_arena(r->exchange);
+    struct str kind = http_exchange_param(r->exchange, "spanKind");
+    size_t total = 0;
+    int status = open_view(r, &view, &e);
+    if (status == 0) {
+        status = service == NULL ? trace_services(view, arena, &names, &e)
+                                 : trace_operations(view, *service, arena, &names, &e);
+    }
+    span_view_close(view);
+    begin(&a);
+    if (status == 0) {
+        if (kinds && kind.len > 0) {
+            keep_kind(&names, kind, arena);
+        }
+        write_names(&a.json, &names, kinds, &total);
+    }
+    finish(r, &a, total, status, &e);
+}
+
+void api_jaeger_services(struct api_request *r)
+{
+    answer_names(r, NULL, false);
+}
+
+void api_jaeger_operations(struct api_request *r)
+{
+    struct str service = http_exchange_param(r->exchange, "service");
+    answer_names(r, &service, true);
+}
+
+/* /api/services/{service}/operations: a service may have slashes in its name, encoded or not. */
+void api_jaeger_service_operations(struct api_request *r)
+{
+    struct str service = http_exchange_path_value(r->exchange), tail = STR("/operations");
+    if (!str_ends_with(service, tail) || service.len == tail.len) {
+        struct err e = ERR_INIT;
+        err_set(&e, ERR_NOT_FOUND, -1, "expected /api/services/{service}/operations");
+        fail(r, &e);
+        return;
+    }
+    service.len -= tail.len;
+    answer_names(r, &service, false);
+}
+
+/* ---- One trace ---- */
+
+void api_jaeger_trace(struct api_request *r)
+{
+    struct api_trace t;
+    struct jaeger_answer a;
+    struct err e = ERR_INIT;
+    int status = api_trace_open(r, http_exchange_path_value(r->exchange), &t, &e);
+    begin(&a);
+    if (status == 0) {
+        json_begin_array(&a.json);
+        status = jaeger_write_trace(&t.trace, &a.json);
+        json_end(&a.json);
+    }
+    api_trace_close(&t);
+    finish(r, &a, 0, status, &e);
+}
+
+/* ---- Search: the question ---- */
+
+struct question {
+    struct trace_query query;
+    struct trace_tag tags[TRACE_TAGS_MAX];
+    size_t limit;
+};
+
+static int add_tag(struct question *q, struct str key, struct str value, struct err *e)
+{
+    if (q->query.tag_count == TRACE_TAGS_MAX) {
+        return err_set(e, ERR_INVALID, -1, "more than %d tags", TRACE_TAGS_MAX);
+    }
+    q->tags[q->query.tag_count++] = (struct trace_tag){key, value};
+    return 0;
+}
+
+/* {"http.status_code":"200"} */
+static int read_tags_object(struct question *q, struct str text, struct arena *arena, struct err *e)
+{
+    const char *key;
+    json_t *value, *root = json_loadb(text.ptr, text.len, 0, NULL);
+    int status = json_is_object(root) ? 0 : ERR_INVALID;
+    json_object_foreach(root, key, value)
+    {
+        const char *characters = json_string_value(value);
+        size_t key_length = strlen(key), length = json_string_length(value);
+        char *key_copy = arena_strndup(arena, key, key_length);
+        char *copy = characters != NULL ? arena_strndup(arena, characters, length) : NULL;
+        if (characters == NULL) {
+            status = ERR_INVALID;
+        } else if (key_copy == NULL || copy == NULL) {
+            status = arena_error(arena);
+        } else if (status == 0) {
+            status = add_tag(q, str_make(key_copy, key_length), str_make(copy, length), e);
+        }
+    }
+    json_decref(root);
+    return status != 0 && e->code == 0 ? err_set(e, status, -1,
+                                             "tags: expected a JSON object of texts, like "
+                                             "{\"http.status_code\":\"200\"}")
+                                       : status;
+}
+
+static int read_tags(struct api_request *r, struct question *q, struct err *e)
+{
+    struct str text = http_exchange_param(r->exchange, "tags"), pair;
+    int status = 0;
+    q->query.tags = q->tags;
+    if (text.len > 0) {
+        status = read_tags_object(q, text, http_exchange_arena(r->exchange), e);
+    }
+    for (size_t i = 0; status == 0 && http_exchange_param_at(r->exchange, "tag", i, &pair); i++) {
+        struct str rest = pair;
+        struct str key = str_split(&rest, ':');
+        status = key.len == pair.len ? err_set(e, ERR_INVALID, -1, "tag: expected key:value")
+                                     : add_tag(q, key, rest, e);
+    }
+    return status;
+}
+
+static int read_duration(struct api_request *r, const char *name, uint64_t *ns, struct err *e)
+{
+    struct str text = http_exchange_param(r->exchange, name);
+    if (text.len > 0 && trace_duration_parse(text, ns) != 0) {
+        return err_set(
+            e, ERR_INVALID, -1, "%s: expected a duration like 1.2s, 100ms or 500us", name);
+    }
+    return 0;
+}
+
+static int read_time(struct api_request *r, const char *name, uint64_t *ns, struct err *e)
+{
+    struct str text = http_exchange_param(r->exchange, name);
+    uint64_t us;
+    if (text.len == 0) {
+        return 0;
+    }
+    if (str_to_u64(text, &us) != 0 || us > TIME_US_MAX) {
+        return err_set(e, ERR_INVALID, -1, "%s: expected microseconds since 1970", name);
+    }
+    *ns = us * 1000;
+    return 0;
+}
+
+static int read_times(struct api_request *r, struct question *q, struct err *e)
+{
+    uint64_t lookback = LOOKBACK_NS_DEFAULT;
+    uint64_t now = (uint64_t)clock_now_ms(r->api->clock) * 1000000;
+    int status = read_duration(r, "lookback", &lookback, e);
+    q->query.end_ns = now;
+    status = status == 0 ? read_time(r, "end", &q->query.end_ns, e) : status;
+    q->query.start_ns = q->query.end_ns > lookback ? q->query.end_ns - lookback : 0;
+    status = status == 0 ? read_time(r, "start", &q->query.start_ns, e) : status;
+    status = status == 0 ? read_duration(r, "minDuration", &q->query.duration_min_ns, e) : status;
+    status = status == 0 ? read_duration(r, "maxDuration", &q->query.duration_max_ns, e) : status;
+    if (status == 0 && q->query.duration_max_ns != 0 &&
+        q->query.duration_max_ns < q->query.duration_min_ns) {
+        return err_set(e, ERR_INVALID, -1, "maxDuration is less than minDuration");
+    }
+    return status;
+}
+
+static int read_question(struct api_request *r, struct question *q, struct err *e)
+{
+    struct str limit = http_exchange_param(r->exchange, "limit");
+    uint64_t count = LIMIT_DEFAULT;
+    *q = (struct question){.query = {.service = http_exchange_param(r->exchange, "service"),
+                               .operation = http_exchange_param(r->exchange, "operation")}};
+    if (limit.len > 0 && (str_to_u64(limit, &count) != 0 || count == 0)) {
+        return err_set(e, ERR_INVALID, -1, "limit: expected a number above 0");
+    }
+    q->limit = count < TRACE_SEARCH_LIMIT_MAX ? (size_t)count : TRACE_SEARCH_LIMIT_MAX;
+    int status = read_times(r, q, e);
+    return status == 0 ? read_tags(r, q, e) : status;
+}
+
+/* ---- Search: the answer ---- */
+
+/* Nothing is written for a trace that is not there. */
+static int write_trace(
+    struct span_view *view, struct trace_id id, struct json_writer *json, struct err *e)
+{
+    struct arena arena;
+    struct span_trace trace;
+    arena_init(&arena, API_ARENA_BYTES_MAX);
+    int status = span_view_trace(view, id, &arena, &trace, e);
+    if (status == 0 && trace.count > 0) {
+        status = jaeger_write_trace(&trace, json);
+    }
+    arena_release(&arena);
+    return status;
+}
+
+static int write_found(
+    struct api_request *r, struct span_view *view, struct json_writer *json, struct err *e)
+{
+    struct question q;
+    struct trace_hits hits = {0};
+    int status = read_question(r, &q, e);
+    if (status == 0) {
+        status = trace_search(view, &q.query, q.limit, http_exchange_arena(r->exchange), &hits, e);
+    }
+    if (hits.damaged_pages > 0) {
+        LOG_WARN(
+            "traces: a search left damaged pages out", LOG_I("pages", (int64_t)hits.damaged_pages));
+    }
+    for (size_t i = 0; status == 0 && i < hits.count; i++) {
+        status = write_trace(view, hits.items[i].id, json, e);
+    }
+    return status;
+}
+
+/* traceID=…&traceID=… */
+static int write_by_ids(
+    struct api_request *r, struct span_view *view, struct json_writer *json, struct err *e)
+{
+    struct str text;
+    struct trace_id id;
+    int status = 0;
+    for (size_t i = 0; status == 0 && http_exchange_param_at(r->exchange, "traceID", i, &text);
+         i++) {
+        if (i == IDS_MAX || trace_id_parse(text, &id) != 0) {
+            return err_set(e, ERR_INVALID, -1,
+                "traceID: expected 1 to 32 hex digits, at most %d times", IDS_MAX);
+        }
+        status = write_trace(view, id, json, e);
+    }
+    return status;
+}
+
+void api_jaeger_search(struct api_request *r)
+{
+    struct span_view *view = NULL;
+    struct jaeger_answer a;
+    struct err e = ERR_INIT;
+    bool by_id = http_exchange_param(r->exchange, "traceID").len > 0;
+    int status = open_view(r, &view, &e);
+    begin(&a);
+    if (status == 0) {
+        json_begin_array(&a.json);
+        status = by_id ? write_by_ids(r, view, &a.json, &e) : write_found(r, view, &a.json, &e);
+        json_end(&a.json);
+    }
+    span_view_close(view);
+    finish(r, &a, 0, status, &e);
+}

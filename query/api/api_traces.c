@@ -1,0 +1,245 @@
+/* Traces over HTTP: OTLP in, and by id as Tempo answers, for Grafana's plugin of that name.
+ *
+ *   POST /v1/traces, /api/v1/otlp/v1/traces    see otlp_post.h; refused spans in partialSuccess
+ *   GET  /api/v2/traces/ID                     TraceByIDResponse{trace 1, status 3, message 4}
+ *   GET  /api/traces/ID                        TracesData
+ *
+ * Protobuf when Accept asks for it, else the same as OTLP's JSON. The plugin falls from the second path
+ * to the third at 404, and reads resource, scope and status of each span unguarded; resources without
+ * attributes it drops, so that these get the name of an unknown service.
+ *
+ * Jaeger has a path of the third form, too. Who accepts protobuf there means Tempo's: Jaeger's clients never
+ * ask for it. Below /tempo and /jaeger each is by itself.
+ */
+#include "api/api_traces.h"
+
+#include <string.h>
+
+#include "api/api_ingest.h"
+#include "api/api_private.h"
+#include "api/otlp_post.h"
+#include "base/bytes.h"
+#include "wire/otlp_traces.h"
+
+static const char JSON[] = "application/json", PROTOBUF[] = "application/protobuf";
+
+/* ---- In ---- */
+
+static uint64_t count_refused(const struct span_append_counts *counts, struct strbuf *sentence)
+{
+    uint64_t refused = counts->too_large;
+    if (counts->too_large > 0) {
+        strbuf_addf(sentence, "%llu spans are too large; ", (unsigned long long)counts->too_large);
+    }
+    for (int f = 0; f < OTLP_SPAN_FAULT_COUNT; f++) {
+        refused += counts->faults[f];
+        if (counts->faults[f] > 0) {
+            strbuf_addf(sentence, "%llu spans: %s; ", (unsigned long long)counts->faults[f],
+                otlp_span_fault_text((enum otlp_span_fault)f));
+        }
+    }
+    if (refused > 0) {
+        strbuf_add_c(sentence, "all others are stored");
+    }
+    return refused;
+}
+
+static void store_message(struct otlp_post *post, struct str message)
+{
+    struct api_request *r = post->request;
+    struct span_append_counts counts;
+    struct err e = ERR_INIT;
+    bool synced = str_eq_c(http_exchange_param(r->exchange, "ack"), "durable");
+    if (r->api->backend.spans == NULL) {
+        err_set(&e, ERR_CLOSED, -1, "traces are not kept here");
+        otlp_post_fail(post, &e);
+        return;
+    }
+    int status = span_store_append(r->api->backend.spans, message, synced, &counts, &e);
+    if (status != 0) {
+        e.code = status;
+        otlp_post_fail(post, &e);
+        return;
+    }
+    struct strbuf sentence = STRBUF_INIT, body = STRBUF_INIT;
+    uint64_t refused = count_refused(&counts, &sentence);
+    otlp_write_traces_response(post->json, refused, strbuf_str(&sentence), &body);
+    strbuf_release(&sentence);
+    otlp_post_answer(post, 200, &body);
+}
+
+void api_otlp_traces(struct api_request *r)
+{
+    struct otlp_post post;
+    if (otlp_post_read(r, OTLP_TRACES_MAX, &post)) {
+        struct strbuf message;
+        struct err e = ERR_INIT;
+        strbuf_init(&message, OTLP_TRACES_MAX);
+        int status = post.json ? otlp_traces_from_json(post.message, &message, &e) : 0;
+        if (status != 0) {
+            e.code = status;
+            otlp_post_fail(&post, &e);
+        } else {
+            store_message(&post, post.json ? strbuf_str(&message) : post.message);
+        }
+        strbuf_release(&message);
+    }
+    otlp_post_release(&post);
+}
+
+/* ---- A trace ---- */
+
+int api_trace_open(struct api_request *r, struct str id_text, struct api_trace *t, struct err *e)
+{
+    *t = (struct api_trace){0};
+    arena_init(&t->arena, API_ARENA_BYTES_MAX);
+    if (r->api->backend.spans == NULL) {
+        return err_set(e, ERR_CLOSED, -1, "traces are not kept here");
+    }
+    if (trace_id_parse(id_text, &t->id) != 0) {
+        return err_set(e, ERR_INVALID, -1, "a trace id has 1 to 32 hex digits, not all of them 0");
+    }
+    int status = span_store_view(r->api->backend.spans, &t->view, e);
+    status = status == 0 ? span_view_trace(t->view, t->id, &t->arena, &t->trace, e) : status;
+    if (status == 0 && t->trace.count == 0) {
+        status = err_set(e, ERR_NOT_FOUND, -1, "trace not found");
+    }
+    return status;
+}
+
+void api_trace_close(struct api_trace *t)
+{
+    span_view_close(t->view);
+    arena_release(&t->arena);
+}
+
+/* ---- Tempo ---- */
+
+static bool wants_protobuf(const struct api_request *r)
+{
+    struct str accept = http_exchange_header(r->exchange, "Accept");
+    while (accept.len > 0) {
+        struct str entry = str_split(&accept, ',');
+        if (str_eq_c(str_trim(str_split(&entry, ';')), PROTOBUF)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void encode(const struct span_trace *trace, struct strbuf *out)
+{
+    const struct attribute unknown = {
+        .key = STR("service.name"), .kind = ATTRIBUTE_STRING, .bytes = STR(SPAN_SERVICE_UNKNOWN)};
+    struct otlp_traces_encoder encoder;
+    otlp_traces_encoder_init(&encoder, out);
+    for (size_t i = 0; i < trace->count; i++) {
+        struct otlp_span span = trace->spans[i];
+        struct span_resource named = *span.resource;
+        if (named.attributes.count == 0) {
+            named.attributes = (struct attributes){&unknown, 1};
+            span.resource = &named;
+            span.resource_raw = (struct str){0};
+        }
+        otlp_traces_encoder_add(&encoder, &span);
+    }
+    otlp_traces_encoder_finish(&encoder);
+}
+
+/* TraceByIDResponse of tempopb: the trace, and that it is not whole. */
+static void write_response(struct strbuf *out, struct str trace, uint64_t left_out)
+{
+    enum { TRACE = 1 << 3 | 2, STATUS = 3 << 3, PARTIAL = 1 };
+    strbuf_add_char(out, TRACE);
+    strbuf_add_uvarint(out, trace.len);
+    strbuf_add_str(out, trace);
+    if (left_out > 0) {
+        strbuf_add_char(out, STATUS);
+        strbuf_add_char(out, PARTIAL);
+    }
+}
+
+static int write_json(
+    struct strbuf *out, struct str trace, uint64_t left_out, bool wrapped, struct err *e)
+{
+    struct json_writer json;
+    json_init(&json, out);
+    if (!wrapped) {
+        return otlp_traces_write_json(trace, &json, e);
+    }
+    json_begin_object(&json);
+    json_key(&json, "trace");
+    int status = otlp_traces_write_json(trace, &json, e);
+    if (left_out > 0) {
+        json_key(&json, "status");
+        json_cstring(&json, "PARTIAL");
+    }
+    json_end(&json);
+    return status;
+}
+
+static void answer_trace(struct api_request *r, const struct span_trace *trace, bool wrapped)
+{
+    struct strbuf message, body;
+    struct err e = ERR_INIT;
+    bool protobuf = wants_protobuf(r);
+    strbuf_init(&message, STRBUF_LIMIT_DEFAULT);
+    strbuf_init(&body, STRBUF_LIMIT_DEFAULT);
+    encode(trace, &message);
+    int status = strbuf_error(&message);
+    if (status == 0 && !protobuf) {
+        status = write_json(&body, strbuf_str(&message), trace->left_out, wrapped, &e);
+    } else if (status == 0 && wrapped) {
+        write_response(&body, strbuf_str(&message), trace->left_out);
+    } else if (status == 0) {
+        strbuf_add_str(&body, strbuf_str(&message));
+    }
+    strbuf_release(&message);
+    status = status == 0 ? strbuf_error(&body) : status;
+    if (status != 0) {
+        strbuf_release(&body);
+        api_fail(r, api_error_of(status), "the trace cannot be written: %s", err_text(status));
+        return;
+    }
+    api_reply(r, 200, protobuf ? PROTOBUF : JSON, &body);
+}
+
+static void answer_tempo(struct api_request *r, bool wrapped)
+{
+    struct api_trace t;
+    struct err e = ERR_INIT;
+    int status = api_trace_open(r, http_exchange_path_value(r->exchange), &t, &e);
+    if (status == 0) {
+        answer_trace(r, &t.trace, wrapped);
+    } else {
+        e.code = status;
+        api_fail_with(r, &e);
+    }
+    api_trace_close(&t);
+}
+
+void api_tempo_echo(struct api_request *r)
+{
+    struct strbuf body = STRBUF_INIT;
+    strbuf_add_c(&body, "echo"); /* without a line's end */
+    api_reply(r, 200, "text/plain; charset=utf-8", &body);
+}
+
+void api_tempo_trace(struct api_request *r)
+{
+    answer_tempo(r, false);
+}
+
+void api_tempo_trace_v2(struct api_request *r)
+{
+    answer_tempo(r, true);
+}
+
+void api_either_trace(struct api_request *r)
+{
+    if (wants_protobuf(r)) {
+        api_tempo_trace(r);
+    } else {
+        api_jaeger_trace(r);
+    }
+}

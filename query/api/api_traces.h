@@ -1,0 +1,22 @@
+/* What the handlers of traces share. */
+#ifndef SONDE_QUERY_API_TRACES_H
+#define SONDE_QUERY_API_TRACES_H
+
+#include "api/api_request.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "tsdb/span_store.h"
+
+/* A trace that was found, and what it lives in. */
+struct api_trace {
+    struct trace_id id;
+    struct span_view *view;
+    struct arena arena;
+    struct span_trace trace; /* at least one span */
+};
+
+/* ERR_NOT_FOUND, ERR_INVALID for what is no id, or the store's. Close it in any case. */
+int api_trace_open(struct api_request *r, struct str id_text, struct api_trace *t, struct err *e);
+void api_trace_close(struct api_trace *t);
+
+#endif
