@@ -33,6 +33,11 @@ uint64_t tsdb_data_version(struct tsdb *db)
     return 0;
 }
 
+int64_t tsdb_samples_from(struct tsdb *db)
+{
+    return INT64_MIN;
+}
+
 int64_t tsdb_changed_since(struct tsdb *db, uint64_t version)
 {
     (void)db, (void)version;
