@@ -32,7 +32,7 @@ CPU_QUERY = '100*(1-avg(rate(node_cpu_seconds_total{mode="idle"}[1m])))'
 COUNTERS = [
     'node_cpu_seconds_total{job="exporter",cpu="0",mode="idle"}',
     'node_cpu_seconds_total{job="node",cpu="0",mode="idle"}',
-    'agent_intake_samples_total',
+    'agent_intake_samples_total{source="scrape"}',
 ]
 CONFIG = """\
 global:
