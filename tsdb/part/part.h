@@ -233,7 +233,8 @@ struct part_sizes {
 };
 void part_sizes(const struct part *p, struct part_sizes *sizes_out);
 
-/* Reads and decodes everything; findings, each with its reason, are lines in `report`. */
+/* Reads and decodes everything; findings, each with its reason, are lines in `report`, and added to the
+ * count. */
 int part_verify(
     struct vfs *fs, const char *path, struct strbuf *report, uint64_t *problem_count_out);
 /* Header, sections, groups with codecs and bytes a sample; with samples every row. */
