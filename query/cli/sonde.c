@@ -23,7 +23,7 @@ static const struct command commands[] = {
         command_check_rules},
     {"test rules", "FILE... [FLAG...]",
         "Run tests of rules, written for promtool, and say what differs.", command_test_rules},
-    {"rules backfill", "--start TIME [FLAG...] FILE...",
+    {"rules backfill", "FILE... --start TIME [FLAG...]",
         "Evaluate rules over stored history, or only show when alerts would have fired.",
         command_rules_backfill},
     {"slo check", "FILE", "Read a file of objectives and say what its tiers would do.",
