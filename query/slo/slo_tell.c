@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "model/duration.h"
 #include "query/template.h"
+#include "rules/alert_telling.h"
 #include "slo_exemplars.h"
 #include "slo_manager.h"
 
@@ -159,6 +160,22 @@ static struct alert_slo block_of(struct slo_run *run, size_t tier, struct str wi
                      : 0};
 }
 
+/* The page that draws how fast the budget burns. */
+static void write_page_url(
+    const struct slo_manager *m, const struct slo_definition *d, struct strbuf *out)
+{
+    const struct label pairs[] = {
+        {STR(LABEL_METRIC_NAME), STR("slo_burn_rate")}, {STR("slo"), d->name}};
+    const struct labels *series = NULL;
+    struct strbuf expr = STRBUF_INIT;
+    if (labels_new(pairs, sizeof(pairs) / sizeof(pairs[0]), &series, NULL) == 0) {
+        labels_write(series, &expr);
+        alert_generator_url(str_of(m->external_url), strbuf_str(&expr), out);
+    }
+    labels_unref(series);
+    strbuf_release(&expr);
+}
+
 static void send(struct slo_manager *m, struct slo_run *run, size_t tier, struct alert_instance *i)
 {
     struct annotations *a = mem_calloc(1, sizeof(*a));
@@ -169,7 +186,7 @@ static void send(struct slo_manager *m, struct slo_run *run, size_t tier, struct
         return;
     }
     arena_init(&a->arena, 0);
-    strbuf_addf(&url, "%s/slos/%.*s", m->external_url, STR_ARG(run->definition->name));
+    write_page_url(m, run->definition, &url);
     slo_window_write(&run->definition->parameters.window, &window);
     make_annotations(m, run, tier, strbuf_str(&url), a);
     struct alert_exemplar exemplars[ALERT_EXEMPLARS_MAX];

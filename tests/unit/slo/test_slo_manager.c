@@ -61,6 +61,11 @@ static int record(struct alert_sink *self, const struct alert *alerts, size_t co
                 (void)snprintf(t->summary, sizeof(t->summary), "%.*s",
                     STR_ARG(alerts[i].annotations[a].value));
             }
+            if (str_eq_c(alerts[i].annotations[a].name, "slo_url")) {
+                /* A page that there is: the curve of the burn rate. */
+                assert_true(str_ends_with(alerts[i].annotations[a].value,
+                    STR("/graph?g0.expr=slo_burn_rate%7Bslo%3D%22work%22%7D&g0.tab=1")));
+            }
             if (str_eq_c(alerts[i].annotations[a].name, "hello")) {
                 assert_true(str_starts_with(alerts[i].annotations[a].value, STR("from ")));
             }
