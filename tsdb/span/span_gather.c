@@ -47,7 +47,9 @@ static int same_bytes(const struct otlp_span *a, const struct otlp_span *b, bool
 int span_gather_order(struct otlp_span *spans, size_t count, size_t *count_out)
 {
     size_t kept = 0;
-    qsort(spans, count, sizeof(*spans), by_start);
+    if (count > 1) {
+        qsort(spans, count, sizeof(*spans), by_start);
+    }
     for (size_t i = 0; i < count; i++) {
         bool same = false;
         for (size_t k = kept; k > 0 && !same && by_start(&spans[k - 1], &spans[i]) == 0; k--) {

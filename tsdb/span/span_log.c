@@ -165,7 +165,9 @@ int span_log_open(struct vfs *fs, const char *path, uint64_t covered, span_log_r
     int status = log->path == NULL ? ERR_NOMEM : vfs_mkdir_all(fs, path);
     status = status == 0 ? vfs_list(fs, path, note_segment, log) : status;
     if (status == 0) {
-        qsort(log->segments, log->count, sizeof(*log->segments), by_number);
+        if (log->count > 0) {
+            qsort(log->segments, log->count, sizeof(*log->segments), by_number);
+        }
         span_log_forget(log, covered);
         status = replay_all(log, covered, replay, context, report_out);
     }
