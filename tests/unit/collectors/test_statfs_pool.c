@@ -18,6 +18,7 @@ struct world {
     bool released;
     _Atomic int hanging;
     _Atomic int calls;
+    _Atomic int hung_calls; /* of those, calls that hung */
     struct clock clock;
     _Atomic int64_t now_ns;
 };
@@ -35,6 +36,7 @@ static int world_call(void *context, const char *path, struct statfs_space *spac
     w->calls++;
     if (strncmp(path, "/hang", 5) == 0) {
         w->hanging++;
+        w->hung_calls++;
         lock_condition_broadcast(&w->changed);
         while (!w->released) {
             lock_condition_wait(&w->changed, &w->lock);
@@ -184,7 +186,8 @@ static void hanging_calls_are_bounded_and_leave_the_other_lane_alone(void **stat
     for (int i = 0; i < count; i++) {
         assert_int_equal(statfs_request_result(pool, hung[i]).answer, STATFS_STUCK);
     }
-    assert_int_equal(w.calls, STATFS_LANE_THREADS_MAX + 1);
+    /* The good one may have been asked twice, where its answer came just after the wait. */
+    assert_int_equal(w.hung_calls, STATFS_LANE_THREADS_MAX);
     world_release_calls(&w);
     for (int i = 0; i < count; i++) {
         while (statfs_request_result(pool, hung[i]).answer != STATFS_SPACE) {
