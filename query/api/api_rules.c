@@ -19,7 +19,7 @@ static void write_time(struct json_writer *json, const char *key, int64_t time_m
     char text[64] = "0001-01-01T00:00:00Z";
     struct tm parts;
     int64_t ms = ((time_ms % 1000) + 1000) % 1000;
-    time_t seconds = (time_t)((time_ms - ms) / 1000);
+    time_t seconds = (time_t)(time_ms / 1000 - (time_ms % 1000 < 0));
     if (time_ms != INT64_MIN && gmtime_r(&seconds, &parts) != NULL) {
         size_t length = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
         if (ms > 0) {
