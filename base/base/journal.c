@@ -175,17 +175,6 @@ static void write_file_header(struct journal_rewrite *to)
     to->written = sizeof(header);
 }
 
-static int sync_parent(struct vfs *fs, const char *path)
-{
-    char directory[PATH_BYTES_MAX];
-    const char *slash = strrchr(path, '/');
-    if (slash == NULL) {
-        return vfs_sync_dir(fs, ".");
-    }
-    snprintf(directory, sizeof(directory), "%.*s", slash == path ? 1 : (int)(slash - path), path);
-    return vfs_sync_dir(fs, directory);
-}
-
 /* Puts a file with what is alive in the place of the old one. On failure the old one stays. */
 static int rewrite(struct journal *j)
 {
@@ -216,7 +205,7 @@ static int rewrite(struct journal *j)
     j->file_bytes = to.written;
     j->rewrite_at = 2 * to.written + REWRITE_BYTES_MIN;
     j->statistics.rewrites++;
-    status = sync_parent(j->fs, j->path);
+    status = vfs_sync_parent(j->fs, j->path);
     j->broken = status != 0;
 done:
     vfs_close(j->fs, to.file);

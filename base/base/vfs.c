@@ -148,6 +148,17 @@ static void parent_of(const char *path, size_t length, char parent[VFS_PATH_MAX]
     parent[length] = '\0';
 }
 
+int vfs_sync_parent(struct vfs *fs, const char *path)
+{
+    size_t length = strlen(path);
+    if (length == 0 || length >= VFS_PATH_MAX) {
+        return ERR_INVALID;
+    }
+    char parent[VFS_PATH_MAX];
+    parent_of(path, length, parent);
+    return fs->sync_dir(fs, parent);
+}
+
 /* One directory and the entry for it, durable. */
 static int make_one(struct vfs *fs, const char *path)
 {
@@ -155,9 +166,7 @@ static int make_one(struct vfs *fs, const char *path)
     if (status != 0) {
         return status;
     }
-    char parent[VFS_PATH_MAX];
-    parent_of(path, strlen(path), parent);
-    status = fs->sync_dir(fs, parent);
+    status = vfs_sync_parent(fs, path);
     /* A parent that may be written but not read cannot be synced; that is its owner's wish. */
     return status == ERR_PERMISSION ? 0 : status;
 }
@@ -291,9 +300,6 @@ int vfs_write_file_atomic(struct vfs *fs, const char *path, const void *bytes, s
     char temporary[VFS_PATH_MAX];
     memcpy(temporary, path, length);
     memcpy(temporary + length, suffix, sizeof(suffix));
-    char parent[VFS_PATH_MAX];
-    parent_of(path, length, parent);
-
     int status = write_new_file(fs, temporary, bytes, size);
     if (status == 0) {
         status = fs->rename(fs, temporary, path);
@@ -302,5 +308,5 @@ int vfs_write_file_atomic(struct vfs *fs, const char *path, const void *bytes, s
         (void)fs->remove(fs, temporary); /* a leftover is thrown away by the next write */
         return status;
     }
-    return fs->sync_dir(fs, parent);
+    return vfs_sync_parent(fs, path);
 }

@@ -89,6 +89,8 @@ int vfs_mkdir(struct vfs *fs, const char *path);
 /* Makes every missing directory of `path`. */
 int vfs_mkdir_all(struct vfs *fs, const char *path);
 int vfs_sync_dir(struct vfs *fs, const char *path);
+/* The directory that `path` is in: what makes its own name durable. Also ERR_INVALID: empty or too long. */
+int vfs_sync_parent(struct vfs *fs, const char *path);
 int vfs_list(struct vfs *fs, const char *path, vfs_list_callback callback, void *context);
 int vfs_free_bytes(struct vfs *fs, const char *path, uint64_t *free_out);
 

@@ -295,7 +295,7 @@ int tsdb_backup(const struct backup_options *options, struct strbuf *report,
             status = vfs_rename(c.fs, c.to, options->to); /* the empty directory gives way */
         }
         if (status == 0) {
-            status = store_parent_sync(c.fs, options->to);
+            status = vfs_sync_parent(c.fs, options->to);
         }
         if (status != 0) {
             (void)store_directory_remove(c.fs, c.to);

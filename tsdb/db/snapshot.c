@@ -102,7 +102,7 @@ static int take_snapshot(struct snapshot *s, const char *dest, struct err *e)
         status = vfs_rename(s->db->fs, s->path, dest); /* the empty directory gives way */
     }
     if (status == 0) {
-        status = store_parent_sync(s->db->fs, dest);
+        status = vfs_sync_parent(s->db->fs, dest);
     }
     if (status != 0) {
         (void)store_directory_remove(s->db->fs, s->path); /* the next snapshot tries again */

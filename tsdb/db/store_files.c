@@ -160,20 +160,6 @@ int store_directory_sync(struct vfs *fs, const char *path)
     return walk_directory(&walk);
 }
 
-int store_parent_sync(struct vfs *fs, const char *path)
-{
-    char parent[DB_PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    if (slash == NULL) {
-        return vfs_sync_dir(fs, ".");
-    }
-    int written = snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
-    if (written < 0 || written >= DB_PATH_MAX) {
-        return ERR_LIMIT;
-    }
-    return vfs_sync_dir(fs, written > 0 ? parent : "/");
-}
-
 int store_directory_remove(struct vfs *fs, const char *path)
 {
     struct walk walk = {.fs = fs, .path = path, .remove = true};

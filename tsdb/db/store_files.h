@@ -29,8 +29,6 @@ int store_directory_new(struct vfs *fs, const char *path, struct err *e);
 int store_file_place(struct vfs *fs, const char *directory, const char *name, char *path_out);
 /* Syncs every directory below and including `path`, so that all names in it last. */
 int store_directory_sync(struct vfs *fs, const char *path);
-/* Syncs the directory that holds `path`. */
-int store_parent_sync(struct vfs *fs, const char *path);
 /* Removes `path` and all below it. 0 when it is not there. */
 int store_directory_remove(struct vfs *fs, const char *path);
 

@@ -37,13 +37,6 @@ int db_part_path(const struct tsdb *db, const struct manifest_part *part, char *
 
 int db_make_directory(struct tsdb *db, const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    char parent[DB_PATH_MAX];
-    int status = format_path(
-        parent, snprintf(parent, sizeof(parent), "%.*s", slash != NULL ? (int)(slash - path) : 1,
-                    slash != NULL ? path : "."));
-    if (status == 0) {
-        status = vfs_mkdir(db->fs, path);
-    }
-    return status == 0 ? vfs_sync_dir(db->fs, parent) : status;
+    int status = vfs_mkdir(db->fs, path);
+    return status == 0 ? vfs_sync_parent(db->fs, path) : status;
 }

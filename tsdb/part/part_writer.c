@@ -525,14 +525,9 @@ static int write_file(struct writer *w, const char *temporary, struct err *e)
 
 static int publish(struct writer *w, const char *temporary, const char *path, struct err *e)
 {
-    char directory[PATH_SIZE];
-    const char *slash = strrchr(path, '/');
-    int length = slash != NULL ? (int)(slash - path) : 0;
-    snprintf(
-        directory, sizeof(directory), "%.*s", length > 0 ? length : 1, length > 0 ? path : ".");
     int status = vfs_rename(w->fs, temporary, path);
     if (status == 0) {
-        status = vfs_sync_dir(w->fs, directory);
+        status = vfs_sync_parent(w->fs, path);
         if (status != 0) {
             (void)vfs_remove(w->fs, path); /* its name may not last: better none */
         }

@@ -162,18 +162,6 @@ static void write_tail(struct span_block_writer *w, struct strbuf *tail)
     }
 }
 
-static int sync_parent(struct vfs *fs, char *path)
-{
-    char *slash = strrchr(path, '/');
-    if (slash == NULL) {
-        return vfs_sync_dir(fs, ".");
-    }
-    *slash = '\0';
-    int status = vfs_sync_dir(fs, path);
-    *slash = '/';
-    return status;
-}
-
 int span_block_writer_finish(struct span_block_writer *writer, struct err *e)
 {
     struct span_block_writer *w = writer;
@@ -193,7 +181,7 @@ int span_block_writer_finish(struct span_block_writer *writer, struct err *e)
         span_block_writer_cancel(w);
         return status;
     }
-    status = sync_parent(w->fs, w->path);
+    status = vfs_sync_parent(w->fs, w->path);
     if (status != 0) {
         /* It may or may not be there after a power cut: nothing it replaces may go. */
         (void)vfs_remove(w->fs, w->path);
