@@ -142,7 +142,8 @@ static int select_one(
             .step_ms = grid->steps > 1 ? grid->interval : 0,
             .range_ms = range_ms,
             .instant = range_ms == 0,
-            .newest_only = range_ms == 0 && grid->steps == 1 && !s->smoothed,
+            // Counts alone of histograms: a reset is seen only beside the sample before.
+            .newest_only = range_ms == 0 && grid->steps == 1 && !s->smoothed && !s->counts_only,
             .resolution_max_ms = bucket_resolution(s, range_ms, grid),
             .bucket_needs = s->bucket_needs,
         };
