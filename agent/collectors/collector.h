@@ -77,6 +77,17 @@ const struct collector *const *collectors_table(size_t *count_out);
     X(POWER_EXCLUDE, "powersupply.ignored-supplies", "^$", "Power supplies that are left out")     \
     X(HWMON_EXCLUDE, "hwmon.chip-exclude", "", "Sensor chips that are left out")                   \
     X(HWMON_INCLUDE, "hwmon.chip-include", "", "Only these sensor chips")                          \
+    X(SYSTEMD_EXCLUDE, "systemd.unit-exclude", "^.+\\.(automount|device|mount|scope|slice)$",      \
+        "Units of systemd that are left out")                                                      \
+    X(SYSTEMD_INCLUDE, "systemd.unit-include", "", "Only these units of systemd")                  \
+    X(SYSTEMD_START_TIMES, "systemd.enable-start-time-metrics", "false",                           \
+        "When units became active: true or false")                                                 \
+    X(SYSTEMD_RESTARTS, "systemd.enable-restarts-metrics", "false",                                \
+        "Restarts of services: true or false")                                                     \
+    X(SYSTEMD_TASKS, "systemd.enable-task-metrics", "false",                                       \
+        "Tasks of services and their limit: true or false")                                        \
+    X(SYSTEMD_ADDRESS, "systemd.address", "",                                                      \
+        "D-Bus address of the socket of systemd's manager; empty = the usual one, or the bus")     \
     X(TEXTFILE_DIRECTORY, "textfile.directory", "",                                                \
         "Directory whose *.prom files are given too; empty = none")
 

@@ -42,6 +42,7 @@ static const struct collector *const table[] = {
     &softirqs_collector,
     &softnet_collector,
     &stat_collector,
+    &systemd_collector,
     &tcpstat_collector,
     &textfile_collector,
     &thermal_zone_collector,

@@ -42,6 +42,7 @@ extern const struct collector sockstat_collector;
 extern const struct collector softirqs_collector;
 extern const struct collector softnet_collector;
 extern const struct collector stat_collector;
+extern const struct collector systemd_collector;
 extern const struct collector tcpstat_collector;
 extern const struct collector textfile_collector;
 extern const struct collector thermal_zone_collector;

@@ -29,7 +29,7 @@ SOURCES = [
     ("node_disk_", "/proc/diskstats#."),
     ("node_filesystem_", "/proc/1/mountinfo#/dev/"),
 ]
-# Not given by the collectors: those of the agent's own process, and of systemd's units.
+# Not of every host: those of the agent's own process, and of systemd's units (see test_systemd_collector).
 ELSEWHERE = re.compile(r"process_|node_systemd_")
 
 
