@@ -32,6 +32,9 @@ struct store_view {
      * deleted before, and it came late. */
     uint8_t *covered;
     int64_t raw_from; /* the first day of raw parts begins here; INT64_MAX when there are none */
+    /* The last day whose samples were deleted ends here, and the last of which a rule took some out;
+     * INT64_MIN when there is none. */
+    int64_t closed_through, thinned_through;
     size_t count;
     struct tombstone_list *tombstones;
 };

@@ -275,7 +275,7 @@ static int decode_tiers(struct decbuf *d, struct manifest *m)
         k.day = (int64_t)decbuf_le64(d);
         k.mark = decbuf_le64(d);
         bool ascends = mark_position(m, k.tier, k.day) == m->mark_count;
-        bool good = !d->failed && ascends && k.tier > STORE_RAW && k.tier < STORE_TIERS;
+        bool good = !d->failed && ascends && k.tier < STORE_TIERS;
         status = good ? manifest_set_mark(m, &k) : ERR_CORRUPT;
     }
     for (uint32_t i = 0; status == 0 && i < m->count; i++) {

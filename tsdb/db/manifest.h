@@ -18,7 +18,8 @@
  *     4  checksum32 of everything before
  *
  * A *mark* says up to which precedence the raw parts of a day are in a tier. It is what allows raw
- * samples to be deleted (INV-7), and outlives them.
+ * samples to be deleted (INV-7), and outlives them. A mark of the tier `raw`, whatever its number, says
+ * that a rule of retention has taken samples of some series out of the day: tiers have their buckets.
  *
  * Sequences, precedences (ascending within a day when sorted) and floors are bounded by the next
  * sequence and by nothing else; a sequence comes once.

@@ -161,6 +161,22 @@ static int find_claims(struct search *s, struct err *e)
     return status;
 }
 
+/* Rules may have taken samples out of any day (manifest.h): nothing says it any more, and looking for
+ * buckets where there are samples costs a little time and hides nothing. */
+static int mark_days(struct manifest *m)
+{
+    bool tiers = false;
+    int status = 0;
+    for (uint32_t i = 0; i < m->count; i++) {
+        tiers = tiers || m->parts[i].tier != STORE_RAW;
+    }
+    for (uint32_t i = 0; tiers && status == 0 && i < m->count; i++) {
+        const struct manifest_mark thinned = {STORE_RAW, m->parts[i].day, 1};
+        status = m->parts[i].tier == STORE_RAW ? manifest_set_mark(m, &thinned) : 0;
+    }
+    return status;
+}
+
 int manifest_rebuild(struct vfs *fs, const char *data, struct manifest *m_out, struct err *e)
 {
     struct search s = {.fs = fs, .data = data};
@@ -175,6 +191,7 @@ int manifest_rebuild(struct vfs *fs, const char *data, struct manifest *m_out, s
     for (size_t i = 0; status == 0 && i < count; i++) {
         status = manifest_add(&m, &s.claims[i].part);
     }
+    status = status == 0 ? mark_days(&m) : status;
     mem_free(s.claims);
     if (status != 0) {
         manifest_release(&m);

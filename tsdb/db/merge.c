@@ -314,10 +314,13 @@ int db_merge_filtered(struct tsdb *db, struct store_part *const *parts, size_t c
     }
     if (status == 0) {
         uint64_t version = 0, copied = copied_bytes(&m);
+        const struct manifest_mark thinned = {STORE_RAW, parts[0]->about.day, 1};
         struct parts_change change = {.gone = parts,
             .gone_count = count,
             .added = &merged,
             .added_count = merged != NULL,
+            .marks = &thinned,
+            .mark_count = filter != NULL && db_tiers_enabled(db),
             .filtered = filter != NULL};
         status = db_change_parts(db, &change, &version, e);
         if (status != 0) {

@@ -3,6 +3,8 @@
 
 #include "base/mem.h"
 
+#define DAY_MS ((int64_t)86400000)
+
 /* ---- Rules ---- */
 
 static int copy_rule(const struct tsdb_retention_rule *rule, struct retention_rule *copy)
@@ -74,6 +76,19 @@ int retention_resolve(struct retention *r, struct index *index, struct err *e)
     r->targets = targets;
     r->shapes = shapes;
     return status;
+}
+
+int64_t retention_kept_from(const struct retention *r, const struct labels *series, int64_t now_ms)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        const struct retention_rule *rule = &r->rules[i];
+        if (matchers_match(
+                (const struct matcher *const *)rule->matchers, rule->matcher_count, series)) {
+            int64_t since = now_ms - r->keep_ms[i], rest = since % DAY_MS;
+            return r->keep_ms[i] == 0 ? INT64_MIN : since - rest - (rest < 0 ? DAY_MS : 0);
+        }
+    }
+    return INT64_MIN;
 }
 
 size_t retention_rule_of(const struct retention *r, uint32_t target, uint32_t shape)

@@ -34,6 +34,10 @@ int retention_resolve(struct retention *r, struct index *index, struct err *e);
 /* The first rule that matches the series, or `count`. */
 size_t retention_rule_of(const struct retention *r, uint32_t target, uint32_t shape);
 
+/* Days that end by this time hold nothing that the rule of the series keeps; INT64_MIN when no rule
+ * matches it, or for ever. Any thread. */
+int64_t retention_kept_from(const struct retention *r, const struct labels *series, int64_t now_ms);
+
 /* Series that a merge leaves out: those of the rules named by bits. */
 struct merge_filter {
     const struct retention *retention;

@@ -33,6 +33,7 @@ struct db_series {
 
 struct db_set {
     struct series_set set;
+    const struct db_querier *querier;
     struct tier_request request;
     struct read_point point;
     bool newest_only;
@@ -331,12 +332,13 @@ static int64_t latest_of(const struct collection *c, const struct store_part *p)
     return c->max_t < INT64_MAX - resolution ? c->max_t + resolution : INT64_MAX;
 }
 
-/* A tier is looked at where raw samples are gone, or when its buckets will do. */
+/* A tier is looked at where raw samples are gone, of all series or of some, or when its buckets will do. */
 static bool may_answer(const struct collection *c, const struct store_part *p)
 {
     int64_t resolution = store_tier_resolution(p->about.tier);
-    return p->about.tier == STORE_RAW ||
-           (part_info(p->part)->min_t - resolution < c->querier->view->raw_from) ||
+    const struct store_view *view = c->querier->view;
+    return p->about.tier == STORE_RAW || part_info(p->part)->min_t - resolution < view->raw_from ||
+           part_info(p->part)->min_t - resolution < view->thinned_through ||
            (c->request->resolution_max_ms > 0 && c->request->resolution_max_ms % resolution == 0);
 }
 
@@ -517,7 +519,14 @@ static int op_open(
         request.newest_only = self->set->newest_only;
         return series_iter_open(self->sources, &request, arena, iter_out, e);
     }
-    const struct tier_sources sources = {self->sources, self->tiers, self->shared};
+    const struct db_querier *q = self->set->querier;
+    const struct tier_sources sources = {.raw = self->sources,
+        .tiers = self->tiers,
+        .shared = self->shared,
+        .closed_through = q->view->closed_through,
+        .kept_from = q->view->thinned_through > INT64_MIN
+                         ? retention_kept_from(&q->db->retention, self->labels, q->now_ms)
+                         : INT64_MIN};
     return tier_iter_open(&sources, &self->set->request, arena, iter_out, e);
 }
 
@@ -537,6 +546,7 @@ static int build_set(struct collection *c, struct series_set **set_out)
     if (set == NULL || series == NULL) {
         return arena_error(c->arena);
     }
+    set->querier = c->querier;
     set->point = c->querier->head_view.point;
     set->request = (struct tier_request){
         .samples = {&set->point, &c->querier->pool, c->min_t, c->max_t, false},
@@ -629,6 +639,7 @@ int db_querier_open(struct querier_source *source, int64_t min_t, int64_t max_t,
     q->db = db;
     q->min_t = min_t;
     q->max_t = max_t;
+    q->now_ms = clock_now_ms(db->clock);
     /* Parts and version are those of one moment, and commits before it are visible (INV-6). */
     lock_take(&db->view_lock);
     q->view = store_view_ref(db->view);

@@ -12,6 +12,7 @@ struct db_querier {
     struct head_view head_view;
     struct cursor_pool pool;
     int64_t min_t, max_t;
+    int64_t now_ms; /* when it was opened */
 };
 
 static inline struct db_querier *db_querier_of(struct querier *q)

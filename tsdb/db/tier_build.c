@@ -4,6 +4,9 @@
  * nothing but that. The second is the writer asking for cells: it asks column by column, table by table,
  * and the columns of one series stand side by side, so a few rollups that are kept serve most of its
  * questions. Memory holds row times and columns, never the buckets of all series.
+ *
+ * A day that is built again may have buckets whose samples a rule took (tier_carry.h): both passes ask for
+ * them behind the samples of each series.
  */
 #include "db/tier_build.h"
 
@@ -12,6 +15,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "db/tier_carry.h"
 #include "db/tier_raw.h"
 #include "row/column_block.h"
 #include "tier/tier_columns.h"
@@ -34,7 +38,8 @@ struct tier_origin {
 };
 
 struct tier_table {
-    size_t first_piece, end_piece;
+    uint32_t target;
+    size_t first_piece, end_piece; /* of samples; none where only buckets are left */
     struct tier_origin *origins;
 };
 
@@ -49,6 +54,7 @@ struct build {
     uint16_t tier;
     int64_t retention_ms, resolution_ms;
     struct tier_raw raw;
+    struct tier_carry carry;
     struct arena arena; /* row times, columns, origins */
     struct tier_series *series;
     size_t series_count, series_cap;
@@ -130,6 +136,26 @@ static struct tier_column column_of(
     return (struct tier_column){.column = series->column,
         .pieces = b->raw.pieces + from->first_piece,
         .piece_count = from->end_piece - from->first_piece};
+}
+
+/* The buckets of a column of floats. */
+static int roll_up(struct build *b, uint32_t target, const struct tier_column *column,
+    struct rollup *r, unsigned *estimates_out, struct err *e)
+{
+    int status = tier_raw_rollup(&b->raw, column, r, e);
+    return status != 0
+               ? status
+               : tier_carry_rollup(&b->carry, target, column->column.shape, r, estimates_out, e);
+}
+
+/* The samples of a column of histograms that are kept. */
+static int thin_out(struct build *b, uint32_t target, const struct tier_column *column,
+    struct sample_list *list_out, struct err *e)
+{
+    int status = tier_raw_histograms(&b->raw, column, b->resolution_ms, &b->scratch, list_out, e);
+    return status != 0 ? status
+                       : tier_carry_histograms(
+                             &b->carry, target, column->column.shape, &b->scratch, list_out, e);
 }
 
 /* ---- First pass ---- */
@@ -226,7 +252,7 @@ static int survey(struct build *b, uint32_t target, const struct tier_column *co
     }
     if (column->column.kind == COLUMN_HISTOGRAM) {
         struct sample_list list = {0};
-        status = tier_raw_histograms(&b->raw, column, b->resolution_ms, &b->scratch, &list, e);
+        status = thin_out(b, target, column, &list, e);
         if (status != 0 || list.count == 0) {
             return status;
         }
@@ -234,12 +260,15 @@ static int survey(struct build *b, uint32_t target, const struct tier_column *co
         series.timing = hash64(list.times, list.count * sizeof(*list.times), 0);
         return push_series(b, &series);
     }
+    unsigned estimates = 0;
     b->rollup.with_sketches = series.sketches;
-    status = tier_raw_rollup(&b->raw, column, &b->rollup, e);
+    status = roll_up(b, target, column, &b->rollup, &estimates, e);
     if (status != 0 || b->rollup.count == 0) {
         return status;
     }
+    series.sketches = b->rollup.with_sketches;
     series.mask = tier_columns_choose(&b->rollup, counter);
+    series.mask = tier_columns_without(series.mask, estimates);
     series.timing = tier_timing_hash(&b->rollup);
     status = add_ends(b, &b->rollup);
     return status == 0 ? push_series(b, &series) : status;
@@ -355,7 +384,7 @@ static int plan_histograms(struct build *b, uint32_t target, size_t first, size_
     }
     if (status == 0) {
         const struct tier_column column = column_of(b, &from, &b->series[first]);
-        status = tier_raw_histograms(&b->raw, &column, b->resolution_ms, &b->scratch, &list, e);
+        status = thin_out(b, target, &column, &list, e);
     }
     if (status != 0) {
         return status;
@@ -379,13 +408,18 @@ static int survey_kind(struct build *b, uint32_t target, const struct tier_colum
     return status;
 }
 
-static int plan_target(struct build *b, size_t first_piece, size_t end_piece, struct err *e)
+static int plan_target(struct build *b, const struct tier_table *table, struct err *e)
 {
     struct tier_column *columns = NULL;
     size_t count = 0, first = b->series_count;
-    uint32_t target = b->raw.pieces[first_piece].target;
-    const struct tier_table from = {.first_piece = first_piece, .end_piece = end_piece};
-    int status = tier_raw_columns(&b->raw, first_piece, end_piece, &columns, &count);
+    const uint32_t target = table->target;
+    const struct tier_table from = *table;
+    int status = tier_raw_columns(&b->raw, from.first_piece, from.end_piece, &columns, &count);
+    status = status == 0 ? tier_carry_columns(&b->carry, target, &columns, &count) : status;
+    for (size_t i = 0; i < count; i++) {
+        columns[i].pieces = b->raw.pieces + from.first_piece;
+        columns[i].piece_count = from.end_piece - from.first_piece;
+    }
     b->end_count = 0;
     status = status == 0 ? survey_kind(b, target, columns, count, COLUMN_FLOAT, e) : status;
     if (status == 0 && b->series_count > first) {
@@ -410,10 +444,19 @@ static int plan_target(struct build *b, size_t first_piece, size_t end_piece, st
 static int plan(struct build *b, struct err *e)
 {
     int status = 0;
-    for (size_t i = 0; status == 0 && i < b->raw.count;) {
-        size_t end = tier_raw_target_end(&b->raw, i);
-        status = plan_target(b, i, end, e);
-        i = end;
+    for (size_t i = 0, k = 0; status == 0 && (i < b->raw.count || k < b->carry.count);) {
+        uint32_t raw = i < b->raw.count ? b->raw.pieces[i].target : UINT32_MAX;
+        uint32_t carried = k < b->carry.count ? b->carry.pieces[k].target : UINT32_MAX;
+        struct tier_table table = {
+            .target = raw < carried ? raw : carried, .first_piece = i, .end_piece = i};
+        if (table.target == raw) {
+            table.end_piece = tier_raw_target_end(&b->raw, i);
+        }
+        if (table.target == carried) {
+            k = tier_carry_target_end(&b->carry, k);
+        }
+        status = plan_target(b, &table, e);
+        i = table.end_piece;
     }
     return status == 0 && b->table_count > UINT32_MAX ? ERR_LIMIT : status;
 }
@@ -440,7 +483,8 @@ static int find_rollup(struct build *b, uint32_t table, uint32_t series,
         kept->table = 0;
         kept->rollup.resolution_ms = b->resolution_ms;
         kept->rollup.with_sketches = b->series[series].sketches;
-        int status = tier_raw_rollup(&b->raw, &column, &kept->rollup, e);
+        unsigned estimates = 0; // the first pass has chosen the columns
+        int status = roll_up(b, b->origins[table].target, &column, &kept->rollup, &estimates, e);
         if (status != 0) {
             return status;
         }
@@ -497,7 +541,7 @@ static int sample_cells(struct build *b, uint32_t table_index, uint32_t series,
     const struct part_table *table = &b->tables[table_index];
     const struct tier_column column = column_of(b, &b->origins[table_index], &b->series[series]);
     struct sample_list list = {0};
-    int status = tier_raw_histograms(&b->raw, &column, b->resolution_ms, &b->scratch, &list, e);
+    int status = thin_out(b, b->origins[table_index].target, &column, &list, e);
     if (status == 0 && list.count != table->row_count) {
         return ERR_CORRUPT;
     }
@@ -558,7 +602,8 @@ static int build_init(
     for (int i = 0; i < KEPT_ROLLUPS; i++) {
         rollup_init(&b->kept[i].rollup, b->resolution_ms, false);
     }
-    return tier_raw_open(db, day, &b->raw);
+    int status = tier_raw_open(db, day, &b->raw);
+    return status == 0 ? tier_carry_open(db, tier, day, &b->carry) : status;
 }
 
 static void build_release(struct build *b)
@@ -574,6 +619,7 @@ static void build_release(struct build *b)
     mem_free(b->ends);
     arena_release(&b->scratch);
     arena_release(&b->arena);
+    tier_carry_close(&b->carry);
     if (b->raw.db != NULL) {
         tier_raw_close(&b->raw);
     }

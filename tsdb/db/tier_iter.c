@@ -145,6 +145,39 @@ static bool lacks_needs(const struct tier_iter *it)
     return false;
 }
 
+/* The end of the days from the start of a day on that tiers have, or `limit` if that comes first. */
+static int64_t end_in_tiers(const struct tier_iter *it, int64_t from, int64_t limit)
+{
+    bool more = from < limit;
+    while (more) {
+        more = false;
+        for (const struct series_source *s = it->sources.tiers; s != NULL && from < limit;
+             s = s->next) {
+            int64_t end = day_start(s->max_t - 1) + DAY_MS;
+            if (day_start(s->min_t - 1) <= from && from < end) {
+                from = end;
+                more = true;
+            }
+        }
+    }
+    return from < limit ? from : limit;
+}
+
+/* Where the samples of a source begin to stand for the series; INT64_MAX when they do not. */
+static int64_t start_of_samples(const struct tier_iter *it, const struct series_source *s)
+{
+    const struct tier_sources *all = &it->sources;
+    if (s->part == NULL) {
+        int64_t from = day_start(s->min_t);
+        int64_t limit = all->kept_from > all->closed_through ? all->kept_from : all->closed_through;
+        return from < limit ? end_in_tiers(it, from, limit) : from;
+    }
+    int64_t from = s->part->about.day * DAY_MS, end = from + DAY_MS;
+    bool closed = (s->covered & 1 << STORE_RAW) != 0; // its day was deleted: tiers have the others
+    bool past = end <= all->kept_from && end_in_tiers(it, from, end) == end;
+    return closed || past ? INT64_MAX : from;
+}
+
 /* What the sources say of where the series is to be found. */
 static struct tier_extents extents_of(const struct tier_iter *it)
 {
@@ -169,10 +202,7 @@ static struct tier_extents extents_of(const struct tier_iter *it)
         last = s->max_t > last ? s->max_t : last;
     }
     for (const struct series_source *s = it->sources.raw; s != NULL; s = s->next) {
-        int64_t from = s->part != NULL ? s->part->about.day * DAY_MS : day_start(s->min_t);
-        if ((s->covered & 1 << STORE_RAW) != 0) {
-            continue; // of a day whose samples were deleted: tiers have the others
-        }
+        int64_t from = start_of_samples(it, s);
         x.raw_from = from < x.raw_from ? from : x.raw_from;
         for (uint16_t tier = STORE_5M; tier < STORE_TIERS; tier++) {
             if ((s->covered & 1 << tier) == 0 && from < x.through[tier]) {

@@ -7,6 +7,10 @@
 /* Where a series lies, and what its target has once for all of its series. */
 struct tier_sources {
     const struct series_source *raw, *tiers, *shared;
+    /* Samples of days that end by kept_from are past what a rule keeps of the series, those in memory that
+     * are of days until closed_through came after the others of their day were deleted: what there is of
+     * them stands for nothing where a tier has the day. INT64_MIN: there are no such days. */
+    int64_t kept_from, closed_through;
 };
 
 struct tier_request {

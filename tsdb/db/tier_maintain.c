@@ -39,9 +39,25 @@ bool db_tiers_cover(const struct tsdb *db, int64_t day)
     return covered;
 }
 
+/* What is known of whole days. */
+static void note_days(const struct manifest *m, struct store_view *view)
+{
+    view->closed_through = view->thinned_through = INT64_MIN;
+    for (uint32_t i = 0; i < m->mark_count; i++) {
+        const struct manifest_mark *k = &m->marks[i];
+        int64_t end = (k->day + 1) * DAY_MS;
+        if (k->tier == STORE_RAW) {
+            view->thinned_through = end > view->thinned_through ? end : view->thinned_through;
+        } else if (k->mark == MANIFEST_MARK_CLOSED) {
+            view->closed_through = end > view->closed_through ? end : view->closed_through;
+        }
+    }
+}
+
 void db_tiers_note_coverage(const struct manifest *m, struct store_view *view)
 {
     view->raw_from = INT64_MAX;
+    note_days(m, view);
     for (size_t i = 0; i < view->count; i++) {
         const struct manifest_part *p = &view->parts[i]->about;
         /* A sample at midnight is in the bucket that ends there. */

@@ -9,9 +9,6 @@
 #include "model/sample.h"
 #include "tsdb/column.h"
 
-/* Samples of one histogram series in one day. */
-#define HISTOGRAM_SAMPLES_MAX ((size_t)1 << 24)
-
 static bool has_rows_of(const struct store_part *p, int64_t from, int64_t to)
 {
     const struct part_info *info = part_info(p->part);
@@ -243,11 +240,11 @@ struct histogram_samples {
 static int add_run(struct histogram_samples *all, const struct column_run *run, struct arena *arena)
 {
     size_t needed = all->count + run->count;
-    int status = mem_array_grow(
-        (void **)&all->times, &all->times_cap, needed, sizeof(*all->times), HISTOGRAM_SAMPLES_MAX);
+    int status = mem_array_grow((void **)&all->times, &all->times_cap, needed, sizeof(*all->times),
+        TIER_HISTOGRAM_SAMPLES_MAX);
     if (status == 0) {
         status = mem_array_grow((void **)&all->items, &all->items_cap, needed, sizeof(*all->items),
-            HISTOGRAM_SAMPLES_MAX);
+            TIER_HISTOGRAM_SAMPLES_MAX);
     }
     for (size_t i = 0; status == 0 && i < run->count; i++) {
         const struct histogram *copy = histogram_dup(run->histograms[i], arena);

@@ -13,6 +13,8 @@
 #include "tier/rollup.h"
 
 #define TIER_PIECES_MAX ((size_t)1 << 28)
+/* Samples of one histogram series in one day. */
+#define TIER_HISTOGRAM_SAMPLES_MAX ((size_t)1 << 24)
 
 /* A table of a part that has rows of the day. */
 struct tier_piece {

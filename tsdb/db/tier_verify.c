@@ -63,15 +63,19 @@ static void tell(struct tier_check *c, const struct labels *labels, int64_t t_ms
     }
 }
 
-/* The samples of a series as buckets. Histograms are not rolled up. */
-static int roll_up(struct tier_check *c, struct series *series, struct arena *arena)
+/* The samples of a series as buckets. Histograms are not rolled up. *whole_out is false when a rule took
+ * samples out of the day, so that buckets answer for them. */
+static int roll_up(
+    struct tier_check *c, struct series *series, struct arena *arena, bool *whole_out)
 {
     struct column_iter *iter = NULL;
     struct column_run run;
     rollup_reset(&c->rollup);
     int status = series_open(series, arena, &iter, NULL);
     int more = status == 0;
+    *whole_out = true;
     while (status == 0 && (more = column_iter_next(iter, &run, NULL)) == 1) {
+        *whole_out = *whole_out && run.resolution_ms == 0;
         if (run.values != NULL) {
             status = rollup_add(&c->rollup, run.times, run.values, run.count);
         }
@@ -139,7 +143,7 @@ static int check_series(
     size_t at = 0;
     bool of_tier = true;
     struct arena_mark mark = arena_mark(arena);
-    int status = roll_up(c, samples, arena);
+    int status = roll_up(c, samples, arena, &of_tier);
     status = status == 0 ? series_open(buckets, arena, &iter, NULL) : status;
     int more = status == 0;
     while (status == 0 && of_tier && (more = column_iter_next(iter, &run, NULL)) == 1) {
@@ -192,7 +196,7 @@ int tiers_verify(const struct tsdb_options *options, const struct manifest *m,
     reading.read_only = true;
     int status = tsdb_open(&reading, &c.db, NULL);
     for (uint32_t i = 0; status == 0 && i < m->mark_count; i++) {
-        if (m->marks[i].mark == MANIFEST_MARK_CLOSED) {
+        if (m->marks[i].tier == STORE_RAW || m->marks[i].mark == MANIFEST_MARK_CLOSED) {
             continue;
         }
         c.tier = m->marks[i].tier;

@@ -225,6 +225,10 @@ static void dump_marks(const struct manifest *m, struct strbuf *out)
 {
     for (uint32_t i = 0; i < m->mark_count; i++) {
         const struct manifest_mark *k = &m->marks[i];
+        if (k->tier == STORE_RAW) {
+            strbuf_addf(out, "day %lld: a rule took samples out of it\n", (long long)k->day);
+            continue;
+        }
         strbuf_addf(out, "day %lld: parts up to precedence %llu are in %s\n", (long long)k->day,
             (unsigned long long)k->mark, store_tier_name(k->tier));
     }

@@ -90,6 +90,17 @@ unsigned tier_columns_choose(const struct rollup *r, bool counter)
     return mask | (r->with_sketches ? TIER_BIT(TIER_SKETCH) : 0);
 }
 
+unsigned tier_columns_without(unsigned mask, unsigned estimates)
+{
+    if ((estimates & RUN_SUM_ESTIMATED) != 0) {
+        mask &= ~TIER_BIT(TIER_SUM);
+    }
+    if ((estimates & RUN_INCREASE_ESTIMATED) != 0) {
+        mask = (mask & ~TIER_BIT(TIER_INCREASE)) | TIER_BIT(TIER_MIN);
+    }
+    return mask;
+}
+
 uint64_t tier_timing_hash(const struct rollup *r)
 {
     uint64_t hash = hash_mix64(r->count);

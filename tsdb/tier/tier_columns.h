@@ -70,6 +70,8 @@ bool tier_is_counter(struct str metric_name);
 
 /* The columns a series needs, without those of TIER_TIMING: a mask of TIER_BIT. */
 unsigned tier_columns_choose(const struct rollup *r, bool counter);
+/* The same without what of the buckets is only guessed (enum run_estimate), so that it is guessed again. */
+unsigned tier_columns_without(unsigned mask, unsigned estimates);
 /* Equal for series with the same buckets, counts and times. */
 uint64_t tier_timing_hash(const struct rollup *r);
 /* The cell of a float column, all_... included, for bucket `i`. */
