@@ -4,9 +4,8 @@
  * costs what it touches of both sides, not the series. Only where a label name occurs on both sides may
  * a shape's value be hidden by a target's; then the series themselves are selected.
  */
-#include <stdlib.h>
-
 #include "base/mem.h"
+#include "db/distinct_strings.h"
 #include "db/group_deletes.h"
 #include "db/store_querier.h"
 
@@ -234,22 +233,15 @@ static int ask_series(struct db_querier *q, const struct lookup *lookup,
 
 /* ---- Answers ---- */
 
-static int compare_strings(const void *a, const void *b)
-{
-    return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
-
+/* One more than the limit tells that there are more. */
 static int list_of(
     struct index_strings *found, size_t limit, struct arena *arena, struct string_list *out)
 {
-    if (found->count > 1) {
-        qsort(found->items, found->count, sizeof(*found->items), compare_strings);
-    }
     size_t kept = 0;
-    for (size_t i = 0; i < found->count; i++) {
-        if (kept == 0 || !str_eq(found->items[kept - 1], found->items[i])) {
-            found->items[kept++] = found->items[i];
-        }
+    int status = distinct_strings(
+        found->items, found->count, limit > 0 && limit < SIZE_MAX ? limit + 1 : SIZE_MAX, &kept);
+    if (status != 0) {
+        return status;
     }
     *out = (struct string_list){.truncated = limit > 0 && kept > limit};
     out->count = out->truncated ? limit : kept;
