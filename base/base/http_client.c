@@ -27,6 +27,7 @@ enum {
     IDLE_CONNECTIONS_DEFAULT = 256,
     CONNECT_TIMEOUT_MS = 10000,
     REDIRECTS_MAX = 10,
+    KEEPALIVE_SECONDS = 30,
 };
 
 static struct client *client_of(struct http_client *face)
@@ -143,9 +144,10 @@ static void fill_response(
         r->status = (unsigned)status;
     } else if (r->error == ERR_PERMISSION) {
         r->error_text = "the address it leads to may not be connected to";
-    } else if (call->body_error == ERR_LIMIT) {
-        r->error_text = "the answer is larger than its limit";
-        r->status = (unsigned)status; /* the head was read, only the body was too much */
+    } else if (call->body_error != 0) {
+        r->error_text = call->body_error == ERR_LIMIT ? "the answer is larger than its limit"
+                                                      : "the answer's body is not taken";
+        r->status = (unsigned)status; /* the head was read, it is the body that is wrong */
     } else {
         r->error_text = call->error_text[0] != '\0' ? call->error_text : curl_easy_strerror(result);
     }
@@ -300,10 +302,33 @@ static int on_timer_wanted(CURLM *multi, long timeout_ms, void *context)
     return 0;
 }
 
+/* Whether the answer that comes in has a status of 2xx. */
+static bool is_good(const struct http_client_call *call)
+{
+    long status = 0;
+    (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status / 100 == 2;
+}
+
+/* Gives a piece to its taker. Returns how much was taken, as libcurl wants it. */
+static size_t stream_body(struct http_client_call *call, struct str piece)
+{
+    if (call->stream_max != 0 && piece.len > call->stream_max - call->streamed) {
+        call->body_error = ERR_LIMIT;
+        return 0;
+    }
+    call->streamed += piece.len;
+    call->body_error = call->on_body(call->context, piece);
+    return call->body_error == 0 ? piece.len : 0;
+}
+
 static size_t on_body(char *bytes, size_t one, size_t size, void *context)
 {
     struct http_client_call *call = context;
     size *= one;
+    if (call->on_body != NULL && is_good(call)) {
+        return stream_body(call, str_make(bytes, size));
+    }
     if (size > call->body_max - call->body.size) {
         call->body_error = ERR_LIMIT;
         return 0;
@@ -455,6 +480,13 @@ static int set_options(struct http_client_call *call, const struct http_client_r
     if (request->accept_gzip) {
         SET(CURLOPT_ACCEPT_ENCODING, "gzip");
     }
+    if (request->on_body != NULL) {
+        /* Nothing may come for minutes: only the kernel can tell that from a peer that is gone. */
+        SET(CURLOPT_BUFFERSIZE, (long)HTTP_CLIENT_PIECE_MAX);
+        SET(CURLOPT_TCP_KEEPALIVE, 1L);
+        SET(CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_SECONDS);
+        SET(CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_SECONDS);
+    }
     if (request->may_connect != NULL) {
         /* A connection that others left may lead where this one may not go. */
         SET(CURLOPT_FRESH_CONNECT, 1L);
@@ -519,6 +551,8 @@ static int client_send(struct http_client *face, const struct http_client_reques
     if (status != 0) {
         return status;
     }
+    call->on_body = request->on_body;
+    call->stream_max = request->body_max;
     call->may_connect = request->may_connect;
     call->may_connect_context = request->may_connect_context;
     status = add_headers(call, request);

@@ -31,7 +31,9 @@ struct http_client_call {
     bool is_mail;
     struct strbuf body;
     size_t body_max;
-    int body_error; /* why a body was refused: ERR_LIMIT, ERR_NOMEM */
+    int body_error; /* why a body was refused: ERR_LIMIT, ERR_NOMEM, or what on_body has said */
+    int (*on_body)(void *context, struct str piece); /* NULL: the body is collected */
+    size_t streamed, stream_max; /* bytes that on_body has had and may have; 0 = any */
     bool (*may_connect)(void *context, const struct sockaddr *address);
     void *may_connect_context;
     int64_t timeout_ms;       /* of the whole exchange */

@@ -28,6 +28,7 @@ struct http_client_header {
 /* Where a request says 0. */
 #define HTTP_CLIENT_TIMEOUT_MS_DEFAULT 30000
 #define HTTP_CLIENT_BODY_MAX_DEFAULT ((size_t)16 << 20)
+#define HTTP_CLIENT_PIECE_MAX ((size_t)16 << 10)
 
 struct http_client_request {
     const char *method; /* "GET", "POST" … */
@@ -38,6 +39,12 @@ struct http_client_request {
     struct str body;         /* borrowed until done */
     int64_t timeout_ms;      /* whole exchange; 0 = the default */
     size_t body_max; /* of the answer after decompression; more fails with ERR_LIMIT; 0 = default */
+    /* Takes the body of a 2xx answer piece by piece, as it comes and after decompression, for answers that
+     * have no end or are too large to be held; the response has no body then, and body_max 0 means that
+     * there is no limit. Any other answer is collected as usual. A piece is borrowed during the call and at
+     * most HTTP_CLIENT_PIECE_MAX bytes. It must not call the client: to end the call it returns an error
+     * (ERR_*), with which `done` comes. NULL: all of the body comes with `done`. */
+    int (*on_body)(void *context, struct str piece);
     bool follow_redirects;              /* at most 10 */
     bool accept_gzip;                   /* asks for and undoes gzip */
     const struct http_profile *profile; /* borrowed until done; NULL: nobody in particular */
@@ -49,12 +56,13 @@ struct http_client_request {
 };
 
 struct http_client_response {
-    /* 0: there was an HTTP answer; else ERR_TIMEOUT, ERR_LIMIT, ERR_IO, ERR_CANCELED, ERR_PERMISSION */
+    /* 0: there was an HTTP answer; else ERR_TIMEOUT, ERR_LIMIT, ERR_IO, ERR_CANCELED, ERR_PERMISSION, or
+     * what on_body has returned */
     int error;
     const char *error_text; /* sentence when error != 0 */
     unsigned
-        status; /* 0 without an answer; with ERR_LIMIT that of the answer whose body is too large */
-    struct str body; /* borrowed during the callback */
+        status; /* 0 without an answer; that of the answer when its body is too large or refused */
+    struct str body; /* borrowed during the callback; empty when on_body has had it */
     struct str content_type;
     int64_t retry_after_ms; /* Retry-After in milliseconds from now, -1 when absent */
     int64_t wire_bytes;     /* body bytes before decompression */

@@ -13,8 +13,11 @@ struct sim_http_call {
     struct sim_http_request request;
     const struct sim_http_answer *answer; /* NULL until the script has one */
     http_client_done done;
+    int (*on_body)(void *context, struct str piece);
     void *context;
 };
+
+enum { PIECE_BYTES = 7 };
 
 static struct sim_http_client *sim_of(struct http_client *client)
 {
@@ -41,6 +44,7 @@ static void request_copy(const struct http_client_request *from, struct sim_http
         .body_max = from->body_max,
         .follow_redirects = from->follow_redirects,
         .accept_gzip = from->accept_gzip,
+        .streams = from->on_body != NULL,
     };
     must(to->method != NULL && to->url != NULL && to->headers != NULL && to->body != NULL);
     for (size_t i = 0; i < from->header_count; i++) {
@@ -101,6 +105,7 @@ static int sim_send(struct http_client *client, const struct http_client_request
         return ERR_NOMEM;
     }
     call->done = done;
+    call->on_body = request->on_body;
     call->context = context;
     request_copy(request, &call->request);
     request_release(&sim->last);
@@ -205,30 +210,38 @@ void sim_http_client_expect(struct sim_http_client *sim, const struct sim_http_a
     match(sim);
 }
 
-bool sim_http_client_deliver(struct sim_http_client *sim)
+/* A body in pieces, to who takes it so. */
+static int stream(struct sim_http_call *call, struct str body)
 {
-    struct sim_http_call *call = sim->oldest;
-    if (call == NULL) {
-        return false;
+    int error = 0;
+    for (size_t at = 0; error == 0 && at < body.len; at += PIECE_BYTES) {
+        struct str piece = str_skip(body, at);
+        piece.len = piece.len < PIECE_BYTES ? piece.len : PIECE_BYTES;
+        error = call->on_body(call->context, piece);
     }
-    const struct sim_http_answer *answer = call->answer;
-    if (answer == NULL) {
-        fail_msg("no answer in the script for %s %s", call->request.method, call->request.url);
-        return false;
-    }
-    size_t body_max =
-        call->request.body_max != 0 ? call->request.body_max : HTTP_CLIENT_BODY_MAX_DEFAULT;
-    int error = answer->error != 0                   ? answer->error
-                : answer->answer_body.len > body_max ? ERR_LIMIT
-                                                     : 0;
+    return error;
+}
+
+static void deliver(
+    struct sim_http_client *sim, struct sim_http_call *call, const struct sim_http_answer *answer)
+{
+    unsigned status = answer->status != 0 ? answer->status : 200;
+    bool streams = call->on_body != NULL && status / 100 == 2;
+    size_t body_max = call->request.body_max != 0 ? call->request.body_max
+                      : streams                   ? SIZE_MAX
+                                                  : HTTP_CLIENT_BODY_MAX_DEFAULT;
+    int error = streams ? stream(call, answer->answer_body) : 0;
+    error = error != 0                           ? error
+            : answer->error != 0                 ? answer->error
+            : answer->answer_body.len > body_max ? ERR_LIMIT
+                                                 : 0;
     if (error != 0) {
-        unsigned status = answer->status != 0 ? answer->status : 200;
-        end_with_error(sim, call, error, error == ERR_LIMIT ? status : 0);
-        return true;
+        end_with_error(sim, call, error, answer->error == 0 ? status : 0);
+        return;
     }
     struct http_client_response response = {
-        .status = answer->status != 0 ? answer->status : 200,
-        .body = answer->answer_body.ptr != NULL ? answer->answer_body : STR(""),
+        .status = status,
+        .body = answer->answer_body.ptr != NULL && !streams ? answer->answer_body : STR(""),
         .retry_after_ms = answer->retry_after_ms != 0 ? answer->retry_after_ms : -1,
         .wire_bytes = (int64_t)answer->answer_body.len,
         .header = answer_header,
@@ -236,7 +249,52 @@ bool sim_http_client_deliver(struct sim_http_client *sim)
     };
     response.content_type = answer_header(&response, "Content-Type");
     end_call(sim, call, &response);
+}
+
+bool sim_http_client_deliver(struct sim_http_client *sim)
+{
+    struct sim_http_call *call = sim->oldest;
+    if (call == NULL) {
+        return false;
+    }
+    if (call->answer == NULL) {
+        fail_msg("no answer in the script for %s %s", call->request.method, call->request.url);
+        return false;
+    }
+    deliver(sim, call, call->answer);
     return true;
+}
+
+static struct sim_http_call *find_call(const struct sim_http_client *sim, const char *url_part)
+{
+    struct sim_http_call *call = sim->oldest;
+    while (call != NULL && strstr(call->request.url, url_part) == NULL) {
+        call = call->next;
+    }
+    return call;
+}
+
+bool sim_http_client_feed(struct sim_http_client *sim, const char *url_part, struct str piece)
+{
+    struct sim_http_call *call = find_call(sim, url_part);
+    if (call == NULL || call->on_body == NULL) {
+        return false;
+    }
+    int error = stream(call, piece);
+    if (error != 0) {
+        end_with_error(sim, call, error, 200);
+    }
+    return true;
+}
+
+bool sim_http_client_answer(
+    struct sim_http_client *sim, const char *url_part, const struct sim_http_answer *answer)
+{
+    struct sim_http_call *call = find_call(sim, url_part);
+    if (call != NULL) {
+        deliver(sim, call, answer);
+    }
+    return call != NULL;
 }
 
 size_t sim_http_client_deliver_all(struct sim_http_client *sim)

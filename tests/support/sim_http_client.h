@@ -8,7 +8,8 @@
  *   sim_http_client_deliver(&sim);          // `done` is called here
  *   sim_http_client_release(&sim);          // fails when expected requests never came
  *
- * A request that is not the expected one fails the test at once, both sides printed.
+ * A request that is not the expected one fails the test at once, both sides printed. A body that is taken
+ * as it comes is given in pieces of a few bytes.
  */
 #ifndef SONDE_TESTS_SIM_HTTP_CLIENT_H
 #define SONDE_TESTS_SIM_HTTP_CLIENT_H
@@ -44,6 +45,7 @@ struct sim_http_request {
     int64_t timeout_ms;
     size_t body_max;
     bool follow_redirects, accept_gzip;
+    bool streams; /* on_body takes the body */
 };
 
 struct sim_http_call; /* a request in flight */
@@ -69,6 +71,14 @@ void sim_http_client_expect(struct sim_http_client *sim, const struct sim_http_a
 /* Delivers the answer of the oldest request in flight; false when nothing is in flight. Fails the
  * test when the script has no answer for it. */
 bool sim_http_client_deliver(struct sim_http_client *sim);
+/* A piece of the body of an answer of status 200 that is still coming, to the oldest request in flight whose
+ * URL has `url_part` in it and whose body is taken as it comes. False when there is no such request. When
+ * the taker does not want it, the request ends with what it said. */
+bool sim_http_client_feed(struct sim_http_client *sim, const char *url_part, struct str piece);
+/* Answers the oldest request in flight whose URL has `url_part` in it, beside the script; false when there is
+ * none. */
+bool sim_http_client_answer(
+    struct sim_http_client *sim, const char *url_part, const struct sim_http_answer *answer);
 /* Delivers until nothing is in flight, requests sent meanwhile included; returns how many. */
 size_t sim_http_client_deliver_all(struct sim_http_client *sim);
 /* The value of a header of the request sent last; ptr NULL when absent. */
