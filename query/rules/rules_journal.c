@@ -40,6 +40,9 @@ struct rules_journal {
     size_t count, cap;
     uint32_t *slots; /* by key: place + 1 */
     size_t slot_count;
+    /* Places of alerts in the order of their keys, for restoring; NULL: to be made. */
+    uint32_t *by_key;
+    size_t by_key_count;
 };
 
 /* ---- Records ---- */
@@ -76,6 +79,14 @@ static int reserve(struct rules_journal *j)
         j->slots[slot_of(j, j->records[i].key)] = (uint32_t)i + 1;
     }
     return 0;
+}
+
+/* Places change, or alerts come and go. */
+static void forget_order(struct rules_journal *j)
+{
+    mem_free(j->by_key);
+    j->by_key = NULL;
+    j->by_key_count = 0;
 }
 
 /* The last one takes the place of one that is gone. */
@@ -117,6 +128,7 @@ static int apply(
     size_t slot = slot_of(j, padded);
     if (deleted) {
         if (j->slots[slot] != 0) {
+            forget_order(j);
             remove_record(j, slot);
         }
         return 0;
@@ -126,6 +138,7 @@ static int apply(
         return ERR_NOMEM;
     }
     if (j->slots[slot] == 0) {
+        forget_order(j);
         j->records[j->count] = (struct record){.key_size = (uint8_t)key.len};
         memcpy(j->records[j->count].key, padded, KEY_SIZE);
         j->slots[slot] = (uint32_t)++j->count;
@@ -194,6 +207,7 @@ void rules_journal_close(struct rules_journal *j)
     }
     mem_free(j->records);
     mem_free(j->slots);
+    mem_free(j->by_key);
     lock_release(&j->lock);
     mem_free(j);
 }
@@ -235,15 +249,59 @@ static void group_key(uint8_t key[KEY_SIZE], struct hash128 group)
 
 /* ---- Restoring ---- */
 
+static int compare_places(const void *a, const void *b, void *context)
+{
+    const struct rules_journal *j = context;
+    const uint32_t *x = a, *y = b;
+    return memcmp(j->records[*x].key, j->records[*y].key, KEY_SIZE);
+}
+
+static int order_by_key(struct rules_journal *j)
+{
+    uint32_t *places = mem_calloc(j->count + 1, sizeof(*places));
+    if (places == NULL) {
+        return ERR_NOMEM;
+    }
+    size_t count = 0;
+    for (size_t i = 0; i < j->count; i++) {
+        if (j->records[i].key[0] == KIND_ALERT) {
+            places[count++] = (uint32_t)i;
+        }
+    }
+    if (count > 1) {
+        qsort_r(places, count, sizeof(*places), compare_places, j);
+    }
+    j->by_key = places;
+    j->by_key_count = count;
+    return 0;
+}
+
+/* The first place in the order whose key begins with `prefix` or comes after those that do. */
+static size_t lower_bound(const struct rules_journal *j, const uint8_t *prefix, size_t size)
+{
+    size_t low = 0, high = j->by_key_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        bool before = memcmp(j->records[j->by_key[middle]].key, prefix, size) < 0;
+        low = before ? middle + 1 : low;
+        high = before ? high : middle;
+    }
+    return low;
+}
+
 int rules_journal_restore(struct rules_journal *j, struct hash128 rule, struct alert_states *states)
 {
     uint8_t prefix[17] = {KIND_ALERT};
-    int status = 0;
     put_hash(prefix + 1, rule);
     lock_take(&j->lock);
-    for (size_t i = 0; i < j->count && status == 0; i++) {
-        struct record *r = &j->records[i];
-        if (!r->claimed && memcmp(r->key, prefix, sizeof(prefix)) == 0) {
+    int status = j->by_key != NULL ? 0 : order_by_key(j);
+    size_t i = status == 0 ? lower_bound(j, prefix, sizeof(prefix)) : j->by_key_count;
+    for (; i < j->by_key_count && status == 0; i++) {
+        struct record *r = &j->records[j->by_key[i]];
+        if (memcmp(r->key, prefix, sizeof(prefix)) != 0) {
+            break;
+        }
+        if (!r->claimed) {
             struct err e = ERR_INIT;
             status = alert_states_restore(states, str_make(r->value, r->size), &e);
             r->claimed = status == 0;
@@ -279,6 +337,7 @@ int rules_journal_settle(struct rules_journal *j, struct err *e)
 {
     struct state_changes gone = STATE_CHANGES_INIT;
     lock_take(&j->lock);
+    forget_order(j);
     for (size_t i = 0; i < j->count; i++) {
         const struct record *r = &j->records[i];
         if (r->key[0] == KIND_ALERT && !r->claimed) {
