@@ -61,6 +61,14 @@ void slo_close(struct slo_manager *m);
  * ones the version counts up. On failure everything stays as it was. ERR_INVALID "FILE:LINE:COLUMN: …",
  * ERR_NOT_FOUND for a pattern without wildcards that names no file, ERR_LIMIT, ERR_IO, ERR_NOMEM. */
 int slo_load(struct slo_manager *m, const char *const *patterns, size_t count, struct err *e);
+/* The same in two steps, for a reload that changes more than objectives: what may be refused is refused by the
+ * first, which changes nothing. The second has the set in any case; ERR_NOMEM: everything stays as it was. */
+struct slo_set;
+int slo_read(struct slo_manager *m, const char *const *patterns, size_t count,
+    struct slo_set **set_out, struct err *e);
+int slo_use(struct slo_manager *m, struct slo_set *set, struct err *e);
+/* Accepts NULL. */
+void slo_set_unref(struct slo_set *set);
 /* Begins to evaluate in a thread of its own. Once. */
 int slo_start(struct slo_manager *m, struct err *e);
 /* For tests and tools, in place of slo_start: evaluates what is due at `now_ms`; how many. */

@@ -132,15 +132,22 @@ int alerting_reload(struct alerting *a, const struct server_config *config, stru
 {
     const char *file = notification_file(&config->alerting);
     struct strbuf report = STRBUF_INIT;
-    /* Looked at first, so that what is found and whom it tells change both or not at all. */
+    struct slo_set *slos = NULL;
+    /* Everything is looked at before anything changes: what is found and whom it tells change together or not
+     * at all. Reading the rules is the last that may be refused. */
     int status = file != NULL ? notify_check(file, &report, e) : 0;
     strbuf_release(&report);
     if (status == 0) {
-        status = rules_load(a->rules, config->rules.items, config->rules.count, e);
+        status = slo_read(a->slos, config->slo.items, config->slo.count, &slos, e);
     }
     if (status == 0) {
-        status = slo_load(a->slos, config->slo.items, config->slo.count, e);
+        status = rules_load(a->rules, config->rules.items, config->rules.count, e);
     }
+    if (status != 0) {
+        slo_set_unref(slos);
+        return status;
+    }
+    status = slo_use(a->slos, slos, e);
     return status == 0 ? notify_reload(a->notify, file, e) : status;
 }
 

@@ -4,7 +4,6 @@
  * milliseconds. Evaluations that were missed, while the program was down for instance, are made up for from
  * stored samples, each at its own time, so that an alert's history does not depend on when the program ran.
  */
-#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,91 +12,7 @@
 #include "base/mem.h"
 #include "slo_manager.h"
 
-#define FILES_MAX 1000
 #define LOOK_AGAIN_MS 1000
-
-/* ---- Sets ---- */
-
-struct slo_set *slo_set_ref(struct slo_set *set)
-{
-    atomic_fetch_add(&set->references, 1);
-    return set;
-}
-
-void slo_set_unref(struct slo_set *set)
-{
-    if (set == NULL || atomic_fetch_sub(&set->references, 1) != 1) {
-        return;
-    }
-    for (size_t i = 0; i < set->count; i++) {
-        slo_file_release(&set->files[i]);
-    }
-    mem_free(set->files);
-    mem_free(set);
-}
-
-const struct slo_definition *slo_set_find(const struct slo_set *set, struct str name)
-{
-    for (size_t i = 0; i < set->count; i++) {
-        for (size_t j = 0; j < set->files[i].count; j++) {
-            if (str_eq(set->files[i].definitions[j].name, name)) {
-                return &set->files[i].definitions[j];
-            }
-        }
-    }
-    return NULL;
-}
-
-static int add_file(struct slo_manager *m, struct slo_set *set, const char *path, struct err *e)
-{
-    char *text = NULL;
-    size_t size = 0;
-    int status = vfs_read_file(m->fs, path, SLO_FILE_BYTES_MAX, &text, &size);
-    if (status != 0) {
-        return err_set(e, status, -1, "%s: %s", path, err_text(status));
-    }
-    status = mem_array_grow(
-        (void **)&set->files, &set->cap, set->count + 1, sizeof(*set->files), FILES_MAX);
-    if (status != 0) {
-        mem_free(text);
-        return err_set(e, status, -1, "at most %d files of objectives", FILES_MAX);
-    }
-    struct slo_file *f = &set->files[set->count];
-    status = slo_file_parse(m->fs, str_of(path), str_make(text, size), f, e);
-    mem_free(text);
-    if (status != 0) {
-        return status;
-    }
-    for (size_t i = 0; i < f->count && status == 0; i++) {
-        const struct slo_definition *other = slo_set_find(set, f->definitions[i].name);
-        if (other != NULL) {
-            status = err_set(e, ERR_INVALID, -1, "%s:%zu: SLO \"%.*s\" is in %.*s already", path,
-                f->definitions[i].line, STR_ARG(other->name), STR_ARG(other->file));
-        }
-    }
-    set->count++;
-    set->definitions += f->count;
-    return status;
-}
-
-static int add_pattern(
-    struct slo_manager *m, struct slo_set *set, const char *pattern, struct err *e)
-{
-    if (strpbrk(pattern, "*?[") == NULL) {
-        return add_file(m, set, pattern, e);
-    }
-    glob_t found = {0};
-    int result = glob(pattern, 0, NULL, &found), status = 0;
-    if (result != 0 && result != GLOB_NOMATCH) {
-        status = err_set(
-            e, result == GLOB_NOSPACE ? ERR_NOMEM : ERR_IO, -1, "%s: cannot be searched", pattern);
-    }
-    for (size_t i = 0; result == 0 && i < found.gl_pathc && status == 0; i++) {
-        status = add_file(m, set, found.gl_pathv[i], e);
-    }
-    globfree(&found);
-    return status;
-}
 
 /* ---- The journal ---- */
 
@@ -342,26 +257,10 @@ static int put_in_force(struct slo_manager *m, struct slo_set *set, struct err *
     return 0;
 }
 
-int slo_load(struct slo_manager *m, const char *const *patterns, size_t count, struct err *e)
+int slo_use(struct slo_manager *m, struct slo_set *set, struct err *e)
 {
-    struct slo_set *set = mem_calloc(1, sizeof(*set));
-    if (set == NULL) {
-        return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
-    }
-    atomic_init(&set->references, 1);
-    int status = 0;
-    for (size_t i = 0; i < count && status == 0; i++) {
-        status = add_pattern(m, set, patterns[i], e);
-    }
-    if (status == 0 && set->definitions > SLO_DEFINITIONS_MAX) {
-        status = err_set(e, ERR_LIMIT, -1, "at most %d objectives", SLO_DEFINITIONS_MAX);
-    }
-    if (status != 0) {
-        slo_set_unref(set);
-        return status;
-    }
     lock_take(&m->lock);
-    status = put_in_force(m, set, e);
+    int status = put_in_force(m, set, e);
     if (status == 0) {
         struct err not_kept = ERR_INIT;
         if (slo_journal_commit(m->journal, &not_kept) != 0) {
@@ -374,6 +273,13 @@ int slo_load(struct slo_manager *m, const char *const *patterns, size_t count, s
         slo_set_unref(set);
     }
     return status;
+}
+
+int slo_load(struct slo_manager *m, const char *const *patterns, size_t count, struct err *e)
+{
+    struct slo_set *set;
+    int status = slo_read(m, patterns, count, &set, e);
+    return status == 0 ? slo_use(m, set, e) : status;
 }
 
 /* ---- Evaluation ---- */

@@ -22,7 +22,6 @@ struct slo_set {
 };
 
 struct slo_set *slo_set_ref(struct slo_set *set);
-void slo_set_unref(struct slo_set *set);
 /* NULL when there is none of this name. */
 const struct slo_definition *slo_set_find(const struct slo_set *set, struct str name);
 

@@ -70,7 +70,10 @@ class Objectives(unittest.TestCase):
         cls.path = os.path.join(cls.folder.name, "checkout.yml")
         with open(cls.path, "w", encoding="utf-8") as file:
             file.write(FILE)
-        cls.server = Server("--retention", "60d", "--slo", os.path.join(cls.folder.name, "*.yml"))
+        cls.rules = os.path.join(cls.folder.name, "one.rules")
+        with open(cls.rules, "w", encoding="utf-8") as file:
+            file.write("groups: [{name: before, rules: [{record: one, expr: '1'}]}]")
+        cls.server = Server("--retention", "60d", "--slo", os.path.join(cls.folder.name, "*.yml"), "--rules", cls.rules)
         cls.addClassCleanup(cls.folder.cleanup)
         cls.server.__enter__()
         cls.addClassCleanup(cls.server.__exit__, None, None, None)
@@ -187,11 +190,20 @@ class Objectives(unittest.TestCase):
         other = os.path.join(self.folder.name, "other.yml")
         with open(other, "w", encoding="utf-8") as file:
             file.write("apiVersion: openslo/v1\nkind: SLO\nmetadata: {name: x}\nspec: {}\n")
-        self.addCleanup(os.remove, other)
+        with open(self.rules, "w", encoding="utf-8") as file:
+            file.write("groups: [{name: after, rules: [{record: one, expr: '1'}]}]")
         status, body, _ = self.server.post("/-/reload", [])
         self.assertEqual(status, 500, body)
         self.assertIn("other.yml:4:7: timeWindow", body)
         self.assertEqual([s["name"] for s in self.get("")], ["checkout"])
+        self.assertEqual(self.groups(), ["before"])
+        os.remove(other)
+        self.assertEqual(self.server.post("/-/reload", [])[0], 200)
+        self.assertEqual(self.groups(), ["after"])
+
+    def groups(self):
+        _, body, _ = self.server.get("/api/v1/rules")
+        return [group["name"] for group in json.loads(body)["data"]["groups"]]
 
     def tool(self, *words, status=0):
         done = subprocess.run([find_program("sonde"), "slo", *words], capture_output=True, text=True, check=False,
