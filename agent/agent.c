@@ -76,7 +76,7 @@ static int make_destination(
 
 static int open_shipper(struct agent *a, struct err *e)
 {
-    struct sender_options destinations[SHIPPER_DESTINATIONS_MAX];
+    struct sender_options destinations[OUTBOX_DESTINATIONS_MAX];
     for (size_t i = 0; i < a->config.destination_count; i++) {
         if (make_destination(a, &a->config.destinations[i], &destinations[i]) != 0) {
             return err_set(e, ERR_NOMEM, -1, "out of memory for the destinations");

@@ -5,16 +5,16 @@
 
 static void finish(void *context)
 {
-    struct agent_background *b = context;
-    b->busy = false;
-    b->done(b->argument);
+    struct agent_background_job *job = context;
+    job->busy = false;
+    job->done(job->argument);
 }
 
 static void perform(void *context)
 {
-    struct agent_background *b = context;
-    b->work(b->argument);
-    if (loop_post(b->loop, finish, b) != 0) {
+    struct agent_background_job *job = context;
+    job->work(job->argument);
+    if (loop_post(job->background->loop, finish, job) != 0) {
         LOG_ERROR("agent: the loop takes no more work"); /* it ends, and all that waits with it */
     }
 }
@@ -23,19 +23,21 @@ static bool run(struct shipper_background *self, void (*work)(void *argument),
     void (*done)(void *argument), void *argument)
 {
     struct agent_background *b = (struct agent_background *)self;
-    if (b->busy) {
-        return false;
+    for (size_t i = 0; i < AGENT_BACKGROUND_JOBS_MAX; i++) {
+        struct agent_background_job *job = &b->jobs[i];
+        if (!job->busy) {
+            *job = (struct agent_background_job){b, false, work, done, argument};
+            job->busy = workpool_submit(b->pool, perform, job) == 0;
+            return job->busy;
+        }
     }
-    b->work = work;
-    b->done = done;
-    b->argument = argument;
-    b->busy = workpool_submit(b->pool, perform, b) == 0;
-    return b->busy;
+    return false;
 }
 
 int agent_background_open(struct agent_background *b, struct loop *loop)
 {
-    const struct workpool_options options = {.name = "agent-disk", .threads = 1, .queue_max = 1};
+    const struct workpool_options options = {
+        .name = "agent-disk", .threads = 1, .queue_max = AGENT_BACKGROUND_JOBS_MAX};
     *b = (struct agent_background){.interface = {run}, .loop = loop};
     return workpool_open(&options, &b->pool);
 }

@@ -8,7 +8,7 @@
 #include "wire/remote_write.h"
 #include "wire/snappy_codec.h"
 
-enum { STEP_MS = 250, MAINTAIN_MS = 1000, METADATA_ENTRIES_MAX = 2000 };
+enum { METADATA_ENTRIES_MAX = 2000 };
 
 struct batch {
     struct strbuf message;
@@ -22,24 +22,17 @@ struct shipper {
     struct intake intake; /* first: what others see of it */
     struct clock *clock;
     const struct memory_watch *memory;
-    struct shipper_background *background;
-    struct queue_sync *sync; /* under way in the background */
     const struct labels *external;
     uint64_t external_epoch;
     struct strbuf scratch;
     int lost_status; /* of what was lost since the last commit */
-    struct queue *queue;
-    struct sender *senders[SHIPPER_DESTINATIONS_MAX];
-    const char *names[SHIPPER_DESTINATIONS_MAX];
-    size_t sender_count;
+    struct outbox outbox;
     struct batch batch;
     struct strbuf metadata;
     size_t metadata_entries;
     struct metric_metadata known; /* for destinations that are told with each series */
     bool keeps_metadata;          /* there is one */
     struct strbuf compressed;
-    int64_t maintained_ms;
-    bool was_in_memory;
     struct shipper_statistics statistics;
 };
 
@@ -64,7 +57,7 @@ static void enqueue(
         status = snappy_encode(strbuf_str(message), &s->compressed);
     }
     if (status == 0) {
-        status = queue_append(s->queue, strbuf_str(&s->compressed), samples, min_t, max_t);
+        status = queue_append(s->outbox.queue, strbuf_str(&s->compressed), samples, min_t, max_t);
     }
     if (status != 0) {
         s->statistics.lost_samples += samples;
@@ -204,54 +197,6 @@ void shipper_set_external(struct shipper *s, const struct labels *labels)
 
 /* ---- Time ---- */
 
-/* The disk has answered, or failed to. */
-static void note_disk(struct shipper *s, int status)
-{
-    struct queue_statistics queue;
-    queue_statistics(s->queue, &queue);
-    bool in_memory = queue.in_memory || status != 0;
-    if (in_memory != s->was_in_memory) {
-        if (in_memory) {
-            LOG_ERROR("ship: the queue's disk fails, keeping samples in memory",
-                LOG_S("error", err_text(status != 0 ? status : ERR_IO)));
-        } else {
-            LOG_INFO("ship: the queue's disk works again");
-        }
-    }
-    s->was_in_memory = in_memory;
-}
-
-static void run_sync(void *argument)
-{
-    struct shipper *s = argument;
-    queue_sync_run(s->sync);
-}
-
-static void end_sync(void *argument)
-{
-    struct shipper *s = argument;
-    struct queue_sync *sync = s->sync;
-    s->sync = NULL;
-    note_disk(s, queue_sync_end(s->queue, sync));
-}
-
-/* Once a second: bounds, cursors, the sync that a power cut would otherwise cost. A sync that is
- * still under way is not piled upon. */
-static void maintain(struct shipper *s)
-{
-    queue_maintain(s->queue);
-    if (s->sync != NULL) {
-        return;
-    }
-    int status = queue_sync_begin(s->queue, &s->sync);
-    if (status != 0) {
-        note_disk(s, status);
-    } else if (s->background == NULL || !s->background->run(s->background, run_sync, end_sync, s)) {
-        run_sync(s);
-        end_sync(s);
-    }
-}
-
 int64_t shipper_step(struct shipper *s)
 {
     int64_t now = clock_monotonic_ms(s->clock);
@@ -259,44 +204,35 @@ int64_t shipper_step(struct shipper *s)
     if (old || (s->metadata_entries > 0 && s->batch.samples == 0)) {
         shipper_flush(s);
     }
-    if (now - s->maintained_ms >= MAINTAIN_MS) {
-        maintain(s);
-        s->maintained_ms = now;
-    }
-    int64_t wake = STEP_MS;
-    for (size_t i = 0; i < s->sender_count; i++) {
-        int64_t wanted = sender_step(s->senders[i]);
-        wake = wanted >= 0 && wanted < wake ? wanted : wake;
-    }
-    return wake;
+    return outbox_step(&s->outbox);
 }
 
 /* ---- Opening ---- */
 
-static int open_senders(struct shipper *s, const struct shipper_options *options, struct err *e)
+static int open_outbox(struct shipper *s, const struct shipper_options *options, struct err *e)
 {
-    for (size_t i = 0; i < options->destination_count; i++) {
-        struct sender_options sender = options->destinations[i];
-        sender.seed = options->seed + i;
-        sender.request.metadata = &s->known;
-        s->keeps_metadata = s->keeps_metadata || sender.protocol != SHIP_REMOTE_WRITE_1;
-        int status =
-            sender_new(&sender, s->queue, i, options->client, options->clock, &s->senders[i]);
-        if (status != 0) {
-            return err_set(e, status, -1, "destination %s: %s", sender.name, err_text(status));
-        }
-        s->names[i] = sender.name;
-        s->sender_count++;
+    struct sender_options destinations[OUTBOX_DESTINATIONS_MAX];
+    size_t count = options->destination_count;
+    count = count < OUTBOX_DESTINATIONS_MAX ? count : OUTBOX_DESTINATIONS_MAX;
+    for (size_t i = 0; i < count; i++) {
+        destinations[i] = options->destinations[i];
+        destinations[i].request.metadata = &s->known;
+        s->keeps_metadata = s->keeps_metadata || destinations[i].protocol != SHIP_REMOTE_WRITE_1;
     }
-    return 0;
+    const struct outbox_options outbox = {
+        .queue = options->queue,
+        .destinations = destinations,
+        .destination_count = options->destination_count,
+        .client = options->client,
+        .clock = options->clock,
+        .background = options->background,
+        .seed = options->seed,
+    };
+    return outbox_open(&s->outbox, &outbox, e);
 }
 
 int shipper_open(const struct shipper_options *options, struct shipper **shipper_out, struct err *e)
 {
-    if (options->destination_count == 0 || options->destination_count > SHIPPER_DESTINATIONS_MAX) {
-        return err_set(e, ERR_INVALID, -1, "%zu destinations; accepted: 1 to %d",
-            options->destination_count, SHIPPER_DESTINATIONS_MAX);
-    }
     struct shipper *s = mem_calloc(1, sizeof(*s));
     if (s == NULL) {
         return err_set(e, ERR_NOMEM, -1, "out of memory for the shipper");
@@ -304,24 +240,12 @@ int shipper_open(const struct shipper_options *options, struct shipper **shipper
     s->intake = (struct intake){add_series, add_metadata, commit, pressure, external};
     s->clock = options->clock;
     s->memory = options->memory;
-    s->background = options->background;
     strbuf_init(&s->scratch, REMOTE_WRITE_MESSAGE_MAX);
     strbuf_init(&s->batch.family, LABELS_BYTES_MAX);
     strbuf_init(&s->batch.message, REMOTE_WRITE_MESSAGE_MAX);
     strbuf_init(&s->metadata, REMOTE_WRITE_MESSAGE_MAX);
     strbuf_init(&s->compressed, QUEUE_PAYLOAD_MAX);
-    const char *cursors[SHIPPER_DESTINATIONS_MAX];
-    for (size_t i = 0; i < options->destination_count; i++) {
-        cursors[i] = options->destinations[i].name;
-    }
-    struct queue_options queue = options->queue;
-    queue.clock = options->clock;
-    queue.cursors = cursors;
-    queue.cursor_count = options->destination_count;
-    int status = queue_open(&queue, &s->queue, e);
-    if (status == 0) {
-        status = open_senders(s, options, e);
-    }
+    int status = open_outbox(s, options, e);
     if (status != 0) {
         shipper_close(s);
         return status;
@@ -335,16 +259,10 @@ void shipper_close(struct shipper *s)
     if (s == NULL) {
         return;
     }
-    if (s->sync != NULL) {
-        end_sync(s);
-    }
-    if (s->queue != NULL) {
+    if (s->outbox.queue != NULL) {
         shipper_flush(s);
     }
-    for (size_t i = 0; i < s->sender_count; i++) {
-        sender_free(s->senders[i]);
-    }
-    queue_close(s->queue);
+    outbox_close(&s->outbox);
     strbuf_release(&s->batch.message);
     strbuf_release(&s->metadata);
     strbuf_release(&s->compressed);
@@ -361,21 +279,21 @@ void shipper_statistics(const struct shipper *s, struct shipper_statistics *stat
 {
     *statistics_out = s->statistics;
     statistics_out->open_samples = s->batch.samples;
-    queue_statistics(s->queue, &statistics_out->queue);
+    queue_statistics(s->outbox.queue, &statistics_out->queue);
 }
 
 size_t shipper_destination_count(const struct shipper *s)
 {
-    return s->sender_count;
+    return s->outbox.sender_count;
 }
 
 void shipper_destination_statistics(
     const struct shipper *s, size_t index, struct sender_statistics *statistics_out)
 {
-    sender_statistics(s->senders[index], statistics_out);
+    outbox_destination_statistics(&s->outbox, index, statistics_out);
 }
 
 const char *shipper_destination_name(const struct shipper *s, size_t index)
 {
-    return s->names[index];
+    return s->outbox.names[index];
 }

@@ -2,8 +2,7 @@
  *
  *   intake -> open batch -> (full, large, or a second old) -> snappy -> queue -> senders
  *
- * One thread, the loop's. Destinations are independent: each has its own cursor in the one queue, so
- * a dead one never delays another.
+ * One thread, the loop's.
  */
 #ifndef SONDE_SHIP_SHIPPER_H
 #define SONDE_SHIP_SHIPPER_H
@@ -20,26 +19,17 @@
 #include "base/vfs.h"
 #include "intake/memory_watch.h"
 #include "model/labels.h"
-#include "ship/queue.h"
-#include "ship/sender.h"
+#include "ship/outbox.h"
 
 /* A batch is closed when it has so many samples or bytes, but not between the buckets, sum and
  * count of one histogram, unless it has twice as many: receivers put them together again from one request. */
 #define SHIPPER_BATCH_SAMPLES_MAX 5000
 #define SHIPPER_BATCH_BYTES_MAX ((size_t)1 << 20)
 #define SHIPPER_FLUSH_MS 1000
-#define SHIPPER_DESTINATIONS_MAX QUEUE_CURSORS_MAX
-
-/* Work that must not hold up the loop: runs `work(argument)` on another thread, then
- * `done(argument)` on the loop's. False: it cannot now, and neither is called. */
-struct shipper_background {
-    bool (*run)(struct shipper_background *self, void (*work)(void *argument),
-        void (*done)(void *argument), void *argument);
-};
 
 struct shipper_options {
     struct queue_options queue;                /* cursors are filled in from the destinations */
-    const struct sender_options *destinations; /* `seed` and `request.metadata` are filled in */
+    const struct sender_options *destinations; /* `request.metadata` is filled in */
     size_t destination_count;
     struct http_client *client;
     struct clock *clock;
