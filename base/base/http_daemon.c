@@ -22,6 +22,7 @@
 #include "base/lock.h"
 #include "base/mem.h"
 #include "http_address.h"
+#include "http_connections.h"
 
 enum {
     /* Request line, headers and read buffer of a connection. Pages are only touched when used. */
@@ -29,15 +30,11 @@ enum {
     /* How long stopping waits for its threads to notice that connections have ended. */
     DRAIN_MS = 5000,
     DRAIN_STEP_MS = 10,
+    /* Connections that were ended and are not closed yet: a share of those allowed, and some. */
+    CLOSING_DIVISOR = 8,
+    CLOSING_LEAST = 16,
     /* What a body made while it is sent is asked for at a time. */
     PIECE_BYTES = 64 * 1024,
-};
-
-/* An open connection, for stopping. */
-struct open_connection {
-    struct open_connection *next, *previous;
-    int fd;
-    void *held; /* of its TLS session */
 };
 
 struct http_daemon {
@@ -50,10 +47,13 @@ struct http_daemon {
     struct loop_watch *watch, *wake_watch;
     struct loop_timer *timer;
     int wake_fd;
-    struct lock lock; /* guards the list */
-    struct lock_condition changed;
-    struct open_connection *connections;
+    struct http_connections connections;
 };
+
+static int64_t monotonic_ms(void)
+{
+    return clock_monotonic_ms(clock_real());
+}
 
 static struct MHD_Connection *mhd_of(struct http_connection *connection)
 {
@@ -62,10 +62,21 @@ static struct MHD_Connection *mhd_of(struct http_connection *connection)
 
 /* ---- Callbacks of libmicrohttpd ---- */
 
+static void enter(
+    struct http_daemon *daemon, struct MHD_Connection *connection, enum connection_phase phase)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    if (info != NULL && info->socket_context != NULL) {
+        http_connections_enter(&daemon->connections, info->socket_context, phase, monotonic_ms());
+    }
+}
+
 /* The only time that libmicrohttpd shows the target as it was sent. */
 static void *on_request_line(void *context, const char *target, struct MHD_Connection *connection)
 {
     struct http_daemon *daemon = context;
+    enter(daemon, connection, CONNECTION_WAITS);
     return daemon->callbacks->begin(daemon->server, (struct http_connection *)connection, target);
 }
 
@@ -86,12 +97,13 @@ static enum MHD_Result on_step(void *context, struct MHD_Connection *connection,
 static void on_end(void *context, struct MHD_Connection *connection, void **request,
     enum MHD_RequestTerminationCode reason)
 {
-    (void)connection, (void)reason;
+    (void)reason;
     struct http_daemon *daemon = context;
     if (*request != NULL) {
         daemon->callbacks->end(daemon->server, *request);
         *request = NULL;
     }
+    enter(daemon, connection, CONNECTION_WAITS);
 }
 
 /* Before the handshake. Without its certificates a connection would come to nothing; it is ended. */
@@ -108,35 +120,6 @@ static void greet(
     }
 }
 
-static void remember(struct http_daemon *daemon, struct open_connection *c)
-{
-    lock_take(&daemon->lock);
-    c->next = daemon->connections;
-    if (c->next != NULL) {
-        c->next->previous = c;
-    }
-    daemon->connections = c;
-    lock_give(&daemon->lock);
-}
-
-static void forget(struct http_daemon *daemon, struct open_connection *c)
-{
-    lock_take(&daemon->lock);
-    if (c->next != NULL) {
-        c->next->previous = c->previous;
-    }
-    if (c->previous != NULL) {
-        c->previous->next = c->next;
-    } else {
-        daemon->connections = c->next;
-    }
-    if (daemon->connections == NULL) {
-        lock_condition_broadcast(&daemon->changed);
-    }
-    lock_give(&daemon->lock);
-    mem_free(c);
-}
-
 /* A connection was accepted, or is about to be closed: its descriptor is still its own. */
 static void on_connection(void *context, struct MHD_Connection *connection, void **remembered,
     enum MHD_ConnectionNotificationCode what)
@@ -145,11 +128,11 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        struct open_connection *c = info != NULL ? mem_calloc(1, sizeof(*c)) : NULL;
+        struct open_connection *c = info != NULL ? http_connections_add(&daemon->connections,
+                                                       info->connect_fd, monotonic_ms())
+                                                 : NULL;
         if (c != NULL) {
-            c->fd = info->connect_fd;
             greet(daemon, connection, c);
-            remember(daemon, c);
         }
         *remembered = c;
     } else if (*remembered != NULL) {
@@ -157,7 +140,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
         if (c->held != NULL) {
             daemon->callbacks->hang_up(daemon->server, c->held);
         }
-        forget(daemon, c);
+        http_connections_remove(&daemon->connections, c);
         *remembered = NULL;
     }
 }
@@ -237,6 +220,14 @@ static int attach_to_loop(struct http_daemon *daemon)
 
 /* ---- Life ---- */
 
+/* What libmicrohttpd may hold, in equal parts a thread: any one may have got all that we allow, and beside
+ * them those that are ended and not yet closed. */
+static unsigned connections_of(const struct http_daemon_options *o, unsigned threads)
+{
+    unsigned most = o->connections_max + o->connections_max / CLOSING_DIVISOR + CLOSING_LEAST;
+    return threads > 1 ? most * threads : most;
+}
+
 static struct MHD_Daemon *start_mhd(struct http_daemon *daemon, const struct http_daemon_options *o)
 {
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO;
@@ -250,7 +241,7 @@ static struct MHD_Daemon *start_mhd(struct http_daemon *daemon, const struct htt
         {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_end, daemon},
         {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, daemon},
         {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)leave_encoded, NULL},
-        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)o->connections_max, NULL},
+        {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)connections_of(o, pool), NULL},
         {MHD_OPTION_CONNECTION_TIMEOUT, (intptr_t)o->idle_timeout_s, NULL},
         {MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL},
         {MHD_OPTION_END, 0, NULL},
@@ -294,8 +285,7 @@ int http_daemon_start(const struct http_daemon_options *options,
         .loop = options->loop,
         .listen_fd = options->listen_fd,
         .wake_fd = -1};
-    lock_init(&daemon->lock, LOCK_RANK_LEAF);
-    lock_condition_init(&daemon->changed);
+    http_connections_init(&daemon->connections, options->connections_max, options->patience_ms);
     *daemon_out = daemon; /* its threads may serve, and need it, before this function returns */
     daemon->mhd = start_mhd_without_signals(daemon, options);
     int status = daemon->mhd != NULL ? 0 : ERR_INTERNAL;
@@ -327,21 +317,19 @@ void http_daemon_turn(struct http_daemon *daemon, int wait_ms)
 /* Ends every connection and waits until libmicrohttpd has closed them. */
 static void drain(struct http_daemon *daemon)
 {
-    int64_t deadline_ms = clock_monotonic_ms(clock_real()) + DRAIN_MS;
-    lock_take(&daemon->lock);
-    for (struct open_connection *c = daemon->connections; c != NULL; c = c->next) {
-        (void)shutdown(c->fd, SHUT_RDWR);
-    }
-    while (daemon->connections != NULL && clock_monotonic_ms(clock_real()) < deadline_ms) {
+    struct http_connections *all = &daemon->connections;
+    int64_t deadline_ms = monotonic_ms() + DRAIN_MS;
+    http_connections_end_all(all);
+    while (all->first != NULL && monotonic_ms() < deadline_ms) {
         if (daemon->loop != NULL) {
-            lock_give(&daemon->lock);
+            lock_give(&all->lock);
             http_daemon_turn(daemon, DRAIN_STEP_MS);
-            lock_take(&daemon->lock);
+            lock_take(&all->lock);
         } else {
-            (void)lock_condition_wait_ms(&daemon->changed, &daemon->lock, DRAIN_MS);
+            (void)lock_condition_wait_ms(&all->changed, &all->lock, DRAIN_MS);
         }
     }
-    lock_give(&daemon->lock);
+    lock_give(&all->lock);
 }
 
 static void close_if_open(int fd)
@@ -364,12 +352,21 @@ void http_daemon_free(struct http_daemon *daemon)
         MHD_stop_daemon(daemon->mhd);
     }
     close_if_open(daemon->wake_fd);
-    lock_condition_release(&daemon->changed);
-    lock_release(&daemon->lock);
+    http_connections_release(&daemon->connections);
     mem_free(daemon);
 }
 
 /* ---- Connections and responses ---- */
+
+void http_connection_serve(struct http_daemon *daemon, struct http_connection *connection)
+{
+    enter(daemon, mhd_of(connection), CONNECTION_SERVED);
+}
+
+void http_connection_await(struct http_daemon *daemon, struct http_connection *connection)
+{
+    enter(daemon, mhd_of(connection), CONNECTION_WAITS);
+}
 
 void http_connection_suspend(struct http_connection *connection)
 {
@@ -382,9 +379,10 @@ void http_connection_resume(struct http_daemon *daemon, struct http_connection *
     wake(daemon);
 }
 
-bool http_connection_reply(
-    struct http_connection *connection, unsigned status, struct http_response *response)
+bool http_connection_reply(struct http_daemon *daemon, struct http_connection *connection,
+    unsigned status, struct http_response *response)
 {
+    enter(daemon, mhd_of(connection), CONNECTION_ANSWERED);
     return MHD_queue_response(mhd_of(connection), status, (struct MHD_Response *)response) ==
            MHD_YES;
 }

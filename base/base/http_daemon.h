@@ -38,10 +38,11 @@ struct http_daemon_callbacks {
 struct http_daemon_options {
     int listen_fd; /* taken over, even when starting fails */
     struct loop *loop;
-    unsigned threads; /* without a loop */
-    unsigned connections_max;
-    unsigned idle_timeout_s;
-    void *tls_certificates; /* see http_tls_no_certificate; NULL: no TLS */
+    unsigned threads;         /* without a loop */
+    unsigned connections_max; /* beyond it, who kept the daemon waiting longest is ended */
+    unsigned idle_timeout_s;  /* without a byte */
+    int64_t patience_ms;      /* for a whole request */
+    void *tls_certificates;   /* see http_tls_no_certificate; NULL: no TLS */
 };
 
 int http_daemon_start(const struct http_daemon_options *options,
@@ -54,14 +55,18 @@ void http_daemon_turn(struct http_daemon *daemon, int wait_ms);
 /* Closes all connections; none may be suspended. Accepts NULL. */
 void http_daemon_free(struct http_daemon *daemon);
 
+/* From inside `step`: a handler has the request from here on, and the connection is not ended for others. Until
+ * the reply, or until it waits for its client again. */
+void http_connection_serve(struct http_daemon *daemon, struct http_connection *connection);
+void http_connection_await(struct http_daemon *daemon, struct http_connection *connection);
 /* From inside `step`: nothing is read, written or called for this connection until resumed. */
 void http_connection_suspend(struct http_connection *connection);
 /* From any thread; the connection may be gone by the time it returns. */
 void http_connection_resume(struct http_daemon *daemon, struct http_connection *connection);
 /* From inside `step`, after the headers and not between pieces of a body. A reply before the end of
  * the request closes the connection after it. False closes at once. */
-bool http_connection_reply(
-    struct http_connection *connection, unsigned status, struct http_response *response);
+bool http_connection_reply(struct http_daemon *daemon, struct http_connection *connection,
+    unsigned status, struct http_response *response);
 /* From inside `step`, or from one thread while suspended. ptr NULL when absent. */
 struct str http_connection_header(struct http_connection *connection, const char *name);
 /* The other side has closed, or the connection is broken. From one thread while suspended. A client that

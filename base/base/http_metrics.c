@@ -1,4 +1,5 @@
-/* sonde_http_*: one counter a class of status, one histogram and one overflow counter a lane. */
+/* sonde_http_*: one counter a class of status, one histogram and one overflow counter a lane, one counter a reason
+ * to end a connection. */
 #include "http_metrics.h"
 
 #include <assert.h>
@@ -41,6 +42,16 @@ static struct metric full[HTTP_LANE_COUNT] = {
     [HTTP_LANE_QUERY] = LANE_FULL("query"),
 };
 
+#define CUT(reason)                                                                                \
+    {                                                                                              \
+        .name = "sonde_http_connections_cut_total", .labels = "reason=\"" reason "\"",             \
+        .help = "Connections ended because there were too many, or because a request took too "    \
+                "long to arrive.",                                                                 \
+        .kind = METRIC_COUNTER                                                                     \
+    }
+
+static struct metric cuts[] = {[HTTP_CUT_CROWD] = CUT("crowd"), [HTTP_CUT_SLOW] = CUT("slow")};
+
 static void register_all(struct metric *metrics, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -53,6 +64,7 @@ void http_metrics_register(void)
     register_all(replies, sizeof(replies) / sizeof(replies[0]));
     register_all(durations, HTTP_LANE_COUNT);
     register_all(full, HTTP_LANE_COUNT);
+    register_all(cuts, sizeof(cuts) / sizeof(cuts[0]));
 }
 
 void http_metrics_refusal(unsigned status)
@@ -70,4 +82,9 @@ void http_metrics_reply(enum http_lane lane, unsigned status, int64_t duration_n
 void http_metrics_lane_full(enum http_lane lane)
 {
     metric_add(&full[lane], 1);
+}
+
+void http_metrics_cut(enum http_cut why)
+{
+    metric_add(&cuts[why], 1);
 }

@@ -52,7 +52,9 @@ void http_reply_refusal(
 {
     switch (status) {
     case 400:
-        strbuf_addf(out, "The request has more than %d parameters.\n", HTTP_PARAMS_MAX);
+        strbuf_addf(out,
+            "The request has more than %d parameters, or says in two ways how long it is.\n",
+            HTTP_PARAMS_MAX);
         break;
     case 401:
         strbuf_add_c(out, "Unauthorized: name and password are wanted.\n");

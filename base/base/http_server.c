@@ -119,8 +119,8 @@ static struct http_response *refusal_response(struct http_exchange *x)
 
 static bool queue_reply(struct http_exchange *x)
 {
-    bool queued =
-        x->response != NULL && http_connection_reply(x->connection, x->status, x->response);
+    bool queued = x->response != NULL &&
+                  http_connection_reply(x->server->daemon, x->connection, x->status, x->response);
     http_response_free(x->response);
     x->response = NULL;
     return queued;
@@ -206,6 +206,7 @@ static bool dispatch(struct http_exchange *x)
         return refuse(x, 503);
     }
     atomic_store(&x->state, EXCHANGE_HANDLING);
+    http_connection_serve(x->server->daemon, x->connection);
     struct workpool *pool = x->server->options.lanes[x->route->lane];
     return pool != NULL ? run_in_pool(x, pool) : run_here(x);
 }
@@ -219,6 +220,9 @@ static bool begin_body(struct http_exchange *x)
     }
     uint64_t announced = 0;
     struct str length = http_exchange_header(x, "Content-Length");
+    if (length.ptr != NULL && http_exchange_header(x, "Transfer-Encoding").ptr != NULL) {
+        return refuse(x, 400); // whoever stands before us may have read the other (RFC 9112, 6.3)
+    }
     size_t limit = x->server->options.body_max;
     if (length.ptr != NULL && str_to_u64(length, &announced) == 0 && announced > limit) {
         x->refusal = x->refusal != 401 ? 413 : 401;
@@ -256,6 +260,7 @@ static bool begin_check(struct http_exchange *x)
         return refuse(x, 503);
     }
     atomic_store(&x->state, EXCHANGE_CHECKING);
+    http_connection_serve(x->server->daemon, x->connection);
     http_connection_suspend(x->connection);
     uint64_t client = hash64(address.ptr, address.len, 0);
     if (workpool_submit_for(x->server->doormen, client, check_password, x) != 0) {
@@ -310,13 +315,18 @@ static void drop_body(struct http_exchange *x)
     strbuf_release(&x->body);
 }
 
+/* For a whole request. */
+static int64_t patience_ns(const struct http_server *server)
+{
+    return (int64_t)server->options.idle_timeout_s * REQUEST_TIMEOUTS_MAX * 1000000000;
+}
+
 static bool read_body(struct http_exchange *x, const char *bytes, size_t size)
 {
     size_t limit = x->server->options.body_max;
-    int64_t patience_ns =
-        (int64_t)x->server->options.idle_timeout_s * REQUEST_TIMEOUTS_MAX * 1000000000;
     x->received += size;
-    if (x->received / 2 > limit || clock_monotonic_ns(clock_real()) - x->begun_ns > patience_ns) {
+    int64_t spent_ns = clock_monotonic_ns(clock_real()) - x->begun_ns;
+    if (x->received / 2 > limit || spent_ns > patience_ns(x->server)) {
         return false; /* closes the connection */
     }
     if (x->refusal == 0 && x->received > limit) {
@@ -337,6 +347,7 @@ static bool on_step(void *request, const char *method, const char *bytes, size_t
     case EXCHANGE_BEGUN:
         return begin_request(x, method);
     case EXCHANGE_CHECKED:
+        http_connection_await(x->server->daemon, x->connection);
         return begin_body(x);
     case EXCHANGE_READING:
         return size > 0 ? read_body(x, bytes, size) : dispatch(x);
@@ -479,6 +490,7 @@ static int listen_and_serve(struct http_server *server, struct err *e)
         .threads = o->threads,
         .connections_max = (unsigned)o->connections_max,
         .idle_timeout_s = o->idle_timeout_s,
+        .patience_ms = patience_ns(server) / 1000000,
         .tls_certificates = http_server_has_tls(server) ? http_tls_no_certificate() : NULL,
     };
     int status = http_listen(o->address, &options.listen_fd, &server->port, e);
