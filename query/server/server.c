@@ -303,6 +303,7 @@ static int open_http(struct server *s, struct err *e)
         .fair = {[HTTP_LANE_QUERY] = true},
         .connections_max = (size_t)config->web.connections_max,
         .body_max = (size_t)config->web.body_bytes_max,
+        .idle_timeout_s = (unsigned)(config->web.read_timeout_ms / 1000),
         .cors_origin = config->web.cors_origin,
         .web_config_file = config->web.config_file,
         .web_config_changed = web_config_changed,

@@ -48,6 +48,7 @@ struct server_query_config {
 struct server_web_config {
     const char *route_prefix, *external_url, *cors_origin, *config_file;
     bool admin_api;
+    int64_t read_timeout_ms;
     int64_t connections_max, ingest_threads; /* 0 threads = by the number of CPUs */
     int64_t body_bytes_max;
 };

@@ -329,7 +329,16 @@ static const struct config_field web_fields[] = {
         .default_text = "512",
         .min = 1,
         .max = 100000,
-        .help = "HTTP connections at once; the process needs as many file descriptors."},
+        .help = "HTTP connections at once; the process needs as many file descriptors. Beyond it the "
+                "one that has been silent longest is closed for each that comes."},
+    {.key = "read_timeout",
+        .kind = CONFIG_DURATION,
+        .offset = WEB(read_timeout_ms),
+        .default_text = "1m",
+        .min = 1000,
+        .max = 24 * 3600 * 1000,
+        .help = "How long a connection may be silent, in whole seconds; a whole request may take five "
+                "times as long to arrive."},
     {.key = "ingest_threads",
         .kind = CONFIG_INTEGER,
         .offset = WEB(ingest_threads),
