@@ -6,19 +6,18 @@
  */
 #include "range.h"
 
-/* Where the samples that count begin and end (inclusive). False when there are none. */
+/* Where the samples that count begin and end (inclusive). False when there are none. A window has all samples
+ * of the lookback before it, so the search for its start goes backwards: windows are often shorter. */
 static bool find_ends(const int64_t *times, size_t count, const struct window *w, bool smoothed,
     size_t *first_out, size_t *last_out)
 {
-    size_t first = 0, last = count - 1;
-    while (first < count - 1 && times[first] <= w->start) {
-        first++;
+    size_t first = count - 1, last = count - 1;
+    while (first > 0 && times[first] > w->start) {
+        first--;
     }
-    first = first > 0 ? first - 1 : 0;
     if (smoothed) {
-        last = 0;
-        while (last < count - 1 && times[last] < w->end) {
-            last++;
+        while (last > 0 && times[last - 1] >= w->end) {
+            last--;
         }
     }
     *first_out = first;
