@@ -204,6 +204,15 @@ static int open_run(
     if (status != 0) {
         return status;
     }
+    for (size_t i = 0; i < m->run_count && status == 0; i++) {
+        if (str_eq(m->runs[i].definition->name, d->name)) {
+            status = slo_run_adopt(run, &m->runs[i], now_ms);
+        }
+    }
+    if (status != 0) {
+        slo_run_release(run);
+        return status;
+    }
     int64_t at_ms = restore_states(m, run);
     run->last.at_ms = at_ms > earliest ? slo_run_floor(run, at_ms) : INT64_MIN;
     return 0;

@@ -10,9 +10,6 @@
 #include "model/duration.h"
 #include "slo_manager.h"
 
-/* A question about a moment runs this much before it, for states that were held without data. */
-#define LOOK_BACK_MS (INT64_C(24) * 3600 * 1000)
-
 /* What one question works with. */
 struct question {
     struct slo_set *set;
@@ -242,25 +239,41 @@ static void write_objective(
 
 /* ---- The list ---- */
 
+/* What the objective at work has counted is not read again, but for its newest steps. */
+static int adopt_live(struct slo_manager *m, struct slo_run *run, int64_t until_ms, struct err *e)
+{
+    int status = 0;
+    lock_take(&m->lock);
+    for (size_t i = 0; i < m->run_count; i++) {
+        const struct slo_run *live = &m->runs[i];
+        if (live->evaluated && str_eq(live->definition->name, run->definition->name)) {
+            int64_t settled_ms = live->last.at_ms - SLO_READ_AGAIN_MS;
+            status = slo_run_adopt(run, live, settled_ms < until_ms ? settled_ms : until_ms);
+            break;
+        }
+    }
+    lock_give(&m->lock);
+    return status == 0 ? 0 : err_set(e, status, -1, "%s", err_text(status));
+}
+
 /* As it was at `time_ms`: run over the day before. */
 static int write_past(struct slo_manager *m, const struct question *q,
     const struct slo_definition *d, int64_t time_ms, const struct slo_version *version,
     struct json_writer *out, struct err *e)
 {
     struct slo_run run;
-    int status = slo_run_open(&run, d, time_ms - LOOK_BACK_MS);
+    int status = slo_run_open(&run, d, time_ms - SLO_LOOK_BACK_MS);
     if (status != 0) {
         return err_set(e, status, -1, "%s", err_text(status));
     }
     int64_t at = slo_run_floor(&run, time_ms);
-    for (size_t i = 0; i < d->indicator_count && status == 0; i++) {
-        struct slo_ledger *l = &run.components[i].ledger;
-        status = slo_fill(&m->store, &d->indicators[i], l, l->first_ms, at, e);
+    status = adopt_live(m, &run, at, e);
+    if (status == 0) {
+        status = slo_run_read(&run, &m->store, at, e);
     }
     slo_run_exclude(&run, q->exclusions.items, q->exclusions.count);
-    for (int64_t t = slo_run_floor(&run, time_ms - LOOK_BACK_MS); t <= at && status == 0;
-         t += d->parameters.step_ms) {
-        status = slo_run_step(&run, t, NULL, NULL);
+    if (status == 0) {
+        status = slo_run_step_to(&run, at);
     }
     if (status == 0) {
         write_objective(&run, version, out);
@@ -360,10 +373,8 @@ int slo_write_history(struct slo_manager *m, struct str name, int64_t start_ms, 
     if (status == 0 && slo_run_open(&run, d, start_ms) != 0) {
         status = err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
     }
-    for (size_t i = 0; status == 0 && i < d->indicator_count; i++) {
-        struct slo_ledger *l = &run.components[i].ledger;
-        status =
-            slo_fill(&m->store, &d->indicators[i], l, l->first_ms, slo_run_floor(&run, end_ms), e);
+    if (status == 0) {
+        status = slo_run_read(&run, &m->store, slo_run_floor(&run, end_ms), e);
     }
     if (status == 0) {
         slo_run_exclude(&run, q.exclusions.items, q.exclusions.count);

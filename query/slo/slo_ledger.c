@@ -14,7 +14,11 @@
 void slo_ledger_init(
     struct slo_ledger *l, int64_t step_ms, int64_t first_ms, enum slo_no_data no_data)
 {
-    *l = (struct slo_ledger){.step_ms = step_ms, .first_ms = first_ms, .no_data = no_data};
+    *l = (struct slo_ledger){.step_ms = step_ms,
+        .first_ms = first_ms,
+        .no_data = no_data,
+        .asked_from_ms = INT64_MAX,
+        .asked_until_ms = INT64_MIN};
 }
 
 void slo_ledger_release(struct slo_ledger *l)
@@ -76,6 +80,35 @@ void slo_ledger_set(struct slo_ledger *l, int64_t end_ms, struct slo_count event
     l->summed = l->summed < index ? l->summed : index;
 }
 
+void slo_ledger_note_asked(struct slo_ledger *l, int64_t from_ms, int64_t until_ms)
+{
+    l->asked_from_ms = from_ms < l->asked_from_ms ? from_ms : l->asked_from_ms;
+    l->asked_until_ms = until_ms > l->asked_until_ms ? until_ms : l->asked_until_ms;
+}
+
+int slo_ledger_adopt(struct slo_ledger *l, const struct slo_ledger *from, int64_t until_ms)
+{
+    assert(l->step_ms == from->step_ms && l->asked_from_ms > l->asked_until_ms);
+    int64_t begin = from->asked_from_ms > l->first_ms ? from->asked_from_ms : l->first_ms;
+    int64_t end = from->asked_until_ms < until_ms ? from->asked_until_ms : until_ms;
+    if (begin > end) {
+        return 0;
+    }
+    int status = slo_ledger_extend(l, end);
+    if (status != 0) {
+        return status;
+    }
+    size_t count = (size_t)((end - begin) / l->step_ms) + 1;
+    struct slo_step *to = &l->steps[(begin - l->first_ms) / l->step_ms];
+    memcpy(to, &from->steps[(begin - from->first_ms) / l->step_ms], count * sizeof(*to));
+    for (size_t i = 0; i < count; i++) {
+        to[i].excluded = false;
+    }
+    l->summed = 0;
+    slo_ledger_note_asked(l, begin, end);
+    return 0;
+}
+
 void slo_ledger_exclude(
     struct slo_ledger *l, bool (*excluded)(void *context, int64_t end_ms), void *context)
 {
@@ -97,6 +130,7 @@ void slo_ledger_drop(struct slo_ledger *l, int64_t before_ms)
     memmove(l->steps, &l->steps[dropped], (l->count - dropped) * sizeof(*l->steps));
     l->count -= dropped;
     l->first_ms += (int64_t)dropped * l->step_ms;
+    l->asked_from_ms = l->asked_from_ms > l->first_ms ? l->asked_from_ms : l->first_ms;
     l->summed = 0;
 }
 

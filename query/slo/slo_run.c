@@ -89,21 +89,80 @@ void slo_run_exclude(
     }
 }
 
+static bool counts_the_same(const struct slo_definition *a, const struct slo_definition *b)
+{
+    bool same =
+        a->indicator_count == b->indicator_count && a->parameters.step_ms == b->parameters.step_ms;
+    for (size_t i = 0; i < a->indicator_count && same; i++) {
+        const struct slo_indicator *x = &a->indicators[i], *y = &b->indicators[i];
+        same = x->kind == y->kind && str_eq(x->part, y->part) && str_eq(x->total, y->total) &&
+               x->part_is_good == y->part_is_good && x->op == y->op && x->value == y->value &&
+               x->slice_target == y->slice_target;
+    }
+    return same;
+}
+
+int slo_run_adopt(struct slo_run *run, const struct slo_run *from, int64_t until_ms)
+{
+    int status = 0;
+    if (!counts_the_same(run->definition, from->definition)) {
+        return 0;
+    }
+    run->read_late_ms = from->read_late_ms;
+    for (size_t i = 0; i < run->definition->indicator_count && status == 0; i++) {
+        status =
+            slo_ledger_adopt(&run->components[i].ledger, &from->components[i].ledger, until_ms);
+    }
+    return status;
+}
+
+/* `again_ms` before the end of what was read are read again. */
+static int read_on(struct slo_run *run, const struct slo_store *store, int64_t until_ms,
+    int64_t again_ms, struct err *e)
+{
+    const struct slo_definition *d = run->definition;
+    int64_t step = d->parameters.step_ms;
+    for (size_t i = 0; i < d->indicator_count; i++) {
+        const struct slo_indicator *x = &d->indicators[i];
+        struct slo_ledger *l = &run->components[i].ledger;
+        int64_t head = l->asked_from_ms - step, from = l->first_ms;
+        int status = 0;
+        if (l->asked_from_ms <= l->asked_until_ms) {
+            from = l->asked_until_ms + step - slo_run_floor(run, again_ms);
+            status = head >= l->first_ms ? slo_fill(store, x, l, l->first_ms, head, e) : 0;
+        }
+        if (status == 0 && from <= until_ms) {
+            status = slo_fill(store, x, l, from, until_ms, e);
+        }
+        if (status != 0) {
+            return status;
+        }
+    }
+    return 0;
+}
+
+int slo_run_read(
+    struct slo_run *run, const struct slo_store *store, int64_t until_ms, struct err *e)
+{
+    return read_on(run, store, until_ms, 0, e);
+}
+
 int slo_run_fill(struct slo_run *run, const struct slo_store *store, int64_t until_ms,
     const struct slo_exclusion *exclusions, size_t exclusion_count, struct err *e)
 {
     const struct slo_definition *d = run->definition;
-    int64_t keep = slo_run_floor(run, until_ms - slo_reach_ms(&d->parameters, until_ms));
-    bool longer = false;
+    /* Questions about the last day are answered from it, too. */
+    int64_t oldest = until_ms - SLO_LOOK_BACK_MS;
+    int64_t keep = slo_run_floor(run, oldest - slo_reach_ms(&d->parameters, oldest));
+    bool longer = slo_ledger_end_ms(&run->components[0].ledger) < until_ms;
+    bool late = until_ms >= run->read_late_ms;
+    int status = read_on(run, store, until_ms, late ? SLO_READ_LATE_MS : SLO_READ_AGAIN_MS, e);
+    if (status != 0) {
+        return status;
+    }
+    run->read_late_ms = late ? until_ms + SLO_READ_LATE_EACH_MS : run->read_late_ms;
     for (size_t i = 0; i < d->indicator_count; i++) {
         struct slo_ledger *l = &run->components[i].ledger;
-        int64_t from = slo_ledger_end_ms(l) + d->parameters.step_ms;
-        longer |= from <= until_ms;
-        from = from - slo_run_floor(run, SLO_READ_AGAIN_MS);
-        int status = slo_fill(store, &d->indicators[i], l, from, until_ms, e);
-        if (status != 0) {
-            return status;
-        }
         /* Moved together at times, a tenth of the window at once. */
         if (keep - l->first_ms > (until_ms - keep) / 10) {
             slo_ledger_drop(l, keep);
@@ -172,6 +231,36 @@ int slo_run_step(struct slo_run *run, int64_t at_ms, slo_changed changed, void *
     return 0;
 }
 
+/* A tier that was quiet has no alert, whatever was before. */
+static bool all_were_quiet(bool quiet[SLO_TIERS_MAX], size_t count, const struct slo_evaluation *v)
+{
+    bool all = true;
+    for (size_t i = 0; i < count; i++) {
+        quiet[i] |= v->tiers[i].verdict == SLO_QUIET;
+        all &= quiet[i];
+    }
+    return all;
+}
+
+int slo_run_step_to(struct slo_run *run, int64_t at_ms)
+{
+    const struct slo_parameters *p = &run->definition->parameters;
+    bool quiet[SLO_TIERS_MAX] = {false};
+    struct slo_evaluation v;
+    int64_t from_ms = at_ms;
+    for (; at_ms - from_ms < SLO_LOOK_BACK_MS; from_ms -= p->step_ms) {
+        slo_run_look(run, from_ms, &v);
+        if (all_were_quiet(quiet, p->tier_count, &v)) {
+            break;
+        }
+    }
+    int status = 0;
+    for (int64_t t = from_ms; t <= at_ms && status == 0; t += p->step_ms) {
+        status = slo_run_step(run, t, NULL, NULL);
+    }
+    return status;
+}
+
 /* ---- Back-test ---- */
 
 struct episodes {
@@ -233,11 +322,7 @@ int slo_backtest(const struct slo_store *store, const struct slo_definition *def
     }
     int64_t step = definition->parameters.step_ms;
     int64_t first = slo_run_floor(&run, start_ms + step - 1), last = slo_run_floor(&run, end_ms);
-    struct slo_ledger *ledger = NULL;
-    for (size_t i = 0; i < definition->indicator_count && status == 0; i++) {
-        ledger = &run.components[i].ledger;
-        status = slo_fill(store, &definition->indicators[i], ledger, ledger->first_ms, last, e);
-    }
+    status = slo_run_read(&run, store, last, e);
     if (status == 0) {
         slo_run_exclude(&run, exclusions, exclusion_count);
     }

@@ -8,8 +8,11 @@
 #include "slo_exclusion.h"
 #include "slo_fill.h"
 
-/* How much of the ledger each evaluation reads again: samples arrive late. */
+/* How much of the ledger each evaluation reads again: samples arrive late. Much later come those of an agent
+ * that was cut off and sends what it kept: each hour a day is read again. */
 #define SLO_READ_AGAIN_MS ((int64_t)10 * 60 * 1000)
+#define SLO_READ_LATE_MS ((int64_t)24 * 3600 * 1000)
+#define SLO_READ_LATE_EACH_MS ((int64_t)3600 * 1000)
 
 struct slo_run {
     const struct slo_definition *definition; /* borrowed */
@@ -19,6 +22,7 @@ struct slo_run {
     struct slo_evaluation last;
     bool evaluated;
     int64_t try_again_ms; /* after a failure */
+    int64_t read_late_ms; /* when a day is read again */
 };
 
 /* Called for changes of a tier's alert. */
@@ -31,7 +35,14 @@ void slo_run_release(struct slo_run *run);
 
 /* The times at which it is evaluated: multiples of its step. */
 int64_t slo_run_floor(const struct slo_run *run, int64_t time_ms);
-/* Reads everything up to `until_ms`, a multiple of the step, that was not read yet or may have changed.
+/* Takes over what another run has counted up to `until_ms`, when it counts the same: what is the same need not be
+ * read again. Into a run that has read nothing. ERR_NOMEM. */
+int slo_run_adopt(struct slo_run *run, const struct slo_run *from, int64_t until_ms);
+/* Reads everything from the beginning of the ledgers to `until_ms`, a multiple of the step, that was not read
+ * yet. */
+int slo_run_read(
+    struct slo_run *run, const struct slo_store *store, int64_t until_ms, struct err *e);
+/* The live run's: reads also what may have changed, forgets what no window reaches, and marks what is excluded.
  * Exclusions of other objectives are passed over. */
 int slo_run_fill(struct slo_run *run, const struct slo_store *store, int64_t until_ms,
     const struct slo_exclusion *exclusions, size_t exclusion_count, struct err *e);
@@ -42,6 +53,10 @@ void slo_run_exclude(
 void slo_run_look(struct slo_run *run, int64_t at_ms, struct slo_evaluation *out);
 /* The next evaluation, and the tiers' states with it. ERR_NOMEM. */
 int slo_run_step(struct slo_run *run, int64_t at_ms, slo_changed changed, void *context);
+/* The same for a time within the ledgers at which the states are not known: steps from as far back as they may
+ * come from, at most SLO_LOOK_BACK_MS. Into a run that has made no step. */
+#define SLO_LOOK_BACK_MS ((int64_t)24 * 3600 * 1000)
+int slo_run_step_to(struct slo_run *run, int64_t at_ms);
 /* The burn rate that forecasts reckon with: of the first tier's long window. False: there is none. */
 bool slo_run_pace(const struct slo_run *run, const struct slo_evaluation *v, double *burn_out);
 

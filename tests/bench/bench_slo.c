@@ -105,13 +105,34 @@ static struct slo_file definitions(void)
     return file;
 }
 
+/* An hour each further back, from what the objective at work has counted. */
+static double measure_past(
+    const struct slo_store *store, const struct slo_definition *d, const struct slo_run *live)
+{
+    double best = 1e18;
+    for (int i = 0; i < REPEATS; i++) {
+        struct slo_run past;
+        struct err e = ERR_INIT;
+        int64_t at = live->last.at_ms - (int64_t)i * 3600000;
+        double begin = milliseconds();
+        check(slo_run_open(&past, d, at - SLO_LOOK_BACK_MS), &e);
+        check(slo_run_adopt(&past, live, at), &e);
+        check(slo_run_read(&past, store, at, &e), &e);
+        check(slo_run_step_to(&past, at), &e);
+        double took = milliseconds() - begin;
+        best = took < best ? took : best;
+        slo_run_release(&past);
+    }
+    return best;
+}
+
 static void measure_evaluation(
     const struct slo_store *store, const struct slo_definition *d, int series, int64_t end_ms)
 {
     struct slo_run run;
     struct err e = ERR_INIT;
     double best = 1e18;
-    check(slo_run_open(&run, d, end_ms), &e);
+    check(slo_run_open(&run, d, end_ms - 2 * SLO_LOOK_BACK_MS), &e);
     double begin = milliseconds();
     check(slo_run_fill(&run, store, end_ms - REPEATS * 60000, NULL, 0, &e), &e);
     check(slo_run_step(&run, end_ms - REPEATS * 60000, NULL, NULL), &e);
@@ -124,10 +145,11 @@ static void measure_evaluation(
         double took = milliseconds() - begin;
         best = took < best ? took : best;
     }
-    printf(
-        "30-day objective over %d series: first evaluation %.1f ms, then %.3f ms each; budget left "
-        "%.4f\n",
-        series, first, best, run.last.budget_remaining);
+    double past = measure_past(store, d, &run);
+    printf("30-day objective over %d series: first evaluation %.1f ms, then %.3f ms each, %.3f ms "
+           "for a "
+           "question about the day before; budget left %.4f\n",
+        series, first, best, past, run.last.budget_remaining);
     slo_run_release(&run);
 }
 

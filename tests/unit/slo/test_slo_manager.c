@@ -383,6 +383,53 @@ static void missed_evaluations(void **state)
     scene_close(&s);
 }
 
+static double total_at(struct scene *s, int64_t time_ms)
+{
+    json_t *list = list_at(s, time_ms);
+    double value = json_number_value(json_object_get(json_array_get(list, 0), "total"));
+    json_decref(list);
+    return value;
+}
+
+/* What was counted stays counted when a definition changes in what is not counted, and answers about the past
+ * have it from there. Samples that arrive hours late, when an agent sends what it kept, count within an hour. */
+static void late_samples(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_open(&s);
+    clean_past(&s);
+    start(&s);
+    live(&s, 0, 0, 0);
+    double before = total_at(&s, INT64_MIN);
+    struct label pairs[] = {{STR("__name__"), STR("all_total")}, {STR("instance"), STR("late")}};
+    const struct labels *late = NULL;
+    assert_int_equal(labels_new(pairs, 2, &late, NULL), 0);
+    assert_int_equal(memory_store_append(s.store, late, ORIGIN - 3 * HOUR, 0), 0);
+    assert_int_equal(memory_store_append(s.store, late, ORIGIN - 3 * HOUR + 30 * SECOND, 50000), 0);
+    labels_unref(late);
+
+    char text[sizeof(definition) + 64];
+    int size = snprintf(text, sizeof(text), "%s", definition);
+    char *target = strstr(text, "0.999");
+    memcpy(target, "0.990", 5);
+    assert_int_equal(vfs_write_file_atomic(vfs_posix(), s.path, text, (size_t)size), 0);
+    struct err e = ERR_INIT;
+    const char *patterns[] = {s.path};
+    assert_int_equal(slo_load(s.manager, patterns, 1, &e), 0);
+    live(&s, 30, 30, 0);
+    /* A step more at one end, one less at the other. */
+    assert_true(fabs(total_at(&s, INT64_MIN) - before) <= 8000);
+    assert_true(fabs(total_at(&s, ORIGIN) - before) <= 8000);
+    live(&s, 60, 3600, 0);
+    assert_true(fabs(total_at(&s, INT64_MIN) - before - 50000) <= 16000);
+    double counted = total_at(&s, ORIGIN);
+    if (counted != before + 50000) {
+        fail_msg("%f counted, not %f", counted, before + 50000);
+    }
+    scene_close(&s);
+}
+
 /* The lane evaluates beside questions, reloads and its end. */
 static void lane(void **state)
 {
@@ -417,6 +464,7 @@ int main(void)
         cmocka_unit_test(excluded_outage),
         cmocka_unit_test(samples_stop),
         cmocka_unit_test(missed_evaluations),
+        cmocka_unit_test(late_samples),
         cmocka_unit_test(lane),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
