@@ -6,7 +6,7 @@ find_package(Threads REQUIRED)
 foreach(pair
     "uv=libuv" "microhttpd=libmicrohttpd" "curl=libcurl" "zstd=libzstd" "deflate=libdeflate"
     "zlib=zlib" "xxhash=libxxhash" "re2=re2" "yaml=yaml-0.1" "jansson=jansson"
-    "nettle=nettle" "gnutls=gnutls" "crypt=libcrypt" "systemd=libsystemd")
+    "nettle=nettle" "gnutls=gnutls" "crypt=libcrypt" "systemd=libsystemd" "nghttp2=libnghttp2")
   string(REPLACE "=" ";" pair "${pair}")
   list(GET pair 0 name)
   list(GET pair 1 package)

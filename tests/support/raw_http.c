@@ -2,6 +2,7 @@
 #include "support/raw_http.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -21,6 +22,13 @@ int raw_http_dial(uint16_t port)
     struct timeval patience = {.tv_sec = 30};
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
     return fd;
+}
+
+bool raw_http_is_refused(int fd, uint16_t port)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0 && errno == ECONNREFUSED;
 }
 
 void raw_http_send(int fd, const char *bytes, size_t size)

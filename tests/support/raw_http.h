@@ -11,6 +11,8 @@
 
 /* Connects to 127.0.0.1; reads give up after half a minute. */
 int raw_http_dial(uint16_t port);
+/* Does nobody listen at the port? Uses up a fresh socket. */
+bool raw_http_is_refused(int fd, uint16_t port);
 void raw_http_send(int fd, const char *bytes, size_t size);
 void raw_http_send_text(int fd, const char *text);
 /* Closes with a reset instead of an end. */
