@@ -134,6 +134,9 @@ void outbox_close(struct outbox *o)
     for (size_t i = 0; i < o->sender_count; i++) {
         sender_free(o->senders[i]);
     }
+    if (o->queue != NULL) {
+        queue_maintain(o->queue); /* what is in memory goes to a disk that works again */
+    }
     queue_close(o->queue);
     memset(o, 0, sizeof(*o));
 }

@@ -188,7 +188,7 @@ int queue_append(
     int status = ERR_IO;
     if (q->memory_count == 0) { /* else order would be lost */
         strbuf_reset(&q->record);
-        queue_record_encode(&q->record, record.sequence, samples, min_t, max_t, payload);
+        queue_record_encode(&q->record, q->options.cargo, &record);
         status = strbuf_error(&q->record);
         status = status == 0 ? queue_append_to_disk(q, &record) : status;
     }

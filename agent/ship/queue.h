@@ -34,6 +34,12 @@
 #define QUEUE_CURSORS_MAX 8
 #define QUEUE_SEGMENTS_MAX 65536
 
+/* What the payloads of a queue are; each record says it, and where samples are counted, spans are. */
+enum queue_cargo {
+    QUEUE_SAMPLES = 1, /* remote write 1.0 under snappy */
+    QUEUE_SPANS = 2,   /* OTLP's TracesData under gzip */
+};
+
 struct queue_options {
     const char *path; /* its directory; made when missing; borrowed */
     struct vfs *vfs;
@@ -41,6 +47,7 @@ struct queue_options {
     uint64_t segment_bytes, bytes_max; /* 0 = default */
     int64_t age_max_ms;                /* 0 = default */
     uint64_t free_floor_bytes;         /* 0 = default; stop growing below it */
+    enum queue_cargo cargo;            /* 0 = samples */
     const char *const *cursors;        /* a name for each destination: letters, digits, - and _ */
     size_t cursor_count;
 };

@@ -80,8 +80,7 @@ static void tidy(struct queue *q)
         struct queue_memory_record *m = &q->memory[moved];
         if (m->record.sequence >= slowest) {
             strbuf_reset(&q->record);
-            queue_record_encode(&q->record, m->record.sequence, m->record.samples, m->record.min_t,
-                m->record.max_t, m->record.payload);
+            queue_record_encode(&q->record, q->options.cargo, &m->record);
             if (strbuf_error(&q->record) != 0 || queue_append_to_disk(q, &m->record) != 0) {
                 break;
             }

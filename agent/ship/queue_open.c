@@ -141,6 +141,7 @@ int queue_open(const struct queue_options *options, struct queue **queue_out, st
     o->bytes_max = o->bytes_max ? o->bytes_max : QUEUE_BYTES_MAX_DEFAULT;
     o->age_max_ms = o->age_max_ms ? o->age_max_ms : QUEUE_AGE_MAX_MS_DEFAULT;
     o->free_floor_bytes = o->free_floor_bytes ? o->free_floor_bytes : QUEUE_FREE_FLOOR_DEFAULT;
+    o->cargo = o->cargo ? o->cargo : QUEUE_SAMPLES;
     q->next_sequence = 1;
     q->names_changed = true; /* the lock and the cursors may be new */
     strbuf_init(&q->record, QUEUE_PAYLOAD_MAX + QUEUE_RECORD_HEADER);

@@ -16,25 +16,26 @@ int queue_segment_path(char *buffer, const char *directory, uint64_t first_seque
     return length > 0 && length < QUEUE_PATH_MAX ? 0 : ERR_LIMIT;
 }
 
-void queue_record_encode(struct strbuf *out, uint64_t sequence, uint32_t samples, int64_t min_t,
-    int64_t max_t, struct str payload)
+void queue_record_encode(
+    struct strbuf *out, enum queue_cargo cargo, const struct queue_record *record)
 {
-    uint64_t span = (uint64_t)max_t - (uint64_t)min_t;
+    uint64_t span = (uint64_t)record->max_t - (uint64_t)record->min_t;
+    struct str payload = record->payload;
     size_t begin = out->size;
     strbuf_add_le32(out, QUEUE_RECORD_MAGIC);
     strbuf_add_le32(out, 0);
     strbuf_add_le32(out, (uint32_t)payload.len);
-    strbuf_add_le32(out, samples);
-    strbuf_add_le64(out, sequence);
-    strbuf_add_le64(out, (uint64_t)min_t);
+    strbuf_add_le32(out, record->samples);
+    strbuf_add_le64(out, record->sequence);
+    strbuf_add_le64(out, (uint64_t)record->min_t);
     strbuf_add_le32(out, span > UINT32_MAX ? UINT32_MAX : (uint32_t)span);
-    strbuf_add_le16(out, QUEUE_RECORD_KIND_REMOTE_WRITE);
+    strbuf_add_le16(out, (uint16_t)cargo);
     strbuf_add_le16(out, QUEUE_RECORD_VERSION);
     strbuf_add_str(out, payload);
     if (strbuf_error(out) == 0) {
-        uint8_t *record = (uint8_t *)out->data + begin;
-        put_le32(record + 4,
-            checksum32(record + CHECKSUM_FROM, QUEUE_RECORD_HEADER - CHECKSUM_FROM + payload.len));
+        uint8_t *bytes = (uint8_t *)out->data + begin;
+        put_le32(bytes + 4,
+            checksum32(bytes + CHECKSUM_FROM, QUEUE_RECORD_HEADER - CHECKSUM_FROM + payload.len));
     }
 }
 

@@ -8,7 +8,7 @@
  *  16   8  sequence, 1 to QUEUE_SEQUENCE_MAX; grows by one from record to record
  *  24   8  lowest sample time, ms
  *  32   4  highest sample time - lowest, saturated
- *  36   2  kind of payload: 1 remote write 1.0, snappy
+ *  36   2  kind of payload: 1 remote write 1.0, snappy; 2 OTLP TracesData, gzip
  *  38   2  format version, 1
  *  40  ..  payload
  * A record is good when it lies in the file and its checksum holds. Behind a bad one the next magic
@@ -26,7 +26,6 @@
 
 #define QUEUE_RECORD_MAGIC 0x31514453u /* "SDQ1" */
 #define QUEUE_RECORD_HEADER 40u
-#define QUEUE_RECORD_KIND_REMOTE_WRITE 1u
 #define QUEUE_RECORD_VERSION 1u
 #define QUEUE_SEQUENCE_MAX ((uint64_t)1 << 62)
 #define QUEUE_SUFFIX ".queue"
@@ -46,8 +45,8 @@ int queue_segment_path(char *buffer, const char *directory, uint64_t first_seque
 void queue_segment_count(struct queue_segment *s, const struct queue_record *record);
 
 /* Header and payload onto `out`. */
-void queue_record_encode(struct strbuf *out, uint64_t sequence, uint32_t samples, int64_t min_t,
-    int64_t max_t, struct str payload);
+void queue_record_encode(
+    struct strbuf *out, enum queue_cargo cargo, const struct queue_record *record);
 
 /* A record found in a segment's bytes. */
 struct queue_found {

@@ -1,6 +1,8 @@
 /* Requests out of batches. */
 #include "ship/request_maker.h"
 
+#include <assert.h>
+
 #include "base/gzip.h"
 #include "base/mem.h"
 #include "ship/relabel_cache.h"
@@ -195,6 +197,9 @@ static int add_series(struct making *k, struct remote_write_item *item)
     case SHIP_OTLP:
         add_to_otlp(k, &labels, item);
         break;
+    case SHIP_OTLP_TRACES:
+        assert(false); /* its batches are sent as they are */
+        break;
     }
     return 0;
 }
@@ -269,8 +274,9 @@ static int end_protocol(
 static bool takes_batches_as_they_are(const struct request_maker *m, enum ship_protocol protocol)
 {
     const struct request_maker_options *o = &m->options;
-    return protocol == SHIP_REMOTE_WRITE_1 && m->relabel == NULL && !o->no_exemplars &&
-           !o->no_histograms && !o->no_metadata;
+    bool has_no_wishes =
+        m->relabel == NULL && !o->no_exemplars && !o->no_histograms && !o->no_metadata;
+    return protocol == SHIP_OTLP_TRACES || (protocol == SHIP_REMOTE_WRITE_1 && has_no_wishes);
 }
 
 int request_maker_make(struct request_maker *m, enum ship_protocol protocol, struct str payload,

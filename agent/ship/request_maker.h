@@ -1,7 +1,8 @@
 /* From a batch as it lies in the queue (remote write 1.0 under snappy) to the request that one
  * destination wants: its rules applied, in the protocol it speaks.
  *
- * Where the destination speaks 1.0 and has no wishes, the batch is the request, byte for byte.
+ * Where the destination speaks 1.0 and has no wishes, and for spans, the batch is the request, byte for
+ * byte.
  * One thread.
  */
 #ifndef SONDE_SHIP_REQUEST_MAKER_H
@@ -14,7 +15,12 @@
 #include "intake/metric_metadata.h"
 #include "model/relabel.h"
 
-enum ship_protocol { SHIP_REMOTE_WRITE_1, SHIP_REMOTE_WRITE_2, SHIP_OTLP };
+enum ship_protocol {
+    SHIP_REMOTE_WRITE_1,
+    SHIP_REMOTE_WRITE_2,
+    SHIP_OTLP,
+    SHIP_OTLP_TRACES, /* of a queue of spans, whose records are its requests */
+};
 
 struct request_maker_options {
     struct relabel *relabel; /* of each series; referenced; NULL: none */

@@ -91,6 +91,17 @@ void sender_free(struct sender *s)
 
 /* ---- The record in hand ---- */
 
+static enum queue_cargo cargo_of(const struct sender *s)
+{
+    return s->options.protocol == SHIP_OTLP_TRACES ? QUEUE_SPANS : QUEUE_SAMPLES;
+}
+
+/* What is counted, for people. */
+static const char *cargo_name(const struct sender *s)
+{
+    return cargo_of(s) == QUEUE_SPANS ? "spans" : "samples";
+}
+
 static uint32_t samples_in_hand(const struct sender *s)
 {
     return s->split != NULL ? batch_split_samples(s->split) : s->record.samples;
@@ -157,7 +168,7 @@ static bool take_record(struct sender *s)
         return false;
     }
     bool large = s->options.samples_max > 0 && s->record.samples > s->options.samples_max;
-    if (large && batch_split_new(strbuf_str(&s->piece), &s->split) == 0) {
+    if (large && batch_split_new(cargo_of(s), strbuf_str(&s->piece), &s->split) == 0) {
         take_piece(s);
     }
     return s->piece.size > 0;
@@ -192,8 +203,9 @@ static void on_again(struct sender *s, const struct http_client_response *respon
     asked = asked < SENDER_RETRY_AFTER_MAX_MS ? asked : SENDER_RETRY_AFTER_MAX_MS;
     wait = wait < asked ? asked : wait;
     if (!s->statistics.failing) {
-        LOG_WARN("ship: delivery fails, keeping samples on disk",
-            LOG_S("destination", s->options.name), LOG_I("status", response->status),
+        LOG_WARN("ship: delivery fails, keeping what waits on disk",
+            LOG_S("destination", s->options.name), LOG_S("cargo", cargo_name(s)),
+            LOG_I("status", response->status),
             LOG_S("error",
                 response->error != 0 && response->error_text != NULL ? response->error_text : ""));
     }
@@ -210,7 +222,7 @@ static void on_again(struct sender *s, const struct http_client_response *respon
 static bool halve(struct sender *s)
 {
     bool first = s->split == NULL;
-    if (first && batch_split_new(strbuf_str(&s->piece), &s->split) != 0) {
+    if (first && batch_split_new(cargo_of(s), strbuf_str(&s->piece), &s->split) != 0) {
         return false;
     }
     if (!batch_split_halve(s->split)) {
@@ -248,8 +260,8 @@ static void on_taken(struct sender *s, uint64_t missing)
     }
     if (missing > 0) {
         LOG_WARN("ship: the receiver took a part of a request only",
-            LOG_S("destination", s->options.name), LOG_I("samples", samples_in_request(s)),
-            LOG_I("missing", missing));
+            LOG_S("destination", s->options.name), LOG_S("cargo", cargo_name(s)),
+            LOG_I("count", samples_in_request(s)), LOG_I("missing", missing));
     }
     count_request(s, missing);
     finish_piece(s);
@@ -260,9 +272,9 @@ static void on_refused(
 {
     struct str shown = response->body;
     shown.len = shown.len < SHOWN_BODY_BYTES ? shown.len : SHOWN_BODY_BYTES;
-    LOG_WARN("ship: the receiver refused a request for good; its samples are dropped",
+    LOG_WARN("ship: the receiver refused a request for good; what was in it is dropped",
         LOG_S("destination", s->options.name), LOG_I("status", response->status),
-        LOG_I("samples", missing), LOG_STR("answer", shown));
+        LOG_S("cargo", cargo_name(s)), LOG_I("count", missing), LOG_STR("answer", shown));
     s->statistics.failing = false; /* it answers, and the next request is another one */
     s->statistics.rejected_requests++;
     count_request(s, missing);
@@ -327,6 +339,8 @@ static size_t protocol_headers(enum ship_protocol protocol, struct http_client_h
                                      "application/x-protobuf;proto=io.prometheus.write.v2.Request"},
             {"Content-Encoding", "snappy"}, {"X-Prometheus-Remote-Write-Version", "2.0.0"}},
         [SHIP_OTLP] = {{"Content-Type", "application/x-protobuf"}, {"Content-Encoding", "gzip"}},
+        [SHIP_OTLP_TRACES] = {{"Content-Type", "application/x-protobuf"},
+            {"Content-Encoding", "gzip"}},
     };
     size_t count = 0;
     while (count < FIXED_HEADERS_MAX && all[protocol][count].name != NULL) {
@@ -383,9 +397,9 @@ static bool make(struct sender *s)
             return false;
         }
         if (status != 0) {
-            LOG_ERROR("ship: a batch cannot be made into a request; its samples are dropped",
-                LOG_S("destination", s->options.name), LOG_I("samples", samples_in_hand(s)),
-                LOG_S("error", err_text(status)));
+            LOG_ERROR("ship: a batch cannot be made into a request; it is dropped",
+                LOG_S("destination", s->options.name), LOG_S("cargo", cargo_name(s)),
+                LOG_I("count", samples_in_hand(s)), LOG_S("error", err_text(status)));
             s->statistics.rejected_requests++;
             s->statistics.rejected_samples += samples_in_hand(s);
             finish_piece(s);

@@ -1,8 +1,9 @@
-/* One destination: takes records from the queue in order and posts them, one request in flight.
+/* One destination: takes records from the queue in order and posts them, one request in flight. Where it
+ * says samples, a queue of spans counts spans.
  *
  *   idle --record--> sending --taken--> idle
  *                       |--again--> waiting --time--> sending (the same record)
- *                       |--too large--> idle (its halves instead, down to a series)
+ *                       |--too large--> idle (its halves instead, down to a series, a span)
  *                       |--another protocol--> idle (the same record, as remote write 1.0)
  *                       '--refused--> idle (dropped, counted: the receiver will never take it)
  *

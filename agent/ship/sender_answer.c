@@ -67,7 +67,7 @@ struct answer answer_judge(
     if (r->status == 413) {
         return (struct answer){ANSWER_TOO_LARGE, count};
     }
-    if (protocol == SHIP_OTLP) {
+    if (protocol == SHIP_OTLP || protocol == SHIP_OTLP_TRACES) {
         return judge_otlp(count, r);
     }
     if (r->status >= 500) {

@@ -1,6 +1,6 @@
 /* What an answer to a request means for the sender, by the rules of its protocol.
  *
- *   answer                           remote write 1.0 and 2.0     OTLP
+ *   answer                           remote write 1.0 and 2.0     OTLP, both signals
  *   2xx                              taken                        taken
  *   none, 429                        again                        again
  *   5xx                              again                        502, 503, 504 again; else refused

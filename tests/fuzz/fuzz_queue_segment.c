@@ -21,7 +21,7 @@ static void mend(uint8_t *bytes, size_t size)
             break;
         }
         put_le32(bytes + at, QUEUE_RECORD_MAGIC);
-        put_le16(bytes + at + 36, QUEUE_RECORD_KIND_REMOTE_WRITE);
+        put_le16(bytes + at + 36, QUEUE_SAMPLES);
         put_le16(bytes + at + 38, QUEUE_RECORD_VERSION);
         put_le32(bytes + at + 4, checksum32(bytes + at + 8, QUEUE_RECORD_HEADER - 8 + length));
         at += QUEUE_RECORD_HEADER + length;
