@@ -28,7 +28,9 @@ static void on_timer(void *context)
     apply_discovered(a);
     int64_t scrape = scraper_step(a->scraper);
     int64_t ship = shipper_step(a->shipper);
+    int64_t spans = agent_spans_step(&a->spans);
     int64_t wake = scrape < ship ? scrape : ship;
+    wake = spans < wake ? spans : wake;
     wake = found < wake ? found : wake;
     if (a->aggregator != NULL) {
         int64_t flush = stream_aggregator_step(a->aggregator);
@@ -74,16 +76,17 @@ static int make_destination(
     return 0;
 }
 
-static int open_shipper(struct agent *a, struct err *e)
+/* What samples and spans share on their way out; path, size and age of the queue are those of samples.
+ * `destinations` has room for all. */
+static int make_outbox(struct agent *a, struct sender_options *destinations,
+    struct outbox_options *outbox_out, struct err *e)
 {
-    struct sender_options destinations[OUTBOX_DESTINATIONS_MAX];
     for (size_t i = 0; i < a->config.destination_count; i++) {
         if (make_destination(a, &a->config.destinations[i], &destinations[i]) != 0) {
             return err_set(e, ERR_NOMEM, -1, "out of memory for the destinations");
         }
     }
-    snprintf(a->queue_path, sizeof(a->queue_path), "%s/queue", a->options->data_path);
-    struct shipper_options options = {
+    *outbox_out = (struct outbox_options){
         .queue =
             {
                 .path = a->queue_path,
@@ -97,8 +100,29 @@ static int open_shipper(struct agent *a, struct err *e)
         .client = a->client,
         .clock = a->clock,
         .background = &a->background.interface,
-        .memory = &a->memory,
         .seed = hash_seed_random(),
+    };
+    return 0;
+}
+
+static int open_shipper(struct agent *a, struct err *e)
+{
+    struct sender_options destinations[OUTBOX_DESTINATIONS_MAX];
+    struct outbox_options outbox;
+    snprintf(a->queue_path, sizeof(a->queue_path), "%s/queue", a->options->data_path);
+    int status = make_outbox(a, destinations, &outbox, e);
+    if (status != 0) {
+        return status;
+    }
+    const struct shipper_options options = {
+        .queue = outbox.queue,
+        .destinations = outbox.destinations,
+        .destination_count = outbox.destination_count,
+        .client = outbox.client,
+        .clock = outbox.clock,
+        .background = outbox.background,
+        .memory = &a->memory,
+        .seed = outbox.seed,
     };
     return shipper_open(&options, &a->shipper, e);
 }
@@ -146,6 +170,17 @@ static struct intake *door(const struct agent *a)
                                  : shipper_intake(a->shipper);
 }
 
+static int open_spans(struct agent *a, struct err *e)
+{
+    struct sender_options destinations[OUTBOX_DESTINATIONS_MAX];
+    struct outbox_options outbox;
+    intake_gate_init(&a->span_metrics, "spans", door(a));
+    int status = make_outbox(a, destinations, &outbox, e);
+    return status != 0 ? status
+                       : agent_spans_open(&a->spans, &a->config, &outbox, a->options->data_path,
+                             &a->span_metrics.intake, e);
+}
+
 static int open_receivers(struct agent *a, struct err *e)
 {
     const struct agent_options *o = a->options;
@@ -157,6 +192,7 @@ static int open_receivers(struct agent *a, struct err *e)
         .config = a->config.receive,
         .loop = a->loop,
         .clock = a->clock,
+        .spans = span_pipeline_intake(a->spans.pipeline),
     };
     for (size_t i = 0; i < RECEIVE_SOURCE_COUNT; i++) {
         intake_gate_init(&a->received[i], receive_source_name((enum receive_source)i), door(a));
@@ -340,6 +376,7 @@ static int start(struct agent *a, struct err *e)
         }
     }
     status = status == 0 ? apply_scrapes(a, &a->config, &a->arena, e) : status;
+    status = status == 0 ? open_spans(a, e) : status;
     status = status == 0 ? open_receivers(a, e) : status;
     status = status == 0 ? agent_http_start(a, e) : status;
     if (status == 0) {
@@ -391,6 +428,7 @@ void agent_stop(struct agent *a)
     workpool_close(a->lookups);
     scraper_free(a->scraper);
     agent_background_close(&a->background);
+    agent_spans_close(&a->spans);
     stream_aggregator_free(a->aggregator);
     shipper_close(a->shipper);
     collectors_close(a->collectors);

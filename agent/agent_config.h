@@ -20,12 +20,14 @@
 #include "model/relabel.h"
 #include "receive/receive_config.h"
 #include "ship/request_maker.h"
+#include "spans/spans_config.h"
 #include "wire/exposition.h"
 
 #define AGENT_CONFIG_BYTES_MAX ((size_t)16 << 20)
 #define AGENT_SERVER_DEFAULT "http://127.0.0.1:9095"
 #define AGENT_WRITE_PATH "/api/v1/write"
 #define AGENT_OTLP_PATH "/v1/metrics"
+#define AGENT_TRACES_PATH "/v1/traces"
 #define AGENT_DESTINATIONS_MAX 8
 
 struct agent_global {
@@ -91,6 +93,7 @@ struct agent_metadata_config {
 
 struct agent_destination {
     const char *url;
+    const char *traces_url; /* "" = spans are not sent there */
     const char *name; /* of its place in the queue; made from the address when the file has none */
     int64_t timeout_ms;
     struct config_map headers;
@@ -118,6 +121,7 @@ struct agent_config {
     size_t destination_count;
     struct config_list stream_aggr; /* struct stream_rule */
     struct receive_config receive;
+    struct spans_config traces;
     struct agent_queue queue;
     int64_t memory_max; /* 0 = by the host */
 };

@@ -86,6 +86,13 @@ static const struct config_field metadata_config_fields[] = {
         .key = "name", .kind = CONFIG_STRING, .offset = offsetof(struct agent_destination, name),  \
         .default_text = "", .help = "Name of its place in the queue; made from the url when empty" \
     }
+#define TRACES_FIELD                                                                               \
+    {                                                                                              \
+        .key = "traces_url", .kind = CONFIG_STRING,                                                \
+        .offset = offsetof(struct agent_destination, traces_url), .default_text = "",              \
+        .help = "Where spans go; " AGENT_TRACES_PATH " of the url's host when empty, none = "      \
+                "nowhere"                                                                          \
+    }
 #define HEADERS_FIELD                                                                              \
     {                                                                                              \
         .key = "headers", .kind = CONFIG_STRING_MAP,                                               \
@@ -112,6 +119,7 @@ const struct config_field agent_remote_write_fields[] = {
         .offset = offsetof(struct agent_destination, url),
         .required = true,
         .help = "Where to send, e.g. http://127.0.0.1:9095/api/v1/write"},
+    TRACES_FIELD,
     NAME_FIELD,
     {.key = "remote_timeout",
         .kind = CONFIG_DURATION,
@@ -155,6 +163,7 @@ const struct config_field agent_otlp_fields[] = {
         .required = true,
         .help = "Where to send, e.g. http://127.0.0.1:4318; " AGENT_OTLP_PATH
                 " is added where it has no path"},
+    TRACES_FIELD,
     NAME_FIELD,
     {.key = "timeout",
         .kind = CONFIG_DURATION,
@@ -222,6 +231,31 @@ static int add_path(struct arena *arena, const char *given, const char *usual, c
     memcpy(url, given, length);
     memcpy(url + length, usual, more);
     *url_out = url;
+    return 0;
+}
+
+/* Where spans go: what the file says, or the usual place on the host of the url. */
+static int find_traces_url(
+    struct agent_destination *d, const char *file, struct arena *arena, struct err *e)
+{
+    if (strcmp(d->traces_url, "none") == 0) {
+        d->traces_url = "";
+        return 0;
+    }
+    if (d->traces_url[0] != '\0') {
+        return is_http_url(d->traces_url)
+                   ? 0
+                   : err_set(e, ERR_INVALID, -1,
+                         "%s: %s: traces_url \"%s\"; accepted: http://HOST:PORT/PATH, https://…, "
+                         "none",
+                         file, d->url, d->traces_url);
+    }
+    const char *host = strstr(d->url, "://") + 3;
+    size_t length = (size_t)(host - d->url) + strcspn(host, "/?#");
+    const char *origin = arena_strndup(arena, d->url, length);
+    if (origin == NULL || add_path(arena, origin, AGENT_TRACES_PATH, &d->traces_url) != 0) {
+        return err_set(e, arena_error(arena), -1, "out of memory for the configuration");
+    }
     return 0;
 }
 
@@ -325,7 +359,11 @@ static int finish_destination(
         return err_set(
             e, ERR_INVALID, -1, "%s: %s: min_backoff is longer than max_backoff", file, d->url);
     }
-    int status = name_destination(arena, d);
+    int status = find_traces_url(d, file, arena, e);
+    if (status != 0) {
+        return status;
+    }
+    status = name_destination(arena, d);
     if (status == 0 && d->protocol == SHIP_OTLP) {
         status = add_path(arena, d->url, AGENT_OTLP_PATH, &d->url);
     }

@@ -243,9 +243,10 @@ static void expose_memory(const struct agent *a, struct strbuf *out)
 
 static void expose_gates(const struct agent *a, struct strbuf *out)
 {
-    const struct intake_gate *gates[2 + RECEIVE_SOURCE_COUNT] = {&a->scraped, &a->aggregated};
+    const struct intake_gate *gates[3 + RECEIVE_SOURCE_COUNT] = {
+        &a->scraped, &a->aggregated, &a->span_metrics};
     for (size_t i = 0; i < RECEIVE_SOURCE_COUNT; i++) {
-        gates[2 + i] = &a->received[i];
+        gates[3 + i] = &a->received[i];
     }
     for (size_t i = 0; i < sizeof(gates) / sizeof(gates[0]); i++) {
         struct label source = {STR("source"), str_of(gates[i]->source)};
@@ -309,5 +310,6 @@ void agent_expose_self(void *context, struct strbuf *out)
     expose_discovery(a, out);
     expose_queue(a, out);
     expose_destinations(a, out);
+    agent_spans_expose(&a->spans, out);
     expose_memory(a, out);
 }

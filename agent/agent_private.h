@@ -5,6 +5,7 @@
 #include "agent.h"
 #include "agent_background.h"
 #include "agent_config.h"
+#include "agent_spans.h"
 #include "agent_targets.h"
 #include "base/http_server.h"
 #include "collectors/collector.h"
@@ -30,13 +31,14 @@ struct agent {
     struct http_client *client;
     struct collectors *collectors;
     struct shipper *shipper;
+    struct agent_spans spans;
     struct scraper *scraper;
     struct workpool *lookups; /* the thread that waits for name servers */
     struct discovery *discovery;
     int64_t discovery_due_ms;     /* monotonic: what it finds is not applied before */
     struct agent_targets targets; /* those in force, and what was dropped */
     struct arena targets_arena;   /* theirs */
-    struct intake_gate scraped, aggregated, received[RECEIVE_SOURCE_COUNT];
+    struct intake_gate scraped, aggregated, span_metrics, received[RECEIVE_SOURCE_COUNT];
     struct receive *receive;
     struct stream_aggregator *aggregator; /* NULL: no rules */
     struct memory_watch memory;

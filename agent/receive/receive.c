@@ -153,6 +153,8 @@ static int start_http(struct receive *r, struct err *e)
     const struct http_route routes[] = {
         {"POST", "/v1/metrics", receive_otlp_metrics, r, HTTP_LANE_INGEST,
             "Takes OTLP metrics, in protobuf or JSON"},
+        {"POST", "/v1/traces", receive_otlp_traces, r, HTTP_LANE_INGEST,
+            "Takes OTLP traces, in protobuf or JSON"},
         {"POST", "/write", receive_influx, r, HTTP_LANE_INGEST, "Takes InfluxDB's line protocol"},
         {"POST", "/api/v2/write", receive_influx, r, HTTP_LANE_INGEST,
             "The same, as version 2 has it"},

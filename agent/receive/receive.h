@@ -1,13 +1,15 @@
 /* Receivers: what others send to the agent, handed in by the agent's door for samples.
  *
  *   POST /v1/metrics     OTLP metrics, in protobuf or JSON, gzipped or not
+ *   POST /v1/traces      OTLP traces, likewise
  *   POST /api/v1/write   remote write 1.0 and 2.0
  *   POST /write, /api/v2/write   InfluxDB's line protocol
  *   UDP, Unix socket     StatsD and DogStatsD
  *   TCP                  Graphite, plaintext
  *
  * All of HTTP is one listener with one table of routes (receive.c): a further signal of OTLP is a further
- * row. A request is answered 2xx only when its samples are in the queue. Overload is answered in the
+ * row. A request is answered 2xx only when its samples are in the queue, its spans behind their door
+ * (spans/span_intake.h says what that promises). Overload is answered in the
  * protocol's own way, 429 with Retry-After, before anything is decoded.
  *
  * One thread, the loop's: handlers run on it, so that a message is bounded by what the loop can spare.
@@ -23,6 +25,7 @@
 #include "base/loop.h"
 #include "intake/intake.h"
 #include "receive/receive_config.h"
+#include "spans/span_intake.h"
 
 /* A request's body as it is sent. The server holds at most eight times this for all requests together. */
 #define RECEIVE_BODY_MAX ((size_t)16 << 20)
@@ -52,6 +55,7 @@ struct receive_options {
     struct loop *loop;
     struct clock *clock;
     struct intake *intakes[RECEIVE_SOURCE_COUNT];
+    struct span_intake *spans;
 };
 
 /* Messages are requests; lines of StatsD and Graphite. */

@@ -1,7 +1,8 @@
-/* Requests of OTLP, and metrics as samples. */
+/* Requests of OTLP; metrics as samples, and spans. */
 #include "receive/receive_otlp.h"
 
 #include "receive/receive_private.h"
+#include "wire/otlp_traces.h"
 
 /* ---- The frame ---- */
 
@@ -134,4 +135,30 @@ int receive_otlp_take_metrics(
 void receive_otlp_metrics(struct http_exchange *x, void *context)
 {
     receive_otlp_request(context, RECEIVE_OTLP, x, receive_otlp_take_metrics);
+}
+
+/* ---- Traces ---- */
+
+int receive_otlp_take_traces(
+    struct receive *r, bool json, struct str message, struct strbuf *answer, struct err *e)
+{
+    struct span_intake *door = r->options.spans;
+    struct span_taken taken;
+    struct strbuf encoded;
+    strbuf_init(&encoded, OTLP_TRACES_MAX);
+    int status = json ? otlp_traces_from_json(message, &encoded, e) : 0;
+    if (status == 0) {
+        message = json ? strbuf_str(&encoded) : message;
+        status = door->take(door, SPAN_OTLP_HTTP, message, &taken, e);
+    }
+    if (status == 0) {
+        otlp_write_traces_response(json, taken.refused, taken.why, answer);
+    }
+    strbuf_release(&encoded);
+    return status;
+}
+
+void receive_otlp_traces(struct http_exchange *x, void *context)
+{
+    receive_otlp_request(context, RECEIVE_OTLP, x, receive_otlp_take_traces);
 }

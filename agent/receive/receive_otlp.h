@@ -1,5 +1,5 @@
 /* OTLP over HTTP (https://opentelemetry.io/docs/specs/otlp/#otlphttp): the frame of a request, which all
- * signals share, and metrics. The answer has the request's encoding.
+ * signals share, metrics and traces. The answer has the request's encoding.
  *
  *   200       taken; with partialSuccess when points were refused, which the sender must not send again
  *   400       cannot be read
@@ -31,6 +31,11 @@ void receive_otlp_request(
 /* Metrics: the handler, whose context is the receivers, and what it does with a message. */
 void receive_otlp_metrics(struct http_exchange *x, void *context);
 int receive_otlp_take_metrics(
+    struct receive *r, bool json, struct str message, struct strbuf *answer, struct err *e);
+
+/* Traces, likewise. */
+void receive_otlp_traces(struct http_exchange *x, void *context);
+int receive_otlp_take_traces(
     struct receive *r, bool json, struct str message, struct strbuf *answer, struct err *e);
 
 #endif

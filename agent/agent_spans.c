@@ -1,0 +1,230 @@
+/* The wiring of spans, and their account:
+ *   agent_spans_received_total = agent_spans_queued_total + agent_spans_undelivered_total
+ * and for each destination
+ *   agent_spans_queued_total + agent_remote_found_spans =
+ *       agent_remote_sent_spans_total + agent_remote_dropped_spans_total (all reasons) +
+ *       agent_remote_pending_spans
+ */
+#include "agent_spans.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "wire/exposition.h"
+
+/* Where nothing waits for spans. */
+enum { STEP_MS = 1000 };
+
+/* ---- Start and stop ---- */
+
+static int open_shipper(struct agent_spans *s, const struct agent_config *config,
+    const struct outbox_options *samples, const char *data_path, struct err *e)
+{
+    struct sender_options destinations[OUTBOX_DESTINATIONS_MAX];
+    struct outbox_options outbox = *samples;
+    outbox.destinations = destinations;
+    outbox.destination_count = 0;
+    for (size_t i = 0; i < config->destination_count; i++) {
+        const char *url = config->destinations[i].traces_url;
+        if (url[0] != '\0') {
+            struct sender_options *d = &destinations[outbox.destination_count++];
+            *d = samples->destinations[i];
+            d->url = url;
+            d->request = (struct request_maker_options){0};
+            d->samples_max = 0;
+            d->sample_age_max_ms = 0;
+        }
+    }
+    if (outbox.destination_count == 0) {
+        return 0;
+    }
+    snprintf(s->queue_path, sizeof(s->queue_path), "%s/spans", data_path);
+    outbox.queue.path = s->queue_path;
+    outbox.queue.bytes_max = (uint64_t)config->traces.queue.size_max;
+    outbox.queue.age_max_ms = config->traces.queue.age_max_ms;
+    return span_shipper_open(&outbox, &s->shipper, e);
+}
+
+int agent_spans_open(struct agent_spans *s, const struct agent_config *config,
+    const struct outbox_options *outbox, const char *data_path, struct intake *intake,
+    struct err *e)
+{
+    int status = open_shipper(s, config, outbox, data_path, e);
+    if (status != 0) {
+        return status;
+    }
+    const struct span_pipeline_options options = {
+        .clock = outbox->clock, .intake = intake, .shipper = s->shipper};
+    status = span_pipeline_new(&options, &s->pipeline);
+    return status == 0 ? 0 : err_set(e, status, -1, "out of memory for spans");
+}
+
+void agent_spans_close(struct agent_spans *s)
+{
+    span_pipeline_free(s->pipeline);
+    span_shipper_close(s->shipper);
+}
+
+int64_t agent_spans_step(struct agent_spans *s)
+{
+    return s->shipper != NULL ? span_shipper_step(s->shipper) : STEP_MS;
+}
+
+/* ---- What /metrics says ---- */
+
+static void put(struct strbuf *out, const char *name, enum metric_type type, const char *help,
+    const struct label *labels, size_t count, uint64_t value)
+{
+    if (help != NULL) {
+        exposition_write_help(out, str_of(name), str_of(help));
+        exposition_write_type(out, str_of(name), type);
+    }
+    exposition_write_sample(out, str_of(name), labels, count, (double)value, INT64_MIN);
+}
+
+static struct label protocol_label(size_t protocol)
+{
+    return (struct label){
+        STR("protocol"), str_of(span_protocol_name((enum span_protocol)protocol))};
+}
+
+static void expose_protocols(const struct span_pipeline_statistics *s, struct strbuf *out)
+{
+    for (size_t i = 0; i < SPAN_PROTOCOL_COUNT; i++) {
+        struct label protocol = protocol_label(i);
+        put(out, "agent_span_requests_total", METRIC_TYPE_COUNTER,
+            i == 0 ? "Requests with spans, all that came" : NULL, &protocol, 1,
+            s->protocols[i].requests);
+    }
+    for (size_t i = 0; i < SPAN_PROTOCOL_COUNT; i++) {
+        for (size_t k = 0; k < SPAN_REQUEST_FAULT_COUNT; k++) {
+            const struct label labels[] = {protocol_label(i),
+                {STR("reason"), str_of(span_request_fault_name((enum span_request_fault)k))}};
+            put(out, "agent_span_requests_refused_total", METRIC_TYPE_COUNTER,
+                i + k == 0 ? "Requests with spans that were refused as a whole" : NULL, labels, 2,
+                s->protocols[i].requests_refused[k]);
+        }
+    }
+    for (size_t i = 0; i < SPAN_PROTOCOL_COUNT; i++) {
+        struct label protocol = protocol_label(i);
+        put(out, "agent_spans_received_total", METRIC_TYPE_COUNTER,
+            i == 0 ? "Spans taken in" : NULL, &protocol, 1, s->protocols[i].spans);
+    }
+    for (size_t i = 0; i < SPAN_PROTOCOL_COUNT; i++) {
+        for (size_t k = 0; k < SPAN_FAULT_COUNT; k++) {
+            const struct label labels[] = {
+                protocol_label(i), {STR("reason"), str_of(span_fault_name((enum span_fault)k))}};
+            put(out, "agent_spans_refused_total", METRIC_TYPE_COUNTER,
+                i + k == 0 ? "Spans left out of requests that were taken" : NULL, labels, 2,
+                s->protocols[i].spans_refused[k]);
+        }
+    }
+}
+
+static void expose_queue(const struct agent_spans *s, struct strbuf *out)
+{
+    struct span_shipper_statistics ship = {0};
+    struct span_pipeline_statistics pipeline;
+    span_pipeline_statistics(s->pipeline, &pipeline);
+    if (s->shipper != NULL) {
+        span_shipper_statistics(s->shipper, &ship);
+    }
+    const struct {
+        const char *name, *help;
+        enum metric_type type;
+        uint64_t value;
+    } rows[] = {
+        {"agent_spans_undelivered_total", "Spans taken that no destination wants",
+            METRIC_TYPE_COUNTER, pipeline.undelivered_spans},
+        {"agent_spans_queued_total", "Spans put into the queue", METRIC_TYPE_COUNTER,
+            ship.added_spans},
+        {"agent_span_records_total", "Requests put into the queue of spans", METRIC_TYPE_COUNTER,
+            ship.records},
+        {"agent_span_message_bytes_total", "Bytes of them before compression", METRIC_TYPE_COUNTER,
+            ship.message_bytes},
+        {"agent_span_queue_bytes", "Bytes of the queue of spans on disk", METRIC_TYPE_GAUGE,
+            ship.queue.bytes},
+        {"agent_span_queue_spans", "Spans waiting for the slowest destination", METRIC_TYPE_GAUGE,
+            ship.queue.samples},
+        {"agent_span_queue_in_memory",
+            "1 while the queue's disk fails and spans are kept in memory", METRIC_TYPE_GAUGE,
+            ship.queue.in_memory},
+        {"agent_span_queue_corrupt_bytes_total", "Damaged bytes stepped over in the queue of spans",
+            METRIC_TYPE_COUNTER, ship.queue.corrupt_bytes},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        put(out, rows[i].name, rows[i].type, rows[i].help, NULL, 0, rows[i].value);
+    }
+}
+
+static struct label destination_label(const struct agent_spans *s, size_t index)
+{
+    return (struct label){
+        STR("destination"), str_of(span_shipper_destination_name(s->shipper, index))};
+}
+
+/* Spans a destination does not get, by reason. */
+static void expose_dropped(const struct agent_spans *s, struct strbuf *out)
+{
+    static const char *const reasons[] = {"size", "age", "disk_full", "corrupt", "refused"};
+    for (size_t i = 0; i < span_shipper_destination_count(s->shipper); i++) {
+        struct sender_statistics d;
+        span_shipper_destination_statistics(s->shipper, i, &d);
+        const uint64_t values[] = {d.dropped_by[QUEUE_DROP_SIZE], d.dropped_by[QUEUE_DROP_AGE],
+            d.dropped_by[QUEUE_DROP_DISK], d.dropped_by[QUEUE_DROP_CORRUPT], d.rejected_samples};
+        for (size_t k = 0; k < sizeof(values) / sizeof(values[0]); k++) {
+            const struct label labels[] = {
+                destination_label(s, i), {STR("reason"), str_of(reasons[k])}};
+            put(out, "agent_remote_dropped_spans_total", METRIC_TYPE_COUNTER,
+                i + k == 0 ? "Spans the destination does not get" : NULL, labels, 2, values[k]);
+        }
+    }
+}
+
+static void expose_destinations(const struct agent_spans *s, struct strbuf *out)
+{
+    static const struct {
+        const char *name, *help;
+        enum metric_type type;
+        size_t offset;
+    } rows[] = {
+        {"agent_remote_sent_spans_total", "Spans the destination has taken", METRIC_TYPE_COUNTER,
+            offsetof(struct sender_statistics, sent_samples)},
+        {"agent_remote_sent_span_bytes_total", "Bytes of requests with spans it has taken",
+            METRIC_TYPE_COUNTER, offsetof(struct sender_statistics, sent_bytes)},
+        {"agent_remote_sent_span_requests_total", "Requests with spans it has taken",
+            METRIC_TYPE_COUNTER, offsetof(struct sender_statistics, sent_requests)},
+        {"agent_remote_span_retries_total", "Requests with spans that had to be repeated",
+            METRIC_TYPE_COUNTER, offsetof(struct sender_statistics, retries)},
+        {"agent_remote_span_splits_total",
+            "Requests with spans it found too large, and that were halved", METRIC_TYPE_COUNTER,
+            offsetof(struct sender_statistics, splits)},
+        {"agent_remote_pending_spans", "Spans waiting for the destination", METRIC_TYPE_GAUGE,
+            offsetof(struct sender_statistics, waiting_samples)},
+        {"agent_remote_found_spans", "Spans that waited for it when the agent started",
+            METRIC_TYPE_GAUGE, offsetof(struct sender_statistics, found_samples)},
+    };
+    for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
+        for (size_t i = 0; i < span_shipper_destination_count(s->shipper); i++) {
+            struct sender_statistics d;
+            uint64_t value;
+            span_shipper_destination_statistics(s->shipper, i, &d);
+            memcpy(&value, (const char *)&d + rows[row].offset, sizeof(value));
+            struct label destination = destination_label(s, i);
+            put(out, rows[row].name, rows[row].type, i == 0 ? rows[row].help : NULL, &destination,
+                1, value);
+        }
+    }
+    expose_dropped(s, out);
+}
+
+void agent_spans_expose(const struct agent_spans *s, struct strbuf *out)
+{
+    struct span_pipeline_statistics statistics;
+    span_pipeline_statistics(s->pipeline, &statistics);
+    expose_protocols(&statistics, out);
+    expose_queue(s, out);
+    if (s->shipper != NULL) {
+        expose_destinations(s, out);
+    }
+}

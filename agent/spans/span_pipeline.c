@@ -1,0 +1,251 @@
+/* From a message to records of the queue.
+ *
+ * A message in which every span is good is one record as it came. Where spans are left out, or the message is
+ * too large, the good ones are put together anew, as slices, in records of bounded size; each record is
+ * in the queue, or it is not, before the next begins.
+ */
+#include "spans/span_pipeline.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "spans/span_batch.h"
+
+enum { WHY_BYTES_MAX = 160 };
+
+struct span_pipeline {
+    struct span_intake door; /* first: what others see of it */
+    struct span_pipeline_options options;
+    struct otlp_traces *walker;
+    struct span_batch batch;
+    struct strbuf record;
+    char why[WHY_BYTES_MAX];
+    struct span_pipeline_statistics statistics;
+};
+
+const char *span_request_fault_name(enum span_request_fault fault)
+{
+    static const char *const names[SPAN_REQUEST_FAULT_COUNT] = {
+        "busy", "malformed", "too_large", "no_space"};
+    return names[fault];
+}
+
+const char *span_fault_name(enum span_fault fault)
+{
+    static const char *const names[SPAN_FAULT_COUNT] = {
+        "trace_id", "span_id", "long_text", "too_large"};
+    return names[fault];
+}
+
+/* ---- Admission ---- */
+
+static int admit(struct span_intake *self, enum span_protocol protocol, int64_t *retry_after_ms_out)
+{
+    struct span_pipeline *p = (struct span_pipeline *)self;
+    int status = intake_admit(p->options.intake, retry_after_ms_out);
+    if (status != 0) {
+        struct span_protocol_statistics *s = &p->statistics.protocols[protocol];
+        s->requests++;
+        s->requests_refused[SPAN_REQUEST_BUSY]++;
+    }
+    return status;
+}
+
+/* ---- One message ---- */
+
+struct taking {
+    struct span_pipeline *pipeline;
+    struct str message;
+    uint64_t taken; /* in the queue */
+    uint64_t refused[SPAN_FAULT_COUNT];
+};
+
+static uint64_t count_refused(const struct taking *t)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < SPAN_FAULT_COUNT; i++) {
+        sum += t->refused[i];
+    }
+    return sum;
+}
+
+/* The record that the batch makes; the message itself where that is the same. */
+static int write_record(struct taking *t, bool whole, struct str *record_out)
+{
+    struct span_pipeline *p = t->pipeline;
+    if (whole) {
+        *record_out = t->message;
+        return 0;
+    }
+    strbuf_reset(&p->record);
+    span_batch_encode(&p->batch, &p->record);
+    *record_out = strbuf_str(&p->record);
+    return strbuf_error(&p->record);
+}
+
+/* Hands on what is in the batch and empties it. `whole`: it is all of the message. */
+static int hand_on(struct taking *t, bool whole)
+{
+    struct span_pipeline *p = t->pipeline;
+    size_t count = p->batch.count;
+    int status = 0;
+    if (p->options.shipper != NULL && count > 0) {
+        struct str record;
+        status = write_record(t, whole, &record);
+        status =
+            status == 0 ? span_shipper_add(p->options.shipper, record, (uint32_t)count) : status;
+    } else {
+        p->statistics.undelivered_spans += count;
+    }
+    t->taken += status == 0 ? count : 0;
+    span_batch_reset(&p->batch);
+    return status;
+}
+
+static int add_span(struct taking *t, const struct otlp_span *span)
+{
+    struct span_pipeline *p = t->pipeline;
+    if (span->raw.len + span->resource_raw.len + span->scope_raw.len > SPAN_BYTES_MAX) {
+        t->refused[SPAN_FAULT_TOO_LARGE]++;
+        return 0;
+    }
+    if (p->batch.count > 0 &&
+        p->batch.bytes + span_batch_cost(&p->batch, span) > SPAN_RECORD_BYTES_MAX) {
+        int status = hand_on(t, false);
+        if (status != 0) {
+            return status;
+        }
+    }
+    return span_batch_add(&p->batch, span);
+}
+
+static int add_all(struct taking *t)
+{
+    struct otlp_traces *walker = t->pipeline->walker;
+    struct otlp_span span;
+    int more;
+    while ((more = otlp_traces_next(walker, &span)) == 1) {
+        int status = add_span(t, &span);
+        if (status != 0) {
+            return status;
+        }
+    }
+    t->refused[SPAN_FAULT_TRACE_ID] = otlp_traces_faults(walker, OTLP_SPAN_TRACE_ID);
+    t->refused[SPAN_FAULT_SPAN_ID] = otlp_traces_faults(walker, OTLP_SPAN_ID);
+    t->refused[SPAN_FAULT_LONG_TEXT] = otlp_traces_faults(walker, OTLP_SPAN_TOO_LONG);
+    bool whole = t->taken + count_refused(t) == 0 && t->message.len <= SPAN_RECORD_BYTES_MAX;
+    return more == 0 ? hand_on(t, whole) : more;
+}
+
+/* ---- What is said about it ---- */
+
+static const char *refusal_text(enum span_fault fault)
+{
+    switch (fault) {
+    case SPAN_FAULT_TRACE_ID:
+        return otlp_span_fault_text(OTLP_SPAN_TRACE_ID);
+    case SPAN_FAULT_SPAN_ID:
+        return otlp_span_fault_text(OTLP_SPAN_ID);
+    case SPAN_FAULT_LONG_TEXT:
+        return otlp_span_fault_text(OTLP_SPAN_TOO_LONG);
+    default:
+        return "the span is larger than 4 MiB";
+    }
+}
+
+/* Names the first reason that there is. */
+static struct str explain(struct span_pipeline *p, const struct taking *t)
+{
+    for (size_t i = 0; i < SPAN_FAULT_COUNT; i++) {
+        if (t->refused[i] > 0) {
+            int length = snprintf(p->why, sizeof(p->why), "%llu spans refused: %s",
+                (unsigned long long)count_refused(t), refusal_text((enum span_fault)i));
+            return str_make(p->why, (size_t)length);
+        }
+    }
+    return STR("");
+}
+
+/* Counts a refused request by its reason; the error a receiver answers by. */
+static int refuse(struct span_protocol_statistics *s, int status, struct err *e)
+{
+    switch (status) {
+    case ERR_CORRUPT:
+        s->requests_refused[SPAN_REQUEST_MALFORMED]++;
+        return status;
+    case ERR_LIMIT:
+        s->requests_refused[SPAN_REQUEST_TOO_LARGE]++;
+        return status;
+    default:
+        s->requests_refused[SPAN_REQUEST_NO_SPACE]++;
+        return err_set(e, status == ERR_NOMEM ? ERR_NOMEM : ERR_NO_SPACE, -1,
+            "the queue does not take the spans: %s", err_text(status));
+    }
+}
+
+static int take(struct span_intake *self, enum span_protocol protocol, struct str message,
+    struct span_taken *taken_out, struct err *e)
+{
+    struct span_pipeline *p = (struct span_pipeline *)self;
+    struct span_protocol_statistics *s = &p->statistics.protocols[protocol];
+    struct taking taking = {.pipeline = p, .message = message};
+    s->requests++;
+    int status = otlp_traces_begin(p->walker, message, e);
+    if (status != 0) {
+        return refuse(s, status, e);
+    }
+    status = add_all(&taking);
+    span_batch_reset(&p->batch);
+    s->spans += taking.taken;
+    if (status != 0) {
+        return refuse(s, status == ERR_LIMIT ? ERR_NO_SPACE : status, e);
+    }
+    for (size_t i = 0; i < SPAN_FAULT_COUNT; i++) {
+        s->spans_refused[i] += taking.refused[i];
+    }
+    *taken_out = (struct span_taken){taking.taken, count_refused(&taking), explain(p, &taking)};
+    return 0;
+}
+
+/* ---- Start and stop ---- */
+
+int span_pipeline_new(
+    const struct span_pipeline_options *options, struct span_pipeline **pipeline_out)
+{
+    struct span_pipeline *p = mem_calloc(1, sizeof(*p));
+    if (p == NULL) {
+        return ERR_NOMEM;
+    }
+    p->door = (struct span_intake){admit, take};
+    p->options = *options;
+    strbuf_init(&p->record, OTLP_TRACES_MAX);
+    int status = otlp_traces_new(&p->walker);
+    if (status != 0) {
+        span_pipeline_free(p);
+        return status;
+    }
+    *pipeline_out = p;
+    return 0;
+}
+
+void span_pipeline_free(struct span_pipeline *p)
+{
+    if (p == NULL) {
+        return;
+    }
+    otlp_traces_free(p->walker);
+    span_batch_release(&p->batch);
+    strbuf_release(&p->record);
+    mem_free(p);
+}
+
+struct span_intake *span_pipeline_intake(struct span_pipeline *p)
+{
+    return &p->door;
+}
+
+void span_pipeline_statistics(
+    const struct span_pipeline *p, struct span_pipeline_statistics *statistics_out)
+{
+    *statistics_out = p->statistics;
+}

@@ -1,0 +1,63 @@
+/* What stands behind the door for spans: checks a message, then what span_intake.h lists, in that order.
+ * One thread, the loop's.
+ */
+#ifndef SONDE_SPANS_SPAN_PIPELINE_H
+#define SONDE_SPANS_SPAN_PIPELINE_H
+
+#include "base/clock.h"
+#include "intake/intake.h"
+#include "ship/span_shipper.h"
+#include "spans/span_intake.h"
+
+struct span_pipeline_options {
+    struct clock *clock;
+    struct intake *intake;        /* its pressure is what admission goes by; borrowed */
+    struct span_shipper *shipper; /* NULL: no destination wants spans; borrowed */
+};
+
+/* Why a request was refused as a whole. */
+enum span_request_fault {
+    SPAN_REQUEST_BUSY,
+    SPAN_REQUEST_MALFORMED,
+    SPAN_REQUEST_TOO_LARGE,
+    SPAN_REQUEST_NO_SPACE, /* or no memory */
+    SPAN_REQUEST_FAULT_COUNT,
+};
+
+/* Why a span of a request that was taken was refused. */
+enum span_fault {
+    SPAN_FAULT_TRACE_ID,
+    SPAN_FAULT_SPAN_ID,
+    SPAN_FAULT_LONG_TEXT,
+    SPAN_FAULT_TOO_LARGE, /* SPAN_BYTES_MAX */
+    SPAN_FAULT_COUNT,
+};
+
+const char *span_request_fault_name(enum span_request_fault fault);
+const char *span_fault_name(enum span_fault fault);
+
+struct span_protocol_statistics {
+    uint64_t requests; /* all that came */
+    uint64_t requests_refused[SPAN_REQUEST_FAULT_COUNT];
+    uint64_t spans; /* taken */
+    uint64_t spans_refused[SPAN_FAULT_COUNT];
+};
+
+struct span_pipeline_statistics {
+    struct span_protocol_statistics protocols[SPAN_PROTOCOL_COUNT];
+    /* taken = added to the queue + undelivered */
+    uint64_t undelivered_spans; /* no destination wants spans */
+};
+
+struct span_pipeline;
+
+int span_pipeline_new(
+    const struct span_pipeline_options *options, struct span_pipeline **pipeline_out);
+/* Accepts NULL. */
+void span_pipeline_free(struct span_pipeline *p);
+/* The door; lives as long as the pipeline. */
+struct span_intake *span_pipeline_intake(struct span_pipeline *p);
+void span_pipeline_statistics(
+    const struct span_pipeline *p, struct span_pipeline_statistics *statistics_out);
+
+#endif
