@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""Spans sent to a running agent, and what a real sonde-server has of them afterwards."""
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from programs import agent, find_program, free_port, get, send, server, start, wait_until  # noqa: E402
+from spans import request, span  # noqa: E402
+
+NOW = time.time_ns()
+QUIET = "host: {enabled: false}\n"
+
+
+class Agent:
+    """An agent with a listener of its own for spans."""
+
+    def __init__(self, folder, servers, name="agent", config=QUIET):
+        self.port = free_port()
+        self.program = agent(folder, name, config=config, servers=servers,
+                             flags=["--otlp-listen", f"127.0.0.1:{self.port}"])
+
+    def __enter__(self):
+        self.program.__enter__()
+        return self
+
+    def __exit__(self, *exception):
+        return self.program.__exit__(*exception)
+
+    def send(self, *services):
+        return send(f"http://127.0.0.1:{self.port}/v1/traces", request(*services),
+                    {"Content-Type": "application/json"}, method="POST")
+
+    def figure(self, name):
+        """The sum of a metric of the agent's own over all its labels, as far as the name has none."""
+        total = 0
+        for line in get(self.program.url + "/metrics").text.splitlines():
+            match = re.fullmatch(r"(\w+)(\{.*\})? (\S+)", line)
+            if match and name in (match[1], match[1] + (match[2] or "")):
+                total += float(match[3])
+        return total
+
+
+class Traces(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="sonde-test-")
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def spans_of(self, store, trace):
+        """Names of the spans of a trace that the server has."""
+        answer = get(f"{store.url}/jaeger/api/traces/{trace:032x}")
+        if answer.status == 404:
+            return []
+        self.assertEqual(answer.status, 200, answer.text)
+        return sorted(s["operationName"] for s in answer.json()["data"][0]["spans"])
+
+    def test_spans_arrive_as_they_came(self):
+        with server(self.folder) as store, Agent(self.folder, [store.url]) as sender:
+            answer = sender.send(("shop", [span(0xa1, 1, "GET /", NOW, 20),
+                                           span(0xa1, 2, "query", NOW, 5, "client", parent=1, db__system="redis")]))
+            self.assertEqual((answer.status, answer.text), (200, "{}"))
+            wait_until(lambda: self.spans_of(store, 0xa1) == ["GET /", "query"], 30, "the trace at the server")
+            answer = sender.send(("shop", [span(0xa2, 3, "good", NOW, 1), span(0xa2, 0, "no id", NOW, 1)]))
+            self.assertEqual(answer.status, 200)
+            self.assertEqual(answer.json()["partialSuccess"]["rejectedSpans"], "1")
+            wait_until(lambda: self.spans_of(store, 0xa2) == ["good"], 30, "the good span at the server")
+            wait_until(lambda: sender.figure("agent_remote_sent_spans_total") == 3, 30, "the account")
+            self.assertEqual(sender.figure("agent_spans_received_total"), 3)
+            self.assertEqual(sender.figure('agent_spans_refused_total{protocol="otlp_http",reason="span_id"}'), 1)
+            self.assertEqual(sender.send(("shop", [])).status, 200)
+
+    def test_kills_lose_no_span_that_was_taken(self):
+        """The server is away, the agent is killed again and again."""
+        port = free_port()
+        store = server(self.folder, port=port)
+        traces = []
+        for life in range(4):
+            with Agent(self.folder, [store.url]) as sender:
+                for number in range(1, 6):
+                    trace = (life + 1) << 64 | number
+                    self.assertEqual(sender.send(("shop", [span(trace, number, "work", NOW, 1)])).status, 200)
+                    traces.append(trace)
+                self.assertEqual(sender.figure("agent_remote_pending_spans"), len(traces))
+                sender.program.kill()
+        with store, Agent(self.folder, [store.url]):
+            for trace in traces:
+                wait_until(lambda t=trace: self.spans_of(store, t) == ["work"], 30, f"trace {trace:x}")
+
+
+def main():
+    find_program("sonde-agent")
+    find_program("sonde-server")
+    return 0 if unittest.main(argv=[sys.argv[0], "-v"], exit=False).result.wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    start(main)
