@@ -1,0 +1,576 @@
+/* Pipelines: a recursive descent, one function a rule.
+ *
+ *   query      pipeline [| function] [| topk] [with (hints)]
+ *   pipeline   stage {| stage}
+ *   stage      spansets · aggregate op value · value op aggregate · by(…) · coalesce() · select(…)
+ *   spansets   related {&& or || related}             from the left
+ *   related    filter {structural operator filter}    from the left
+ *   filter     { [expression] } · ( pipeline )
+ */
+#include "trace/traceql_parser.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "trace/traceql_value.h"
+
+/* ---- Tokens ---- */
+
+int traceql_parser_advance(struct traceql_parser *p)
+{
+    p->taken = p->token.end;
+    return traceql_lexer_next(&p->lexer, &p->token, p->e);
+}
+
+int traceql_parser_fail(struct traceql_parser *p, size_t position, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)err_vset(p->e, ERR_INVALID, (int64_t)position, format, arguments);
+    va_end(arguments);
+    return err_prefix(p->e, "TraceQL, character %zu", position + 1);
+}
+
+int traceql_parser_expected(struct traceql_parser *p, const char *what)
+{
+    size_t length = p->token.end - p->token.position;
+    if (p->token.kind == TRACEQL_TOKEN_END) {
+        return traceql_parser_fail(p, p->token.position, "expected %s, not the end", what);
+    }
+    return traceql_parser_fail(p, p->token.position, "expected %s, not %.*s", what,
+        (int)(length < 64 ? length : 64), p->lexer.text.ptr + p->token.position);
+}
+
+bool traceql_parser_at(const struct traceql_parser *p, enum traceql_token_kind kind)
+{
+    return p->token.kind == kind;
+}
+
+bool traceql_parser_at_word(const struct traceql_parser *p, const char *word)
+{
+    return p->token.kind == TRACEQL_TOKEN_WORD && str_eq_c(p->token.text, word);
+}
+
+bool traceql_parser_at_operator(const struct traceql_parser *p, enum traceql_operator op)
+{
+    return p->token.kind == TRACEQL_TOKEN_OPERATOR && p->token.op == op;
+}
+
+int traceql_parser_take(struct traceql_parser *p, enum traceql_token_kind kind, const char *what)
+{
+    return p->token.kind == kind ? traceql_parser_advance(p) : traceql_parser_expected(p, what);
+}
+
+static int take_open(struct traceql_parser *p)
+{
+    return traceql_parser_take(p, TRACEQL_TOKEN_LEFT_PAREN, "\"(\"");
+}
+
+static int take_close(struct traceql_parser *p)
+{
+    return traceql_parser_take(p, TRACEQL_TOKEN_RIGHT_PAREN, "\")\"");
+}
+
+int traceql_parser_enter(struct traceql_parser *p)
+{
+    return ++p->depth > TRACEQL_DEPTH_MAX
+               ? err_set(p->e, ERR_LIMIT, (int64_t)p->token.position,
+                     "TraceQL: more than %d levels in one another", TRACEQL_DEPTH_MAX)
+               : 0;
+}
+
+int traceql_parser_node(struct traceql_parser *p, size_t size, void **node_out)
+{
+    if (++p->nodes > TRACEQL_NODES_MAX) {
+        return err_set(p->e, ERR_LIMIT, (int64_t)p->token.position,
+            "TraceQL: more than %d conditions and operators", TRACEQL_NODES_MAX);
+    }
+    *node_out = arena_calloc(p->arena, 1, size);
+    int status = *node_out == NULL ? arena_error(p->arena) : 0;
+    return status != 0 ? err_set(p->e, status, -1, "%s", err_text(status)) : 0;
+}
+
+/* ---- Sets of spans ---- */
+
+static int parse_pipeline(struct traceql_parser *p, const struct traceql_stage **stages_out);
+static int parse_spansets(struct traceql_parser *p, const struct traceql_spanset **spanset_out);
+
+static int make_spanset(
+    struct traceql_parser *p, struct traceql_spanset from, const struct traceql_spanset **out)
+{
+    void *node;
+    int status = traceql_parser_node(p, sizeof(from), &node);
+    if (status == 0) {
+        *(struct traceql_spanset *)node = from;
+        *out = node;
+    }
+    return status;
+}
+
+static int parse_filter(struct traceql_parser *p, const struct traceql_spanset **spanset_out)
+{
+    struct traceql_spanset made = {.kind = TRACEQL_SPANSET_FILTER};
+    size_t position = p->token.position;
+    int status = traceql_parser_advance(p);
+    if (status == 0 && !traceql_parser_at(p, TRACEQL_TOKEN_RIGHT_BRACE)) {
+        status = traceql_parser_expr(p, &made.expr);
+        if (status == 0 && made.expr->type != TRACEQL_BOOL && made.expr->type != TRACEQL_ANY) {
+            return traceql_parser_fail(p, position, "braces want a condition, true or false");
+        }
+    }
+    status = status == 0 ? traceql_parser_take(p, TRACEQL_TOKEN_RIGHT_BRACE, "an operator or \"}\"")
+                         : status;
+    return status == 0 ? make_spanset(p, made, spanset_out) : status;
+}
+
+/* ( … ): a pipeline, or spansets only, which need no stages of their own. */
+static int parse_group(struct traceql_parser *p, const struct traceql_spanset **spanset_out)
+{
+    const struct traceql_stage *stages;
+    int status = traceql_parser_enter(p);
+    status = status == 0 ? traceql_parser_advance(p) : status;
+    status = status == 0 ? parse_pipeline(p, &stages) : status;
+    status = status == 0 ? take_close(p) : status;
+    if (status != 0) {
+        return status;
+    }
+    p->depth--;
+    if (stages->next == NULL && stages->kind == TRACEQL_STAGE_SPANSET) {
+        *spanset_out = stages->spanset;
+        return 0;
+    }
+    return make_spanset(p,
+        (struct traceql_spanset){.kind = TRACEQL_SPANSET_PIPELINE, .stages = stages}, spanset_out);
+}
+
+static int parse_one_set(struct traceql_parser *p, const struct traceql_spanset **spanset_out)
+{
+    if (traceql_parser_at(p, TRACEQL_TOKEN_LEFT_BRACE)) {
+        return parse_filter(p, spanset_out);
+    }
+    return traceql_parser_at(p, TRACEQL_TOKEN_LEFT_PAREN) ? parse_group(p, spanset_out)
+                                                          : traceql_parser_expected(p, "\"{\"");
+}
+
+static bool is_structural(const struct traceql_token *t)
+{
+    return t->kind == TRACEQL_TOKEN_OPERATOR &&
+           (t->op == TRACEQL_GT || t->op == TRACEQL_LT || t->op == TRACEQL_NRE ||
+               t->op >= TRACEQL_DESCENDANT);
+}
+
+static bool is_join(const struct traceql_token *t)
+{
+    return t->kind == TRACEQL_TOKEN_OPERATOR && (t->op == TRACEQL_AND || t->op == TRACEQL_OR);
+}
+
+static int parse_joined(struct traceql_parser *p, bool joins(const struct traceql_token *),
+    int parse_side(struct traceql_parser *, const struct traceql_spanset **),
+    const struct traceql_spanset **spanset_out)
+{
+    const struct traceql_spanset *left = NULL, *right = NULL;
+    int status = parse_side(p, &left);
+    while (status == 0 && joins(&p->token)) {
+        enum traceql_operator op = p->token.op;
+        status = traceql_parser_advance(p);
+        status = status == 0 ? parse_side(p, &right) : status;
+        if (status == 0) {
+            const struct traceql_spanset made = {
+                .kind = TRACEQL_SPANSET_OPERATION, .op = op, .left = left, .right = right};
+            status = make_spanset(p, made, &left);
+        }
+    }
+    *spanset_out = left;
+    return status;
+}
+
+static int parse_related(struct traceql_parser *p, const struct traceql_spanset **spanset_out)
+{
+    return parse_joined(p, is_structural, parse_one_set, spanset_out);
+}
+
+static int parse_spansets(struct traceql_parser *p, const struct traceql_spanset **spanset_out)
+{
+    return parse_joined(p, is_join, parse_related, spanset_out);
+}
+
+/* ---- Lists of fields ---- */
+
+static int parse_fields(
+    struct traceql_parser *p, const struct traceql_field **fields, size_t *count_out)
+{
+    int status = take_open(p);
+    for (*count_out = 0; status == 0;) {
+        if (*count_out == TRACEQL_FIELDS_MAX) {
+            return traceql_parser_fail(
+                p, p->token.position, "a list of more than %d fields", TRACEQL_FIELDS_MAX);
+        }
+        status = traceql_parser_field(p, &fields[(*count_out)++]);
+        if (status != 0 || !traceql_parser_at(p, TRACEQL_TOKEN_COMMA)) {
+            break;
+        }
+        status = traceql_parser_advance(p);
+    }
+    return status == 0 ? take_close(p) : status;
+}
+
+/* ---- Stages ---- */
+
+static const struct {
+    const char *word;
+    enum traceql_aggregate aggregate;
+} aggregates[] = {{"count", TRACEQL_COUNT}, {"avg", TRACEQL_AVG}, {"min", TRACEQL_MIN},
+    {"max", TRACEQL_MAX}, {"sum", TRACEQL_SUM}};
+
+static bool at_aggregate(const struct traceql_parser *p, enum traceql_aggregate *aggregate_out)
+{
+    for (size_t i = 0; i < sizeof(aggregates) / sizeof(aggregates[0]); i++) {
+        if (traceql_parser_at_word(p, aggregates[i].word)) {
+            *aggregate_out = aggregates[i].aggregate;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The text of what was taken since `begun`. */
+static struct str text_since(const struct traceql_parser *p, size_t begun)
+{
+    return str_make(p->lexer.text.ptr + begun, p->taken - begun);
+}
+
+static int parse_aggregate(struct traceql_parser *p, struct traceql_stage *s)
+{
+    size_t begun = p->token.position;
+    if (!at_aggregate(p, &s->aggregate)) {
+        return traceql_parser_expected(p, "count(), avg(…), min(…), max(…) or sum(…)");
+    }
+    int status = traceql_parser_advance(p);
+    status = status == 0 ? take_open(p) : status;
+    if (status == 0 && s->aggregate != TRACEQL_COUNT) {
+        status = traceql_parser_expr(p, &s->expr);
+        if (status == 0 && s->expr->type != TRACEQL_ANY && !traceql_is_numeric(s->expr->type)) {
+            return traceql_parser_fail(p, begun, "only numbers and durations can be aggregated");
+        }
+    }
+    status = status == 0 ? take_close(p) : status;
+    s->text = text_since(p, begun);
+    return status;
+}
+
+static bool at_comparison(const struct traceql_parser *p)
+{
+    return p->token.kind == TRACEQL_TOKEN_OPERATOR && p->token.op >= TRACEQL_EQ &&
+           p->token.op <= TRACEQL_GE;
+}
+
+static int parse_comparison(struct traceql_parser *p, struct traceql_stage *s)
+{
+    if (!at_comparison(p)) {
+        return traceql_parser_expected(p, "a comparison like > 2 behind the aggregate");
+    }
+    s->op = p->token.op;
+    return traceql_parser_advance(p);
+}
+
+/* count() > 2, or 2 < count(): the second is turned round. */
+static int parse_scalar_filter(struct traceql_parser *p, struct traceql_stage *s)
+{
+    enum traceql_aggregate unused;
+    size_t position = p->token.position;
+    bool first = at_aggregate(p, &unused);
+    int status = first ? parse_aggregate(p, s) : traceql_parser_literal(p, &s->literal);
+    status = status == 0 ? parse_comparison(p, s) : status;
+    if (status == 0) {
+        status = first ? traceql_parser_literal(p, &s->literal) : parse_aggregate(p, s);
+    }
+    if (status == 0 && !traceql_is_numeric(s->literal.type)) {
+        return traceql_parser_fail(p, position, "an aggregate is compared with a number");
+    }
+    if (!first && s->op >= TRACEQL_LT && s->op <= TRACEQL_GE) {
+        static const enum traceql_operator turned[] = {
+            TRACEQL_GT, TRACEQL_GE, TRACEQL_LT, TRACEQL_LE};
+        s->op = turned[s->op - TRACEQL_LT];
+    }
+    return status;
+}
+
+static int parse_by(struct traceql_parser *p, struct traceql_stage *s)
+{
+    size_t begun = p->token.position;
+    int status = traceql_parser_advance(p);
+    status = status == 0 ? take_open(p) : status;
+    status = status == 0 ? traceql_parser_expr(p, &s->expr) : status;
+    status = status == 0 ? take_close(p) : status;
+    s->text = text_since(p, begun);
+    return status;
+}
+
+static int parse_select(struct traceql_parser *p, struct traceql_stage *s)
+{
+    const struct traceql_field **fields =
+        arena_calloc(p->arena, TRACEQL_FIELDS_MAX, sizeof(*fields));
+    if (fields == NULL) {
+        return err_set(p->e, arena_error(p->arena), -1, "%s", err_text(arena_error(p->arena)));
+    }
+    int status = traceql_parser_advance(p);
+    s->fields = fields;
+    return status == 0 ? parse_fields(p, fields, &s->field_count) : status;
+}
+
+static int parse_stage(struct traceql_parser *p, struct traceql_stage *s)
+{
+    enum traceql_aggregate unused;
+    if (traceql_parser_at_word(p, "by")) {
+        s->kind = TRACEQL_STAGE_BY;
+        return parse_by(p, s);
+    }
+    if (traceql_parser_at_word(p, "select")) {
+        s->kind = TRACEQL_STAGE_SELECT;
+        return parse_select(p, s);
+    }
+    if (traceql_parser_at_word(p, "coalesce")) {
+        s->kind = TRACEQL_STAGE_COALESCE;
+        int status = traceql_parser_advance(p);
+        status = status == 0 ? take_open(p) : status;
+        return status == 0 ? take_close(p) : status;
+    }
+    if (at_aggregate(p, &unused) || traceql_parser_at(p, TRACEQL_TOKEN_VALUE) ||
+        traceql_parser_at_operator(p, TRACEQL_SUB)) {
+        s->kind = TRACEQL_STAGE_AGGREGATE;
+        return parse_scalar_filter(p, s);
+    }
+    s->kind = TRACEQL_STAGE_SPANSET;
+    return parse_spansets(p, &s->spanset);
+}
+
+/* ---- Metrics ---- */
+
+static const struct {
+    const char *word;
+    enum traceql_function function;
+    bool field; /* wants one */
+} functions[] = {
+    {"rate", TRACEQL_RATE, false},
+    {"count_over_time", TRACEQL_COUNT_OVER_TIME, false},
+    {"min_over_time", TRACEQL_MIN_OVER_TIME, true},
+    {"max_over_time", TRACEQL_MAX_OVER_TIME, true},
+    {"avg_over_time", TRACEQL_AVG_OVER_TIME, true},
+    {"sum_over_time", TRACEQL_SUM_OVER_TIME, true},
+    {"quantile_over_time", TRACEQL_QUANTILE_OVER_TIME, true},
+    {"histogram_over_time", TRACEQL_HISTOGRAM_OVER_TIME, true},
+};
+enum { FUNCTIONS = sizeof(functions) / sizeof(functions[0]) };
+
+static size_t at_function(const struct traceql_parser *p)
+{
+    size_t i = 0;
+    while (i < FUNCTIONS && !traceql_parser_at_word(p, functions[i].word)) {
+        i++;
+    }
+    return i;
+}
+
+/* , 0.5, 0.99 */
+static int parse_quantiles(struct traceql_parser *p, struct traceql_metrics *m)
+{
+    int status = 0;
+    if (!traceql_parser_at(p, TRACEQL_TOKEN_COMMA)) {
+        return traceql_parser_expected(p, "quantiles: \", 0.5, 0.99\"");
+    }
+    while (status == 0 && traceql_parser_at(p, TRACEQL_TOKEN_COMMA)) {
+        struct traceql_value q;
+        status = traceql_parser_advance(p);
+        size_t position = p->token.position;
+        status = status == 0 ? traceql_parser_literal(p, &q) : status;
+        if (status != 0) {
+            return status;
+        }
+        double number = q.type == TRACEQL_FLOAT ? q.number : (double)q.integer;
+        if ((q.type != TRACEQL_FLOAT && q.type != TRACEQL_INT) || !(number >= 0 && number <= 1)) {
+            return traceql_parser_fail(p, position, "a quantile is a number from 0 to 1");
+        }
+        if (m->quantile_count == TRACEQL_QUANTILES_MAX) {
+            return traceql_parser_fail(
+                p, position, "more than %d quantiles", TRACEQL_QUANTILES_MAX);
+        }
+        m->quantiles[m->quantile_count++] = number;
+    }
+    return status;
+}
+
+/* | topk(10) */
+static int parse_top(struct traceql_parser *p, struct traceql_metrics *m)
+{
+    struct traceql_value k;
+    int status = traceql_parser_advance(p);
+    if (status != 0) {
+        return status;
+    }
+    m->bottom = traceql_parser_at_word(p, "bottomk");
+    if (!m->bottom && !traceql_parser_at_word(p, "topk")) {
+        return traceql_parser_expected(p, "topk(…) or bottomk(…)");
+    }
+    status = traceql_parser_advance(p);
+    status = status == 0 ? take_open(p) : status;
+    size_t position = p->token.position;
+    status = status == 0 ? traceql_parser_literal(p, &k) : status;
+    if (status == 0 && (k.type != TRACEQL_INT || k.integer <= 0)) {
+        return traceql_parser_fail(p, position, "expected a number above 0");
+    }
+    m->top = status == 0 ? k.integer : 0;
+    return status == 0 ? take_close(p) : status;
+}
+
+static int parse_metrics(struct traceql_parser *p, const struct traceql_metrics **metrics_out)
+{
+    void *node;
+    size_t f = at_function(p);
+    int status = traceql_parser_node(p, sizeof(struct traceql_metrics), &node);
+    status = status == 0 ? traceql_parser_advance(p) : status;
+    status = status == 0 ? take_open(p) : status;
+    if (status != 0) {
+        return status;
+    }
+    struct traceql_metrics *m = node;
+    m->function = functions[f].function;
+    m->name = functions[f].word;
+    status = functions[f].field ? traceql_parser_field(p, &m->field) : 0;
+    if (status == 0 && m->function == TRACEQL_QUANTILE_OVER_TIME) {
+        status = parse_quantiles(p, m);
+    }
+    status = status == 0 ? take_close(p) : status;
+    if (status == 0 && traceql_parser_at_word(p, "by")) {
+        status = traceql_parser_advance(p);
+        status = status == 0 ? parse_fields(p, m->by, &m->by_count) : status;
+    }
+    if (status == 0 && traceql_parser_at(p, TRACEQL_TOKEN_PIPE)) {
+        status = parse_top(p, m);
+    }
+    *metrics_out = m;
+    return status;
+}
+
+/* ---- The whole ---- */
+
+/* Ends in front of a function of metrics, which only the outermost pipeline may have. */
+static int parse_pipeline(struct traceql_parser *p, const struct traceql_stage **stages_out)
+{
+    const struct traceql_stage **link = stages_out;
+    int status = 0;
+    *stages_out = NULL;
+    while (status == 0) {
+        void *node;
+        status = traceql_parser_node(p, sizeof(struct traceql_stage), &node);
+        struct traceql_stage *stage = status == 0 ? node : NULL;
+        status = status == 0 ? parse_stage(p, stage) : status;
+        if (status != 0) {
+            break;
+        }
+        *link = stage;
+        link = &stage->next;
+        if (!traceql_parser_at(p, TRACEQL_TOKEN_PIPE)) {
+            break;
+        }
+        status = traceql_parser_advance(p);
+        if (status == 0 && traceql_parser_at_word(p, "compare")) {
+            return traceql_parser_fail(p, p->token.position, "compare() is not supported");
+        }
+        if (status == 0 && at_function(p) < FUNCTIONS) {
+            break;
+        }
+    }
+    return status;
+}
+
+/* with (most_recent=true, …) */
+static int skip_hints(struct traceql_parser *p)
+{
+    int status = traceql_parser_advance(p);
+    status = status == 0 ? take_open(p) : status;
+    while (status == 0) {
+        struct traceql_value unused;
+        status = traceql_parser_take(p, TRACEQL_TOKEN_WORD, "the name of a hint");
+        if (status == 0 && !traceql_parser_at_operator(p, TRACEQL_EQ)) {
+            return traceql_parser_expected(p, "\"=\"");
+        }
+        status = status == 0 ? traceql_parser_advance(p) : status;
+        status = status == 0 ? traceql_parser_literal(p, &unused) : status;
+        if (status != 0 || !traceql_parser_at(p, TRACEQL_TOKEN_COMMA)) {
+            break;
+        }
+        status = traceql_parser_advance(p);
+    }
+    return status == 0 ? take_close(p) : status;
+}
+
+static int parse_query(struct traceql_parser *p, struct traceql_query *query)
+{
+    int status = traceql_parser_advance(p);
+    status = status == 0 ? parse_pipeline(p, &query->stages) : status;
+    if (status == 0 && at_function(p) < FUNCTIONS) {
+        status = parse_metrics(p, &query->metrics);
+    }
+    while (status == 0 && traceql_parser_at_word(p, "with")) {
+        status = skip_hints(p);
+    }
+    if (status == 0 && !traceql_parser_at(p, TRACEQL_TOKEN_END)) {
+        status = traceql_parser_expected(p, "\"|\" or the end");
+    }
+    return status;
+}
+
+static int begin(struct traceql_parser *p, struct str text, struct arena *arena, struct err *e)
+{
+    if (text.len > TRACEQL_BYTES_MAX) {
+        return err_set(e, ERR_LIMIT, -1, "TraceQL: more than %d bytes", TRACEQL_BYTES_MAX);
+    }
+    /* The tree's names are slices of it. */
+    char *copy = arena_strndup(arena, text.len > 0 ? text.ptr : "", text.len);
+    if (copy == NULL) {
+        return err_set(e, arena_error(arena), -1, "%s", err_text(arena_error(arena)));
+    }
+    p->lexer = (struct traceql_lexer){.text = str_make(copy, text.len), .arena = arena};
+    p->arena = arena;
+    p->e = e;
+    return 0;
+}
+
+int traceql_parse(
+    struct str text, struct arena *arena, const struct traceql_query **query_out, struct err *e)
+{
+    struct err unused = ERR_INIT;
+    struct traceql_parser *p = arena_calloc(arena, 1, sizeof(*p));
+    struct traceql_query *query = arena_calloc(arena, 1, sizeof(*query));
+    e = e != NULL ? e : &unused;
+    if (p == NULL || query == NULL) {
+        return err_set(e, arena_error(arena), -1, "%s", err_text(arena_error(arena)));
+    }
+    int status = begin(p, text, arena, e);
+    status = status == 0 ? parse_query(p, query) : status;
+    if (status != 0) {
+        return e->code != 0 ? status : err_set(e, status, -1, "%s", err_text(status));
+    }
+    query->fields = p->fields;
+    query->field_count = p->field_count;
+    *query_out = query;
+    return 0;
+}
+
+int traceql_parse_field(
+    struct str text, struct arena *arena, const struct traceql_field **field_out, struct err *e)
+{
+    struct err unused = ERR_INIT;
+    struct traceql_parser *p = arena_calloc(arena, 1, sizeof(*p));
+    e = e != NULL ? e : &unused;
+    if (p == NULL) {
+        return err_set(e, arena_error(arena), -1, "%s", err_text(arena_error(arena)));
+    }
+    int status = begin(p, text, arena, e);
+    status = status == 0 ? traceql_parser_advance(p) : status;
+    status = status == 0 ? traceql_parser_field(p, field_out) : status;
+    if (status == 0 && !traceql_parser_at(p, TRACEQL_TOKEN_END)) {
+        status = traceql_parser_expected(p, "the end");
+    }
+    return status != 0 && e->code == 0 ? err_set(e, status, -1, "%s", err_text(status)) : status;
+}
