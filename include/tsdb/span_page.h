@@ -71,6 +71,23 @@ int span_page_resource(
     struct span_page *page, uint32_t index, const struct span_resource **resource_out);
 int span_page_scope(struct span_page *page, uint32_t index, const struct span_scope **scope_out);
 
+/* What few spans have: the k-th of `count` items is that of row rows[k]; rows ascend. */
+enum span_page_extra {
+    SPAN_PAGE_EVENTS,   /* encoded messages, each behind its size as a varint */
+    SPAN_PAGE_LINKS,    /* likewise */
+    SPAN_PAGE_MESSAGES, /* of the status, as they are; empty ones are not here */
+};
+struct span_page_extras {
+    const uint32_t *rows;
+    const struct str *items;
+    uint32_t count;
+};
+/* Lives as long as the page. */
+int span_page_extra(
+    struct span_page *page, enum span_page_extra which, struct span_page_extras *extras_out);
+/* How many resources and scopes there are, without reading columns. */
+int span_page_pools(struct span_page *page, uint32_t *resources_out, uint32_t *scopes_out);
+
 /* A column of attributes: one key and kind. */
 struct span_page_column {
     struct str key;

@@ -78,6 +78,8 @@ struct span_page;
 
 int span_store_view(struct span_store *store, struct span_view **view_out, struct err *e);
 void span_view_close(struct span_view *view);
+/* The same pages as another view, which must be open: for traces whose texts need not live as long as that one. */
+int span_view_again(const struct span_view *view, struct span_view **view_out, struct err *e);
 
 /* What is missing of an answer, in sentences that live as long as the view. */
 size_t span_view_warnings(const struct span_view *view, const char *const **sentences_out);
@@ -103,6 +105,8 @@ int span_view_pages(struct span_view *view, uint64_t start_ns, uint64_t end_ns,
  * and of those behind it starts later. Damaged pages are skipped with a warning. */
 int span_pages_next(struct span_pages *pages, struct span_page **page_out, uint64_t *latest_out);
 void span_pages_close(struct span_pages *pages);
+/* No other page of the view has spans of this trace, which is in the page handed out last. False: perhaps one has. */
+bool span_pages_alone(const struct span_pages *pages, struct trace_id id);
 
 /* ---- Care ---- */
 

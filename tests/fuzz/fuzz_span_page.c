@@ -29,6 +29,12 @@ static void read_all(struct str bytes)
         struct span_page_column column;
         (void)span_page_column(page, i, &column);
     }
+    for (int which = SPAN_PAGE_EVENTS; which <= SPAN_PAGE_MESSAGES; which++) {
+        struct span_page_extras extras;
+        if (span_page_extra(page, (enum span_page_extra)which, &extras) == 0 && extras.count > 0) {
+            assert(extras.rows[extras.count - 1] < rows);
+        }
+    }
     mem_free(spans);
     arena_release(&arena);
     span_page_close(page);

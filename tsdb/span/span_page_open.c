@@ -477,6 +477,12 @@ static int read_names(struct span_page *page, struct span_page_columns *columns)
     return status == 0 && decbuf_left(&in) != 0 ? ERR_CORRUPT : status;
 }
 
+int span_page_pools(struct span_page *page, uint32_t *resources_out, uint32_t *scopes_out)
+{
+    int status = read_count(page, SPAN_SECTION_RESOURCES, resources_out);
+    return status == 0 ? read_count(page, SPAN_SECTION_SCOPES, scopes_out) : status;
+}
+
 int span_page_columns(struct span_page *page, struct span_page_columns *columns_out)
 {
     if (page->columns == NULL) {

@@ -33,32 +33,31 @@ static int read_pool(struct span_page *page, uint32_t what, uint32_t count, stru
 
 int span_page_read_pools(struct span_page *page)
 {
-    struct span_page_columns c;
     struct str *resource_urls, *scope_urls;
+    uint32_t resource_count, scope_count;
     if (page->scopes != NULL) {
         return 0;
     }
-    int status = span_page_columns(page, &c);
+    int status = span_page_pools(page, &resource_count, &scope_count);
     if (status == 0) {
         status = read_pool(
-            page, SPAN_SECTION_RESOURCES, c.resource_count, &page->resources_raw, &resource_urls);
+            page, SPAN_SECTION_RESOURCES, resource_count, &page->resources_raw, &resource_urls);
     }
     if (status == 0) {
-        status =
-            read_pool(page, SPAN_SECTION_SCOPES, c.scope_count, &page->scopes_raw, &scope_urls);
+        status = read_pool(page, SPAN_SECTION_SCOPES, scope_count, &page->scopes_raw, &scope_urls);
     }
     if (status != 0) {
         return status;
     }
     struct span_resource *resources =
-        arena_calloc(&page->arena, c.resource_count, sizeof(*resources));
-    struct span_scope *scopes = arena_calloc(&page->arena, c.scope_count, sizeof(*scopes));
+        arena_calloc(&page->arena, resource_count, sizeof(*resources));
+    struct span_scope *scopes = arena_calloc(&page->arena, scope_count, sizeof(*scopes));
     status = resources == NULL || scopes == NULL ? ERR_NOMEM : 0;
-    for (uint32_t i = 0; status == 0 && i < c.resource_count; i++) {
+    for (uint32_t i = 0; status == 0 && i < resource_count; i++) {
         status = otlp_resource_decode(page->resources_raw[i], &page->arena, &resources[i]);
         resources[i].schema_url = resource_urls[i];
     }
-    for (uint32_t i = 0; status == 0 && i < c.scope_count; i++) {
+    for (uint32_t i = 0; status == 0 && i < scope_count; i++) {
         status = otlp_scope_decode(page->scopes_raw[i], &page->arena, &scopes[i]);
         scopes[i].schema_url = scope_urls[i];
     }
@@ -367,6 +366,19 @@ static int read_rare(struct span_page *page)
         status = span_page_sparse(page, all[i].what, all[i].sparse);
     }
     page->rare_read = status == 0;
+    return status;
+}
+
+int span_page_extra(
+    struct span_page *page, enum span_page_extra which, struct span_page_extras *extras_out)
+{
+    int status = read_rare(page);
+    const struct page_sparse *sparse = which == SPAN_PAGE_EVENTS  ? &page->events
+                                       : which == SPAN_PAGE_LINKS ? &page->links
+                                                                  : &page->messages;
+    if (status == 0) {
+        *extras_out = (struct span_page_extras){sparse->rows, sparse->items, sparse->count};
+    }
     return status;
 }
 

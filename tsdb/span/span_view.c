@@ -56,6 +56,23 @@ int span_store_view(struct span_store *store, struct span_view **view_out, struc
     return 0;
 }
 
+int span_view_again(const struct span_view *view, struct span_view **view_out, struct err *e)
+{
+    struct span_view *v = mem_calloc(1, sizeof(*v));
+    int status = v == NULL ? ERR_NOMEM : 0;
+    if (status == 0) {
+        v->store = view->store;
+        arena_init(&v->arena, 0);
+        status = span_sources_add_all(&v->sources, &view->sources);
+    }
+    if (status != 0) {
+        span_view_close(v);
+        return err_set(e, status, -1, "%s", err_text(status));
+    }
+    *view_out = v;
+    return 0;
+}
+
 void span_view_close(struct span_view *view)
 {
     if (view == NULL) {
@@ -258,6 +275,22 @@ int span_pages_next(struct span_pages *pages, struct span_page **page_out, uint6
         }
     }
     return 0;
+}
+
+bool span_pages_alone(const struct span_pages *pages, struct trace_id id)
+{
+    const struct page_of_view *in_hand = &pages->items[pages->next - 1];
+    const struct span_sources *sources = &pages->view->sources;
+    for (size_t i = 0; i < sources->count; i++) {
+        const struct span_source *source = sources->items[i];
+        for (uint32_t p = 0; p < span_source_pages(source); p++) {
+            bool same = source == in_hand->source && p == in_hand->page;
+            if (!same && trace_bloom_has(span_source_page(source, p)->bloom, id)) {
+                return false;
+            }
+        }
+    }
+    return true;
 }
 
 void span_pages_close(struct span_pages *pages)

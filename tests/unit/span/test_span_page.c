@@ -293,6 +293,37 @@ static void test_round_trip(void **state)
     (void)state;
 }
 
+/* What few spans have is of the rows of those that have it. */
+static void check_extras(struct span_page *page, const struct otlp_span *spans, uint32_t count)
+{
+    struct span_page_extras events, links, messages;
+    uint32_t e = 0, l = 0, m = 0, resources = 0, scopes = 0;
+    assert_int_equal(span_page_extra(page, SPAN_PAGE_EVENTS, &events), 0);
+    assert_int_equal(span_page_extra(page, SPAN_PAGE_LINKS, &links), 0);
+    assert_int_equal(span_page_extra(page, SPAN_PAGE_MESSAGES, &messages), 0);
+    for (uint32_t row = 0; row < count; row++) {
+        const struct span *s = &spans[row].span;
+        if (s->event_count > 0) {
+            assert_true(e < events.count && events.rows[e++] == row);
+        }
+        if (s->link_count > 0) {
+            assert_true(l < links.count && links.rows[l++] == row);
+        }
+        if (s->status_message.len > 0) {
+            assert_true(m < messages.count && messages.rows[m] == row);
+            assert_true(str_eq(messages.items[m++], s->status_message));
+        }
+    }
+    assert_int_equal(e, events.count);
+    assert_int_equal(l, links.count);
+    assert_int_equal(m, messages.count);
+    struct span_page_columns columns;
+    assert_int_equal(span_page_columns(page, &columns), 0);
+    assert_int_equal(span_page_pools(page, &resources, &scopes), 0);
+    assert_int_equal(resources, columns.resource_count);
+    assert_int_equal(scopes, columns.scope_count);
+}
+
 /* Columns say what spans say. */
 static void test_columns(void **state)
 {
@@ -331,6 +362,7 @@ static void test_columns(void **state)
         }
     }
     assert_int_equal(seen, values);
+    check_extras(page, spans, COUNT);
     span_page_close(page);
     span_pager_free(pager);
     strbuf_release(&bytes);

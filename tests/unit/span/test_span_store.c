@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "tsdb/span_page.h"
 #include "support/fake_clock.h"
 #include "support/fault_loop.h"
 #include "support/span_shop.h"
 #include "support/support.h"
+#include "tsdb/span_page.h"
 
 #define START_NS 1700000000000000000u
 #define START_MS 1700000000000
@@ -111,6 +111,29 @@ static void check_traces(struct span_store *store, struct list *list, size_t ste
     span_view_close(view);
 }
 
+/* A trace that is alone in its page is whole there; the same is seen by another view of the same pages. */
+static void check_alone(
+    const struct span_view *view, struct span_pages *pages, struct span_page *page)
+{
+    const struct span_page_trace *traces;
+    assert_int_equal(span_page_traces(page, &traces), 0);
+    for (uint32_t i = 0; i < span_page_info(page).traces; i += 1 + span_page_info(page).traces / 2) {
+        struct span_view *again = NULL;
+        struct arena arena;
+        struct span_trace trace;
+        struct err e = ERR_INIT;
+        arena_init(&arena, 0);
+        assert_int_equal(span_view_again(view, &again, &e), 0);
+        assert_int_equal(span_view_trace(again, traces[i].id, &arena, &trace, &e), 0);
+        assert_true(trace.count > 0);
+        if (span_pages_alone(pages, traces[i].id)) {
+            assert_int_equal(trace.count, traces[i].count);
+        }
+        arena_release(&arena);
+        span_view_close(again);
+    }
+}
+
 /* All spans that pages of a search hold, each once; their latest starts descend. */
 static uint64_t count_in_pages(struct span_store *store)
 {
@@ -125,6 +148,7 @@ static uint64_t count_in_pages(struct span_store *store)
         assert_true(latest <= before && span_page_info(page).start_max_ns == latest);
         before = latest;
         count += span_page_info(page).rows;
+        check_alone(view, pages, page);
     }
     span_pages_close(pages);
     span_view_close(view);
