@@ -77,6 +77,10 @@ const struct collector *const *collectors_table(size_t *count_out);
     X(POWER_EXCLUDE, "powersupply.ignored-supplies", "^$", "Power supplies that are left out")     \
     X(HWMON_EXCLUDE, "hwmon.chip-exclude", "", "Sensor chips that are left out")                   \
     X(HWMON_INCLUDE, "hwmon.chip-include", "", "Only these sensor chips")                          \
+    X(PROCESS_GROUPS_CONFIG, "process_groups.config", "",                                          \
+        "File of rules in process_exporter's form; empty = a group for each command")              \
+    X(PROCESS_GROUPS_SMAPS, "process_groups.smaps", "false",                                       \
+        "Proportional memory of groups, which is slow to read: true or false")                     \
     X(SYSTEMD_EXCLUDE, "systemd.unit-exclude", "^.+\\.(automount|device|mount|scope|slice)$",      \
         "Units of systemd that are left out")                                                      \
     X(SYSTEMD_INCLUDE, "systemd.unit-include", "", "Only these units of systemd")                  \

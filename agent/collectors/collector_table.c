@@ -34,6 +34,7 @@ static const struct collector *const table[] = {
     &os_collector,
     &powersupplyclass_collector,
     &pressure_collector,
+    &process_groups_collector,
     &processes_collector,
     &rapl_collector,
     &schedstat_collector,

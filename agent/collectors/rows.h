@@ -34,6 +34,7 @@ extern const struct collector nvme_collector;
 extern const struct collector os_collector;
 extern const struct collector powersupplyclass_collector;
 extern const struct collector pressure_collector;
+extern const struct collector process_groups_collector;
 extern const struct collector processes_collector;
 extern const struct collector rapl_collector;
 extern const struct collector schedstat_collector;

@@ -3,7 +3,7 @@
 
 #include "cuts.h"
 
-#define TAIL " 1 2 3 0 -1 4194560 5 6 7 8 9 10 11 12 20 0 27 0 1029 0\n"
+#define TAIL " 1 2 3 0 -1 4194560 5 6 7 8 9 10 11 12 20 0 27 0 1029 4096 17 184467\n"
 
 static int walk(struct str text)
 {
@@ -30,7 +30,14 @@ static void commands(void **state)
         assert_int_equal(stat.pid, rows[i].pid);
         assert_str(stat.command, rows[i].command);
         assert_int_equal(stat.state, rows[i].state);
+        assert_int_equal(stat.minor_faults, 5);
+        assert_int_equal(stat.major_faults, 7);
+        assert_int_equal(stat.user_ticks, 9);
+        assert_int_equal(stat.system_ticks, 10);
         assert_int_equal(stat.threads, 27);
+        assert_int_equal(stat.start_ticks, 1029);
+        assert_int_equal(stat.virtual_bytes, 4096);
+        assert_int_equal(stat.resident_pages, 17);
     }
 }
 
