@@ -12,8 +12,13 @@ enum { WARNINGS_MAX = 16, OPENED_MAX = 1 << 16 };
 struct span_view {
     struct span_store *store;
     struct span_sources sources;
-    /* Pages that traces were read from: their texts live as long as the view. */
-    struct span_open_page *opened;
+    /* Pages that traces were read from: their texts live as long as the view, and the next trace is often in
+     * one of them. */
+    struct opened_page {
+        const struct span_source *source;
+        uint32_t number;
+        struct span_open_page open;
+    } * opened;
     size_t opened_count, opened_cap;
     struct arena arena; /* warnings */
     const char *warnings[WARNINGS_MAX];
@@ -79,7 +84,7 @@ void span_view_close(struct span_view *view)
         return;
     }
     for (size_t i = 0; i < view->opened_count; i++) {
-        span_open_page_close(&view->opened[i]);
+        span_open_page_close(&view->opened[i].open);
     }
     mem_free(view->opened);
     span_sources_release(&view->sources);
@@ -129,36 +134,58 @@ static void renumber(struct otlp_span *spans, size_t count, uint64_t page)
     }
 }
 
-/* The spans of one page. The page stays open when it has some. */
-static int collect_page(struct span_view *v, const struct span_source *source, uint32_t page,
-    struct trace_id id, struct arena *arena, struct collected *all, struct err *e)
+/* A page that was opened, or is; it stays open when it has the trace: 1 and where. */
+static int find_in_page(struct span_view *v, const struct span_source *source, uint32_t number,
+    struct trace_id id, size_t *opened_out, struct span_page_trace *found_out, struct err *e)
 {
-    struct span_open_page open;
-    struct span_page_trace found;
+    struct opened_page *p = v->opened;
+    for (; p < v->opened + v->opened_count; p++) {
+        if (p->source == source && p->number == number) {
+            *opened_out = (size_t)(p - v->opened);
+            return span_page_find(p->open.page, id, found_out);
+        }
+    }
     int status = mem_array_grow(
         (void **)&v->opened, &v->opened_cap, v->opened_count + 1, sizeof(*v->opened), OPENED_MAX);
-    status = status == 0 ? span_source_open(source, page, &open, e) : status;
     if (status != 0) {
         return status;
     }
-    int any = span_page_find(open.page, id, &found);
+    p = &v->opened[v->opened_count];
+    *p = (struct opened_page){.source = source, .number = number};
+    status = span_source_open(source, number, &p->open, e);
+    if (status != 0) {
+        return status;
+    }
+    int any = span_page_find(p->open.page, id, found_out);
     if (any != 1) {
-        span_open_page_close(&open);
+        span_open_page_close(&p->open);
         return any;
     }
-    v->opened[v->opened_count++] = open;
+    *opened_out = v->opened_count++;
+    return 1;
+}
+
+static int collect_page(struct span_view *v, const struct span_source *source, uint32_t number,
+    struct trace_id id, struct arena *arena, struct collected *all, struct err *e)
+{
+    struct span_page_trace found;
+    size_t opened = 0;
+    int any = find_in_page(v, source, number, id, &opened, &found, e);
+    if (any != 1) {
+        return any;
+    }
     if (found.count > SPAN_TRACE_SPANS_MAX - all->count) {
         all->left_out += found.count;
         return 0;
     }
-    status = mem_array_grow((void **)&all->spans, &all->cap, all->count + found.count,
+    int status = mem_array_grow((void **)&all->spans, &all->cap, all->count + found.count,
         sizeof(*all->spans), SPAN_TRACE_SPANS_MAX);
     if (status == 0) {
-        status =
-            span_page_spans(open.page, found.first, found.count, arena, all->spans + all->count);
+        status = span_page_spans(
+            v->opened[opened].open.page, found.first, found.count, arena, all->spans + all->count);
     }
     if (status == 0) {
-        renumber(all->spans + all->count, found.count, v->opened_count);
+        renumber(all->spans + all->count, found.count, opened + 1);
         all->count += found.count;
     }
     return status;
