@@ -108,6 +108,13 @@ void span_pages_close(struct span_pages *pages);
 /* No other page of the view has spans of this trace, which is in the page handed out last. False: perhaps one has. */
 bool span_pages_alone(const struct span_pages *pages, struct trace_id id);
 
+/* ---- Snapshots ---- */
+
+/* Makes directory `dest`, whose parent is there, a store of its own: hard links to blocks and, `with_log`, to
+ * the log, beside reads and writes; all that was acknowledged before is in it. What is made is not synced.
+ * Used by tsdb_snapshot. */
+int span_store_snapshot(struct span_store *store, const char *dest, bool with_log, struct err *e);
+
 /* ---- Care ---- */
 
 /* One step of what is due: a block cut, a merge, old blocks unlinked. 1 when there may be more at once, 0

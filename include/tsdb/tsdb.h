@@ -135,12 +135,18 @@ int64_t tsdb_samples_from(struct tsdb *db);
 /* Waits until all that is committed is synced. */
 int tsdb_sync(struct tsdb *db, struct err *e);
 
+struct span_store;
+
+struct tsdb_snapshot_options {
+    struct span_store *spans; /* the store of traces that lies beside it, or NULL */
+    bool parts_only;          /* without the logs: what is in no file yet is left out */
+};
 /* Makes `dest` a store of its own: hard links to the parts and the log, so it must lie on the disk of
  * the store, <data>/snapshots/<name> by custom; cheap, beside reads and writes. `dest` must be empty
- * or not there (ERR_EXISTS). Complete or absent. All that was acknowledged before the call is in it. */
-int tsdb_snapshot(struct tsdb *db, const char *dest, struct err *e);
-/* The same of parts alone, without what is in the head. */
-int tsdb_snapshot_parts(struct tsdb *db, const char *dest, struct err *e);
+ * or not there (ERR_EXISTS). Complete or absent. All that was acknowledged before the call is in it.
+ * `options` NULL: samples alone, all of them. */
+int tsdb_snapshot(
+    struct tsdb *db, const char *dest, const struct tsdb_snapshot_options *options, struct err *e);
 
 /* Metadata of metrics: calls back for each (metric, type, help, unit), in metric order; slices live
  * during the call. `metric` with len 0 = all. */

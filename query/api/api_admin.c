@@ -127,7 +127,8 @@ void api_snapshot(struct api_request *r)
         api_fail(r, API_ERROR_INTERNAL, "the path of the data directory is too long");
         return;
     }
-    int status = skip_head ? tsdb_snapshot_parts(db, path, &e) : tsdb_snapshot(db, path, &e);
+    const struct tsdb_snapshot_options options = {r->api->backend.spans, skip_head};
+    int status = tsdb_snapshot(db, path, &options, &e);
     if (status != 0) {
         api_fail_with(r, &e);
         return;

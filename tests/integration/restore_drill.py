@@ -6,8 +6,8 @@
 drill  A server under load is backed up, backed up again by what is new, killed with SIGKILL; its data
        folder is destroyed, restored from the backup, and the server started. Printed: the recovery point
        (seconds of acknowledged samples that are gone) and the recovery time (seconds from the kill to the
-       first answer). What must hold: every sample acknowledged before the backup began is there, nothing
-       is there that was not sent, and the store is sound and takes samples.
+       first answer). What must hold: every sample and every trace acknowledged before the backup began is
+       there, nothing is there that was not sent, and the store is sound and takes samples.
 
 docs   Every command of docs/backup.md, in its order, in one folder.
 """
@@ -23,11 +23,13 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 import remote_write  # noqa: E402
-from programs import (ROOT, Failure, find_program, post, prometheus, scratch,  # noqa: E402
+import traces  # noqa: E402
+from programs import (ROOT, Failure, find_program, get, post, prometheus, scratch, send,  # noqa: E402
                       server, start, wait_until)
 
 SERIES = 50
 ADMIN = ["--web.enable-admin-api"]
+SPANS_OF_A_TRACE = 3
 
 
 def value_of(series, number):
@@ -35,14 +37,15 @@ def value_of(series, number):
 
 
 class Writer(threading.Thread):
-    """Sends a scrape after the other, as fast as they are answered. The sample with number n of every
-    series has the time begin + n milliseconds."""
+    """Sends a scrape after the other, as fast as they are answered, and a trace with each. The sample with
+    number n of every series has the time begin + n milliseconds, the trace the id n + 1."""
 
     def __init__(self, address):
         super().__init__(daemon=True)
         self.address = address
         self.begin = int(time.time() * 1000) - 3600_000
         self.acknowledged = []  # (moment of the answer, number)
+        self.traces = []  # likewise
         self.sent = 0
         self.done = threading.Event()
 
@@ -56,11 +59,24 @@ class Writer(threading.Thread):
                 return
             if status // 100 == 2:
                 self.acknowledged.append((time.monotonic(), number))
+            try:
+                answer = send(f"http://{self.address}/v1/traces", self.trace(number),
+                              {"Content-Type": traces.PROTOBUF}, "POST")
+            except OSError:
+                return
+            if answer.status == 200:
+                self.traces.append((time.monotonic(), number))
             time.sleep(0.002)
 
     def scrape(self, number):
         return [({"__name__": "drill", "instance": "a", "series": str(s)},
                  [(self.begin + number, value_of(s, number))]) for s in range(SERIES)]
+
+
+    @staticmethod
+    def trace(number):
+        spans = [traces.span(number + 1, 10 * number + i + 1, "drill", 60, 5) for i in range(SPANS_OF_A_TRACE)]
+        return traces.message("drill", *spans)
 
 
 def tool(*words, cwd=None):
@@ -85,6 +101,18 @@ def numbers_in(store, writer):
             raise Failure(f"series {index}: half a scrape: {sorted(numbers ^ found)[:5]}")
         found = numbers
     return found or set()
+
+
+def check_traces(store, writer, began):
+    owed = [number for moment, number in writer.traces if moment < began]
+    for number in owed:
+        answer = get(f"{store.url}/api/traces/{number + 1:032x}")
+        found = len(answer.json()["data"][0]["spans"]) if answer.status == 200 else 0
+        if found != SPANS_OF_A_TRACE:
+            raise Failure(f"trace {number + 1} was acknowledged before the backup and has {found} spans")
+    if not owed:
+        raise Failure("no trace was acknowledged")
+    print(f"{len(owed)} traces were acknowledged before the backup, and are there")
 
 
 def drill(seconds):
@@ -113,6 +141,7 @@ def drill(seconds):
             found = wait_until(lambda: numbers_in(s, writer), 60, "the first answer")
             recovered = time.monotonic()
             check(writer, found, began, killed, recovered)
+            check_traces(s, writer, began)
             fresh = writer.scrape(writer.sent + 10)
             if remote_write.write(s.address, fresh)[0] // 100 != 2:
                 raise Failure("the restored server takes no samples")

@@ -13,6 +13,8 @@
 #include "base/mem.h"
 #include "db/manifest_rebuild.h"
 #include "db/store_files.h"
+#include "exemplar/exemplar_block.h"
+#include "span/span_files.h"
 #include "tsdb/tsdb.h"
 #include "wal/wal_scan.h"
 
@@ -33,6 +35,11 @@ struct copy {
     char *buffer;         /* COPY_BYTES */
     struct strbuf *report;
     struct backup_counts counts;
+};
+
+struct span_copy {
+    struct copy *copy;
+    struct err *e;
 };
 
 /* ---- One file ---- */
@@ -119,10 +126,29 @@ static bool link_file(struct copy *c, const char *name, const char *from, const 
     return c->options->link && vfs_link(c->fs, from, to) == 0;
 }
 
-/* Parts lie in folders; those of the log may be cut by the next open, and small files are small. */
-static bool is_part(const char *name)
+/* What lies in folders never changes, but for the logs: those may be cut by the next open. Small files are
+ * small. */
+static bool is_immutable(const char *name)
 {
-    return strchr(name, '/') != NULL && !str_starts_with(str_of(name), STR("wal/"));
+    return strchr(name, '/') != NULL && !str_starts_with(str_of(name), STR("wal/")) &&
+           !str_starts_with(str_of(name), STR(SPAN_FILES_DIRECTORY "/log/"));
+}
+
+/* Reads a copy back: of a part, of exemplars, of spans. */
+static int verify_copy(struct copy *c, const char *name, const char *path)
+{
+    uint64_t problems = 0;
+    int status;
+    if (str_starts_with(str_of(name), STR("exemplars/"))) {
+        status = exemplar_block_verify(c->fs, path, c->report);
+    } else if (str_starts_with(str_of(name), STR(SPAN_FILES_DIRECTORY "/"))) {
+        status = span_file_verify(c->fs, path, c->report, &problems);
+    } else {
+        status = part_verify(c->fs, path, c->report, &problems);
+    }
+    bool damaged = status == ERR_CORRUPT || status == ERR_UNSUPPORTED;
+    c->counts.problems += problems + (damaged && problems == 0);
+    return damaged ? 0 : status;
 }
 
 static void note_problem(struct copy *c, const char *path, const char *text)
@@ -133,13 +159,11 @@ static void note_problem(struct copy *c, const char *path, const char *text)
 
 static int place_file(struct copy *c, const char *name, const char *from, const char *to)
 {
-    uint64_t size = 0, problems = 0;
-    bool linked = is_part(name) && link_file(c, name, from, to);
+    uint64_t size = 0;
+    bool linked = is_immutable(name) && link_file(c, name, from, to);
     int status = linked ? 0 : copy_file(c, from, to);
-    if (status == 0 && !linked && is_part(name)) {
-        int found = part_verify(c->fs, to, c->report, &problems);
-        c->counts.problems += problems + (found == ERR_CORRUPT && problems == 0);
-        status = found == ERR_CORRUPT ? 0 : found;
+    if (status == 0 && !linked && is_immutable(name)) {
+        status = verify_copy(c, name, to);
     }
     if (status == 0) {
         status = file_size(c->fs, to, &size);
@@ -217,6 +241,22 @@ static int open_source(struct copy *c, struct err *e)
                        : status;
 }
 
+static int on_span_file(void *context, const char *name)
+{
+    struct span_copy *s = context;
+    char path[DB_PATH_MAX];
+    int written = snprintf(path, sizeof(path), SPAN_FILES_DIRECTORY "/%s", name);
+    return written > 0 && written < DB_PATH_MAX ? on_file(s->copy, path, s->e) : ERR_LIMIT;
+}
+
+static int copy_spans(struct copy *c, struct err *e)
+{
+    struct span_copy s = {c, e};
+    char path[DB_PATH_MAX];
+    int status = db_path(&c->source, SPAN_FILES_DIRECTORY, path);
+    return status == 0 ? span_files_each(c->fs, path, on_span_file, &s) : status;
+}
+
 /* All files and the manifest in c->to, synced. */
 static int copy_store(struct copy *c, struct err *e)
 {
@@ -228,6 +268,7 @@ static int copy_store(struct copy *c, struct err *e)
     if (status == 0) {
         status = store_files_each(&c->source, c->segments, c->segment_count, on_file, c, e);
     }
+    status = status == 0 ? copy_spans(c, e) : status;
     if (status == 0) {
         status = store_file_place(c->fs, c->to, "MANIFEST", path);
     }

@@ -6,7 +6,8 @@
  * Parts and ended segments never change, so a link is a copy that costs nothing; the manifest is
  * written as it stands. Maintenance waits meanwhile: no part leaves the manifest and no segment is
  * deleted. Writers wait for the end of a segment alone, one sync. What was acknowledged before the
- * call is in the snapshot, what began after it is not.
+ * call is in the snapshot, what began after it is not. The store of traces, if there is one beside, links
+ * its own files into <dest>.tmp/spans in the same way.
  *
  * Opening the snapshot leaves the linked files alone (new log goes to a new segment); only the torn
  * frame at the end of a segment, which nobody was told of, would be cut off for both.
@@ -16,12 +17,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "db/store_files.h"
+#include "span/span_files.h"
+#include "tsdb/span_store.h"
 #include "wal/wal_scan.h"
 
 struct snapshot {
     struct tsdb *db;
     char path[DB_PATH_MAX]; /* <dest>.tmp */
-    bool with_log;
+    const struct tsdb_snapshot_options *options;
     uint64_t *segments; /* ended before the snapshot */
     size_t segment_count;
 };
@@ -69,6 +72,15 @@ static int link_file(void *context, const char *name, struct err *e)
                      from, to, err_text(status));
 }
 
+static int link_spans(struct snapshot *s, struct err *e)
+{
+    char path[DB_PATH_MAX];
+    int written = snprintf(path, sizeof(path), "%s/" SPAN_FILES_DIRECTORY, s->path);
+    return written > 0 && written < DB_PATH_MAX
+               ? span_store_snapshot(s->options->spans, path, !s->options->parts_only, e)
+               : ERR_LIMIT;
+}
+
 static int write_snapshot(struct snapshot *s, struct err *e)
 {
     struct vfs *fs = s->db->fs;
@@ -89,12 +101,15 @@ static int write_snapshot(struct snapshot *s, struct err *e)
     if (status == 0) {
         status = manifest_store(fs, path, &s->db->manifest, e);
     }
+    if (status == 0 && s->options->spans != NULL) {
+        status = link_spans(s, e);
+    }
     return status == 0 ? store_directory_sync(fs, s->path) : status;
 }
 
 static int take_snapshot(struct snapshot *s, const char *dest, struct err *e)
 {
-    int status = s->with_log ? note_segments(s, e) : 0;
+    int status = s->options->parts_only ? 0 : note_segments(s, e);
     if (status == 0) {
         status = write_snapshot(s, e);
     }
@@ -111,10 +126,12 @@ static int take_snapshot(struct snapshot *s, const char *dest, struct err *e)
     return status;
 }
 
-static int snapshot(struct tsdb *db, const char *dest, bool with_log, struct err *e)
+int tsdb_snapshot(
+    struct tsdb *db, const char *dest, const struct tsdb_snapshot_options *options, struct err *e)
 {
     struct err local = ERR_INIT;
-    struct snapshot s = {.db = db, .with_log = with_log};
+    const struct tsdb_snapshot_options all = {.spans = NULL};
+    struct snapshot s = {.db = db, .options = options != NULL ? options : &all};
     int written = snprintf(s.path, sizeof(s.path), "%s.tmp", dest);
     if (written <= 0 || written >= DB_PATH_MAX) {
         return err_set(e, ERR_LIMIT, -1, "the name of the snapshot is too long");
@@ -131,14 +148,4 @@ static int snapshot(struct tsdb *db, const char *dest, bool with_log, struct err
         *e = local;
     }
     return status;
-}
-
-int tsdb_snapshot(struct tsdb *db, const char *dest, struct err *e)
-{
-    return snapshot(db, dest, true, e);
-}
-
-int tsdb_snapshot_parts(struct tsdb *db, const char *dest, struct err *e)
-{
-    return snapshot(db, dest, false, e);
 }

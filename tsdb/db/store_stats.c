@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "db/db.h"
+#include "span/span_files.h"
 
 enum { METRICS_MAX = 1 << 20 };
 
@@ -200,6 +201,10 @@ int tsdb_stats(const struct tsdb_options *options, size_t top, struct strbuf *ou
     if (status == 0) {
         write_sizes(out, "all raw parts", &s.total, s.samples);
         write_metrics(&s, top, out);
+        status = db_path(&db, SPAN_FILES_DIRECTORY, path);
+    }
+    status = status == 0 ? span_files_stats(db.fs, path, out, e) : status;
+    if (status == 0) {
         status = strbuf_error(out);
     }
     mem_free(s.metrics);

@@ -8,6 +8,7 @@
 #include "db/manifest_rebuild.h"
 #include "db/tier_verify.h"
 #include "exemplar/exemplar_block.h"
+#include "span/span_files.h"
 
 /* ---- A store that is only looked at ---- */
 
@@ -129,6 +130,27 @@ static int verify_exemplars(void *context, const char *path)
     return damaged ? 0 : status;
 }
 
+static int verify_span_file(void *context, const char *name)
+{
+    struct tool *tool = context;
+    char path[DB_PATH_MAX];
+    uint64_t problems = 0;
+    int written =
+        snprintf(path, sizeof(path), "%s/" SPAN_FILES_DIRECTORY "/%s", tool->db.path, name);
+    int status = written > 0 && written < DB_PATH_MAX
+                     ? span_file_verify(tool->db.fs, path, tool->report, &problems)
+                     : ERR_LIMIT;
+    tool->problems += problems;
+    return status;
+}
+
+static int verify_spans(struct tool *tool)
+{
+    char path[DB_PATH_MAX];
+    int status = db_path(&tool->db, SPAN_FILES_DIRECTORY, path);
+    return status == 0 ? span_files_each(tool->db.fs, path, verify_span_file, tool) : status;
+}
+
 static int verify_all(struct tool *tool)
 {
     char path[DB_PATH_MAX];
@@ -169,7 +191,7 @@ static int verify_all(struct tool *tool)
     if (status == 0) {
         status = db_exemplars_each_file(&tool->db, INT64_MIN, INT64_MAX, verify_exemplars, tool);
     }
-    return status;
+    return status == 0 ? verify_spans(tool) : status;
 }
 
 /* Only a store without damage can be compared with itself. */
@@ -350,11 +372,12 @@ int tsdb_dump(const struct tsdb_options *options, const char *path, bool with_sa
         status = part_dump(tool.db.fs, path, with_samples, out, e);
     } else if (str_starts_with(name, STR("e-"))) {
         status = exemplar_block_dump(tool.db.fs, path, with_samples, out, e);
+    } else if (str_ends_with(name, STR(".spans")) || str_ends_with(name, STR(".log"))) {
+        status = span_file_dump(tool.db.fs, path, with_samples, out, e);
     } else {
         status = err_set(e, ERR_INVALID, -1,
             "%s is neither a data directory, nor MANIFEST, TOMBSTONES or METADATA, nor wal/*.wal, "
-            "nor "
-            "a part (p-*), nor exemplars (e-*)",
+            "nor a part (p-*), nor exemplars (e-*), nor spans (*.spans, spans/log/*.log)",
             path);
     }
     tool_release(&tool);

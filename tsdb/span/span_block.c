@@ -1,11 +1,23 @@
 /* Reading a block's footer and pages; the header of this module has the bytes. */
 #include "span/span_block.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/mem.h"
+
+bool span_block_name_parse(const char *name, uint64_t *number_out)
+{
+    char *end = NULL;
+    unsigned long long number = strtoull(name, &end, 16);
+    if (end != name + SPAN_BLOCK_NAME_DIGITS || strcmp(end, ".spans") != 0) {
+        return false;
+    }
+    *number_out = number;
+    return true;
+}
 
 static int corrupt(const struct span_block *b, struct err *e, const char *what)
 {

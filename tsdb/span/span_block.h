@@ -34,6 +34,10 @@ enum {
     SPAN_BLOCK_PAGES_MAX = 4096,
     SPAN_BLOCK_REPLACED_MAX = 64,
 };
+/* A block's file is named by so many hex digits and ".spans". */
+enum { SPAN_BLOCK_NAME_DIGITS = 16 };
+bool span_block_name_parse(const char *name, uint64_t *number_out);
+
 #define SPAN_BLOCK_FOOTER_MAX ((size_t)256 << 20)
 
 struct span_block_page {

@@ -11,7 +11,7 @@
 #include "wire/otlp_traces.h"
 #include "wire/zstd_codec.h"
 
-enum { PATH_BYTES_MAX = 4096, SEGMENTS_MAX = 65536, NAME_DIGITS = 8 };
+enum { PATH_BYTES_MAX = 4096, SEGMENTS_MAX = 65536 };
 
 static const struct frame_kind FRAME = {{'S', 'P', 'A', 'N'}, OTLP_TRACES_MAX};
 
@@ -26,10 +26,22 @@ struct span_log {
 
 static void segment_path(const struct span_log *log, uint64_t number, char path[PATH_BYTES_MAX])
 {
-    snprintf(path, PATH_BYTES_MAX, "%s/%0*" PRIx64 ".log", log->path, NAME_DIGITS, number);
+    snprintf(
+        path, PATH_BYTES_MAX, "%s/%0*" PRIx64 ".log", log->path, SPAN_SEGMENT_NAME_DIGITS, number);
 }
 
 /* ---- Segments ---- */
+
+bool span_segment_name_parse(const char *name, uint64_t *number_out)
+{
+    char *end = NULL;
+    unsigned long long number = strtoull(name, &end, 16);
+    if (end != name + SPAN_SEGMENT_NAME_DIGITS || strcmp(end, ".log") != 0) {
+        return false;
+    }
+    *number_out = number;
+    return true;
+}
 
 static int begin_segment(struct span_log *log)
 {
@@ -59,9 +71,8 @@ static int begin_segment(struct span_log *log)
 static int note_segment(void *context, const char *name, bool is_directory)
 {
     struct span_log *log = context;
-    char *end = NULL;
-    unsigned long long number = strtoull(name, &end, 16);
-    if (is_directory || end != name + NAME_DIGITS || strcmp(end, ".log") != 0) {
+    uint64_t number = 0;
+    if (is_directory || !span_segment_name_parse(name, &number)) {
         return 0;
     }
     int status = mem_array_grow(
@@ -81,12 +92,13 @@ static int by_number(const void *left, const void *right)
 /* ---- Replay ---- */
 
 struct replay {
-    struct span_log *log;
+    struct vfs *fs;
     span_log_replay callback;
     void *context;
     struct zstd_codec *codec;
     struct strbuf payload, message;
     struct span_log_report report;
+    uint64_t bytes; /* of the segments */
 };
 
 static int replay_frame(struct replay *r)
@@ -104,13 +116,11 @@ static int replay_frame(struct replay *r)
     return status;
 }
 
-static int replay_segment(struct replay *r, uint64_t number)
+static int replay_segment(struct replay *r, const char *path)
 {
-    struct vfs *fs = r->log->fs;
+    struct vfs *fs = r->fs;
     struct vfs_file *file = NULL;
-    char path[PATH_BYTES_MAX];
     uint64_t size = 0, offset = 0;
-    segment_path(r->log, number, path);
     int status = vfs_open(fs, path, VFS_READ, &file);
     status = status == 0 ? vfs_size(fs, file, &size) : status;
     while (status == 0 && offset < size) {
@@ -129,25 +139,50 @@ static int replay_segment(struct replay *r, uint64_t number)
         }
     }
     vfs_close(fs, file);
-    r->log->bytes += size;
+    r->bytes += size;
     return status;
+}
+
+static int replay_init(struct replay *r, struct vfs *fs, span_log_replay callback, void *context)
+{
+    *r = (struct replay){.fs = fs, .callback = callback, .context = context};
+    strbuf_init(&r->payload, OTLP_TRACES_MAX + 1);
+    strbuf_init(&r->message, OTLP_TRACES_MAX + 1);
+    return zstd_codec_new(&r->codec);
+}
+
+static void replay_release(struct replay *r)
+{
+    zstd_codec_free(r->codec);
+    strbuf_release(&r->payload);
+    strbuf_release(&r->message);
 }
 
 static int replay_all(struct span_log *log, uint64_t covered, span_log_replay callback,
     void *context, struct span_log_report *report)
 {
-    struct replay r = {.log = log, .callback = callback, .context = context};
-    strbuf_init(&r.payload, OTLP_TRACES_MAX + 1);
-    strbuf_init(&r.message, OTLP_TRACES_MAX + 1);
-    int status = zstd_codec_new(&r.codec);
+    struct replay r;
+    int status = replay_init(&r, log->fs, callback, context);
     for (size_t i = 0; status == 0 && i < log->count; i++) {
+        char path[PATH_BYTES_MAX];
+        segment_path(log, log->segments[i], path);
         /* A covered one may be left that could not be removed. */
-        status = log->segments[i] > covered ? replay_segment(&r, log->segments[i]) : 0;
+        status = log->segments[i] > covered ? replay_segment(&r, path) : 0;
     }
-    zstd_codec_free(r.codec);
-    strbuf_release(&r.payload);
-    strbuf_release(&r.message);
+    replay_release(&r);
+    log->bytes += r.bytes;
     *report = r.report;
+    return status;
+}
+
+int span_log_read(struct vfs *fs, const char *path, span_log_replay replay, void *context,
+    struct span_log_report *report_out)
+{
+    struct replay r;
+    int status = replay_init(&r, fs, replay, context);
+    status = status == 0 ? replay_segment(&r, path) : status;
+    replay_release(&r);
+    *report_out = r.report;
     return status;
 }
 

@@ -10,12 +10,17 @@
 #ifndef SONDE_TSDB_SPAN_LOG_H
 #define SONDE_TSDB_SPAN_LOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
 #include "base/str.h"
 #include "base/strbuf.h"
 #include "base/vfs.h"
+
+/* A segment's file is named by so many hex digits and ".log". */
+enum { SPAN_SEGMENT_NAME_DIGITS = 8 };
+bool span_segment_name_parse(const char *name, uint64_t *number_out);
 
 struct span_log;
 
@@ -31,6 +36,9 @@ struct span_log_report {
 int span_log_open(struct vfs *fs, const char *path, uint64_t covered, span_log_replay replay,
     void *context, struct span_log **log_out, struct span_log_report *report_out, struct err *e);
 void span_log_close(struct span_log *log);
+/* Hands out every message of one segment, which nobody writes to. */
+int span_log_read(struct vfs *fs, const char *path, span_log_replay replay, void *context,
+    struct span_log_report *report_out);
 /* Packs a message into the payload of a frame: may be done by any thread, before the log is asked. */
 int span_log_pack(struct str message, struct strbuf *frame);
 /* Appends a packed frame. A segment whose append failed takes no more: the next append begins another. */

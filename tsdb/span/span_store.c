@@ -16,14 +16,11 @@
 #include "base/mem.h"
 #include "span/span_store_private.h"
 
-enum { NAME_DIGITS = 16 };
-static const char SUFFIX[] = ".spans";
-
 void span_store_block_path(
     const struct span_store *store, uint64_t number, char path[SPAN_PATH_BYTES_MAX])
 {
-    snprintf(
-        path, SPAN_PATH_BYTES_MAX, "%s/%0*" PRIx64 "%s", store->path, NAME_DIGITS, number, SUFFIX);
+    snprintf(path, SPAN_PATH_BYTES_MAX, "%s/%0*" PRIx64 ".spans", store->path,
+        SPAN_BLOCK_NAME_DIGITS, number);
 }
 
 /* ---- What is there ---- */
@@ -37,8 +34,8 @@ struct block_names {
 static int note_block(void *context, const char *name, bool is_directory)
 {
     struct block_names *names = context;
-    char *end = NULL, path[SPAN_PATH_BYTES_MAX];
-    unsigned long long number = strtoull(name, &end, 16);
+    char path[SPAN_PATH_BYTES_MAX];
+    uint64_t number = 0;
     size_t length = strlen(name);
     if (is_directory) {
         return 0;
@@ -48,7 +45,7 @@ static int note_block(void *context, const char *name, bool is_directory)
         (void)vfs_remove(names->store->fs, path); /* of a crash; in nobody's way */
         return 0;
     }
-    if (end != name + NAME_DIGITS || strcmp(end, SUFFIX) != 0) {
+    if (!span_block_name_parse(name, &number)) {
         return 0;
     }
     int status = mem_array_grow(

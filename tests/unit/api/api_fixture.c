@@ -107,17 +107,11 @@ int tsdb_clean_tombstones(struct tsdb *db, struct err *e)
     return fake_compact_status != 0 ? err_set(e, fake_compact_status, -1, "no room") : 0;
 }
 
-int tsdb_snapshot(struct tsdb *db, const char *dest, struct err *e)
+int tsdb_snapshot(
+    struct tsdb *db, const char *dest, const struct tsdb_snapshot_options *options, struct err *e)
 {
     (void)db;
-    strbuf_addf(&fake_deletes, "snapshot %s\n", dest);
-    return fake_compact_status != 0 ? err_set(e, fake_compact_status, -1, "no room") : 0;
-}
-
-int tsdb_snapshot_parts(struct tsdb *db, const char *dest, struct err *e)
-{
-    (void)db;
-    strbuf_addf(&fake_deletes, "parts %s\n", dest);
+    strbuf_addf(&fake_deletes, "%s %s\n", options->parts_only ? "parts" : "snapshot", dest);
     return fake_compact_status != 0 ? err_set(e, fake_compact_status, -1, "no room") : 0;
 }
 

@@ -7,6 +7,8 @@
 #include "support/fake_clock.h"
 #include "support/fault_loop.h"
 #include "support/sim_vfs.h"
+#include "support/span_list.h"
+#include "support/span_shop.h"
 #include "support/store_model.h"
 #include "support/support.h"
 #include "tsdb/backup.h"
@@ -152,11 +154,11 @@ static void test_increments(void **state)
     struct fixture f;
     setup_alone(&f);
     uint32_t first_commit = f.model.commit;
-    assert_int_equal(tsdb_snapshot(f.db, "data/snapshots/a", NULL), 0);
+    assert_int_equal(tsdb_snapshot(f.db, "data/snapshots/a", NULL, NULL), 0);
     struct backup_counts first = backup(&f, "data/snapshots/a", "first", NULL);
     assert_int_equal(tsdb_backup_remove(f.fs, "data/snapshots/a", NULL), 0);
     write_rounds(&f, 8);
-    assert_int_equal(tsdb_snapshot(f.db, "data/snapshots/b", NULL), 0);
+    assert_int_equal(tsdb_snapshot(f.db, "data/snapshots/b", NULL, NULL), 0);
     struct backup_counts second = backup(&f, "data/snapshots/b", "second", "first");
     assert_true(second.linked_files > 0);
     assert_true(second.linked_bytes <= first.bytes);
@@ -279,6 +281,121 @@ static void test_refusals(void **state)
     teardown_alone(&f);
 }
 
+/* ---- Exemplars and spans ---- */
+
+static int see_entry(void *context, const char *name, bool is_directory)
+{
+    *(bool *)context = true;
+    return 0;
+}
+
+#define START_NS ((uint64_t)START_MS * 1000000)
+
+struct traces {
+    struct span_store *store;
+    struct span_shop *shop;
+    struct span_list list;
+    struct strbuf message;
+};
+
+static struct span_store *open_spans(struct fixture *f, const char *path)
+{
+    const struct span_store_options options = {
+        .fs = f->fs, .clock = &f->clock.clock, .block_spans = 2 * SPAN_SHOP_BATCH};
+    struct span_store *store = NULL;
+    struct err e = ERR_INIT;
+    if (span_store_open(path, &options, &store, &e) != 0) {
+        fail_msg("%s", e.message);
+    }
+    return store;
+}
+
+static void write_spans(struct traces *t, int batches)
+{
+    for (int i = 0; i < batches; i++) {
+        struct span_append_counts counts;
+        struct err e = ERR_INIT;
+        (void)span_shop_next(t->shop, &t->message);
+        span_list_add(&t->list, strbuf_str(&t->message));
+        assert_int_equal(
+            span_store_append(t->store, strbuf_str(&t->message), true, &counts, &e), 0);
+        assert_true(span_store_maintain(t->store, &e) >= 0);
+    }
+}
+
+static void check_spans(struct fixture *f, struct traces *t, const char *path)
+{
+    struct span_store *store = open_spans(f, path);
+    span_list_check(store, &t->list, 5);
+    assert_int_equal(span_list_count_pages(store), t->list.count);
+    span_store_close(store);
+}
+
+static void snapshot(struct fixture *f, struct traces *t, const char *path)
+{
+    const struct tsdb_snapshot_options options = {.spans = t->store};
+    assert_int_equal(tsdb_snapshot(f->db, path, &options, NULL), 0);
+}
+
+/* Copies of exemplars are read back as what they are. */
+static void test_exemplars(void **state)
+{
+    struct fixture f;
+    struct err e = ERR_INIT;
+    struct appender *a = NULL;
+    struct series_ref ref;
+    const struct label labels[] = {{STR("__name__"), STR("m")}, {STR("job"), STR("j")}};
+    const struct label trace[] = {{STR("trace_id"), STR("abc")}};
+    setup_alone(&f);
+    int64_t now = clock_now_ms(&f.clock.clock);
+    assert_int_equal(appender_open(tsdb_appender_source(f.db), &a, NULL), 0);
+    assert_int_equal(appender_series(a, labels, 2, NULL, &ref, NULL), 0);
+    assert_int_equal(appender_append(a, ref, now, 1), 0);
+    assert_int_equal(appender_append_exemplar(a, ref, trace, 1, 1, now), 0);
+    assert_int_equal(appender_commit(a, COMMIT_SYNCED, NULL, NULL), 0);
+    assert_int_equal(tsdb_compact(f.db, NULL), 0);
+    assert_int_equal(tsdb_close(f.db, NULL), 0);
+    bool there = false;
+    assert_int_equal(vfs_list(f.fs, "data/exemplars", see_entry, &there), 0);
+    assert_true(there);
+    (void)backup(&f, "data", "backup", NULL);
+    assert_int_equal(restore(&f, "backup", "new", false, &e), 0);
+    f.db = open_store(&f, "data");
+    teardown_alone(&f);
+}
+
+/* Spans go with samples: what was acknowledged comes back, out of blocks and out of the log; blocks that an
+ * earlier backup has are linked; damage is found. */
+static void test_spans(void **state)
+{
+    struct fixture f;
+    struct traces t = {.shop = span_shop_new(1, START_NS, 100)};
+    struct err e = ERR_INIT;
+    setup_alone(&f);
+    strbuf_init(&t.message, (size_t)64 << 20);
+    t.store = open_spans(&f, "data/spans");
+    write_spans(&t, 5);
+    snapshot(&f, &t, "data/snapshots/a");
+    struct backup_counts first = backup(&f, "data/snapshots/a", "first", NULL);
+    assert_int_equal(first.linked_files, 0);
+    write_spans(&t, 4);
+    snapshot(&f, &t, "data/snapshots/b");
+    /* Two blocks of spans more than the parts of samples that have not changed. */
+    struct backup_counts second = backup(&f, "data/snapshots/b", "second", "first");
+    assert_true(second.linked_files >= 3);
+    assert_int_equal(restore(&f, "second", "new", false, &e), 0);
+    sim_vfs_power_cut(f.sim, 5);
+    check_spans(&f, &t, "new/spans");
+    check_store(&f, "new", f.model.commit);
+    assert_int_equal(sim_vfs_flip_bit(f.sim, "second/spans/0000000000000001.spans", 8 * 2000), 0);
+    assert_int_equal(restore(&f, "second", "other", false, &e), ERR_CORRUPT);
+    span_store_close(t.store);
+    span_shop_free(t.shop);
+    span_list_release(&t.list);
+    strbuf_release(&t.message);
+    teardown_alone(&f);
+}
+
 /* ---- Under fire ---- */
 
 static void begin(void *context, struct vfs *fs)
@@ -352,6 +469,8 @@ int main(void)
         cmocka_unit_test(test_restored_stores_part_ways),
         cmocka_unit_test(test_damage_is_found),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_exemplars),
+        cmocka_unit_test(test_spans),
         cmocka_unit_test(test_every_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -251,7 +251,7 @@ static void test_snapshot(void **state)
     setup(&f);
     write_rounds(&f, 1);
     delete (&f, "__name__", "metric_1.*", INT64_MIN, INT64_MAX);
-    assert_int_equal(tsdb_snapshot(f.db, "copy", NULL), 0);
+    assert_int_equal(tsdb_snapshot(f.db, "copy", NULL, NULL), 0);
     assert_int_equal(tsdb_clean_tombstones(f.db, NULL), 0);
     tsdb_abandon(f.db);
     f.options.path = "copy";

@@ -117,7 +117,7 @@ static void test_holds_what_was_acknowledged_before(void **state)
     struct fixture f;
     setup_alone(&f);
     uint32_t commit = f.model.commit;
-    assert_int_equal(tsdb_snapshot(f.db, SNAPSHOT, NULL), 0);
+    assert_int_equal(tsdb_snapshot(f.db, SNAPSHOT, NULL, NULL), 0);
     for (int round = 13; round < 20; round++) {
         write_round(&f, round);
     }
@@ -126,7 +126,7 @@ static void test_holds_what_was_acknowledged_before(void **state)
     check_store(&f, SNAPSHOT, commit);
     /* Opening, sealing and closing the snapshot has not touched the original. */
     store_model_check_now(&f.model, f.db);
-    assert_int_equal(tsdb_snapshot(f.db, "data/snapshots/second", NULL), 0);
+    assert_int_equal(tsdb_snapshot(f.db, "data/snapshots/second", NULL, NULL), 0);
     check_store(&f, "data/snapshots/second", f.model.commit);
     teardown_alone(&f);
 }
@@ -135,7 +135,7 @@ static void test_survives_a_power_cut(void **state)
 {
     struct fixture f;
     setup_alone(&f);
-    assert_int_equal(tsdb_snapshot(f.db, SNAPSHOT, NULL), 0);
+    assert_int_equal(tsdb_snapshot(f.db, SNAPSHOT, NULL, NULL), 0);
     tsdb_abandon(f.db);
     sim_vfs_power_cut(f.sim, 7);
     check_store(&f, SNAPSHOT, f.model.commit);
@@ -148,8 +148,8 @@ static void test_refuses_a_directory_in_use(void **state)
     struct fixture f;
     struct err e = ERR_INIT;
     setup_alone(&f);
-    assert_int_equal(tsdb_snapshot(f.db, SNAPSHOT, NULL), 0);
-    assert_int_equal(tsdb_snapshot(f.db, SNAPSHOT, &e), ERR_EXISTS);
+    assert_int_equal(tsdb_snapshot(f.db, SNAPSHOT, NULL, NULL), 0);
+    assert_int_equal(tsdb_snapshot(f.db, SNAPSHOT, NULL, &e), ERR_EXISTS);
     assert_non_null(strstr(e.message, "not empty"));
     check_store(&f, SNAPSHOT, f.model.commit);
     teardown_alone(&f);
@@ -163,7 +163,7 @@ static void test_of_an_empty_store(void **state)
     fake_clock_init(&f.clock, START_MS);
     store_model_init(&f.model, SERIES);
     f.db = open_store(&f, "data");
-    assert_int_equal(tsdb_snapshot(f.db, SNAPSHOT, NULL), 0);
+    assert_int_equal(tsdb_snapshot(f.db, SNAPSHOT, NULL, NULL), 0);
     check_store(&f, SNAPSHOT, 0);
     teardown_alone(&f);
 }
@@ -181,7 +181,7 @@ static int run(void *context, struct vfs *fs)
 {
     struct fixture *f = context;
     (void)fs;
-    int status = tsdb_snapshot(f->db, SNAPSHOT, NULL);
+    int status = tsdb_snapshot(f->db, SNAPSHOT, NULL, NULL);
     tsdb_abandon(f->db);
     f->db = NULL;
     return status;
@@ -211,7 +211,7 @@ static void verify(void *context, struct vfs *fs, const struct fault_round *roun
     /* And a second attempt finds nothing in its way. */
     if (!there) {
         f->db = open_store(f, "data");
-        assert_int_equal(tsdb_snapshot(f->db, SNAPSHOT, NULL), 0);
+        assert_int_equal(tsdb_snapshot(f->db, SNAPSHOT, NULL, NULL), 0);
         tsdb_abandon(f->db);
         f->db = NULL;
         check_store(f, SNAPSHOT, f->model.commit);

@@ -2,158 +2,17 @@
  * each fault of a disk, and time. */
 #include "tsdb/span_store.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "support/fake_clock.h"
 #include "support/fault_loop.h"
+#include "support/span_list.h"
 #include "support/span_shop.h"
 #include "support/support.h"
 #include "tsdb/span_page.h"
 
 #define START_NS 1700000000000000000u
 #define START_MS 1700000000000
-
-/* ---- The plain list ---- */
-
-struct known {
-    struct trace_id trace;
-    uint64_t span_id;
-    struct strbuf bytes;
-};
-
-struct list {
-    struct known *items;
-    size_t count, cap;
-};
-
-static void list_add(struct list *list, struct str message)
-{
-    struct otlp_traces *walker = NULL;
-    struct otlp_span span;
-    assert_int_equal(otlp_traces_new(&walker), 0);
-    assert_int_equal(otlp_traces_begin(walker, message, NULL), 0);
-    while (otlp_traces_next(walker, &span) == 1) {
-        assert_int_equal(mem_array_grow((void **)&list->items, &list->cap, list->count + 1,
-                             sizeof(*list->items), 1 << 24),
-            0);
-        struct known *k = &list->items[list->count++];
-        *k = (struct known){.trace = span.span.trace_id, .span_id = span.span.span_id};
-        strbuf_init(&k->bytes, 1 << 20);
-        otlp_span_encode(&span.span, &k->bytes);
-        strbuf_add_str(&k->bytes, span.resource_raw);
-        strbuf_add_str(&k->bytes, span.scope_raw);
-    }
-    otlp_traces_free(walker);
-}
-
-static int by_trace(const void *left, const void *right)
-{
-    const struct known *a = left, *b = right;
-    int order = trace_id_cmp(a->trace, b->trace);
-    return order != 0 ? order : a->span_id < b->span_id ? -1 : a->span_id > b->span_id;
-}
-
-static void list_release(struct list *list)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        strbuf_release(&list->items[i].bytes);
-    }
-    mem_free(list->items);
-}
-
-static void check_span(
-    const struct list *list, size_t first, size_t end, const struct otlp_span *span)
-{
-    struct strbuf bytes = STRBUF_INIT;
-    otlp_span_encode(&span->span, &bytes);
-    strbuf_add_str(&bytes, span->resource_raw);
-    strbuf_add_str(&bytes, span->scope_raw);
-    bool found = false;
-    for (size_t i = first; i < end && !found; i++) {
-        found = str_eq(strbuf_str(&bytes), strbuf_str(&list->items[i].bytes));
-    }
-    assert_true(found);
-    strbuf_release(&bytes);
-}
-
-/* Every `step`-th trace of the list is in the store, whole and in order. */
-static void check_traces(struct span_store *store, struct list *list, size_t step)
-{
-    struct span_view *view = NULL;
-    struct err e = ERR_INIT;
-    const char *const *warnings;
-    qsort(list->items, list->count, sizeof(*list->items), by_trace);
-    assert_int_equal(span_store_view(store, &view, &e), 0);
-    size_t number = 0;
-    for (size_t first = 0, end = 0; first < list->count; first = end) {
-        while (end < list->count && trace_id_eq(list->items[end].trace, list->items[first].trace)) {
-            end++;
-        }
-        if (number++ % step != 0) {
-            continue;
-        }
-        struct arena arena;
-        struct span_trace trace;
-        arena_init(&arena, 0);
-        assert_int_equal(span_view_trace(view, list->items[first].trace, &arena, &trace, &e), 0);
-        if (trace.count != end - first) {
-            fail_msg("trace %zu: %zu spans, not %zu", number, trace.count, end - first);
-        }
-        for (size_t i = 0; i < trace.count; i++) {
-            check_span(list, first, end, &trace.spans[i]);
-            assert_true(i == 0 || trace.spans[i - 1].span.start_ns <= trace.spans[i].span.start_ns);
-        }
-        arena_release(&arena);
-    }
-    assert_int_equal(span_view_warnings(view, &warnings), 0);
-    span_view_close(view);
-}
-
-/* A trace that is alone in its page is whole there; the same is seen by another view of the same pages. */
-static void check_alone(
-    const struct span_view *view, struct span_pages *pages, struct span_page *page)
-{
-    const struct span_page_trace *traces;
-    assert_int_equal(span_page_traces(page, &traces), 0);
-    for (uint32_t i = 0; i < span_page_info(page).traces; i += 1 + span_page_info(page).traces / 2) {
-        struct span_view *again = NULL;
-        struct arena arena;
-        struct span_trace trace;
-        struct err e = ERR_INIT;
-        arena_init(&arena, 0);
-        assert_int_equal(span_view_again(view, &again, &e), 0);
-        assert_int_equal(span_view_trace(again, traces[i].id, &arena, &trace, &e), 0);
-        assert_true(trace.count > 0);
-        if (span_pages_alone(pages, traces[i].id)) {
-            assert_int_equal(trace.count, traces[i].count);
-        }
-        arena_release(&arena);
-        span_view_close(again);
-    }
-}
-
-/* All spans that pages of a search hold, each once; their latest starts descend. */
-static uint64_t count_in_pages(struct span_store *store)
-{
-    struct span_view *view = NULL;
-    struct span_pages *pages = NULL;
-    struct span_page *page;
-    struct err e = ERR_INIT;
-    uint64_t latest, before = UINT64_MAX, count = 0;
-    assert_int_equal(span_store_view(store, &view, &e), 0);
-    assert_int_equal(span_view_pages(view, 0, UINT64_MAX, &pages, &e), 0);
-    while (span_pages_next(pages, &page, &latest) == 1) {
-        assert_true(latest <= before && span_page_info(page).start_max_ns == latest);
-        before = latest;
-        count += span_page_info(page).rows;
-        check_alone(view, pages, page);
-    }
-    span_pages_close(pages);
-    span_view_close(view);
-    return count;
-}
 
 static void maintain(struct span_store *store)
 {
@@ -173,7 +32,7 @@ struct world {
     struct fake_clock clock;
     struct span_shop *shop;
     struct span_store_options options;
-    struct list list;
+    struct span_list list;
     struct strbuf message;
 };
 
@@ -192,7 +51,7 @@ static void world_release(struct world *w)
 {
     span_shop_free(w->shop);
     sim_vfs_free(w->sim);
-    list_release(&w->list);
+    span_list_release(&w->list);
     strbuf_release(&w->message);
 }
 
@@ -212,7 +71,7 @@ static void append(struct world *w, struct span_store *store, int batches)
         struct span_append_counts counts;
         struct err e = ERR_INIT;
         size_t spans = span_shop_next(w->shop, &w->message);
-        list_add(&w->list, strbuf_str(&w->message));
+        span_list_add(&w->list, strbuf_str(&w->message));
         assert_int_equal(span_store_append(store, strbuf_str(&w->message), false, &counts, &e), 0);
         assert_int_equal(counts.spans, spans);
     }
@@ -225,35 +84,35 @@ static void test_finds_what_was_appended(void **state)
     world_init(&w, test_seed());
     struct span_store *store = open_store(&w);
     append(&w, store, 3);
-    check_traces(store, &w.list, 1); /* in the page that is being filled */
+    span_list_check(store, &w.list, 1); /* in the page that is being filled */
     append(&w, store, 15);
-    check_traces(store, &w.list, 7); /* in pages of memory */
+    span_list_check(store, &w.list, 7); /* in pages of memory */
     maintain(store);
     span_store_statistics(store, &statistics);
     assert_int_equal(statistics.blocks, 1);
     assert_int_equal(statistics.head_spans, 0);
-    check_traces(store, &w.list, 7); /* in a block */
+    span_list_check(store, &w.list, 7); /* in a block */
     append(&w, store, 2);
     span_store_close(store);
 
     store = open_store(&w);
     span_store_statistics(store, &statistics);
     assert_int_equal(statistics.replayed_spans, 2 * SPAN_SHOP_BATCH);
-    assert_int_equal(count_in_pages(store), w.list.count);
-    check_traces(store, &w.list, 7);
+    assert_int_equal(span_list_count_pages(store), w.list.count);
+    span_list_check(store, &w.list, 7);
     for (int i = 0; i < 9; i++) {
         append(&w, store, 8);
         maintain(store);
     }
     span_store_statistics(store, &statistics);
     assert_true(statistics.blocks < 8); /* eight became one */
-    assert_int_equal(count_in_pages(store), w.list.count);
-    check_traces(store, &w.list, 31);
+    assert_int_equal(span_list_count_pages(store), w.list.count);
+    span_list_check(store, &w.list, 31);
     span_store_close(store);
 
     store = open_store(&w);
-    assert_int_equal(count_in_pages(store), w.list.count);
-    check_traces(store, &w.list, 31);
+    assert_int_equal(span_list_count_pages(store), w.list.count);
+    span_list_check(store, &w.list, 31);
     struct err e = ERR_INIT;
     struct span_store *second = NULL;
     assert_int_equal(span_store_open("spans", &w.options, &second, &e), ERR_LOCKED);
@@ -272,11 +131,11 @@ static void test_repeated_messages(void **state)
     struct span_append_counts counts;
     struct err e = ERR_INIT;
     assert_int_equal(span_store_append(store, strbuf_str(&w.message), true, &counts, &e), 0);
-    check_traces(store, &w.list, 1);
+    span_list_check(store, &w.list, 1);
     fake_clock_advance_ms(&w.clock, SPAN_STORE_BLOCK_AGE_MS_DEFAULT);
     maintain(store);
-    check_traces(store, &w.list, 1);
-    assert_int_equal(count_in_pages(store), w.list.count);
+    span_list_check(store, &w.list, 1);
+    assert_int_equal(span_list_count_pages(store), w.list.count);
     span_store_close(store);
     world_release(&w);
     (void)state;
@@ -297,7 +156,7 @@ static void test_old_blocks_go(void **state)
     maintain(store);
     span_store_statistics(store, &statistics);
     assert_int_equal(statistics.blocks, 0);
-    assert_int_equal(count_in_pages(store), 0);
+    assert_int_equal(span_list_count_pages(store), 0);
     span_store_close(store);
     world_release(&w);
     (void)state;
@@ -371,7 +230,7 @@ enum { FAULT_BATCHES = 3, FAULT_SPANS = 40 };
 
 struct faulted {
     struct strbuf messages[FAULT_BATCHES];
-    struct list lists[FAULT_BATCHES];
+    struct span_list lists[FAULT_BATCHES];
     struct fake_clock clock;
     bool taken[FAULT_BATCHES];
 };
@@ -467,13 +326,13 @@ static void test_faults(void **state)
     for (int i = 0; i < FAULT_BATCHES; i++) {
         strbuf_init(&f.messages[i], (size_t)64 << 20);
         take_some(shop, FAULT_SPANS, &f.messages[i]);
-        list_add(&f.lists[i], strbuf_str(&f.messages[i]));
+        span_list_add(&f.lists[i], strbuf_str(&f.messages[i]));
     }
     struct fault_scenario scenario = {"span store", &f, NULL, run_faulted, verify_faulted, 0, 53};
     assert_true(fault_loop(&scenario, FAULT_ALL) > 100);
     for (int i = 0; i < FAULT_BATCHES; i++) {
         strbuf_release(&f.messages[i]);
-        list_release(&f.lists[i]);
+        span_list_release(&f.lists[i]);
     }
     span_shop_free(shop);
     (void)state;
