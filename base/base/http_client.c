@@ -1,16 +1,12 @@
-/* HTTP out: libcurl's multi interface, driven by the loop. Mails are
- * http_client_mail.c's, and how one presents oneself is http_client_profile.c's; the three are the only
- * ones that include libcurl.
+/* HTTP out: plain requests to addresses in numbers go out by http_client_plain.c; the rest is done by libcurl's multi
+ * interface, driven by the loop. Mails are http_client_mail.c's, and how one presents oneself is
+ * http_client_profile.c's; the three are the only ones that include libcurl. An answer that redirects is
+ * libcurl's, too: it begins again there.
  *
  * libcurl says which descriptors and which timeout it waits for (socket and timer callbacks); the
  * loop waits for them and tells libcurl what came (curl_multi_socket_action); finished transfers are
  * then taken from its list, one after the other, outside of libcurl's own callbacks, so that `done`
  * may send, cancel and close as it likes.
- *
- * What is set on purpose: only http and https, also after redirects; no proxy from the environment
- * (an agent should not change its ways because of a shell variable); no "Expect: 100-continue",
- * which would cost a second where the other side does not know it; no content type that nobody
- * asked for.
  */
 #include "base/http_client.h"
 
@@ -26,8 +22,6 @@ enum {
     IN_FLIGHT_DEFAULT = 1024,
     IDLE_CONNECTIONS_DEFAULT = 256,
     CONNECT_TIMEOUT_MS = 10000,
-    REDIRECTS_MAX = 10,
-    KEEPALIVE_SECONDS = 30,
 };
 
 static struct client *client_of(struct http_client *face)
@@ -65,6 +59,7 @@ static void call_unlink(struct http_client_call *call)
 void http_client_call_free(struct http_client_call *call)
 {
     curl_easy_cleanup(call->easy);
+    mem_free(call->again);
     curl_slist_free_all(call->headers);
     curl_slist_free_all(call->connect_to);
     curl_slist_free_all(call->recipients);
@@ -76,6 +71,9 @@ static struct str response_header(const struct http_client_response *r, const ch
 {
     const struct http_client_call *call = r->impl;
     struct curl_header *header = NULL;
+    if (call->plain_text.ptr != NULL) {
+        return http_answer_header(call->plain_text, name);
+    }
     if (curl_easy_header(call->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK) {
         return (struct str){NULL, 0};
     }
@@ -94,11 +92,11 @@ static int64_t parse_retry_after(struct str value)
         return status == 0 && seconds < INT32_MAX ? (int64_t)seconds * 1000
                                                   : (int64_t)INT32_MAX * 1000;
     }
-    time_t date = curl_getdate(value.ptr, NULL); /* zero-terminated: it is a whole header */
-    if (date < 0) {
+    int64_t date;
+    if (http_date_read(value, &date) != 0) {
         return -1;
     }
-    int64_t wait_ms = (int64_t)date * 1000 - clock_now_ms(clock_real());
+    int64_t wait_ms = date * 1000 - clock_now_ms(clock_real());
     return wait_ms > 0 ? wait_ms : 0;
 }
 
@@ -176,7 +174,11 @@ void http_client_call_fail(struct http_client_call *call, int error, const char 
 
 static void call_cancel(struct http_client_call *call)
 {
-    (void)curl_multi_remove_handle(call->client->multi, call->easy);
+    if (call->plain != NULL) {
+        http_plain_cancel(call->plain);
+    } else {
+        (void)curl_multi_remove_handle(call->client->multi, call->easy);
+    }
     http_client_call_fail(call, ERR_CANCELED, "canceled");
 }
 
@@ -188,6 +190,7 @@ static void client_free(struct client *c)
         (void)curl_multi_cleanup(c->multi); /* closes idle connections, which frees their watches */
     }
     http_client_tokens_free(c);
+    http_plain_free(c->plain);
     loop_timer_free(c->timer);
     mem_free(c->user_agent);
     mem_free(c);
@@ -338,114 +341,9 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *context)
     return call->body_error == 0 ? size : 0;
 }
 
-/* libcurl asks for a socket to this very address: the last moment to refuse it. */
-static curl_socket_t on_socket_open(
-    void *context, curlsocktype purpose, struct curl_sockaddr *address)
-{
-    struct http_client_call *call = context;
-    (void)purpose;
-    if (!call->may_connect(call->may_connect_context, &address->addr)) {
-        call->refused = true;
-        return CURL_SOCKET_BAD;
-    }
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-}
-
 /* ---- Requests ---- */
 
-/* An http or https URL with a host. */
-static int check_url(const char *url)
-{
-    CURLU *parts = curl_url();
-    if (parts == NULL) {
-        return ERR_NOMEM;
-    }
-    char *scheme = NULL;
-    int status = 0;
-    if (curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK ||
-        curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
-        (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0)) {
-        status = ERR_INVALID;
-    }
-    curl_free(scheme);
-    curl_url_cleanup(parts);
-    return status;
-}
-
-static bool is_header_text(const char *text)
-{
-    for (; *text != '\0'; text++) {
-        if (((unsigned char)*text < ' ' && *text != '\t') || *text == 0x7f) {
-            return false;
-        }
-    }
-    return true;
-}
-
-int http_client_call_add_line(struct http_client_call *call, const char *line)
-{
-    struct curl_slist *longer = curl_slist_append(call->headers, line);
-    if (longer == NULL) {
-        return ERR_NOMEM;
-    }
-    call->headers = longer;
-    return 0;
-}
-
-int http_client_call_add_header(struct http_client_call *call, const struct http_client_header *h)
-{
-    /* A line end inside a header would begin another one. */
-    if (h->name[0] == '\0' || strpbrk(h->name, ":; \t") != NULL || !is_header_text(h->name) ||
-        !is_header_text(h->value)) {
-        return ERR_INVALID;
-    }
-    struct strbuf line;
-    strbuf_init(&line, HTTP_CLIENT_HEADER_BYTES_MAX);
-    /* libcurl's notation for a header without a value is a semicolon. */
-    strbuf_addf(&line, h->value[0] != '\0' ? "%s: %s" : "%s;%s", h->name, h->value);
-    int status = strbuf_error(&line);
-    if (status == 0) {
-        status = http_client_call_add_line(call, line.data);
-    }
-    strbuf_release(&line);
-    return status;
-}
-
-static int add_headers(struct http_client_call *call, const struct http_client_request *request)
-{
-    if (request->header_count > HTTP_CLIENT_HEADERS_MAX) {
-        return ERR_LIMIT;
-    }
-    bool has_type = false;
-    int status = http_client_call_add_line(call, "Expect:");
-    for (size_t i = 0; i < request->header_count && status == 0; i++) {
-        has_type = has_type || strcasecmp(request->headers[i].name, "Content-Type") == 0;
-        status = http_client_call_add_header(call, &request->headers[i]);
-    }
-    if (status == 0 && !has_type) {
-        status = http_client_call_add_line(call, "Content-Type:");
-    }
-    return status;
-}
-
-/* Gathers the results of many settings, which fail only when memory is short. */
 #define SET(option, value) (failed |= curl_easy_setopt(call->easy, option, value) != CURLE_OK)
-
-static int set_method(struct http_client_call *call, const struct http_client_request *request)
-{
-    bool failed = false;
-    if (strcmp(request->method, "HEAD") == 0) {
-        SET(CURLOPT_NOBODY, 1L);
-    } else if (request->body.len > 0 || strcmp(request->method, "POST") == 0) {
-        SET(CURLOPT_POSTFIELDS, request->body.len > 0 ? request->body.ptr : "");
-        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
-    }
-    /* POST is libcurl's own word for a body; named, a redirect would keep it where it must not. */
-    if (strcmp(request->method, "POST") != 0 && strcmp(request->method, "HEAD") != 0) {
-        SET(CURLOPT_CUSTOMREQUEST, request->method);
-    }
-    return failed ? ERR_NOMEM : 0;
-}
 
 bool http_client_call_set_common(struct http_client_call *call, int64_t timeout_ms)
 {
@@ -464,43 +362,10 @@ bool http_client_call_set_common(struct http_client_call *call, int64_t timeout_
     return !failed;
 }
 
-static int set_options(struct http_client_call *call, const struct http_client_request *request)
+/* A call in nobody's list yet, for either way of sending. */
+static int call_new(struct client *c, http_client_done done, void *context, size_t body_max,
+    struct http_client_call **call_out)
 {
-    bool failed = !http_client_call_set_common(call, request->timeout_ms);
-    SET(CURLOPT_URL, request->url);
-    if (request->unix_socket != NULL) {
-        SET(CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
-    }
-    SET(CURLOPT_PROTOCOLS_STR, "http,https");
-    SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-    SET(CURLOPT_FOLLOWLOCATION, request->follow_redirects ? 1L : 0L);
-    SET(CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
-    SET(CURLOPT_PROXY, "");
-    SET(CURLOPT_USERAGENT, call->client->user_agent);
-    if (request->accept_gzip) {
-        SET(CURLOPT_ACCEPT_ENCODING, "gzip");
-    }
-    if (request->on_body != NULL) {
-        /* Nothing may come for minutes: only the kernel can tell that from a peer that is gone. */
-        SET(CURLOPT_BUFFERSIZE, (long)HTTP_CLIENT_PIECE_MAX);
-        SET(CURLOPT_TCP_KEEPALIVE, 1L);
-        SET(CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_SECONDS);
-        SET(CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_SECONDS);
-    }
-    if (request->may_connect != NULL) {
-        /* A connection that others left may lead where this one may not go. */
-        SET(CURLOPT_FRESH_CONNECT, 1L);
-        SET(CURLOPT_FORBID_REUSE, 1L);
-        SET(CURLOPT_OPENSOCKETFUNCTION, on_socket_open);
-        SET(CURLOPT_OPENSOCKETDATA, call);
-    }
-    return failed ? ERR_NOMEM : 0;
-}
-
-int http_client_call_new(struct http_client *face, http_client_done done, void *context,
-    size_t body_max, struct http_client_call **call_out)
-{
-    struct client *c = client_of(face);
     if (c->closed || c->in_flight >= c->in_flight_max) {
         return ERR_LIMIT;
     }
@@ -513,6 +378,18 @@ int http_client_call_new(struct http_client *face, http_client_done done, void *
     call->context = context;
     call->body_max = body_max != 0 ? body_max : HTTP_CLIENT_BODY_MAX_DEFAULT;
     strbuf_init(&call->body, call->body_max);
+    *call_out = call;
+    return 0;
+}
+
+int http_client_call_new(struct http_client *face, http_client_done done, void *context,
+    size_t body_max, struct http_client_call **call_out)
+{
+    struct http_client_call *call = NULL;
+    int status = call_new(client_of(face), done, context, body_max, &call);
+    if (status != 0) {
+        return status;
+    }
     call->easy = curl_easy_init();
     if (call->easy == NULL) {
         http_client_call_free(call);
@@ -540,35 +417,18 @@ int http_client_call_start(
     return 0;
 }
 
-static int client_send(struct http_client *face, const struct http_client_request *request,
+static int send_by_libcurl(struct http_client *face, const struct http_client_request *request,
     http_client_done done, void *context, struct http_client_call **call_out)
 {
     struct http_client_call *call = NULL;
-    int status = check_url(request->url);
+    int status = http_client_check_url(request->url);
     if (status == 0) {
         status = http_client_call_new(face, done, context, request->body_max, &call);
     }
     if (status != 0) {
         return status;
     }
-    call->on_body = request->on_body;
-    call->stream_max = request->body_max;
-    call->may_connect = request->may_connect;
-    call->may_connect_context = request->may_connect_context;
-    status = add_headers(call, request);
-    if (status == 0) {
-        status = set_options(call, request);
-    }
-    if (status == 0 && request->profile != NULL) {
-        status = http_client_call_set_profile(call, request->url, request->profile);
-    }
-    if (status == 0 &&
-        curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers) != CURLE_OK) {
-        status = ERR_NOMEM;
-    }
-    if (status == 0) {
-        status = set_method(call, request);
-    }
+    status = http_client_call_prepare(call, request);
     const struct http_profile *profile = request->profile;
     if (status == 0 && profile != NULL && profile->oauth2.token_url != NULL &&
         profile->oauth2.token_url[0] != '\0') {
@@ -576,6 +436,119 @@ static int client_send(struct http_client *face, const struct http_client_reques
     }
     return http_client_call_start(call, status, call_out);
 }
+
+/* ---- Requests that need no libcurl ---- */
+
+/* A copy of a request without a body, in one block. NULL: no memory. */
+static struct http_client_request *copy_request(const struct http_client_request *from)
+{
+    size_t size = strlen(from->url) + 1;
+    for (size_t i = 0; i < from->header_count; i++) {
+        size += strlen(from->headers[i].name) + strlen(from->headers[i].value) + 2;
+    }
+    struct http_client_request *r =
+        mem_alloc(sizeof(*r) + from->header_count * sizeof(*r->headers) + size);
+    if (r == NULL) {
+        return NULL;
+    }
+    struct http_client_header *headers = (struct http_client_header *)(r + 1);
+    char *text = (char *)(headers + from->header_count);
+    *r = *from;
+    r->method = "GET";
+    r->headers = headers;
+    r->url = text;
+    text = stpcpy(text, from->url) + 1;
+    for (size_t i = 0; i < from->header_count; i++) {
+        headers[i].name = text;
+        text = stpcpy(text, from->headers[i].name) + 1;
+        headers[i].value = text;
+        text = stpcpy(text, from->headers[i].value) + 1;
+    }
+    return r;
+}
+
+/* The answer leads elsewhere: libcurl asks again, and goes there. False: the answer stands. */
+static bool follow(struct http_client_call *call, const struct http_answer_head *head)
+{
+    bool leads = head->status == 301 || head->status == 302 || head->status == 303 ||
+                 head->status == 307 || head->status == 308;
+    if (call->again == NULL || !leads || http_answer_header(head->text, "Location").ptr == NULL) {
+        return false;
+    }
+    int64_t left = call->deadline_ms - clock_monotonic_ms(clock_real());
+    call->again->timeout_ms = left > 0 ? left : 1;
+    call->easy = curl_easy_init();
+    return call->easy != NULL && http_client_call_prepare(call, call->again) == 0 &&
+           curl_multi_add_handle(call->client->multi, call->easy) == CURLM_OK;
+}
+
+static void on_plain_done(void *context, const struct http_plain_answer *answer)
+{
+    struct http_client_call *call = context;
+    struct client *c = call->client;
+    struct http_client_response response = {
+        .error = answer->error,
+        .error_text = answer->error_text,
+        .status = answer->error == 0 || answer->error == ERR_LIMIT ? answer->head.status : 0,
+        .retry_after_ms = -1,
+        .wire_bytes = answer->wire_bytes,
+        .was_sent = answer->was_sent,
+        .header = response_header,
+        .impl = call,
+    };
+    call->plain = NULL;
+    if (answer->error == 0 && follow(call, &answer->head)) {
+        return;
+    }
+    client_enter(c);
+    call->plain_text = answer->head.text;
+    if (answer->error == 0) {
+        response.body = answer->body;
+        response.content_type = response_header(&response, "Content-Type");
+        response.retry_after_ms = parse_retry_after(response_header(&response, "Retry-After"));
+    }
+    call_end(call, &response);
+    client_leave(c);
+}
+
+static int send_plainly(struct http_client *face, const struct http_client_request *request,
+    http_client_done done, void *context, struct http_client_call **call_out)
+{
+    struct client *c = client_of(face);
+    struct http_client_call *call = NULL;
+    int status = call_new(c, done, context, request->body_max, &call);
+    if (status != 0) {
+        return status;
+    }
+    if (request->follow_redirects) {
+        int64_t timeout_ms =
+            request->timeout_ms > 0 ? request->timeout_ms : HTTP_CLIENT_TIMEOUT_MS_DEFAULT;
+        call->deadline_ms = clock_monotonic_ms(clock_real()) + timeout_ms;
+        call->again = copy_request(request);
+        status = call->again == NULL ? ERR_NOMEM : 0;
+    }
+    if (status == 0) {
+        status = http_plain_send(c->plain, request, on_plain_done, call, &call->plain);
+    }
+    if (status != 0) {
+        http_client_call_free(call);
+        return status;
+    }
+    http_client_call_link(call);
+    if (call_out != NULL) {
+        *call_out = call;
+    }
+    return 0;
+}
+
+static int client_send(struct http_client *face, const struct http_client_request *request,
+    http_client_done done, void *context, struct http_client_call **call_out)
+{
+    return http_plain_takes(request) ? send_plainly(face, request, done, context, call_out)
+                                     : send_by_libcurl(face, request, done, context, call_out);
+}
+
+/* ---- Opening ---- */
 
 static void begin_libcurl(void)
 {
@@ -614,12 +587,16 @@ int http_client_open(
     c->in_flight_max = o->in_flight_max != 0 ? o->in_flight_max : IN_FLIGHT_DEFAULT;
     c->user_agent = mem_strdup(o->user_agent != NULL ? o->user_agent : "sonde/" SONDE_VERSION);
     int status = c->user_agent != NULL ? 0 : ERR_NOMEM;
+    size_t idle_max =
+        o->idle_connections_max != 0 ? o->idle_connections_max : IDLE_CONNECTIONS_DEFAULT;
     if (status == 0) {
         status = loop_timer_new(loop, on_timer, c, &c->timer);
     }
     if (status == 0) {
-        status = set_up_multi(
-            c, o->idle_connections_max != 0 ? o->idle_connections_max : IDLE_CONNECTIONS_DEFAULT);
+        status = http_plain_new(loop, c->user_agent, idle_max, &c->plain);
+    }
+    if (status == 0) {
+        status = set_up_multi(c, idle_max);
     }
     if (status != 0) {
         client_free(c);

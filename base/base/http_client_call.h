@@ -6,12 +6,14 @@
 
 #include "base/http_client.h"
 #include "base/strbuf.h"
+#include "http_client_plain.h"
 
 struct client {
     struct http_client face; /* first: the seam is a pointer to it */
     struct loop *loop;
     struct loop_timer *timer;
     CURLM *multi;
+    struct http_plain *plain;
     char *user_agent;
     struct http_client_call *calls; /* in flight, newest first */
     struct http_token *tokens;      /* of OAuth 2, newest first */
@@ -23,7 +25,12 @@ struct client {
 struct http_client_call {
     struct client *client;
     struct http_client_call *next, *previous;
-    CURL *easy;
+    struct http_plain_exchange *plain; /* while it is sent without libcurl */
+    struct str plain_text;             /* the head of an answer that came without it */
+    struct http_client_request
+        *again;          /* for libcurl when the answer redirects; NULL: that is the answer */
+    int64_t deadline_ms; /* for that; by the monotonic clock */
+    CURL *easy;          /* NULL: sent without libcurl */
     struct curl_slist *headers;
     struct curl_slist *connect_to; /* where to go instead of the URL's host */
     struct curl_slist *recipients; /* of a mail */
@@ -60,6 +67,12 @@ void http_client_call_link(struct http_client_call *call);
 void http_client_call_fail(struct http_client_call *call, int error, const char *text);
 /* Settings that every kind of call has. False when memory is short. */
 bool http_client_call_set_common(struct http_client_call *call, int64_t timeout_ms);
+
+/* An http or https URL with a host: 0, ERR_INVALID, ERR_NOMEM. */
+int http_client_check_url(const char *url);
+/* All settings of a request. 0, ERR_NOMEM, ERR_LIMIT, ERR_INVALID, or the error of a secret's file. */
+int http_client_call_prepare(
+    struct http_client_call *call, const struct http_client_request *request);
 
 /* Name and value of a request header together. */
 #define HTTP_CLIENT_HEADER_BYTES_MAX ((size_t)64 << 10)
