@@ -28,3 +28,11 @@ foreach(pair "snappy=snappy=snappy-c.h" "roaring=roaring=roaring/roaring.h"
   target_include_directories(lib_${name} SYSTEM INTERFACE "${${name}_INCLUDE}")
   add_library(lib::${name} ALIAS lib_${name})
 endforeach()
+
+# libcurl is not linked but loaded by this name when it is needed (base/base/http_client_library.h).
+execute_process(COMMAND "${CMAKE_OBJDUMP}" -p "${pkgcfg_lib_curl_${curl_LIBRARIES}}"
+  OUTPUT_VARIABLE curl_headers COMMAND_ERROR_IS_FATAL ANY)
+if(NOT curl_headers MATCHES "SONAME +([^ \n]+)")
+  message(FATAL_ERROR "the name of libcurl cannot be found in ${pkgcfg_lib_curl_${curl_LIBRARIES}}")
+endif()
+set(SONDE_CURL_LIBRARY "${CMAKE_MATCH_1}")

@@ -13,4 +13,6 @@ set(CPACK_STRIP_FILES ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+# Loaded while the program runs, so that nobody sees it in the programs.
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "libcurl3-gnutls")
 include(CPack)

@@ -11,7 +11,6 @@
 #include "base/http_client.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <strings.h>
 
 #include "base/err.h"
@@ -58,11 +57,13 @@ static void call_unlink(struct http_client_call *call)
 
 void http_client_call_free(struct http_client_call *call)
 {
-    curl_easy_cleanup(call->easy);
+    if (call->easy != NULL) {
+        libcurl.easy_cleanup(call->easy);
+        libcurl.slist_free_all(call->headers);
+        libcurl.slist_free_all(call->connect_to);
+        libcurl.slist_free_all(call->recipients);
+    }
     mem_free(call->again);
-    curl_slist_free_all(call->headers);
-    curl_slist_free_all(call->connect_to);
-    curl_slist_free_all(call->recipients);
     strbuf_release(&call->body);
     mem_free(call);
 }
@@ -74,7 +75,7 @@ static struct str response_header(const struct http_client_response *r, const ch
     if (call->plain_text.ptr != NULL) {
         return http_answer_header(call->plain_text, name);
     }
-    if (curl_easy_header(call->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK) {
+    if (libcurl.easy_header(call->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK) {
         return (struct str){NULL, 0};
     }
     return str_of(header->value);
@@ -121,9 +122,9 @@ static void fill_response(
 {
     long status = 0, request_bytes = 0;
     curl_off_t wire_bytes = 0;
-    (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
-    (void)curl_easy_getinfo(call->easy, CURLINFO_SIZE_DOWNLOAD_T, &wire_bytes);
-    (void)curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
+    (void)libcurl.easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)libcurl.easy_getinfo(call->easy, CURLINFO_SIZE_DOWNLOAD_T, &wire_bytes);
+    (void)libcurl.easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
     *r = (struct http_client_response){
         .error = error_of(call, result),
         .retry_after_ms = -1,
@@ -138,7 +139,8 @@ static void fill_response(
         r->content_type = response_header(r, "Content-Type");
         r->retry_after_ms = parse_retry_after(response_header(r, "Retry-After"));
     } else if (call->is_mail) {
-        r->error_text = call->error_text[0] != '\0' ? call->error_text : curl_easy_strerror(result);
+        r->error_text =
+            call->error_text[0] != '\0' ? call->error_text : libcurl.easy_strerror(result);
         r->status = (unsigned)status;
     } else if (r->error == ERR_PERMISSION) {
         r->error_text = "the address it leads to may not be connected to";
@@ -147,7 +149,8 @@ static void fill_response(
                                                       : "the answer's body is not taken";
         r->status = (unsigned)status; /* the head was read, it is the body that is wrong */
     } else {
-        r->error_text = call->error_text[0] != '\0' ? call->error_text : curl_easy_strerror(result);
+        r->error_text =
+            call->error_text[0] != '\0' ? call->error_text : libcurl.easy_strerror(result);
     }
 }
 
@@ -177,7 +180,7 @@ static void call_cancel(struct http_client_call *call)
     if (call->plain != NULL) {
         http_plain_cancel(call->plain);
     } else {
-        (void)curl_multi_remove_handle(call->client->multi, call->easy);
+        (void)libcurl.multi_remove_handle(call->client->multi, call->easy);
     }
     http_client_call_fail(call, ERR_CANCELED, "canceled");
 }
@@ -187,7 +190,8 @@ static void call_cancel(struct http_client_call *call)
 static void client_free(struct client *c)
 {
     if (c->multi != NULL) {
-        (void)curl_multi_cleanup(c->multi); /* closes idle connections, which frees their watches */
+        (void)libcurl.multi_cleanup(
+            c->multi); /* closes idle connections, which frees their watches */
     }
     http_client_tokens_free(c);
     http_plain_free(c->plain);
@@ -234,14 +238,14 @@ static void end_finished(struct client *c)
 {
     CURLMsg *message;
     int left;
-    while (!c->closed && (message = curl_multi_info_read(c->multi, &left)) != NULL) {
+    while (!c->closed && (message = libcurl.multi_info_read(c->multi, &left)) != NULL) {
         if (message->msg != CURLMSG_DONE) {
             continue;
         }
         CURLcode result = message->data.result; /* gone once the handle is removed */
         struct http_client_call *call = NULL;
-        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call);
-        (void)curl_multi_remove_handle(c->multi, call->easy);
+        (void)libcurl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call);
+        (void)libcurl.multi_remove_handle(c->multi, call->easy);
         struct http_client_response response;
         fill_response(call, result, &response);
         call_end(call, &response);
@@ -252,7 +256,7 @@ static void act(struct client *c, curl_socket_t fd, int mask)
 {
     int running;
     client_enter(c);
-    (void)curl_multi_socket_action(c->multi, fd, mask, &running);
+    (void)libcurl.multi_socket_action(c->multi, fd, mask, &running);
     end_finished(c);
     client_leave(c);
 }
@@ -278,14 +282,14 @@ static int on_socket_wanted(CURL *easy, curl_socket_t fd, int what, void *contex
     struct loop_watch *watch = assigned;
     if (what == CURL_POLL_REMOVE) {
         loop_watch_free(watch);
-        (void)curl_multi_assign(c->multi, fd, NULL);
+        (void)libcurl.multi_assign(c->multi, fd, NULL);
         return 0;
     }
     if (watch == NULL) {
         if (loop_watch_new(c->loop, fd, on_socket_ready, c, &watch) != 0) {
             return -1; /* the transfer fails */
         }
-        (void)curl_multi_assign(c->multi, fd, watch);
+        (void)libcurl.multi_assign(c->multi, fd, watch);
     }
     unsigned events = 0;
     events |= what & CURL_POLL_IN ? LOOP_READABLE : 0;
@@ -309,7 +313,7 @@ static int on_timer_wanted(CURLM *multi, long timeout_ms, void *context)
 static bool is_good(const struct http_client_call *call)
 {
     long status = 0;
-    (void)curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)libcurl.easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     return status / 100 == 2;
 }
 
@@ -343,7 +347,33 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *context)
 
 /* ---- Requests ---- */
 
-#define SET(option, value) (failed |= curl_easy_setopt(call->easy, option, value) != CURLE_OK)
+static int set_up_multi(struct client *c)
+{
+    c->multi = libcurl.multi_init();
+    if (c->multi == NULL) {
+        return ERR_NOMEM;
+    }
+    bool failed = false;
+    failed |= libcurl.multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted) != CURLM_OK;
+    failed |= libcurl.multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c) != CURLM_OK;
+    failed |= libcurl.multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted) != CURLM_OK;
+    failed |= libcurl.multi_setopt(c->multi, CURLMOPT_TIMERDATA, c) != CURLM_OK;
+    failed |= libcurl.multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)c->idle_connections_max) !=
+              CURLM_OK;
+    return failed ? ERR_NOMEM : 0;
+}
+
+/* libcurl with this client's settings, made when something needs it first. */
+int http_client_need_libcurl(struct client *c)
+{
+    int status = http_client_library_load();
+    if (status == 0 && c->multi == NULL) {
+        status = set_up_multi(c);
+    }
+    return status;
+}
+
+#define SET(option, value) (failed |= libcurl.easy_setopt(call->easy, option, value) != CURLE_OK)
 
 bool http_client_call_set_common(struct http_client_call *call, int64_t timeout_ms)
 {
@@ -390,7 +420,7 @@ int http_client_call_new(struct http_client *face, http_client_done done, void *
     if (status != 0) {
         return status;
     }
-    call->easy = curl_easy_init();
+    call->easy = libcurl.easy_init();
     if (call->easy == NULL) {
         http_client_call_free(call);
         return ERR_NOMEM;
@@ -403,7 +433,7 @@ int http_client_call_start(
     struct http_client_call *call, int status, struct http_client_call **call_out)
 {
     /* Begins with the loop's next turn: libcurl only asks for a timer here. */
-    if (status == 0 && curl_multi_add_handle(call->client->multi, call->easy) != CURLM_OK) {
+    if (status == 0 && libcurl.multi_add_handle(call->client->multi, call->easy) != CURLM_OK) {
         status = ERR_NOMEM;
     }
     if (status != 0) {
@@ -421,7 +451,8 @@ static int send_by_libcurl(struct http_client *face, const struct http_client_re
     http_client_done done, void *context, struct http_client_call **call_out)
 {
     struct http_client_call *call = NULL;
-    int status = http_client_check_url(request->url);
+    int status = http_client_need_libcurl(client_of(face));
+    status = status == 0 ? http_client_check_url(request->url) : status;
     if (status == 0) {
         status = http_client_call_new(face, done, context, request->body_max, &call);
     }
@@ -477,9 +508,12 @@ static bool follow(struct http_client_call *call, const struct http_answer_head 
     }
     int64_t left = call->deadline_ms - clock_monotonic_ms(clock_real());
     call->again->timeout_ms = left > 0 ? left : 1;
-    call->easy = curl_easy_init();
+    if (http_client_need_libcurl(call->client) != 0) {
+        return false;
+    }
+    call->easy = libcurl.easy_init();
     return call->easy != NULL && http_client_call_prepare(call, call->again) == 0 &&
-           curl_multi_add_handle(call->client->multi, call->easy) == CURLM_OK;
+           libcurl.multi_add_handle(call->client->multi, call->easy) == CURLM_OK;
 }
 
 static void on_plain_done(void *context, const struct http_plain_answer *answer)
@@ -550,34 +584,11 @@ static int client_send(struct http_client *face, const struct http_client_reques
 
 /* ---- Opening ---- */
 
-static void begin_libcurl(void)
-{
-    (void)curl_global_init(CURL_GLOBAL_DEFAULT); /* a failure shows at the first handle */
-}
-
-static int set_up_multi(struct client *c, size_t idle_connections_max)
-{
-    c->multi = curl_multi_init();
-    if (c->multi == NULL) {
-        return ERR_NOMEM;
-    }
-    bool failed = false;
-    failed |= curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket_wanted) != CURLM_OK;
-    failed |= curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c) != CURLM_OK;
-    failed |= curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted) != CURLM_OK;
-    failed |= curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c) != CURLM_OK;
-    failed |=
-        curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)idle_connections_max) != CURLM_OK;
-    return failed ? ERR_NOMEM : 0;
-}
-
 int http_client_open(
     struct loop *loop, const struct http_client_options *options, struct http_client **client_out)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     static const struct http_client_options none;
     const struct http_client_options *o = options != NULL ? options : &none;
-    (void)pthread_once(&once, begin_libcurl);
     struct client *c = mem_calloc(1, sizeof(*c));
     if (c == NULL) {
         return ERR_NOMEM;
@@ -587,16 +598,13 @@ int http_client_open(
     c->in_flight_max = o->in_flight_max != 0 ? o->in_flight_max : IN_FLIGHT_DEFAULT;
     c->user_agent = mem_strdup(o->user_agent != NULL ? o->user_agent : "sonde/" SONDE_VERSION);
     int status = c->user_agent != NULL ? 0 : ERR_NOMEM;
-    size_t idle_max =
+    c->idle_connections_max =
         o->idle_connections_max != 0 ? o->idle_connections_max : IDLE_CONNECTIONS_DEFAULT;
     if (status == 0) {
         status = loop_timer_new(loop, on_timer, c, &c->timer);
     }
     if (status == 0) {
-        status = http_plain_new(loop, c->user_agent, idle_max, &c->plain);
-    }
-    if (status == 0) {
-        status = set_up_multi(c, idle_max);
+        status = http_plain_new(loop, c->user_agent, c->idle_connections_max, &c->plain);
     }
     if (status != 0) {
         client_free(c);

@@ -2,17 +2,17 @@
 #ifndef SONDE_BASE_HTTP_CLIENT_CALL_H
 #define SONDE_BASE_HTTP_CLIENT_CALL_H
 
-#include <curl/curl.h>
-
 #include "base/http_client.h"
 #include "base/strbuf.h"
+#include "http_client_library.h"
 #include "http_client_plain.h"
 
 struct client {
     struct http_client face; /* first: the seam is a pointer to it */
     struct loop *loop;
     struct loop_timer *timer;
-    CURLM *multi;
+    CURLM *multi; /* NULL: nothing has needed libcurl yet */
+    size_t idle_connections_max;
     struct http_plain *plain;
     char *user_agent;
     struct http_client_call *calls; /* in flight, newest first */
@@ -68,6 +68,8 @@ void http_client_call_fail(struct http_client_call *call, int error, const char 
 /* Settings that every kind of call has. False when memory is short. */
 bool http_client_call_set_common(struct http_client_call *call, int64_t timeout_ms);
 
+/* Settings of libcurl's for this client, and libcurl itself. 0, ERR_NOMEM, ERR_UNSUPPORTED. */
+int http_client_need_libcurl(struct client *client);
 /* An http or https URL with a host: 0, ERR_INVALID, ERR_NOMEM. */
 int http_client_check_url(const char *url);
 /* All settings of a request. 0, ERR_NOMEM, ERR_LIMIT, ERR_INVALID, or the error of a secret's file. */

@@ -6,7 +6,7 @@
 #include "base/err.h"
 #include "http_client_call.h"
 
-#define SET(option, value) (failed |= curl_easy_setopt(call->easy, option, value) != CURLE_OK)
+#define SET(option, value) (failed |= libcurl.easy_setopt(call->easy, option, value) != CURLE_OK)
 
 static bool is_given(const char *text)
 {
@@ -15,19 +15,19 @@ static bool is_given(const char *text)
 
 static int check_url(const char *url)
 {
-    CURLU *parts = curl_url();
+    CURLU *parts = libcurl.url();
     if (parts == NULL) {
         return ERR_NOMEM;
     }
     char *scheme = NULL;
     int status = 0;
-    if (curl_url_set(parts, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK ||
-        curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+    if (libcurl.url_set(parts, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK ||
+        libcurl.url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
         (strcasecmp(scheme, "smtp") != 0 && strcasecmp(scheme, "smtps") != 0)) {
         status = ERR_INVALID;
     }
-    curl_free(scheme);
-    curl_url_cleanup(parts);
+    libcurl.free(scheme);
+    libcurl.url_cleanup(parts);
     return status;
 }
 
@@ -56,7 +56,7 @@ static int set_recipients(struct http_client_call *call, const struct http_clien
         if (!is_address(mail->to[i])) {
             return ERR_INVALID;
         }
-        struct curl_slist *longer = curl_slist_append(call->recipients, mail->to[i]);
+        struct curl_slist *longer = libcurl.slist_append(call->recipients, mail->to[i]);
         if (longer == NULL) {
             return ERR_NOMEM;
         }
@@ -114,7 +114,8 @@ int http_client_send_mail(struct http_client *face, const struct http_client_mai
     http_client_done done, void *context, struct http_client_call **call_out)
 {
     struct http_client_call *call = NULL;
-    int status = check_url(mail->url);
+    int status = http_client_need_libcurl((struct client *)face);
+    status = status == 0 ? check_url(mail->url) : status;
     if (status == 0) {
         status = http_client_call_new(face, done, context, 0, &call);
     }

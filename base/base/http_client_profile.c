@@ -3,7 +3,7 @@
 #include "http_client_call.h"
 
 /* Gathers the results of many settings, which fail only when memory is short. */
-#define SET(option, value) (failed |= curl_easy_setopt(call->easy, option, value) != CURLE_OK)
+#define SET(option, value) (failed |= libcurl.easy_setopt(call->easy, option, value) != CURLE_OK)
 
 /* libcurl does not send it to another host after a redirect. */
 static int add_authorization(struct http_client_call *call, const struct http_profile *profile)
@@ -25,18 +25,18 @@ static int set_server_name(struct http_client_call *call, const char *url, const
 {
     char *host = NULL, *port = NULL, *renamed = NULL;
     struct strbuf text = STRBUF_INIT;
-    CURLU *parts = curl_url();
-    bool failed = parts == NULL || curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK ||
-                  curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
-                  curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK ||
-                  curl_url_set(parts, CURLUPART_HOST, name, 0) != CURLUE_OK ||
-                  curl_url_get(parts, CURLUPART_URL, &renamed, 0) != CURLUE_OK;
+    CURLU *parts = libcurl.url();
+    bool failed = parts == NULL || libcurl.url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK ||
+                  libcurl.url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
+                  libcurl.url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK ||
+                  libcurl.url_set(parts, CURLUPART_HOST, name, 0) != CURLUE_OK ||
+                  libcurl.url_get(parts, CURLUPART_URL, &renamed, 0) != CURLUE_OK;
     if (!failed) {
         strbuf_addf(&text, "Host: %s:%s", host, port);
         failed = strbuf_error(&text) != 0 || http_client_call_add_line(call, text.data) != 0;
         strbuf_reset(&text);
         strbuf_addf(&text, "%s:%s:%s:%s", name, port, host, port);
-        call->connect_to = strbuf_error(&text) == 0 ? curl_slist_append(NULL, text.data) : NULL;
+        call->connect_to = strbuf_error(&text) == 0 ? libcurl.slist_append(NULL, text.data) : NULL;
         failed = failed || call->connect_to == NULL;
     }
     if (!failed) {
@@ -44,10 +44,10 @@ static int set_server_name(struct http_client_call *call, const char *url, const
         SET(CURLOPT_CONNECT_TO, call->connect_to);
     }
     strbuf_release(&text);
-    curl_free(host);
-    curl_free(port);
-    curl_free(renamed);
-    curl_url_cleanup(parts);
+    libcurl.free(host);
+    libcurl.free(port);
+    libcurl.free(renamed);
+    libcurl.url_cleanup(parts);
     return failed ? ERR_NOMEM : 0;
 }
 

@@ -16,25 +16,25 @@ enum { REDIRECTS_MAX = 10, KEEPALIVE_SECONDS = 30 };
 
 int http_client_check_url(const char *url)
 {
-    CURLU *parts = curl_url();
+    CURLU *parts = libcurl.url();
     if (parts == NULL) {
         return ERR_NOMEM;
     }
     char *scheme = NULL;
     int status = 0;
-    if (curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK ||
-        curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+    if (libcurl.url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK ||
+        libcurl.url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
         (strcasecmp(scheme, "http") != 0 && strcasecmp(scheme, "https") != 0)) {
         status = ERR_INVALID;
     }
-    curl_free(scheme);
-    curl_url_cleanup(parts);
+    libcurl.free(scheme);
+    libcurl.url_cleanup(parts);
     return status;
 }
 
 int http_client_call_add_line(struct http_client_call *call, const char *line)
 {
-    struct curl_slist *longer = curl_slist_append(call->headers, line);
+    struct curl_slist *longer = libcurl.slist_append(call->headers, line);
     if (longer == NULL) {
         return ERR_NOMEM;
     }
@@ -77,7 +77,7 @@ static int add_headers(struct http_client_call *call, const struct http_client_r
 }
 
 /* Gathers the results of many settings, which fail only when memory is short. */
-#define SET(option, value) (failed |= curl_easy_setopt(call->easy, option, value) != CURLE_OK)
+#define SET(option, value) (failed |= libcurl.easy_setopt(call->easy, option, value) != CURLE_OK)
 
 static int set_method(struct http_client_call *call, const struct http_client_request *request)
 {
@@ -156,7 +156,7 @@ int http_client_call_prepare(
         status = http_client_call_set_profile(call, request->url, request->profile);
     }
     if (status == 0 &&
-        curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers) != CURLE_OK) {
+        libcurl.easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers) != CURLE_OK) {
         status = ERR_NOMEM;
     }
     return status == 0 ? set_method(call, request) : status;

@@ -161,9 +161,9 @@ static int go_on(struct http_client_call *call)
     int status = http_client_call_add_header(
         call, &(struct http_client_header){"Authorization", t->header.data});
     if (status == 0 &&
-        (curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers) != CURLE_OK ||
-            curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)(left_ms > 0 ? left_ms : 1)) !=
-                CURLE_OK)) {
+        (libcurl.easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->headers) != CURLE_OK ||
+            libcurl.easy_setopt(
+                call->easy, CURLOPT_TIMEOUT_MS, (long)(left_ms > 0 ? left_ms : 1)) != CURLE_OK)) {
         status = ERR_NOMEM;
     }
     return status;
@@ -180,7 +180,7 @@ static void tell_waiting(struct http_token *t, int error)
         t->ending = call->next_waiting;
         call->next_waiting = NULL;
         int status = error != 0 ? error : go_on(call);
-        if (status == 0 && curl_multi_add_handle(t->client->multi, call->easy) != CURLM_OK) {
+        if (status == 0 && libcurl.multi_add_handle(t->client->multi, call->easy) != CURLM_OK) {
             status = ERR_NOMEM;
         }
         if (status != 0) {
@@ -271,9 +271,9 @@ static bool may_connect(void *context, const struct sockaddr *address)
 
 static void add_escaped(struct strbuf *out, const char *text)
 {
-    char *escaped = curl_easy_escape(NULL, text, 0);
+    char *escaped = libcurl.easy_escape(NULL, text, 0);
     strbuf_add_c(out, escaped != NULL ? escaped : "");
-    curl_free(escaped);
+    libcurl.free(escaped);
 }
 
 static void add_parameter(struct strbuf *out, const char *name, const char *value)

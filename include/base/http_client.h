@@ -1,6 +1,6 @@
-/* Seam: HTTP out. Production drives libcurl's multi interface from the loop (base/base/
- * http_client.c, the one file that includes curl); tests put a scripted twin in its place
- * (tests/support/sim_http_client).
+/* Seam: HTTP out. Production drives the loop (base/base/http_client.c): plain requests to addresses in numbers
+ * are sent by itself, all others by libcurl, which is loaded for the first of them; tests put a scripted
+ * twin in its place (tests/support/sim_http_client).
  *
  * All calls and callbacks are on the loop's thread.
  */
@@ -93,7 +93,8 @@ struct http_client {
     /* Copies the request except for the body. `done` is called exactly once, later, never from
      * inside send; it may send, cancel other calls and close. 0, ERR_NOMEM, ERR_LIMIT (too many in
      * flight or too many headers), ERR_INVALID (URL not http or https, header with a line end);
-     * ERR_NOT_FOUND, ERR_IO …: a secret's file cannot be read. */
+     * ERR_NOT_FOUND, ERR_IO …: a secret's file cannot be read; ERR_UNSUPPORTED: the request needs
+     * libcurl, and that cannot be loaded. */
     int (*send)(struct http_client *self, const struct http_client_request *request,
         http_client_done done, void *context, struct http_client_call **call_out);
     /* `done` comes with ERR_CANCELED, before cancel returns. */
