@@ -1,8 +1,7 @@
 /* The queue and the requests of each Alertmanager elsewhere. */
 #include "alert/external.h"
 
-#include "alert/rfc3339.h"
-#include "base/json.h"
+#include "alert/alert_json.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -127,27 +126,6 @@ void external_set_add(struct external_set *set, struct alert_item *item)
 
 /* ---- Requests ---- */
 
-static void write_pairs(
-    struct json_writer *w, const char *key, const struct label *pairs, size_t count)
-{
-    json_key(w, key);
-    json_begin_object(w);
-    for (size_t i = 0; i < count; i++) {
-        json_key_str(w, pairs[i].name);
-        json_string(w, pairs[i].value);
-    }
-    json_end(w);
-}
-
-static void write_time(struct json_writer *w, const char *key, int64_t time_ms)
-{
-    struct strbuf text = STRBUF_INIT;
-    rfc3339_write(&text, time_ms);
-    json_key(w, key);
-    json_string(w, strbuf_str(&text));
-    strbuf_release(&text);
-}
-
 static void write_batch(struct external *x)
 {
     struct json_writer w;
@@ -157,10 +135,10 @@ static void write_batch(struct external *x)
     for (size_t i = 0; i < x->batch_count; i++) {
         const struct alert *a = &x->batch[i]->alert;
         json_begin_object(&w);
-        write_pairs(&w, "labels", labels_pairs(a->labels), labels_count(a->labels));
-        write_pairs(&w, "annotations", a->annotations, a->annotation_count);
-        write_time(&w, "startsAt", a->starts_at_ms);
-        write_time(&w, "endsAt", a->ends_at_ms);
+        alert_json_pairs(&w, "labels", labels_pairs(a->labels), labels_count(a->labels));
+        alert_json_pairs(&w, "annotations", a->annotations, a->annotation_count);
+        alert_json_time(&w, "startsAt", a->starts_at_ms);
+        alert_json_time(&w, "endsAt", a->ends_at_ms);
         json_key(&w, "generatorURL");
         json_string(&w, a->generator_url);
         json_end(&w);

@@ -5,10 +5,9 @@
 
 #include <stdlib.h>
 
+#include "alert/alert_json.h"
 #include "alert/message_templates.h"
 #include "alert/notify_parse.h"
-#include "alert/rfc3339.h"
-#include "base/json.h"
 #include "base/mem.h"
 
 /* What all questions have. */
@@ -60,33 +59,6 @@ static int ask(struct notify *n, struct ask *a, const struct notify_filter *filt
         err_set(a->err, a->status, -1, "%s", err_text(a->status));
     }
     return a->status;
-}
-
-static void write_time(struct json_writer *w, const char *key, int64_t time_ms)
-{
-    struct strbuf text = STRBUF_INIT;
-    rfc3339_write(&text, time_ms);
-    json_key(w, key);
-    json_string(w, strbuf_str(&text));
-    strbuf_release(&text);
-}
-
-static void write_pairs(
-    struct json_writer *w, const char *key, const struct label *pairs, size_t count)
-{
-    json_key(w, key);
-    json_begin_object(w);
-    for (size_t i = 0; i < count; i++) {
-        json_key_str(w, pairs[i].name);
-        json_string(w, pairs[i].value);
-    }
-    json_end(w);
-}
-
-static void write_text(struct json_writer *w, const char *key, const char *value)
-{
-    json_key(w, key);
-    json_cstring(w, value);
 }
 
 /* ---- Alerts ---- */
@@ -143,7 +115,7 @@ static void write_receiver(void *context, const struct alerting_route *route)
 {
     struct receivers *r = context;
     json_begin_object(r->json);
-    write_text(r->json, "name", route->receiver->name);
+    alert_json_text(r->json, "name", route->receiver->name);
     json_end(r->json);
 }
 
@@ -201,7 +173,7 @@ static void write_status(struct json_writer *w, struct notify *n, const struct a
     }
     json_end(w);
     bool suppressed = s->silenced || s->inhibitor != NULL || s->muted_by != NULL;
-    write_text(w, "state", suppressed ? "suppressed" : "active");
+    alert_json_text(w, "state", suppressed ? "suppressed" : "active");
     json_end(w);
 }
 
@@ -211,20 +183,20 @@ static void write_alert(struct json_writer *w, struct notify *n, const struct al
     const struct alert *a = &item->alert;
     struct receivers to = {.json = w};
     json_begin_object(w);
-    write_pairs(w, "annotations", a->annotations, a->annotation_count);
-    write_time(w, "endsAt", a->ends_at_ms);
+    alert_json_pairs(w, "annotations", a->annotations, a->annotation_count);
+    alert_json_time(w, "endsAt", a->ends_at_ms);
     json_key(w, "fingerprint");
     write_fingerprint(w, item->fingerprint);
     json_key(w, "receivers");
     json_begin_array(w);
     pipeline_routes(n->config->config, a->labels, write_receiver, &to);
     json_end(w);
-    write_time(w, "startsAt", a->starts_at_ms);
+    alert_json_time(w, "startsAt", a->starts_at_ms);
     write_status(w, n, item, s, now_ms);
-    write_time(w, "updatedAt", item->updated_at_ms);
+    alert_json_time(w, "updatedAt", item->updated_at_ms);
     json_key(w, "generatorURL");
     json_string(w, a->generator_url);
-    write_pairs(w, "labels", labels_pairs(a->labels), labels_count(a->labels));
+    alert_json_pairs(w, "labels", labels_pairs(a->labels), labels_count(a->labels));
     json_end(w);
 }
 
@@ -303,10 +275,10 @@ static void write_group(struct ask *a, struct notify *n, const struct alert_grou
         }
         if (shown++ == 0) {
             json_begin_object(&a->json);
-            write_pairs(&a->json, "labels", labels_pairs(g->labels), labels_count(g->labels));
+            alert_json_pairs(&a->json, "labels", labels_pairs(g->labels), labels_count(g->labels));
             json_key(&a->json, "receiver");
             json_begin_object(&a->json);
-            write_text(&a->json, "name", g->route->receiver->name);
+            alert_json_text(&a->json, "name", g->route->receiver->name);
             json_end(&a->json);
             json_key(&a->json, "alerts");
             json_begin_array(&a->json);
@@ -379,17 +351,17 @@ static void write_matchers(struct json_writer *w, const struct label_matchers *s
 static void write_one_silence(struct json_writer *w, const struct silence *s, int64_t now_ms)
 {
     json_begin_object(w);
-    write_text(w, "id", s->id);
+    alert_json_text(w, "id", s->id);
     json_key(w, "status");
     json_begin_object(w);
-    write_text(w, "state", silence_state_name(silence_state_at(s, now_ms)));
+    alert_json_text(w, "state", silence_state_name(silence_state_at(s, now_ms)));
     json_end(w);
-    write_time(w, "updatedAt", s->updated_at_ms);
-    write_text(w, "comment", s->comment);
-    write_text(w, "createdBy", s->created_by);
-    write_time(w, "endsAt", s->ends_at_ms);
+    alert_json_time(w, "updatedAt", s->updated_at_ms);
+    alert_json_text(w, "comment", s->comment);
+    alert_json_text(w, "createdBy", s->created_by);
+    alert_json_time(w, "endsAt", s->ends_at_ms);
     write_matchers(w, &s->matchers);
-    write_time(w, "startsAt", s->starts_at_ms);
+    alert_json_time(w, "startsAt", s->starts_at_ms);
     json_end(w);
 }
 
@@ -487,7 +459,7 @@ static void put_silence(struct notify *n, void *context)
         return;
     }
     json_begin_object(&a->json);
-    write_text(&a->json, "silenceID", made->id);
+    alert_json_text(&a->json, "silenceID", made->id);
     json_end(&a->json);
 }
 
@@ -523,7 +495,7 @@ static void write_receivers(struct notify *n, void *context)
     json_begin_array(&a->json);
     for (size_t i = 0; i < n->config->config->receivers.count; i++) {
         json_begin_object(&a->json);
-        write_text(&a->json, "name", items[i].name);
+        alert_json_text(&a->json, "name", items[i].name);
         json_end(&a->json);
     }
     json_end(&a->json);
@@ -547,22 +519,22 @@ static void write_status_page(struct notify *n, void *context)
     json_key(w, "peers");
     json_begin_array(w);
     json_end(w);
-    write_text(w, "status", "disabled");
+    alert_json_text(w, "status", "disabled");
     json_end(w);
     json_key(w, "config");
     json_begin_object(w);
     json_key(w, "original");
     json_string(w, strbuf_str(&original));
     json_end(w);
-    write_time(w, "uptime", n->started_ms);
+    alert_json_time(w, "uptime", n->started_ms);
     json_key(w, "versionInfo");
     json_begin_object(w);
-    write_text(w, "branch", "");
-    write_text(w, "buildDate", "");
-    write_text(w, "buildUser", "");
-    write_text(w, "goVersion", "");
-    write_text(w, "revision", "");
-    write_text(w, "version", "sonde " SONDE_VERSION);
+    alert_json_text(w, "branch", "");
+    alert_json_text(w, "buildDate", "");
+    alert_json_text(w, "buildUser", "");
+    alert_json_text(w, "goVersion", "");
+    alert_json_text(w, "revision", "");
+    alert_json_text(w, "version", "sonde " SONDE_VERSION);
     json_end(w);
     json_end(w);
     strbuf_release(&original);

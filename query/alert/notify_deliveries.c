@@ -1,7 +1,6 @@
 /* The delivery log, for people: what was sent to whom, what came of each attempt, and sending it again. */
+#include "alert/alert_json.h"
 #include "alert/notify_private.h"
-#include "alert/rfc3339.h"
-#include "base/json.h"
 
 struct ask {
     const struct notify_delivery_query *query;
@@ -10,21 +9,6 @@ struct ask {
     struct err *err;
     int status;
 };
-
-static void write_time(struct json_writer *w, const char *key, int64_t time_ms)
-{
-    struct strbuf text = STRBUF_INIT;
-    rfc3339_write(&text, time_ms);
-    json_key(w, key);
-    json_string(w, strbuf_str(&text));
-    strbuf_release(&text);
-}
-
-static void write_text(struct json_writer *w, const char *key, const char *value)
-{
-    json_key(w, key);
-    json_cstring(w, value);
-}
 
 static void write_number(struct json_writer *w, const char *key, int64_t value)
 {
@@ -40,11 +24,11 @@ static void write_attempts(struct json_writer *w, const struct delivery *d)
         const struct delivery_attempt *a = &d->attempts[i];
         json_begin_object(w);
         write_number(w, "number", (int64_t)(d->attempt_count - d->attempts_kept + i + 1));
-        write_time(w, "at", a->at_ms);
+        alert_json_time(w, "at", a->at_ms);
         write_number(w, "tookMs", a->took_ms);
         write_number(w, "status", a->status);
-        write_text(w, "error", a->error);
-        write_text(w, "response", a->response);
+        alert_json_text(w, "error", a->error);
+        alert_json_text(w, "response", a->response);
         json_end(w);
     }
     json_end(w);
@@ -53,20 +37,20 @@ static void write_attempts(struct json_writer *w, const struct delivery *d)
 static void write_delivery(struct json_writer *w, const struct delivery *d, bool whole)
 {
     json_begin_object(w);
-    write_text(w, "id", d->id);
-    write_text(w, "state", delivery_state_name(d->state));
-    write_text(w, "receiver", d->receiver);
-    write_text(w, "integration", alerting_kind_name(d->kind));
+    alert_json_text(w, "id", d->id);
+    alert_json_text(w, "state", delivery_state_name(d->state));
+    alert_json_text(w, "receiver", d->receiver);
+    alert_json_text(w, "integration", alerting_kind_name(d->kind));
     write_number(w, "integrationIndex", d->index);
-    write_text(w, "groupKey", d->group_key);
-    write_text(w, "reason", notice_reason_text(d->reason));
+    alert_json_text(w, "groupKey", d->group_key);
+    alert_json_text(w, "reason", notice_reason_text(d->reason));
     write_number(w, "firing", (int64_t)d->firing.count);
     write_number(w, "resolved", (int64_t)d->resolved.count);
-    write_time(w, "createdAt", d->created_at_ms);
+    alert_json_time(w, "createdAt", d->created_at_ms);
     if (d->state == DELIVERY_PENDING) {
-        write_time(w, "nextAttemptAt", d->next_attempt_ms);
+        alert_json_time(w, "nextAttemptAt", d->next_attempt_ms);
     } else {
-        write_time(w, "finishedAt", d->finished_at_ms);
+        alert_json_time(w, "finishedAt", d->finished_at_ms);
     }
     write_number(w, "attemptCount", d->attempt_count);
     write_attempts(w, d);

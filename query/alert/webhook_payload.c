@@ -6,35 +6,12 @@
  * The order of members is Alertmanager's. A receiver's name is quoted as a regular expression because
  * Alertmanager's template layer does so, and who compares it has learned that.
  */
+#include "alert/alert_json.h"
 #include "alert/message.h"
-
-#include "alert/rfc3339.h"
-#include "base/json.h"
-
-static void write_time(struct json_writer *w, const char *key, int64_t time_ms)
-{
-    struct strbuf text = STRBUF_INIT;
-    rfc3339_write(&text, time_ms);
-    json_key(w, key);
-    json_string(w, strbuf_str(&text));
-    strbuf_release(&text);
-}
-
-static void write_pairs(
-    struct json_writer *w, const char *key, const struct label *pairs, size_t count)
-{
-    json_key(w, key);
-    json_begin_object(w);
-    for (size_t i = 0; i < count; i++) {
-        json_key_str(w, pairs[i].name);
-        json_string(w, pairs[i].value);
-    }
-    json_end(w);
-}
 
 static void write_labels(struct json_writer *w, const char *key, const struct labels *labels)
 {
-    write_pairs(w, key, labels_pairs(labels), labels_count(labels));
+    alert_json_pairs(w, key, labels_pairs(labels), labels_count(labels));
 }
 
 static void write_quoted_name(struct json_writer *w, const char *name)
@@ -71,7 +48,7 @@ static void write_slo(struct json_writer *w, const struct alert_slo *slo)
     write_number(w, "burnShort", slo->burn_short);
     write_number(w, "budgetRemaining", slo->budget_remaining);
     if (slo->exhausts_at_ms != 0) {
-        write_time(w, "exhaustsAt", slo->exhausts_at_ms);
+        alert_json_time(w, "exhaustsAt", slo->exhausts_at_ms);
     }
     json_end(w);
 }
@@ -95,7 +72,7 @@ static void write_additions(struct json_writer *w, const struct alert *a)
             json_key(w, "traceID");
             json_string(w, a->exemplars[i].trace_id);
             write_number(w, "value", a->exemplars[i].value);
-            write_time(w, "timestamp", a->exemplars[i].time_ms);
+            alert_json_time(w, "timestamp", a->exemplars[i].time_ms);
             json_end(w);
         }
         json_end(w);
@@ -113,9 +90,9 @@ static void write_alert(struct json_writer *w, const struct alert_item *item, in
     json_key(w, "status");
     json_cstring(w, fires ? "firing" : "resolved");
     write_labels(w, "labels", a->labels);
-    write_pairs(w, "annotations", a->annotations, a->annotation_count);
-    write_time(w, "startsAt", a->starts_at_ms);
-    write_time(w, "endsAt", fires ? 0 : a->ends_at_ms);
+    alert_json_pairs(w, "annotations", a->annotations, a->annotation_count);
+    alert_json_time(w, "startsAt", a->starts_at_ms);
+    alert_json_time(w, "endsAt", fires ? 0 : a->ends_at_ms);
     json_key(w, "generatorURL");
     json_string(w, a->generator_url);
     json_key(w, "fingerprint");
