@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent_host.h"
 #include "agent_private.h"
 #include "agent_targets.h"
 #include "base/hash.h"
@@ -148,21 +149,6 @@ static int check_aggregator(const struct agent_config *config, struct err *e)
     return status;
 }
 
-static int open_collectors(
-    const struct agent_config *config, struct collectors **collectors_out, struct err *e)
-{
-    const struct agent_host *host = &config->host;
-    struct collectors_options options = {
-        .proc_path = host->proc_path,
-        .sys_path = host->sys_path,
-        .root_path = host->root_path,
-        .udev_path = host->udev_path,
-        .switches = (const char *const *)host->collectors.items,
-        .switch_count = host->collectors.count,
-    };
-    return collectors_open(&options, collectors_out, e);
-}
-
 /* Where sources hand in their samples: what stands first behind the door. */
 static struct intake *door(const struct agent *a)
 {
@@ -282,7 +268,7 @@ int agent_check(const struct agent_options *options, size_t *target_count_out,
     int status = agent_config_load(
         options->config_path, options->servers, options->server_count, &arena, &config, e);
     status = status == 0 ? check_aggregator(&config, e) : status;
-    status = status == 0 ? open_collectors(&config, &collectors, e) : status;
+    status = status == 0 ? agent_host_open(&config.host, &collectors, e) : status;
     status = status == 0 ? agent_targets_make(&config, &local, NULL, &arena, &targets, e) : status;
     if (status == 0) {
         *target_count_out = targets.count;
@@ -302,7 +288,7 @@ int agent_reload(struct agent *a, struct err *e)
     arena_init(&arena, 0);
     int status = agent_config_load(
         a->options->config_path, a->options->servers, a->options->server_count, &arena, &config, e);
-    status = status == 0 ? open_collectors(&config, &collectors, e) : status;
+    status = status == 0 ? agent_host_open(&config.host, &collectors, e) : status;
     status = status == 0 ? apply_scrapes(a, &config, &arena, e) : status;
     a->reload_good = status == 0;
     if (status != 0) {
@@ -340,7 +326,7 @@ static int start(struct agent *a, struct err *e)
             err_set(e, status, -1, "the HTTP client cannot start: %s", err_text(status));
         }
     }
-    status = status == 0 ? open_collectors(&a->config, &a->collectors, e) : status;
+    status = status == 0 ? agent_host_open(&a->config.host, &a->collectors, e) : status;
     if (status == 0) {
         status = agent_background_open(&a->background, a->loop);
         if (status != 0) {

@@ -42,6 +42,7 @@ struct agent_host {
     const char *job;
     const char *instance; /* "" = the host's name */
     struct config_strings collectors;
+    struct config_map settings; /* of collectors */
     const char *proc_path, *sys_path, *root_path, *udev_path;
 };
 

@@ -4,6 +4,7 @@
 
 #include "agent.h"
 #include "agent_config.h"
+#include "agent_host.h"
 #include "base/flags.h"
 #include "base/log.h"
 
@@ -81,12 +82,20 @@ static void print_reference(void)
     strbuf_release(&out);
 }
 
+static void print_collectors(void)
+{
+    struct strbuf out = STRBUF_INIT;
+    agent_host_write_reference(&out);
+    fwrite(out.data, 1, out.size, stdout);
+    strbuf_release(&out);
+}
+
 int main(int argc, char **argv)
 {
     struct agent_options options = {.data_path = DATA_DEFAULT, .listen = LISTEN_DEFAULT};
     struct flag_strings servers = {.count = 0};
     const char *log_level = "info";
-    bool help = false, version = false, check = false, reference = false;
+    bool help = false, version = false, check = false, reference = false, collectors = false;
     const struct flag flags[] = {
         {"config", FLAG_STRING, &options.config_path, "FILE", "Configuration file (YAML)", 0, 0},
         {"data", FLAG_STRING, &options.data_path, "DIR",
@@ -107,6 +116,8 @@ int main(int argc, char **argv)
             "good",
             0, 0},
         {"print-reference", FLAG_BOOL, &reference, NULL, "Print all settings, in Markdown", 0, 0},
+        {"print-collectors", FLAG_BOOL, &collectors, NULL,
+            "Print collectors and their settings, in Markdown", 0, 0},
         {"version", FLAG_BOOL, &version, NULL, "Print the version", 0, 0},
         {"help", FLAG_BOOL, &help, NULL, "Print this", 0, 0},
         {NULL, FLAG_BOOL, NULL, NULL, NULL, 0, 0},
@@ -128,6 +139,8 @@ int main(int argc, char **argv)
         puts("sonde-agent " SONDE_VERSION);
     } else if (status == 0 && reference) {
         print_reference();
+    } else if (status == 0 && collectors) {
+        print_collectors();
     } else if (status == 0) {
         status = check ? check_config(&options, &e) : run(&options, &e);
     }

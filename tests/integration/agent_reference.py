@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds docs/agent.md to what the program prints of itself: settings and flags."""
+"""Holds docs/agent.md to what the program prints of itself: settings, collectors and flags."""
 import os
 import subprocess
 import sys
@@ -13,7 +13,7 @@ def main():
     with open("docs/agent.md", encoding="utf-8") as file:
         document = file.read()
     failed = 0
-    for flag in ("--print-reference", "--help"):
+    for flag in ("--print-reference", "--print-collectors", "--help"):
         printed = subprocess.run([program, flag], capture_output=True, text=True, check=True).stdout
         if printed not in document:
             print(f"docs/agent.md does not hold what sonde-agent {flag} prints:\n{printed}")
