@@ -91,6 +91,30 @@ void span_list_check(struct span_store *store, struct span_list *list, size_t st
     span_view_close(view);
 }
 
+/* A trace that is alone in its page is whole there; the same is seen by another view of the same pages. */
+static void check_alone(
+    const struct span_view *view, struct span_pages *pages, struct span_page *page)
+{
+    const struct span_page_trace *traces;
+    uint32_t count = span_page_info(page).traces;
+    assert_int_equal(span_page_traces(page, &traces), 0);
+    for (uint32_t i = 0; i < count; i += 1 + count / 2) {
+        struct span_view *again = NULL;
+        struct arena arena;
+        struct span_trace trace;
+        struct err e = ERR_INIT;
+        arena_init(&arena, 0);
+        assert_int_equal(span_view_again(view, &again, &e), 0);
+        assert_int_equal(span_view_trace(again, traces[i].id, &arena, &trace, &e), 0);
+        assert_true(trace.count > 0);
+        if (span_pages_alone(pages, traces[i].id)) {
+            assert_int_equal(trace.count, traces[i].count);
+        }
+        arena_release(&arena);
+        span_view_close(again);
+    }
+}
+
 uint64_t span_list_count_pages(struct span_store *store)
 {
     struct span_view *view = NULL;
@@ -104,6 +128,7 @@ uint64_t span_list_count_pages(struct span_store *store)
         assert_true(latest <= before && span_page_info(page).start_max_ns == latest);
         before = latest;
         count += span_page_info(page).rows;
+        check_alone(view, pages, page);
     }
     span_pages_close(pages);
     span_view_close(view);
