@@ -3,6 +3,10 @@
  * Sources are opened in order of their earliest possible sample. While one source alone covers a
  * stretch of time its decoded arrays are handed out as they are; where several overlap they are
  * merged sample by sample. A run holds one kind of value.
+ *
+ * What open sources take is charged to the budget of the arena that the iterator was opened in: a query
+ * with many of them open fails as one whose own lists grow too long (ERR_LIMIT: its own limit; ERR_BUSY:
+ * that of all). Idle ones are bounded by their pool.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -26,8 +30,10 @@ struct series_cursor {
     int64_t newest_t; /* a sample that was found without its neighbours */
     double newest_value;
     struct part_buffer buffer;
-    size_t idle_bytes;  /* what it counted for in the pool */
-    struct arena arena; /* samples of the head */
+    size_t idle_bytes;            /* what it counted for in the pool */
+    struct arena arena;           /* samples of the head */
+    struct memory_budget *budget; /* of the reader; NULL = none */
+    size_t charged;               /* for the buffer */
 };
 
 struct series_iter {
@@ -78,7 +84,7 @@ void cursor_pool_release(struct cursor_pool *pool)
     lock_release(&pool->lock);
 }
 
-static struct series_cursor *take_cursor(struct cursor_pool *pool)
+static struct series_cursor *take_cursor(struct cursor_pool *pool, struct memory_budget *budget)
 {
     lock_take(&pool->lock);
     struct series_cursor *c = pool->idle;
@@ -92,17 +98,38 @@ static struct series_cursor *take_cursor(struct cursor_pool *pool)
         c = mem_calloc(1, sizeof(*c));
         if (c != NULL) {
             part_buffer_init(&c->buffer);
-            arena_init(&c->arena, 0);
         }
     }
+    if (c != NULL) {
+        c->budget = budget;
+        arena_init_charged(&c->arena, budget);
+    }
     return c;
+}
+
+static size_t cursor_bytes(const struct series_cursor *c)
+{
+    return sizeof(*c) + part_buffer_memory(&c->buffer);
+}
+
+/* Charges what a read has left in the buffer. */
+static int charge_buffer(struct series_cursor *c)
+{
+    size_t bytes = cursor_bytes(c);
+    int status = c->budget != NULL ? memory_budget_charge(c->budget, bytes) : 0;
+    c->charged = status == 0 && c->budget != NULL ? bytes : 0;
+    return status;
 }
 
 static void give_cursor(struct cursor_pool *pool, struct series_cursor *c)
 {
     arena_release(&c->arena);
+    if (c->charged > 0) {
+        memory_budget_discharge(c->budget, c->charged);
+        c->charged = 0;
+    }
     struct querier_statistics *reads = &c->buffer.reads;
-    c->idle_bytes = sizeof(*c) + part_buffer_memory(&c->buffer);
+    c->idle_bytes = cursor_bytes(c);
     lock_take(&pool->lock);
     pool->reads.blocks += reads->blocks;
     pool->reads.samples += reads->samples;
@@ -185,13 +212,14 @@ static int read_part(struct series_iter *it, struct series_cursor *c, struct err
 /* Opens the next source. */
 static int activate(struct series_iter *it, struct err *e)
 {
-    struct series_cursor *c = take_cursor(it->request.pool);
+    struct series_cursor *c = take_cursor(it->request.pool, it->arena->budget);
     if (c == NULL) {
         return err_set(e, ERR_NOMEM, -1, "reading a series: out of memory");
     }
     c->source = it->sources[it->source_at++];
     c->at = 0;
     int status = c->source->part != NULL ? read_part(it, c, e) : read_head(it, c);
+    status = status == 0 ? charge_buffer(c) : status;
     if (status != 0 || c->count == 0) {
         give_cursor(it->request.pool, c);
         return status;
@@ -434,7 +462,7 @@ static void describe_next(struct series_iter *it)
     if (it->active != NULL || it->source_at == it->source_count) {
         return;
     }
-    struct series_cursor *c = take_cursor(it->request.pool);
+    struct series_cursor *c = take_cursor(it->request.pool, it->arena->budget);
     if (c != NULL) {
         it->described = describe(it, &c->buffer) > 0;
         c->buffer.reads.summaries += it->described;
@@ -560,7 +588,7 @@ int series_iter_open(const struct series_source *sources, const struct iter_requ
     it->arena = arena;
     it->request = *request;
     it->sources = list;
-    arena_init(&it->run_arena, 0);
+    arena_init_charged(&it->run_arena, arena->budget);
     *iter_out = &it->iter;
     return 0;
 }

@@ -56,7 +56,8 @@ struct iter_request {
 };
 
 /* Merges the sources, in time order; of equal times the highest precedence counts. The sources and the
- * request outlive the iterator. */
+ * request outlive the iterator. What is decoded is charged to the budget of `arena`: ERR_LIMIT, ERR_BUSY as
+ * memory_budget_charge. */
 int series_iter_open(const struct series_source *sources, const struct iter_request *request,
     struct arena *arena, struct column_iter **iter_out, struct err *e);
 

@@ -592,7 +592,7 @@ int tier_iter_open(const struct tier_sources *sources, const struct tier_request
     it->arena = arena;
     it->sources = *sources;
     it->request = *request;
-    arena_init(&it->run_arena, 0);
+    arena_init_charged(&it->run_arena, arena->budget);
     const struct tier_extents x = extents_of(it);
     it->segment_count = tier_segments(&x, it->segments);
     *iter_out = &it->iter;

@@ -126,10 +126,60 @@ static void test_idle_readers_are_bounded(void **state)
     teardown(&f);
 }
 
+/* Opens series side by side until one cannot be read; how many could, and why. */
+static size_t open_many(struct fixture *f, struct arena *arena, int *status_out)
+{
+    struct column_iter *open[TARGETS];
+    size_t count = 0;
+    int status = 1;
+    for (size_t i = 0; i < TARGETS && status == 1; i++) {
+        struct column_run run;
+        struct err e = ERR_INIT;
+        assert_int_equal(series_open(f->set->series[i * METRICS], arena, &open[i], &e), 0);
+        status = column_iter_next(open[i], &run, &e);
+        count++;
+    }
+    for (size_t i = 0; i < count; i++) {
+        column_iter_close(open[i]);
+    }
+    *status_out = status;
+    return status == 1 ? count : count - 1;
+}
+
+/* Open readers count against the budget of who reads, and against that of all. */
+static void test_open_readers_are_charged(void **state)
+{
+    static const struct {
+        size_t own, all;
+        int status;
+    } cases[] = {{0, 0, 1}, {4 << 20, 0, ERR_LIMIT}, {0, 4 << 20, ERR_BUSY}};
+    (void)state;
+    struct fixture f;
+    setup(&f);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct memory_budget all, own;
+        struct arena arena;
+        int status = 0;
+        memory_budget_init(&all, NULL, cases[i].all);
+        memory_budget_init(&own, &all, cases[i].own);
+        arena_init_charged(&arena, &own);
+        size_t count = open_many(&f, &arena, &status);
+        assert_int_equal(status, cases[i].status);
+        /* A reader takes some 100 KB. */
+        assert_in_range(count, status == 1 ? TARGETS : 5, status == 1 ? TARGETS : 60);
+        assert_true(memory_budget_peak(&all) >= count * 50000);
+        arena_release(&arena);
+        assert_int_equal(memory_budget_used(&all), 0);
+    }
+    assert_true(read_all(&f) == sum_of_all());
+    teardown(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_idle_readers_are_bounded),
+        cmocka_unit_test(test_open_readers_are_charged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
