@@ -5,6 +5,7 @@
 #include "agent_private.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/rfc3339.h"
 #include "model/duration.h"
 
 #define TEXT_FORMAT "text/plain; version=0.0.4; charset=utf-8"
@@ -56,18 +57,6 @@ static void write_labels(struct json_writer *w, const struct labels *labels)
     json_end(w);
 }
 
-/* RFC 3339, as Prometheus gives it. */
-static void write_time(struct json_writer *w, int64_t t_ms)
-{
-    char text[40];
-    struct tm parts;
-    time_t seconds = (time_t)(t_ms / 1000);
-    gmtime_r(&seconds, &parts);
-    size_t n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-    snprintf(text + n, sizeof(text) - n, ".%03dZ", (int)(t_ms % 1000));
-    json_cstring(w, text);
-}
-
 static void write_duration(struct json_writer *w, int64_t milliseconds)
 {
     struct strbuf text = STRBUF_INIT;
@@ -94,7 +83,7 @@ static void write_target(
     json_key(w, "lastError");
     json_cstring(w, s->error);
     json_key(w, "lastScrape");
-    write_time(w, s->last_scrape_ms);
+    rfc3339_json(w, s->last_scrape_ms);
     json_key(w, "lastScrapeDuration");
     json_double(w, s->last_duration_s);
     json_key(w, "health");

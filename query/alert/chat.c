@@ -3,8 +3,8 @@
 
 #include <inttypes.h>
 
+#include "alert/alert_json.h"
 #include "alert/message_templates.h"
-#include "alert/rfc3339.h"
 #include "base/hash.h"
 #include "base/json.h"
 
@@ -166,7 +166,6 @@ static void fill_details(struct filler *f, const struct alerting_pagerduty *p)
 static void fill_payload(struct filler *f, const struct message *m)
 {
     const struct alerting_pagerduty *p = m->integration->pagerduty;
-    struct strbuf time = STRBUF_INIT;
     int64_t starts_ms = m->count > 0 ? m->items[0]->alert.starts_at_ms : m->now_ms;
     json_key(&f->json, "payload");
     json_begin_object(&f->json);
@@ -176,10 +175,7 @@ static void fill_payload(struct filler *f, const struct message *m)
     fill(f, "class", p->class_, false, SIZE_MAX);
     fill(f, "component", p->component, false, SIZE_MAX);
     fill(f, "group", p->group, false, SIZE_MAX);
-    rfc3339_write(&time, starts_ms);
-    json_key(&f->json, "timestamp");
-    json_string(&f->json, strbuf_str(&time));
-    strbuf_release(&time);
+    alert_json_time(&f->json, "timestamp", starts_ms);
     fill_details(f, p);
     json_end(&f->json);
 }

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#include "alert/rfc3339.h"
+#include "alert/alert_json.h"
 #include "base/mem.h"
 
 static json_t *load(struct str body, struct err *e)
@@ -39,7 +39,7 @@ static int time_of(const json_t *object, const char *key, int64_t *out, struct e
 {
     struct str text;
     *out = 0;
-    if (!text_of(object, key, &text) || (text.len > 0 && rfc3339_parse(text, out) != 0)) {
+    if (!text_of(object, key, &text) || (text.len > 0 && alert_json_parse_time(text, out) != 0)) {
         return err_set(e, ERR_INVALID, -1,
             "%s: expected a time like 2026-11-22T08:30:00Z, not \"%.*s\"", key, STR_ARG(text));
     }

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <math.h>
 
+#include "base/rfc3339.h"
 #include "model/duration.h"
 #include "query/promql.h"
 
@@ -23,127 +24,12 @@ static int cannot_parse(struct str text, const char *kind, const char *more, str
 
 /* ---- Times ---- */
 
-/* Takes exactly `digits` decimal digits from the front. */
-static bool take_number(struct str *rest, size_t digits, int *number_out)
-{
-    int number = 0;
-    if (rest->len < digits) {
-        return false;
-    }
-    for (size_t i = 0; i < digits; i++) {
-        char c = rest->ptr[i];
-        if (c < '0' || c > '9') {
-            return false;
-        }
-        number = number * 10 + (c - '0');
-    }
-    *rest = str_skip(*rest, digits);
-    *number_out = number;
-    return true;
-}
-
 static bool take_char(struct str *rest, char wanted)
 {
     if (rest->len == 0 || rest->ptr[0] != wanted) {
         return false;
     }
     *rest = str_skip(*rest, 1);
-    return true;
-}
-
-static int days_in_month(int year, int month)
-{
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    return days[month - 1] + (month == 2 && leap);
-}
-
-/* Days since 1970-01-01 of a day of the Gregorian calendar. The year is taken to begin in March, so
- * that the leap day is its last; 146097 days make 400 years. */
-static int64_t days_of(int year, int month, int day)
-{
-    int64_t y = month <= 2 ? year - 1 : year;
-    int64_t era = (y >= 0 ? y : y - 399) / 400;
-    int64_t year_of_era = y - era * 400;
-    int64_t day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    return era * 146097 + day_of_era - 719468;
-}
-
-/* "2026-11-22" */
-static bool take_date(struct str *rest, int64_t *days_out)
-{
-    int year, month, day;
-    if (!take_number(rest, 4, &year) || !take_char(rest, '-') || !take_number(rest, 2, &month) ||
-        !take_char(rest, '-') || !take_number(rest, 2, &day)) {
-        return false;
-    }
-    if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month)) {
-        return false;
-    }
-    *days_out = days_of(year, month, day);
-    return true;
-}
-
-/* ".123456": what is beyond milliseconds is cut off, as Prometheus does. */
-static bool take_fraction(struct str *rest, int64_t *milliseconds_out)
-{
-    int64_t milliseconds = 0;
-    if (rest->len > 0 && (rest->ptr[0] == '.' || rest->ptr[0] == ',')) {
-        *rest = str_skip(*rest, 1);
-        int64_t weight = 100;
-        size_t digits = 0;
-        for (int digit; take_number(rest, 1, &digit); digits++) {
-            milliseconds += digit * weight;
-            weight /= 10;
-        }
-        if (digits == 0) {
-            return false;
-        }
-    }
-    *milliseconds_out = milliseconds;
-    return true;
-}
-
-/* "12:34:56.789" */
-static bool take_clock(struct str *rest, int64_t *milliseconds_out)
-{
-    int hour, minute, second;
-    int64_t fraction;
-    if (!take_number(rest, 2, &hour) || !take_char(rest, ':') || !take_number(rest, 2, &minute) ||
-        !take_char(rest, ':') || !take_number(rest, 2, &second) ||
-        !take_fraction(rest, &fraction)) {
-        return false;
-    }
-    *milliseconds_out = ((hour * 60 + minute) * 60 + second) * (int64_t)1000 + fraction;
-    return hour < 24 && minute < 60 && second < 60;
-}
-
-/* "Z", "+02:00" */
-static bool take_zone(struct str *rest, int64_t *offset_ms_out)
-{
-    *offset_ms_out = 0;
-    if (take_char(rest, 'Z')) {
-        return true;
-    }
-    int sign = take_char(rest, '-') ? -1 : take_char(rest, '+') ? 1 : 0;
-    int hour, minute;
-    if (sign == 0 || !take_number(rest, 2, &hour) || !take_char(rest, ':') ||
-        !take_number(rest, 2, &minute) || hour > 23 || minute > 59) {
-        return false;
-    }
-    *offset_ms_out = sign * (hour * 60 + minute) * (int64_t)60000;
-    return true;
-}
-
-static bool parse_rfc3339(struct str text, int64_t *time_ms_out)
-{
-    int64_t days, milliseconds, offset_ms;
-    if (!take_date(&text, &days) || !take_char(&text, 'T') || !take_clock(&text, &milliseconds) ||
-        !take_zone(&text, &offset_ms) || text.len > 0) {
-        return false;
-    }
-    *time_ms_out = days * 86400000 + milliseconds - offset_ms;
     return true;
 }
 
@@ -160,7 +46,7 @@ int api_parse_time(struct str text, int64_t *time_ms_out, struct err *e)
         *time_ms_out = (int64_t)whole * 1000 + (int64_t)milliseconds;
         return 0;
     }
-    if (parse_rfc3339(text, time_ms_out)) {
+    if (rfc3339_parse(text, time_ms_out) == 0) {
         return 0;
     }
     if (str_eq_c(text, "-292273086-05-16T16:47:06Z")) {

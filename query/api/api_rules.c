@@ -4,34 +4,20 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "api/api_params.h"
 #include "api/api_private.h"
 #include "base/fpconv.h"
+#include "base/rfc3339.h"
 #include "query/rules.h"
 
 /* ---- Pieces ---- */
 
-/* RFC 3339 with as many decimals as there are; Go's zero time for a moment that never was. */
+/* Go's zero time for a moment that never was. */
 static void write_time(struct json_writer *json, const char *key, int64_t time_ms)
 {
-    char text[64] = "0001-01-01T00:00:00Z";
-    struct tm parts;
-    int64_t ms = ((time_ms % 1000) + 1000) % 1000;
-    time_t seconds = (time_t)(time_ms / 1000 - (time_ms % 1000 < 0));
-    if (time_ms != INT64_MIN && gmtime_r(&seconds, &parts) != NULL) {
-        size_t length = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-        if (ms > 0) {
-            length += (size_t)snprintf(text + length, sizeof(text) - length, ".%03d", (int)ms);
-            while (text[length - 1] == '0') {
-                length--;
-            }
-        }
-        snprintf(text + length, sizeof(text) - length, "Z");
-    }
     json_key(json, key);
-    json_cstring(json, text);
+    rfc3339_json(json, time_ms != INT64_MIN ? time_ms : RFC3339_GO_ZERO_MS);
 }
 
 /* Go's format 'e' with the shortest digits: "1e+00", "4.25e-03". */

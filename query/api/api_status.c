@@ -1,9 +1,9 @@
 /* /api/v1/status/…: what the server tells about itself, in Prometheus' shapes. */
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "api/api_private.h"
+#include "base/rfc3339.h"
 #include "model/duration.h"
 
 static void write_text(struct json_writer *json, const char *key, const char *value)
@@ -35,13 +35,8 @@ void api_status_buildinfo(struct api_request *r)
 
 static void write_time(struct json_writer *json, const char *key, int64_t time_ms)
 {
-    char text[40] = "";
-    struct tm parts;
-    time_t seconds = (time_t)(time_ms / 1000);
-    if (gmtime_r(&seconds, &parts) != NULL) {
-        (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
-    }
-    write_text(json, key, text);
+    json_key(json, key);
+    rfc3339_json(json, time_ms);
 }
 
 static void write_retention(struct json_writer *json, int64_t retention_ms)

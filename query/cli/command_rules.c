@@ -1,9 +1,9 @@
 /* sonde check rules: rule files, read as the server reads them.
  * sonde rules backfill: rules over stored history, with the code that evaluates them live. */
 #include <stdio.h>
-#include <time.h>
 
 #include "api/api_params.h"
+#include "base/rfc3339.h"
 #include "cli/command.h"
 #include "cli/store_lock.h"
 #include "rules/rule_replay.h"
@@ -89,13 +89,8 @@ int command_check_rules(const struct command *self, int argc, char **argv)
 
 static void write_moment(struct strbuf *out, int64_t time_ms)
 {
-    char text[40] = "";
-    struct tm parts;
-    time_t seconds = (time_t)(time_ms / 1000);
-    if (gmtime_r(&seconds, &parts) != NULL) {
-        (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
-    }
-    strbuf_add_c(out, text);
+    char text[RFC3339_TEXT_MAX];
+    strbuf_add(out, text, rfc3339_format(time_ms, text));
 }
 
 /* One line for each time that an alert fired or ended. */

@@ -3,10 +3,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/err.h"
 #include "base/fpconv.h"
+#include "base/rfc3339.h"
 #include "query/promql.h"
 
 void annotations_init(struct annotations *a, struct arena *arena)
@@ -97,16 +97,12 @@ int annotations_append(struct annotations *a, const struct annotations *more)
     return status;
 }
 
-/* RFC 3339 in UTC. */
+/* To the second. */
 static void write_time(int64_t ms, struct strbuf *out)
 {
-    time_t seconds = (time_t)(ms / 1000 - (ms % 1000 < 0));
-    struct tm tm;
-    char text[64];
-    if (gmtime_r(&seconds, &tm) != NULL &&
-        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm) > 0) {
-        strbuf_add_c(out, text);
-    }
+    char text[RFC3339_TEXT_MAX];
+    int64_t beyond = ms % 1000;
+    strbuf_add(out, text, rfc3339_format(ms - (beyond < 0 ? beyond + 1000 : beyond), text));
 }
 
 static void write_short(double value, struct strbuf *out)

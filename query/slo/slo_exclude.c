@@ -5,9 +5,9 @@
 #include <math.h>
 
 #include "base/bytes.h"
-#include "base/civil.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/rfc3339.h"
 #include "slo_manager.h"
 
 #define REQUEST_BYTES_MAX ((size_t)64 << 10)
@@ -33,25 +33,8 @@ static bool parse_time(const json_t *value, int64_t *time_out)
         *time_out = (int64_t)llround(seconds * 1000);
         return fabs(seconds) < 1e11;
     }
-    int year = 0, used = 0, hours = 0, minutes = 0;
-    struct civil_time t = {0};
     const char *text = json_string_value(value);
-    if (text == NULL || sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &year, &t.month, &t.day, &t.hour,
-                            &t.minute, &t.second, &used) != 6) {
-        return false;
-    }
-    t.year = year;
-    bool right = t.month >= 1 && t.month <= 12 && t.day >= 1 && t.hour < 24 && t.minute < 60 &&
-                 t.second < 61 && t.day <= civil_days_in_month(t.year, t.month);
-    const char *zone = text + used;
-    bool utc = strcmp(zone, "Z") == 0;
-    if (!right || (!utc && (sscanf(zone + (*zone != '\0'), "%2d:%2d", &hours, &minutes) != 2 ||
-                               (zone[0] != '+' && zone[0] != '-')))) {
-        return false;
-    }
-    int64_t offset = hours * 3600 + minutes * 60;
-    *time_out = (civil_to_seconds(&t) - (zone[0] == '-' ? -offset : offset)) * 1000;
-    return true;
+    return text != NULL && rfc3339_parse(str_of(text), time_out) == 0;
 }
 
 static struct str text_of(const json_t *object, const char *key)

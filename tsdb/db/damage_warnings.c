@@ -1,9 +1,9 @@
 /* Sentences about samples that are missing from an answer because their runs are damaged: which metric,
  * and over which time. */
 #include <stdio.h>
-#include <time.h>
 
 #include "base/mem.h"
+#include "base/rfc3339.h"
 #include "db/store_querier.h"
 
 /* Sentences of one answer; the last one then says that there are more. */
@@ -17,14 +17,6 @@ struct telling {
     const char **warnings;
     size_t count;
 };
-
-static void write_time(int64_t t_ms, char text[32])
-{
-    time_t seconds = (time_t)(t_ms / 1000);
-    struct tm parts;
-    (void)gmtime_r(&seconds, &parts);
-    (void)strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &parts);
-}
 
 /* Could samples of this metric be in the answer? */
 static bool asks_for(const struct select_request *request, struct str metric)
@@ -85,9 +77,9 @@ static int tell_run(struct telling *t, const struct store_part *p, const struct 
     if (metric.len > 0 && !asks_for(t->request, metric)) {
         return 0;
     }
-    char from[32], to[32], sentence[512];
-    write_time(group->min_t, from);
-    write_time(group->max_t, to);
+    char from[RFC3339_TEXT_MAX], to[RFC3339_TEXT_MAX], sentence[512];
+    (void)rfc3339_format(group->min_t, from);
+    (void)rfc3339_format(group->max_t, to);
     (void)snprintf(sentence, sizeof(sentence),
         "samples of %s%.*s between %s and %s are damaged and missing from the answer (%s)",
         metric.len > 0 ? "" : "some metrics", (int)(metric.len < 200 ? metric.len : 200),
