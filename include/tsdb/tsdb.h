@@ -189,6 +189,19 @@ struct tsdb_statistics {
 };
 void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *statistics_out);
 
+/* What a sealed part is, for people. The slice lives during the call. */
+struct tsdb_part_about {
+    struct str name; /* below the data directory, "raw/19700/p-00000007" */
+    int64_t min_t, max_t;
+    uint64_t samples, bytes;
+    uint32_t level;        /* how often it was merged */
+    int64_t resolution_ms; /* of a downsampled tier; 0 = raw */
+};
+/* Calls back for each part that is listed now, the oldest first, without a lock; a non-zero return stops and is
+ * handed back. */
+int tsdb_each_part(struct tsdb *db,
+    int (*callback)(void *context, const struct tsdb_part_about *part), void *context);
+
 /* ---- Tools ---- */
 
 /* Checks every file: checksums, bounds, order, that every listed part is there, and where samples and

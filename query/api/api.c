@@ -163,7 +163,9 @@ void api_set_query_limits(struct api *api, const struct api_query_limits *limits
 void api_note_reload(struct api *api, bool success)
 {
     atomic_store(&api->reload_succeeded, success);
-    if (success) {
+    if (!success) {
+        atomic_store(&api->reload_failed_ms, clock_now_ms(api->clock));
+    } else {
         atomic_store(&api->reloaded_ms, clock_now_ms(api->clock));
     }
 }

@@ -49,6 +49,8 @@ struct api_program {
     void (*write_config)(void *context, struct strbuf *out);
     /* Reads the configuration again; on failure the old one stays in force. */
     int (*reload)(void *context, struct err *e);
+    /* Begins to stop the program, and returns. NULL: that is not allowed. */
+    void (*quit)(void *context);
     void (*slow_query)(void *context, const struct api_slow_query *query);
     /* May a write or a query begin, as far as memory goes? Otherwise it is answered 503. */
     bool (*admit)(void *context);

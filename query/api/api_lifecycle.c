@@ -1,4 +1,4 @@
-/* Health, readiness, reload, own metrics: what a supervisor and an operator call. */
+/* Health, readiness, reload, stop, own metrics: what a supervisor and an operator call. */
 #include "api/api_private.h"
 
 #include "base/metrics.h"
@@ -67,6 +67,17 @@ void api_reload(struct api_request *r)
     } else {
         api_reply_empty(r, 200);
     }
+}
+
+void api_quit(struct api_request *r)
+{
+    const struct api_program *program = &r->api->program;
+    if (program->quit == NULL) {
+        api_reply_text(r, 403, "Lifecycle API is not enabled; --web.enable-lifecycle does it.");
+        return;
+    }
+    program->quit(program->context);
+    api_reply_text(r, 200, "Requesting termination... Goodbye!");
 }
 
 void api_metrics_page(struct api_request *r)

@@ -119,8 +119,3 @@ void api_scrape_pools(struct api_request *r)
 {
     answer_constant(r, STR("{\"scrapePools\":[]}"));
 }
-
-void api_notifications(struct api_request *r)
-{
-    answer_constant(r, STR("[]"));
-}

@@ -66,11 +66,12 @@ int api_parse_duration(struct str text, int64_t *milliseconds_out, struct err *e
 {
     double seconds;
     if (str_to_double(text, &seconds) == 0) {
-        /* Prometheus counts in nanoseconds, 64 bits of them. */
-        if (!(fabs(seconds) < 9223372036.0)) {
+        /* Prometheus counts in nanoseconds, 64 bits of them, and cuts. */
+        double nanoseconds = seconds * 1e9;
+        if (!(nanoseconds >= -0x1p63 && nanoseconds <= 0x1p63)) {
             return cannot_parse(text, "duration", ". It overflows int64", e);
         }
-        *milliseconds_out = (int64_t)round(seconds * 1000);
+        *milliseconds_out = (int64_t)(trunc(nanoseconds) / 1e6);
         return 0;
     }
     if (duration_parse(text, milliseconds_out, NULL) == 0) {

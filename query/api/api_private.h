@@ -44,7 +44,7 @@ struct api {
     struct top_queries top;
     struct result_cache *cache; /* NULL: answers are not kept */
 
-    _Atomic int64_t reloaded_ms;
+    _Atomic int64_t reloaded_ms, reload_failed_ms; /* the last of each; 0 = none failed */
     atomic_bool reload_succeeded;
     /* Monotonic time of the last commit that failed at the disk; 0 = the last one worked. */
     _Atomic int64_t write_failed_ns;
@@ -127,7 +127,6 @@ void api_targets(struct api_request *r);
 void api_targets_metadata(struct api_request *r);
 void api_scrape_pools(struct api_request *r);
 void api_alertmanagers(struct api_request *r);
-void api_notifications(struct api_request *r);
 /* api_rules.c */
 void api_rules(struct api_request *r);
 void api_alerts(struct api_request *r);
@@ -149,12 +148,19 @@ void api_status_runtimeinfo(struct api_request *r);
 void api_status_flags(struct api_request *r);
 void api_status_config(struct api_request *r);
 void api_status_walreplay(struct api_request *r);
+void api_status_blocks(struct api_request *r);
+void api_version(struct api_request *r);
+
+/* api_notifications.c */
+void api_notifications(struct api_request *r);
+void api_notifications_live(struct api_request *r);
 /* api_cardinality.c */
 void api_status_tsdb(struct api_request *r);
 /* api_lifecycle.c */
 void api_healthy(struct api_request *r);
 void api_ready(struct api_request *r);
 void api_reload(struct api_request *r);
+void api_quit(struct api_request *r);
 void api_metrics_page(struct api_request *r);
 void api_nothing_here(struct api_request *r);
 /* api_admin.c */

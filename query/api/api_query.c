@@ -14,19 +14,21 @@ struct query_params {
     struct str query;
     size_t limit;
     bool with_statistics, with_reads;
+    bool no_time; /* the client gives it none */
     struct engine_query_options options;
 };
 
 static bool read_params(struct api_request *r, struct query_params *p)
 {
     const struct api *api = r->api;
-    int64_t timeout_ms, lookback_ms;
-    if (!param_limit(r, "limit", &p->limit) || !param_duration(r, "timeout", 0, &timeout_ms) ||
+    int64_t own_timeout_ms = atomic_load(&api->timeout_ms), timeout_ms, lookback_ms;
+    if (!param_limit(r, "limit", &p->limit) ||
+        !param_duration(r, "timeout", INT64_MAX, &timeout_ms) ||
         !param_duration(r, "lookback_delta", 0, &lookback_ms)) {
         return false;
     }
-    int64_t own_timeout_ms = atomic_load(&api->timeout_ms);
-    bool shorter = timeout_ms > 0 && (own_timeout_ms == 0 || timeout_ms < own_timeout_ms);
+    bool shorter = timeout_ms < (own_timeout_ms > 0 ? own_timeout_ms : INT64_MAX);
+    p->no_time = timeout_ms <= 0;
     p->query = http_exchange_param(r->exchange, "query");
     struct str statistics = http_exchange_param(r->exchange, "stats");
     p->with_statistics = statistics.len > 0;
@@ -134,10 +136,27 @@ static int evaluate_range(struct api_request *r, const struct query_params *p,
     return result_cache_range(api->cache, &query, result_out, e);
 }
 
+/* A timeout of nothing is over before the query begins, which may have been wrong already. */
+static void fail_without_time(struct api_request *r, const struct query_params *p)
+{
+    struct expr *unused;
+    struct err e = ERR_INIT;
+    if (promql_parse(p->query, r->api->backend.features, http_exchange_arena(r->exchange), &unused,
+            &e) != 0) {
+        fail_query(r, &e);
+    } else {
+        api_fail(r, API_ERROR_TIMEOUT, "query timed out in query queue");
+    }
+}
+
 /* Evaluates and answers, in the list of running queries meanwhile. */
 static void run_query(struct api_request *r, struct query_params *p, const struct query_times *t)
 {
     const struct api_backend *backend = &r->api->backend;
+    if (p->no_time) {
+        fail_without_time(r, p);
+        return;
+    }
     struct active_query active = {.start_ms = t->start_ms,
         .end_ms = t->end_ms,
         .step_ms = t->step_ms,
@@ -165,7 +184,7 @@ void api_query_instant(struct api_request *r)
 {
     struct query_params p;
     struct query_times t = {0};
-    if (read_params(r, &p) && param_time(r, "time", clock_now_ms(r->clock), &t.end_ms)) {
+    if (param_time(r, "time", clock_now_ms(r->clock), &t.end_ms) && read_params(r, &p)) {
         t.start_ms = t.end_ms;
         run_query(r, &p, &t);
     }

@@ -12,6 +12,16 @@ static void write_text(struct json_writer *json, const char *key, const char *va
     json_cstring(json, value);
 }
 
+static void write_version(struct json_writer *json)
+{
+    static const char *const unknown[] = {
+        "revision", "branch", "buildUser", "buildDate", "goVersion"};
+    write_text(json, "version", SONDE_VERSION);
+    for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+        write_text(json, unknown[i], "");
+    }
+}
+
 /* Grafana takes a member `features` that is not empty for the mark of a server whose rules it may write, at
  * /config/v1/rules; its values are strings. */
 void api_status_buildinfo(struct api_request *r)
@@ -19,18 +29,25 @@ void api_status_buildinfo(struct api_request *r)
     struct api_answer a;
     api_answer_begin(&a);
     json_begin_object(&a.json);
-    write_text(&a.json, "version", SONDE_VERSION);
-    write_text(&a.json, "revision", "");
-    write_text(&a.json, "branch", "");
-    write_text(&a.json, "buildUser", "");
-    write_text(&a.json, "buildDate", "");
-    write_text(&a.json, "goVersion", "");
+    write_version(&a.json);
     json_key(&a.json, "features");
     json_begin_object(&a.json);
     write_text(&a.json, "ruler_config_api", "true");
     json_end(&a.json);
     json_end(&a.json);
     api_answer_send(r, &a, NULL);
+}
+
+/* Without the API's envelope, as Prometheus has it. */
+void api_version(struct api_request *r)
+{
+    struct strbuf text = STRBUF_INIT;
+    struct json_writer json;
+    json_init(&json, &text);
+    json_begin_object(&json);
+    write_version(&json);
+    json_end(&json);
+    api_reply(r, 200, "application/json", &text);
 }
 
 static void write_time(struct json_writer *json, const char *key, int64_t time_ms)
@@ -123,5 +140,61 @@ void api_status_walreplay(struct api_request *r)
     json_integer(&a.json, done);
     write_text(&a.json, "state", done ? "done" : "in progress");
     json_end(&a.json);
+    api_answer_send(r, &a, NULL);
+}
+
+/* ---- /api/v1/status/tsdb/blocks ---- */
+
+static int write_part(void *context, const struct tsdb_part_about *part)
+{
+    struct json_writer *json = context;
+    json_begin_object(json);
+    json_key(json, "ulid");
+    json_string(json, part->name);
+    json_key(json, "minTime");
+    json_integer(json, part->min_t);
+    json_key(json, "maxTime"); // the first that is not in it
+    json_integer(json, part->max_t + 1);
+    json_key(json, "stats");
+    json_begin_object(json);
+    json_key(json, "numSamples");
+    json_integer(json, (int64_t)part->samples);
+    json_key(json, "numBytes");
+    json_integer(json, (int64_t)part->bytes);
+    json_end(json);
+    json_key(json, "compaction");
+    json_begin_object(json);
+    json_key(json, "level");
+    json_integer(json, part->level);
+    json_key(json, "sources");
+    json_begin_array(json);
+    json_string(json, part->name);
+    json_end(json);
+    json_end(json);
+    json_key(json, "resolution");
+    json_integer(json, part->resolution_ms);
+    json_key(json, "version");
+    json_integer(json, 1);
+    json_end(json);
+    return strbuf_error(json->out);
+}
+
+/* Parts in the place of blocks. Beside what Prometheus has: bytes of the file, and the milliseconds of a
+ * downsampled part's buckets. */
+void api_status_blocks(struct api_request *r)
+{
+    struct api_answer a;
+    api_answer_begin(&a);
+    json_begin_object(&a.json);
+    json_key(&a.json, "blocks");
+    json_begin_array(&a.json);
+    int status = tsdb_each_part(r->api->backend.db, write_part, &a.json);
+    json_end(&a.json);
+    json_end(&a.json);
+    if (status != 0) {
+        api_answer_drop(&a);
+        api_fail(r, api_error_of(status), "%s", err_text(status));
+        return;
+    }
     api_answer_send(r, &a, NULL);
 }

@@ -147,6 +147,14 @@ static void reload_on_signal(void *context)
     (void)reload(context, &e); /* logged by it */
 }
 
+/* The loop's thread waits for signals. */
+static void quit(void *context)
+{
+    (void)context;
+    LOG_INFO("server: asked to stop over HTTP");
+    (void)kill(getpid(), SIGTERM); // a signal to oneself is always allowed
+}
+
 static void write_config(void *context, struct strbuf *out)
 {
     struct server *s = context;
@@ -282,6 +290,7 @@ static int open_http(struct server *s, struct err *e)
             .write_flags = write_flags,
             .write_config = write_config,
             .reload = reload,
+            .quit = config->web.lifecycle ? quit : NULL,
             .slow_query = slow_query_log,
             .admit = admit,
             .data_path = config->data,

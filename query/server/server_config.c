@@ -122,6 +122,8 @@ void server_flags_init(struct server_flags *flags, struct flag table[SERVER_FLAG
             0, 0},
         {"web.enable-admin-api", FLAG_BOOL, &flags->admin_api, NULL,
             "Allow deleting series and snapshots over HTTP.", 0, 0},
+        {"web.enable-lifecycle", FLAG_BOOL, &flags->lifecycle, NULL,
+            "Allow stopping the server over HTTP.", 0, 0},
         {"web.external-url", FLAG_STRING, &flags->external_url, "URL",
             "Under which URL people reach the server.", 0, 0},
         {"web.cors.origin", FLAG_STRING, &flags->cors_origin, "REGEX",
@@ -214,6 +216,7 @@ static int take_flags(struct arena *arena, const struct server_flags *flags,
     take_text(&config->alerting.config_file, flags->alerting);
     take_text(&config->web.config_file, flags->web_config);
     config->web.admin_api = config->web.admin_api || flags->admin_api;
+    config->web.lifecycle = config->web.lifecycle || flags->lifecycle;
     take_number(&config->memory_limit, flags->memory_limit);
     take_number(&config->storage.retention_ms, flags->retention_ms);
     take_number(&config->storage.retention_bytes, flags->retention_bytes);

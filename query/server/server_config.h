@@ -47,7 +47,7 @@ struct server_query_config {
 
 struct server_web_config {
     const char *route_prefix, *external_url, *cors_origin, *config_file;
-    bool admin_api;
+    bool admin_api, lifecycle;
     int64_t read_timeout_ms;
     int64_t connections_max, ingest_threads; /* 0 threads = by the number of CPUs */
     int64_t body_bytes_max;
@@ -97,7 +97,7 @@ struct server_flags {
         concurrency_max, samples_max;
     int64_t slow_ms, cache_bytes;
     struct flag_strings features, rules, slo;
-    bool version, help, check_config, admin_api;
+    bool version, help, check_config, admin_api, lifecycle;
 };
 
 #define SERVER_FLAGS_MAX 32

@@ -323,22 +323,29 @@ static const struct config_field web_fields[] = {
         .offset = WEB(admin_api),
         .default_text = "false",
         .help = "Allows deleting series, cleaning tombstones and snapshots over HTTP."},
+    {.key = "lifecycle",
+        .kind = CONFIG_BOOL,
+        .offset = WEB(lifecycle),
+        .default_text = "false",
+        .help = "Allows stopping the server over HTTP, by /-/quit."},
     {.key = "max_connections",
         .kind = CONFIG_INTEGER,
         .offset = WEB(connections_max),
         .default_text = "512",
         .min = 1,
         .max = 100000,
-        .help = "HTTP connections at once; the process needs as many file descriptors. Beyond it the "
-                "one that has been silent longest is closed for each that comes."},
+        .help =
+            "HTTP connections at once; the process needs as many file descriptors. Beyond it the "
+            "one that has been silent longest is closed for each that comes."},
     {.key = "read_timeout",
         .kind = CONFIG_DURATION,
         .offset = WEB(read_timeout_ms),
         .default_text = "1m",
         .min = 1000,
         .max = 24 * 3600 * 1000,
-        .help = "How long a connection may be silent, in whole seconds; a whole request may take five "
-                "times as long to arrive."},
+        .help =
+            "How long a connection may be silent, in whole seconds; a whole request may take five "
+            "times as long to arrive."},
     {.key = "ingest_threads",
         .kind = CONFIG_INTEGER,
         .offset = WEB(ingest_threads),

@@ -57,6 +57,9 @@ SAME = [
     ("GET", "query_range?query=1&start=0&end=10.5&step=0.5", None),
     ("GET", "query_range?query=1&start=1&end=1&step=1", None),
     ("GET", "query_range?query=1&start=0&end=10&step=1e-1", None),
+    ("GET", "query?query=up&time={now}&timeout=9223372036", None),
+    ("GET", "query_range?query=1&start=0&end=10&step=9223372036", None),
+    ("GET", "query_range?query=1&start=0&end=0.01&step=0.0015", None),
 ]
 
 # What both refuse: status and errorType must be equal.
@@ -103,6 +106,14 @@ REFUSED = [
     ("GET", "targets/metadata?limit=x", None),
     ("GET", "targets/metadata?match_target={{", None),
     ("POST", "query", "query=%zz"),
+    # No time at all is over at once, but not before the query is read.
+    ("GET", "query?query=up&timeout=0", None),
+    ("GET", "query?query=up&timeout=0s", None),
+    ("GET", "query?query=up&timeout=-1", None),
+    ("GET", "query?query=up&timeout=1e-10", None),
+    ("GET", "query_range?query=up&start=0&end=10&step=5&timeout=0", None),
+    ("GET", "query?query=(&timeout=0", None),
+    ("GET", "query?query=up&timeout=9223372037", None),
 ]
 
 # (method, path): the status alone. Nothing of ours but HEAD is answered where they refuse.

@@ -11,7 +11,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 import remote_write  # noqa: E402
-from programs import start  # noqa: E402
+from programs import start, write_file  # noqa: E402
 from sonde_process import Server, run_cases  # noqa: E402
 
 NOW = int(time.time())
@@ -72,6 +72,17 @@ class Admin(unittest.TestCase):
         self.assertEqual(remote_write.write(self.server.address, load(5))[0], 204)
         self.assertEqual(counts(self.server), every)
 
+    def test_blocks(self):
+        self.assertEqual(json.loads(self.server.get("/api/v1/status/tsdb/blocks")[1])["data"], {"blocks": []})
+        self.assertEqual(self.server.post("/api/v1/admin/tsdb/compact", [])[0], 204)
+        blocks = json.loads(self.server.get("/api/v1/status/tsdb/blocks")[1])["data"]["blocks"]
+        self.assertEqual(sum(b["stats"]["numSamples"] for b in blocks if b["resolution"] == 0), SAMPLES * 4)
+        self.assertEqual(min(b["minTime"] for b in blocks), START * 1000)
+        self.assertEqual(max(b["maxTime"] for b in blocks), (START + 15 * (SAMPLES - 1)) * 1000 + 1)
+        for b in blocks:
+            path = os.path.join(self.server.data, b["ulid"])
+            self.assertEqual(b["stats"]["numBytes"], os.stat(path).st_size)
+
     def test_mistakes(self):
         body = self.post("delete_series", [], 400)
         self.assertIn("no match[] parameter provided", body)
@@ -104,6 +115,53 @@ class Disabled(unittest.TestCase):
                 self.assertEqual(status, 503)
                 self.assertEqual(json.loads(body)["error"], "admin APIs disabled")
             self.assertEqual(server.post("/api/v1/admin/tsdb/compact", [])[0], 204)
+            for method in ("POST", "PUT"):
+                self.assertEqual(server.request(method, "/-/quit")[0], 403)
+
+
+class Lifecycle(unittest.TestCase):
+    def notes(self, server):
+        return json.loads(server.get("/api/v1/notifications")[1])["data"]
+
+    def events(self, server):
+        status, body, headers = server.get("/api/v1/notifications/live")
+        self.assertEqual((status, headers["content-type"]), (200, "text/event-stream"))
+        first, *events, rest = body.split("\n\n")
+        self.assertRegex(first, r"^retry: \d+$")
+        self.assertEqual(rest, "")
+        return [json.loads(event.removeprefix("data: ")) for event in events]
+
+    def test_notifications(self):
+        with Server() as server:
+            config = os.path.join(server.folder, "config.yaml")
+            write_file(config, "query:\n  timeout: 10s\n")
+            server.stop()
+            server.command += ["--config", config]
+            server.start()
+            self.assertEqual((self.notes(server), self.events(server)), ([], []))
+            write_file(config, "query: [\n")
+            self.assertEqual(server.request("POST", "/-/reload")[0], 500)
+            failed = {"text": "Configuration reload has failed.", "active": True}
+            for got in (self.notes(server), self.events(server)):
+                self.assertEqual(len(got), 1)
+                self.assertRegex(got[0].pop("date"), r"^20\d\d-\d\d-\d\dT[0-9:.]+Z$")
+                self.assertEqual(got, [failed])
+            write_file(config, "query:\n  timeout: 10s\n")
+            self.assertEqual(server.request("POST", "/-/reload")[0], 200)
+            self.assertEqual(self.notes(server), [])
+            self.assertEqual([(e["text"], e["active"]) for e in self.events(server)], [(failed["text"], False)])
+
+    def test_quit(self):
+        server = Server("--web.enable-lifecycle")
+        self.addCleanup(shutil.rmtree, server.folder, ignore_errors=True)
+        server.start()
+        self.assertEqual(remote_write.write(server.address, load())[0], 204)
+        self.assertEqual(server.request("GET", "/-/quit")[0], 405)
+        self.assertEqual(server.request("POST", "/-/quit")[:2], (200, b"Requesting termination... Goodbye!\n"))
+        self.assertEqual(server.process.wait(60), 0)
+        server.start()
+        self.assertEqual(counts(server)["requests_total", "a:1"], SAMPLES)
+        self.assertEqual(server.stop(), 0)
 
 
 if __name__ == "__main__":

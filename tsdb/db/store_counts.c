@@ -1,4 +1,4 @@
-/* What the store counts, for its own metrics: tsdb_statistics. */
+/* What the store counts, for its own metrics and for people: tsdb_statistics, tsdb_each_part. */
 #include <string.h>
 
 #include "db/db.h"
@@ -62,4 +62,27 @@ void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *out)
         out->wal_bytes = wal.bytes;
         out->wal_syncs = wal.syncs;
     }
+}
+
+int tsdb_each_part(struct tsdb *db,
+    int (*callback)(void *context, const struct tsdb_part_about *part), void *context)
+{
+    struct store_view *v = db_view(db);
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < v->count; i++) {
+        const struct store_part *p = v->parts[i];
+        const struct part_info *info = part_info(p->part);
+        char name[MANIFEST_NAME_MAX];
+        manifest_part_name(&p->about, name);
+        const struct tsdb_part_about about = {.name = str_of(name),
+            .min_t = info->min_t,
+            .max_t = info->max_t,
+            .samples = info->samples,
+            .bytes = info->file_bytes,
+            .level = p->about.level,
+            .resolution_ms = store_tier_resolution(p->about.tier)};
+        status = callback(context, &about);
+    }
+    store_view_unref(v);
+    return status;
 }

@@ -21,6 +21,19 @@ const struct cardinality *fake_cardinality;
 struct strbuf fake_deletes;
 bool fake_admin_api;
 
+int tsdb_each_part(struct tsdb *db,
+    int (*callback)(void *context, const struct tsdb_part_about *part), void *context)
+{
+    (void)db;
+    const struct tsdb_part_about part = {.name = STR("raw/20000/p-00000003"),
+        .min_t = 1728000000000,
+        .max_t = 1728007199999,
+        .samples = 42,
+        .bytes = 777,
+        .level = 1};
+    return callback(context, &part);
+}
+
 void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *statistics_out)
 {
     (void)db;
