@@ -33,6 +33,7 @@ extern const struct discovery_kind dns_discovery_kind;
 extern const struct discovery_kind docker_discovery_kind;
 extern const struct discovery_kind file_discovery_kind;
 extern const struct discovery_kind http_discovery_kind;
+extern const struct discovery_kind kubernetes_discovery_kind;
 
 struct discoverer {
     const struct discovery_kind *kind;

@@ -11,6 +11,7 @@ static const struct discovery_kind *const kinds[] = {
     &docker_discovery_kind,
     &file_discovery_kind,
     &http_discovery_kind,
+    &kubernetes_discovery_kind,
 };
 enum { KIND_COUNT = sizeof(kinds) / sizeof(kinds[0]) };
 

@@ -27,6 +27,8 @@ struct discovery_options {
     struct workpool *pool; /* for lookups, which wait; closed after discovery. NULL: in place */
     dns_resolve resolve;   /* NULL: the system's resolver */
     struct loop *loop; /* NULL: nothing is watched, sources are asked at their intervals alone */
+    const char *(*environment)(const char *name); /* NULL: this process's */
+    const char *service_account; /* folder of a pod's own account; NULL: where Kubernetes puts it */
 };
 
 struct file_discovery_config {
@@ -59,14 +61,38 @@ struct docker_discovery_config {
     struct http_profile profile;
 };
 
+/* Limits a role's own objects, or those that are joined with them, at the API server. */
+struct kubernetes_selector {
+    const char *role, *label, *field;
+};
+
+struct kubernetes_namespaces {
+    bool own;
+    struct config_strings names;
+};
+
+/* Labels of objects that stand beside a target's. */
+struct kubernetes_attach {
+    bool node, namespace, deployment, job, cronjob;
+};
+
+struct kubernetes_discovery_config {
+    const char *role, *api_server, *kubeconfig_file;
+    struct kubernetes_namespaces namespaces;
+    struct config_list selectors; /* struct kubernetes_selector */
+    struct kubernetes_attach attach;
+    struct http_profile profile;
+};
+
 extern const struct config_field dns_discovery_fields[];
 extern const struct config_field docker_discovery_fields[];
 extern const struct config_field file_discovery_fields[];
 extern const struct config_field http_discovery_fields[];
+extern const struct config_field kubernetes_discovery_fields[];
 
 /* All kinds of one job; each list holds the structs above. */
 struct discovery_configs {
-    struct config_list dns, docker, file, http;
+    struct config_list dns, docker, file, http, kubernetes;
 };
 
 #define DISCOVERY_ROW(type, which, text)                                                           \
@@ -80,6 +106,7 @@ struct discovery_configs {
     DISCOVERY_ROW(type, dns, "Targets named by records of the domain name system"),                \
         DISCOVERY_ROW(type, docker, "Containers of a Docker Engine"),                              \
         DISCOVERY_ROW(type, file, "Targets in files"),                                             \
-        DISCOVERY_ROW(type, http, "Targets listed by a web server")
+        DISCOVERY_ROW(type, http, "Targets listed by a web server"),                               \
+        DISCOVERY_ROW(type, kubernetes, "Objects of a Kubernetes cluster")
 
 #endif
