@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "discovery/url_text.h"
 #include "model/duration.h"
 #include "scrape/scraper.h"
 
@@ -170,29 +171,6 @@ static int begin_target(struct job *j, struct labels_builder *b)
     return 0;
 }
 
-/* Everything but unreserved characters, as a query parameter has it. */
-static void add_encoded(struct strbuf *url, struct str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                     strchr("-._~", c) != NULL;
-        if (plain && c != '\0') {
-            strbuf_add_char(url, (char)c);
-        } else {
-            strbuf_addf(url, "%%%02X", c);
-        }
-    }
-}
-
-static void add_parameter(struct strbuf *url, struct str name, struct str value)
-{
-    strbuf_add_char(url, memchr(url->data, '?', url->size) != NULL ? '&' : '?');
-    add_encoded(url, name);
-    strbuf_add_char(url, '=');
-    add_encoded(url, value);
-}
-
 /* The first value of a parameter is its label's, which rules may have changed; the others are those
  * of the configuration. */
 static void add_parameters(struct job *j, const struct labels_builder *b, struct strbuf *url)
@@ -202,13 +180,13 @@ static void add_parameters(struct job *j, const struct labels_builder *b, struct
         struct str name = b->pairs[i].name;
         if (str_starts_with(name, prefix)) {
             name = str_make(name.ptr + prefix.len, name.len - prefix.len);
-            add_parameter(url, name, b->pairs[i].value);
+            url_add_parameter(url, name, b->pairs[i].value);
         }
     }
     for (size_t i = 0; i < j->scrape->params.count; i++) {
         const struct agent_parameter *p = &j->scrape->params.items[i];
         for (size_t k = 1; k < p->values.count; k++) {
-            add_parameter(url, str_of(p->name), str_of(p->values.items[k]));
+            url_add_parameter(url, str_of(p->name), str_of(p->values.items[k]));
         }
     }
 }

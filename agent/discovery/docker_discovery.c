@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "discovery/discoverer.h"
 #include "discovery/docker_targets.h"
+#include "discovery/url_text.h"
 
 enum { DAY_MS = 24 * 3600 * 1000, URL_MAX = 8192 };
 
@@ -95,13 +96,6 @@ static int check(const void *config, struct err *e)
     return http_profile_check(&c->profile, e);
 }
 
-static void add_encoded(struct strbuf *url, struct str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        strbuf_addf(url, "%%%02X", (unsigned char)text.ptr[i]);
-    }
-}
-
 /* {"name":["value",…],…}, as the Engine wants it in a query parameter. */
 static void add_filters(struct strbuf *url, const struct config_list *list)
 {
@@ -119,8 +113,7 @@ static void add_filters(struct strbuf *url, const struct config_list *list)
         json_end(&w);
     }
     json_end(&w);
-    strbuf_add_c(url, "?filters=");
-    add_encoded(url, strbuf_str(&text));
+    url_add_parameter(url, STR("filters"), strbuf_str(&text));
     strbuf_release(&text);
 }
 

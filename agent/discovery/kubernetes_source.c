@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "discovery/kubernetes_store.h"
+#include "discovery/url_text.h"
 
 enum {
     PAGE_OBJECTS = 500,
@@ -263,15 +264,7 @@ static void on_done(void *context, const struct http_client_response *r)
 
 static void add_parameter(struct strbuf *url, const char *name, struct str value)
 {
-    strbuf_add_char(url, memchr(url->data, '?', url->size) != NULL ? '&' : '?');
-    strbuf_add_c(url, name);
-    strbuf_add_char(url, '=');
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.ptr[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                     (c != '\0' && strchr("-._~", c) != NULL);
-        strbuf_addf(url, plain ? "%c" : "%%%02X", c);
-    }
+    url_add_parameter(url, str_of(name), value);
 }
 
 static void add_number(struct strbuf *url, const char *name, unsigned number)
