@@ -29,6 +29,7 @@ struct discovery_kind {
     void (*stop)(struct discoverer *d);
 };
 
+extern const struct discovery_kind consul_discovery_kind;
 extern const struct discovery_kind dns_discovery_kind;
 extern const struct discovery_kind docker_discovery_kind;
 extern const struct discovery_kind file_discovery_kind;

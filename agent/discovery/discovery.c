@@ -7,6 +7,7 @@
 enum { STEP_MS_MAX = 1000 };
 
 static const struct discovery_kind *const kinds[] = {
+    &consul_discovery_kind,
     &dns_discovery_kind,
     &docker_discovery_kind,
     &file_discovery_kind,

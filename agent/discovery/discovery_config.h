@@ -61,6 +61,19 @@ struct docker_discovery_config {
     struct http_profile profile;
 };
 
+struct consul_discovery_config {
+    const char *server, *scheme, *path_prefix;
+    const char *token, *username, *password;
+    const char *datacenter, *namespace, *partition;
+    const char *tag_separator;
+    struct config_strings services, tags;
+    struct config_map node_meta;
+    const char *filter, *health_filter;
+    bool allow_stale;
+    int64_t refresh_ms;
+    struct http_profile profile;
+};
+
 /* Limits a role's own objects, or those that are joined with them, at the API server. */
 struct kubernetes_selector {
     const char *role, *label, *field;
@@ -84,6 +97,7 @@ struct kubernetes_discovery_config {
     struct http_profile profile;
 };
 
+extern const struct config_field consul_discovery_fields[];
 extern const struct config_field dns_discovery_fields[];
 extern const struct config_field docker_discovery_fields[];
 extern const struct config_field file_discovery_fields[];
@@ -92,7 +106,7 @@ extern const struct config_field kubernetes_discovery_fields[];
 
 /* All kinds of one job; each list holds the structs above. */
 struct discovery_configs {
-    struct config_list dns, docker, file, http, kubernetes;
+    struct config_list consul, dns, docker, file, http, kubernetes;
 };
 
 #define DISCOVERY_ROW(type, which, text)                                                           \
@@ -103,7 +117,8 @@ struct discovery_configs {
     }
 /* Rows of the table of a struct that has `struct discovery_configs discovery`. */
 #define DISCOVERY_FIELDS(type)                                                                     \
-    DISCOVERY_ROW(type, dns, "Targets named by records of the domain name system"),                \
+    DISCOVERY_ROW(type, consul, "Services of a Consul catalog"),                                   \
+        DISCOVERY_ROW(type, dns, "Targets named by records of the domain name system"),            \
         DISCOVERY_ROW(type, docker, "Containers of a Docker Engine"),                              \
         DISCOVERY_ROW(type, file, "Targets in files"),                                             \
         DISCOVERY_ROW(type, http, "Targets listed by a web server"),                               \

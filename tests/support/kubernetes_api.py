@@ -34,6 +34,9 @@ class KubernetesApi(http.server.ThreadingHTTPServer):
         self.stopped = False
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
+    def handle_error(self, request, client_address):
+        pass  # watches are given up by who asks them
+
     def close(self):
         with self.changed:
             self.stopped = True
