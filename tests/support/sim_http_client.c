@@ -236,7 +236,8 @@ static void deliver(
             : answer->answer_body.len > body_max ? ERR_LIMIT
                                                  : 0;
     if (error != 0) {
-        end_with_error(sim, call, error, answer->error == 0 ? status : 0);
+        bool answered = answer->error == 0 || answer->error == ERR_LIMIT;
+        end_with_error(sim, call, error, answered ? status : 0);
         return;
     }
     struct http_client_response response = {
