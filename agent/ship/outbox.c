@@ -49,7 +49,7 @@ static void maintain(struct outbox *o)
         return;
     }
     int status = queue_sync_begin(o->queue, &o->sync);
-    if (status != 0) {
+    if (status != 0 || o->sync == NULL) {
         note_disk(o, status);
     } else if (o->background == NULL || !o->background->run(o->background, run_sync, end_sync, o)) {
         run_sync(o);

@@ -102,11 +102,13 @@ int queue_peek(struct queue *q, size_t cursor, struct queue_record *record_out);
 void queue_advance(struct queue *q, size_t cursor);
 /* Enforces bounds, deletes what all have taken, writes cursors when they moved. Call each second. */
 void queue_maintain(struct queue *q);
-/* Makes appended records and cursors durable. Blocks on the disk. */
+/* Makes durable what some destination waits for, and the cursors with it; while all have everything there is
+ * nothing to lose, and no disk is made to work. Blocks on the disk. */
 int queue_sync(struct queue *q);
 /* The same in three steps, so that the disk need not be waited for: begin and end on the queue's
  * thread, run on any (it touches nothing of the queue). End frees `sync` and returns what queue_sync
- * would have. Begin: 0, ERR_NOMEM, ERR_LIMIT. */
+ * would have. Begin: 0, `*sync_out` NULL when there is nothing to run and to end; ERR_NOMEM, ERR_LIMIT, or the
+ * error of a cursor that cannot be written. */
 struct queue_sync;
 int queue_sync_begin(struct queue *q, struct queue_sync **sync_out);
 void queue_sync_run(struct queue_sync *sync);

@@ -52,19 +52,32 @@ static int collect_segments(struct queue *q, struct queue_sync *sync)
     return status;
 }
 
+/* Every destination has every record. What a power cut takes then is at their end already; at worst some of it
+ * is sent once more, because the cursors are older than it. */
+static bool everybody_has_all(const struct queue *q)
+{
+    for (size_t i = 0; i < q->options.cursor_count; i++) {
+        if (q->cursors[i].next < q->next_sequence) {
+            return false;
+        }
+    }
+    return q->options.cursor_count > 0;
+}
+
 static int collect(struct queue *q, struct queue_sync *sync)
 {
-    int status = collect_segments(q, sync);
+    bool all = everybody_has_all(q);
+    int status = all ? 0 : collect_segments(q, sync);
     for (size_t i = 0; status == 0 && i < q->options.cursor_count; i++) {
         struct queue_cursor_file *file = &q->cursors[i].file;
         int written = queue_cursor_write(file, q->cursors[i].next);
         sync->status = sync->status == 0 ? written : sync->status;
-        if (written == 0 && file->generation != file->synced_generation) {
+        if (!all && written == 0 && file->generation != file->synced_generation) {
             status = add_path(sync, file->path);
             file->synced_generation = file->generation;
         }
     }
-    if (status == 0 && q->names_changed) {
+    if (status == 0 && q->names_changed && !all) {
         sync->directory = mem_strdup(q->path);
         status = sync->directory == NULL ? ERR_NOMEM : 0;
     }
@@ -81,6 +94,12 @@ int queue_sync_begin(struct queue *q, struct queue_sync **sync_out)
     int status = collect(q, sync);
     if (status != 0) {
         sync_free(sync);
+        return status;
+    }
+    if (sync->count == 0 && sync->directory == NULL) {
+        status = sync->status;
+        sync_free(sync);
+        *sync_out = NULL;
         return status;
     }
     q->unsynced_from = 0;
@@ -133,7 +152,7 @@ int queue_sync(struct queue *q)
 {
     struct queue_sync *sync = NULL;
     int status = queue_sync_begin(q, &sync);
-    if (status != 0) {
+    if (status != 0 || sync == NULL) {
         return status;
     }
     queue_sync_run(sync);

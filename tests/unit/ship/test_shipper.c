@@ -331,6 +331,10 @@ static void test_a_slow_disk_holds_nobody_up(void **state)
     w.slow.work(w.slow.argument);
     w.slow.done(w.slow.argument);
     pass(&w, 2000);
+    assert_int_equal(w.slow.asked, 1); /* all have everything: nothing to sync */
+    w.hosts[0]->status = 0;
+    add(&w, 10);
+    pass(&w, 2000);
     assert_int_equal(w.slow.asked, 2);
     w.slow.work(w.slow.argument); /* and one is never told about */
     end(&w);
