@@ -16,6 +16,10 @@ enum { SYNTHETIC_COUNT = 5, PARSE_ARENA_MAX = 256 << 20, STAGED_MAX = 4 << 20 };
  * hundredth of the interval where that is less. */
 enum { ALIGN_MS_MAX = 2, ALIGN_SHARE = 100 };
 
+/* Phases lie this far apart, or a twentieth of the interval where that is less: what is due together costs one
+ * turn of the loop. */
+enum { PHASE_MS = 50, PHASES_MIN = 20 };
+
 #define ACCEPT_PROTOBUF                                                                            \
     "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;"  \
     "q=0.6,"
@@ -449,15 +453,27 @@ static void send_synthetic(struct target *t, bool up)
     }
 }
 
+/* What is known of a series now. Most often it is what was known: then nothing is written, and the entry's line
+ * of the processor's cache need not be written back. */
+static void note_sent(struct series_entry *entry, const struct staged *s)
+{
+    bool live = s->histogram != NULL || !value_is_stale(s->sample.value);
+    bool histogram = s->histogram != NULL;
+    if (entry->live != live || entry->own_timestamp != s->own_timestamp ||
+        entry->histogram != histogram) {
+        entry->live = live;
+        entry->own_timestamp = s->own_timestamp;
+        entry->histogram = histogram;
+    }
+}
+
 static void send_staged(struct target *t)
 {
     size_t exemplar = 0;
     for (size_t i = 0; i < t->staged_count; i++) {
         struct staged *s = &t->staged[i];
         struct series_entry *entry = s->entry;
-        entry->live = s->histogram != NULL || !value_is_stale(s->sample.value);
-        entry->own_timestamp = s->own_timestamp;
-        entry->histogram = s->histogram != NULL;
+        note_sent(entry, s);
         if (s->histogram != NULL) {
             send_histogram(t, entry->labels_bytes, s->sample.t_ms, s->histogram);
         } else if (exemplar < t->exemplar_count && t->exemplars[exemplar].at == i) {
@@ -622,8 +638,11 @@ static void begin_local(struct target *t)
 static int64_t next_slot(const struct target *t, int64_t now)
 {
     int64_t interval = t->options.interval_ms;
+    int64_t step = interval / PHASES_MIN < PHASE_MS ? interval / PHASES_MIN : PHASE_MS;
+    step = step > 0 ? step : 1;
     uint64_t hash = hash_mix64(labels_hash(t->options.labels) ^ t->options.seed);
-    int64_t phase = (int64_t)(hash % (uint64_t)interval);
+    int64_t phase = (int64_t)(hash % (uint64_t)(interval / step)) * step;
+    phase += (int64_t)(hash_mix64(t->options.seed) % (uint64_t)step); /* hosts lie in between */
     int64_t into = ((now - phase) % interval + interval) % interval;
     return now - into + interval;
 }

@@ -8,7 +8,8 @@
 #include "base/err.h"
 #include "http_client_header.h"
 
-enum { PORT_DEFAULT = 80, REQUEST_BYTES_MAX = 1 << 20 };
+/* REQUEST_BYTES: what most requests have room in. */
+enum { PORT_DEFAULT = 80, REQUEST_BYTES = 500 };
 
 /* ---- URLs ---- */
 
@@ -181,6 +182,7 @@ int http_plain_write_request(
     if (request->header_count > HTTP_CLIENT_HEADERS_MAX) {
         return ERR_LIMIT;
     }
+    (void)strbuf_reserve(out, REQUEST_BYTES); /* its error sticks */
     strbuf_add_c(out, request->method);
     strbuf_add_c(out, str_starts_with(path, STR("/")) ? " " : " /");
     strbuf_add_str(out, path);

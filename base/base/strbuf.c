@@ -68,6 +68,9 @@ char *strbuf_reserve(struct strbuf *b, size_t more)
     }
     size_t limit = b->limit != 0 ? b->limit : STRBUF_LIMIT_DEFAULT;
     limit = limit < SIZE_MAX ? limit : SIZE_MAX - 1; /* one byte is the terminating zero's */
+    if (more < b->cap - b->size && b->size + more <= limit) {
+        return b->data + b->size; /* there is room, and a zero */
+    }
     if (more > limit || b->size > limit - more) {
         b->error = ERR_LIMIT;
         return NULL;

@@ -29,10 +29,10 @@ static size_t sample_size(const struct sample *sample)
 
 /* ---- Samples: the hot way, where room is asked for once and bytes are put straight ---- */
 
-static uint8_t *put_sample(uint8_t *p, const struct sample *sample)
+static uint8_t *put_sample(uint8_t *p, const struct sample *sample, size_t size)
 {
     *p++ = 2 << 3 | PROTOBUF_BYTES;
-    *p++ = (uint8_t)sample_size(sample); /* at most 20 */
+    *p++ = (uint8_t)size; /* at most 20 */
     *p++ = 1 << 3 | PROTOBUF_FIXED64;
     put_le64(p, double_bits(sample->value));
     p += 8;
@@ -42,11 +42,11 @@ static uint8_t *put_sample(uint8_t *p, const struct sample *sample)
 
 void remote_write_encode_sample(const struct sample *sample, struct strbuf *out)
 {
-    size_t size = 2 + sample_size(sample);
-    char *room = strbuf_reserve(out, size);
+    size_t size = sample_size(sample);
+    char *room = strbuf_reserve(out, 2 + size);
     if (room != NULL) {
-        (void)put_sample((uint8_t *)room, sample);
-        strbuf_commit(out, size);
+        (void)put_sample((uint8_t *)room, sample, size);
+        strbuf_commit(out, 2 + size);
     }
 }
 
@@ -70,7 +70,7 @@ void remote_write_encode_series(
         p += labels_bytes.len;
     }
     for (size_t i = 0; i < sample_count; i++) {
-        p = put_sample(p, &samples[i]);
+        p = put_sample(p, &samples[i], sample_size(&samples[i]));
     }
     strbuf_commit(out, whole);
 }

@@ -89,12 +89,7 @@ static inline size_t put_uvarint(uint8_t *p, uint64_t v)
 
 static inline size_t uvarint_size(uint64_t v)
 {
-    size_t n = 1;
-    while (v >= 0x80) {
-        v >>= 7;
-        n++;
-    }
-    return n;
+    return (size_t)(63 - __builtin_clzll(v | 1)) / 7 + 1;
 }
 
 /* Appending forms for encoders; errors stick in the buffer. */
