@@ -67,7 +67,9 @@ void notify_write_metrics(void *notify, struct strbuf *out);
 struct notify_filter {
     const struct str *matchers;
     size_t count;
-    struct str receiver; /* a regular expression for the whole name; empty: all */
+    struct str receiver;                 /* a regular expression for the whole name; empty: all */
+    const struct str *receiver_matchers; /* all of which must hold of the receiver's own labels */
+    size_t receiver_matcher_count;
 };
 
 struct notify_alert_query {
@@ -91,7 +93,8 @@ int notify_write_silence(struct notify *n, struct str id, struct strbuf *out, st
 /* Answers {"silenceID":"…"}. */
 int notify_post_silence(struct notify *n, struct str body, struct strbuf *out, struct err *e);
 int notify_expire_silence(struct notify *n, struct str id, struct err *e);
-int notify_write_receivers(struct notify *n, struct strbuf *out, struct err *e);
+int notify_write_receivers(
+    struct notify *n, const struct notify_filter *filter, struct strbuf *out, struct err *e);
 int notify_write_status(struct notify *n, struct strbuf *out, struct err *e);
 
 /* ---- Deliveries. ---- */

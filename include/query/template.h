@@ -221,6 +221,9 @@ struct template_hooks {
      * `query` fails. */
     int (*query)(void *context, struct str expr, struct arena *arena,
         struct template_sample **samples_out, size_t *count_out, struct err *e);
+    /* The value of a route's label, for the function `routeLabels` of notifications; good as long as the
+     * execution. NULL: there are none. */
+    int (*route_label)(void *context, struct str name, struct str *value_out, struct err *e);
     void *context;
     struct str external_url; /* "http://host:9095/prefix" */
     struct str path_prefix;  /* "/prefix" */

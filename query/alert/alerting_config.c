@@ -283,6 +283,40 @@ static void inherit_route(struct alerting_route *route, const struct alerting_ro
     }
 }
 
+/* Its parents' labels with its own over them, by name. */
+static int inherit_labels(
+    struct alerting_config *c, struct alerting_route *route, const struct alerting_route *parent)
+{
+    size_t count = parent != NULL ? parent->own_label_count : 0;
+    if (route->labels.count == 0 && parent != NULL) {
+        route->own_labels = parent->own_labels;
+        route->own_label_count = count;
+        return 0;
+    }
+    struct label *merged =
+        arena_calloc(&c->arena, count + route->labels.count + 1, sizeof(*merged));
+    if (merged == NULL) {
+        return arena_error(&c->arena);
+    }
+    for (size_t i = 0; i < count; i++) {
+        merged[i] = parent->own_labels[i];
+    }
+    for (size_t i = 0; i < route->labels.count; i++) {
+        struct label own = {
+            str_of(route->labels.items[i].key), str_of(route->labels.items[i].value)};
+        size_t at = 0;
+        while (at < count && !str_eq(merged[at].name, own.name)) {
+            at++;
+        }
+        count += at == count;
+        merged[at] = own;
+    }
+    qsort(merged, count, sizeof(*merged), compare_names); /* the name is the first member */
+    route->own_labels = merged;
+    route->own_label_count = count;
+    return 0;
+}
+
 static int name_route(
     struct alerting_config *c, struct alerting_route *route, const struct alerting_route *parent)
 {
@@ -325,6 +359,7 @@ static int finish_route(struct alerting_config *c, struct alerting_route *route,
         status = check_root(route, e);
     }
     inherit_route(route, parent);
+    status = status == 0 ? inherit_labels(c, route, parent) : status;
     if (status == 0) {
         status = name_route(c, route, parent);
     }

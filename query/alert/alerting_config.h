@@ -54,8 +54,8 @@ struct alerting_common {
 struct alerting_webhook {
     struct alerting_common common;
     struct alerting_secret url;
-    int64_t alerts_max; /* 0: all */
-    const char *payload;
+    int64_t alerts_max;              /* 0: all */
+    const struct yaml_node *payload; /* of templates; NULL: Alertmanager's own, version 4 */
     struct config_strings signing_secrets, signing_secret_files;
     struct network_list allowed;
 };
@@ -127,6 +127,8 @@ struct alerting_integration {
 
 struct alerting_receiver {
     const char *name;
+    struct config_map labels_map;
+    const struct labels *labels; /* the same: to find it by, over the API; the arena's */
     struct config_list webhooks, emails, slacks, pagerduties;
     int64_t heartbeat_ms; /* an alert that always fires is told so often; 0 = none */
     struct alerting_integration *integrations;
@@ -149,6 +151,8 @@ struct alerting_route {
     struct config_list routes;
     /* Filled in. */
     struct label_matchers matchers;
+    const struct label *own_labels; /* templates; its own and its parents', by name */
+    size_t own_label_count;
     const struct alerting_receiver *receiver;
     struct str *group_names; /* sorted */
     const char *key;         /* "{}/{severity=\"page\"}" */

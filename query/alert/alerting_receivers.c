@@ -6,6 +6,7 @@
 
 #include <assert.h>
 
+#include "alert/webhook_url.h"
 #include "base/mem.h"
 
 #define TIMEOUT_MS_MAX ((int64_t)3600 * 1000)
@@ -97,6 +98,14 @@ static_assert(offsetof(struct alerting_email, require_tls_given) ==
                   offsetof(struct alerting_email, require_tls) + 1,
     "read_given_bool writes both");
 
+/* Kept as it is: what it holds is anybody's guess. */
+static int read_payload(struct config_reader *r, const struct yaml_node *node, void *member)
+{
+    (void)r;
+    *(const struct yaml_node **)member = yaml_is_null(node) ? NULL : node;
+    return 0;
+}
+
 static int read_tls(struct config_reader *r, const struct yaml_node *node, void *member)
 {
     struct alerting_email *email =
@@ -131,7 +140,6 @@ static int read_tls(struct config_reader *r, const struct yaml_node *node, void 
         .read = read_http, .help = "How to present oneself"                                        \
     }
 
-#define WEBHOOK(name, member, text) TEXT(struct alerting_webhook, name, member, text)
 #define NETWORKS(type)                                                                             \
     {                                                                                              \
         .key = "allow_networks", .kind = CONFIG_CUSTOM, .offset = offsetof(type, allowed),         \
@@ -161,7 +169,11 @@ static const struct config_field webhook_fields[] = {
         .min = 0,
         .max = 1000000,
         .help = "Alerts of one message; 0: all"},
-    WEBHOOK("payload", payload, "A template for the body"),
+    {.key = "payload",
+        .kind = CONFIG_CUSTOM,
+        .offset = offsetof(struct alerting_webhook, payload),
+        .read = read_payload,
+        .help = "A body of one's own: texts are templates"},
     /* Members of the same struct, told apart by the key above them. */
     {.key = "sonde", .kind = CONFIG_OBJECT, .fields = webhook_own_fields, .help = "Our own keys"},
     {.key = NULL},
@@ -374,6 +386,10 @@ static const struct config_field receiver_own_fields[] = {
     }
 const struct config_field alerting_receiver_fields[] = {
     TEXT(struct alerting_receiver, "name", name, "What routes call it"),
+    {.key = "labels",
+        .kind = CONFIG_STRING_MAP,
+        .offset = offsetof(struct alerting_receiver, labels_map),
+        .help = "To find it by, over the API"},
     WAY("webhook_configs", webhooks, webhook_fields, struct alerting_webhook),
     WAY("email_configs", emails, email_fields, struct alerting_email),
     WAY("slack_configs", slacks, slack_fields, struct alerting_slack),
@@ -516,10 +532,9 @@ static int finish_webhook(const struct alerting_config *c, const struct alerting
         w->signing_secrets.count + w->signing_secret_files.count > ALERTING_SECRETS_MAX) {
         return fail(c, r, e, "at most 8 signing secrets may be in use at once");
     }
-    bool is_http = strncmp(w->url.text, "http://", 7) == 0 ||
-                   strncmp(w->url.text, "https://", 8) == 0 || strncmp(w->url.text, "{{", 2) == 0;
-    if (status == 0 && is_given(w->url.text) && !is_http) {
-        return fail(c, r, e, "url must begin with http:// or https://");
+    struct err why = ERR_INIT;
+    if (status == 0 && is_given(w->url.text) && webhook_url_check(str_of(w->url.text), &why) != 0) {
+        return fail(c, r, e, why.message);
     }
     return status;
 }
@@ -588,6 +603,33 @@ static int finish_one(const struct alerting_config *c, const struct alerting_rec
     return ERR_INTERNAL;
 }
 
+static void release_labels(void *labels)
+{
+    labels_unref(labels);
+}
+
+static int finish_labels(struct alerting_config *c, struct alerting_receiver *r, struct err *e)
+{
+    struct labels_builder b;
+    struct err why = ERR_INIT;
+    labels_builder_init(&b);
+    for (size_t i = 0; i < r->labels_map.count; i++) {
+        labels_builder_set(
+            &b, str_of(r->labels_map.items[i].key), str_of(r->labels_map.items[i].value));
+    }
+    int status = labels_builder_finish(&b, &r->labels);
+    labels_builder_release(&b);
+    if (status != 0) {
+        (void)err_set(&why, status, -1, "labels: %s", err_text(status));
+        return fail(c, r, e, why.message);
+    }
+    status = arena_on_release(&c->arena, release_labels, (void *)(uintptr_t)r->labels);
+    if (status != 0) {
+        labels_unref(r->labels);
+    }
+    return status;
+}
+
 static int finish_receiver(struct alerting_config *c, struct alerting_receiver *r, struct err *e)
 {
     const struct {
@@ -643,7 +685,8 @@ int alerting_receivers_finish(struct alerting_config *c, struct err *e)
                 return fail(c, &receivers[i], e, "the name is not unique");
             }
         }
-        int status = finish_receiver(c, &receivers[i], e);
+        int status = finish_labels(c, &receivers[i], e);
+        status = status == 0 ? finish_receiver(c, &receivers[i], e) : status;
         if (status != 0) {
             return status;
         }

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 
 #include "alert/alert_json.h"
-#include "alert/message_templates.h"
+#include "alert/message_texts.h"
 #include "base/hash.h"
 #include "base/json.h"
 

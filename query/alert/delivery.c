@@ -1,9 +1,9 @@
 /* The life of one message.
  *
- *   delivery = version (1 byte: 1) · id (40 bytes) · kind, state, reason (1 byte each) · index (uvarint)
+ *   delivery = version (1 byte: 1 or 2) · id (40 bytes) · kind, state, reason (1 byte each) · index (uvarint)
  *              sequence (uvarint) · group key, receiver (sized)
  *              created_at, finished_at, next_attempt (svarint, ms) · attempt_count (uvarint)
- *              body (sized) · firing · resolved · count (uvarint) · attempts
+ *              body (sized) · from version 2: url (sized, empty: none), whole (1 byte: 0 or 1) · firing · resolved · count (uvarint) · attempts
  *   attempt  = at, took (svarint, ms) · status (uvarint) · error, response (sized)
  *   firing, resolved as in notice.c
  */
@@ -15,7 +15,7 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 
-enum { DELIVERY_VERSION = 1, ID_LENGTH = DELIVERY_ID_SIZE - 1 };
+enum { DELIVERY_VERSION = 2, ID_LENGTH = DELIVERY_ID_SIZE - 1 };
 
 const char *delivery_state_name(enum delivery_state state)
 {
@@ -64,6 +64,7 @@ void delivery_free(struct delivery *d)
     mem_free(d->group_key);
     mem_free(d->receiver);
     mem_free(d->body);
+    mem_free(d->url);
     mem_free(d);
 }
 
@@ -166,6 +167,8 @@ void delivery_encode(const struct delivery *d, struct strbuf *out)
     strbuf_add_svarint(out, d->next_attempt_ms);
     strbuf_add_uvarint(out, d->attempt_count);
     strbuf_add_sized(out, str_make(d->body != NULL ? d->body : "", d->body_size));
+    strbuf_add_sized(out, d->url != NULL ? str_of(d->url) : STR(""));
+    strbuf_add_char(out, (char)d->whole);
     fingerprint_set_encode(&d->firing, out);
     fingerprint_set_encode(&d->resolved, out);
     strbuf_add_uvarint(out, d->attempts_kept);
@@ -204,7 +207,8 @@ static int read_attempts(struct decbuf *in, struct delivery *d)
 
 static int decode(struct decbuf *in, struct delivery *d)
 {
-    bool known = decbuf_u8(in) == DELIVERY_VERSION;
+    uint8_t version = decbuf_u8(in);
+    bool known = version == 1 || version == DELIVERY_VERSION;
     struct str id = decbuf_bytes(in, ID_LENGTH);
     uint8_t kind = decbuf_u8(in), state = decbuf_u8(in), reason = decbuf_u8(in);
     uint64_t index = decbuf_uvarint(in);
@@ -214,10 +218,13 @@ static int decode(struct decbuf *in, struct delivery *d)
     d->finished_at_ms = decbuf_svarint(in);
     d->next_attempt_ms = decbuf_svarint(in);
     uint64_t attempts = decbuf_uvarint(in);
-    struct str body = decbuf_sized(in);
-    if (!known || in->failed || kind > ALERTING_PAGERDUTY || state > DELIVERY_DEAD ||
-        reason > NOTICE_REPEAT || index > UINT32_MAX || attempts > UINT32_MAX ||
-        body.len > DELIVERY_BODY_BYTES_MAX || memchr(id.ptr, '\0', id.len) != NULL) {
+    struct str body = decbuf_sized(in), url = version > 1 ? decbuf_sized(in) : STR("");
+    uint8_t whole = version > 1 ? decbuf_u8(in) : 0;
+    if (!known || whole > 1 || url.len > DELIVERY_URL_BYTES_MAX ||
+        memchr(url.ptr, '\0', url.len) != NULL || in->failed || kind > ALERTING_PAGERDUTY ||
+        state > DELIVERY_DEAD || reason > NOTICE_REPEAT || index > UINT32_MAX ||
+        attempts > UINT32_MAX || body.len > DELIVERY_BODY_BYTES_MAX ||
+        memchr(id.ptr, '\0', id.len) != NULL) {
         return ERR_CORRUPT;
     }
     memcpy(d->id, id.ptr, ID_LENGTH);
@@ -230,7 +237,10 @@ static int decode(struct decbuf *in, struct delivery *d)
     d->receiver = mem_strndup(receiver.ptr, receiver.len);
     d->body = mem_strndup(body.ptr, body.len);
     d->body_size = body.len;
-    if (d->group_key == NULL || d->receiver == NULL || d->body == NULL) {
+    d->whole = whole == 1;
+    d->url = url.len > 0 ? mem_strndup(url.ptr, url.len) : NULL;
+    if (d->group_key == NULL || d->receiver == NULL || d->body == NULL ||
+        (d->url == NULL && url.len > 0)) {
         return ERR_NOMEM;
     }
     int status = fingerprint_set_decode(in, &d->firing);

@@ -22,6 +22,7 @@
 #define DELIVERY_RESPONSE_BYTES_MAX 1024
 #define DELIVERY_ERROR_BYTES_MAX 256
 #define DELIVERY_BODY_BYTES_MAX ((size_t)2 << 20)
+#define DELIVERY_URL_BYTES_MAX ((size_t)64 << 10)
 /* Pauses between attempts: 5 s when nothing else is configured, doubled each time, at most 5 min, each up to a
  * fifth longer or shorter. */
 #define DELIVERY_PAUSE_MS_DEFAULT ((int64_t)5000)
@@ -73,6 +74,8 @@ struct delivery {
     size_t attempts_kept;
     char *body;
     size_t body_size;
+    char *url;  /* where it goes, when that was a template; else NULL: where the receiver says */
+    bool whole; /* the body is sent as it is: no attempt is written into it */
     struct fingerprint_set firing, resolved;
     /* Not written down. */
     bool in_flight;

@@ -7,7 +7,7 @@
 #include <strings.h>
 #include <time.h>
 
-#include "alert/message_templates.h"
+#include "alert/message_texts.h"
 #include "base/mem.h"
 #include "base/vfs.h"
 

@@ -56,12 +56,3 @@ int message_common_annotations(const struct message *m, const struct labels **an
     return common(m, first != NULL ? first->annotations : NULL,
         first != NULL ? first->annotation_count : 0, true, annotations_out);
 }
-
-void message_write_attempt(
-    enum alerting_kind kind, struct str body, uint32_t attempt, struct strbuf *out)
-{
-    strbuf_add_str(out, body);
-    if (kind == ALERTING_WEBHOOK) {
-        strbuf_addf(out, ",\"attempt\":%u}", attempt);
-    }
-}

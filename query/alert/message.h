@@ -30,16 +30,12 @@ struct message {
 
 struct message_templates;
 
-/* The body of one attempt: of a webhook, with `attempt` added and closed; of others as it is. */
-void message_write_attempt(
-    enum alerting_kind kind, struct str body, uint32_t attempt, struct strbuf *out);
-
 bool message_fires(const struct message *m);
 /* Labels (or annotations) that all items have alike. 0 or ERR_NOMEM. */
 int message_common_labels(const struct message *m, const struct labels **labels_out);
 int message_common_annotations(const struct message *m, const struct labels **annotations_out);
 
-/* In webhook_payload.c. */
+/* In webhook_payload.c: left open at its end, for message_write_attempt. */
 int webhook_payload_write(const struct message *m, struct strbuf *out);
 
 #endif

@@ -1,4 +1,4 @@
-/* Parsing and executing templates of messages.
+/* Parsing templates of messages.
  *
  * The names and what they are for are Alertmanager's, so that files written for it replace ours; the texts
  * are our own.
@@ -8,6 +8,7 @@
 #include <glob.h>
 #include <stdio.h>
 
+#include "alert/webhook_url.h"
 #include "base/mem.h"
 #include "base/vfs.h"
 
@@ -180,11 +181,21 @@ static void check_slack(struct check *c, const struct alerting_slack *s)
     }
 }
 
+static int check_payload(void *context, const char *text)
+{
+    struct check *c = context;
+    check_text(c, text, false);
+    return c->status;
+}
+
 static void check_way(struct check *c, const struct alerting_integration *way)
 {
     switch (way->kind) {
     case ALERTING_WEBHOOK:
-        check_text(c, way->webhook->payload, false);
+        check_text(c, way->webhook->url.text, false);
+        if (way->webhook->payload != NULL) {
+            (void)webhook_each_text(way->webhook->payload, check_payload, c); // c->status has it
+        }
         break;
     case ALERTING_EMAIL:
         check_text(c, way->email->to, false);
@@ -208,7 +219,18 @@ static void check_way(struct check *c, const struct alerting_integration *way)
     }
 }
 
-static int check_receivers(
+/* The recursion ends at ALERTING_ROUTE_DEPTH_MAX. */
+static void check_route(struct check *c, const struct alerting_route *route)
+{
+    const struct alerting_route *children = route->routes.items;
+    c->receiver = route->receiver;
+    check_map(c, &route->labels);
+    for (size_t i = 0; i < route->routes.count; i++) {
+        check_route(c, &children[i]);
+    }
+}
+
+static int check_texts(
     const struct message_templates *t, const struct alerting_config *config, struct err *e)
 {
     const struct alerting_receiver *receivers = config->receivers.items;
@@ -219,6 +241,7 @@ static int check_receivers(
             check_way(&c, &receivers[i].integrations[j]);
         }
     }
+    check_route(&c, config->route);
     return c.status;
 }
 
@@ -240,7 +263,7 @@ int message_templates_new(
         status = add_files(t, config, config->templates.items[i], e);
     }
     if (status == 0) {
-        status = check_receivers(t, config, e);
+        status = check_texts(t, config, e);
     }
     if (status != 0) {
         message_templates_free(t);
@@ -272,237 +295,9 @@ size_t message_templates_file_count(const struct message_templates *t)
     return t->text.count - 1;
 }
 
-/* ---- Data ---- */
-
-enum { DATA_FIELDS = 10, ALERT_FIELDS = 10 };
-
-static bool is_firing(const struct template_value *alert)
+int message_templates_parse(const struct message_templates *t, struct str text, bool html,
+    struct template **template_out, struct err *e)
 {
-    const struct template_value *status = template_field(alert, STR("Status"));
-    return status != NULL && str_eq_c(status->string, "firing");
-}
-
-static int select_alerts(struct template_run *run, const struct template_value *self, bool firing,
-    struct template_value *value_out)
-{
-    struct arena *arena = template_run_arena(run);
-    struct template_list *list = arena_calloc(arena, 1, sizeof(*list));
-    struct template_value *items = arena_calloc(arena, self->list->count + 1, sizeof(*items));
-    if (list == NULL || items == NULL) {
-        return arena_error(arena);
-    }
-    *list = (struct template_list){
-        .type = self->list->type, .methods = self->list->methods, .items = items};
-    for (size_t i = 0; i < self->list->count; i++) {
-        if (is_firing(&self->list->items[i]) == firing) {
-            items[list->count++] = self->list->items[i];
-        }
-    }
-    *value_out = template_list_of(list);
-    return 0;
-}
-
-static int firing_method(struct template_run *run, const struct template_value *self,
-    const struct template_value *arguments, size_t count, struct template_value *value_out,
-    struct err *e)
-{
-    (void)arguments, (void)count, (void)e;
-    return select_alerts(run, self, true, value_out);
-}
-
-static int resolved_method(struct template_run *run, const struct template_value *self,
-    const struct template_value *arguments, size_t count, struct template_value *value_out,
-    struct err *e)
-{
-    (void)arguments, (void)count, (void)e;
-    return select_alerts(run, self, false, value_out);
-}
-
-static const struct template_method alerts_methods[] = {
-    {.name = "Firing", .call = firing_method},
-    {.name = "Resolved", .call = resolved_method},
-    {.name = NULL},
-};
-
-/* A struct under construction, in an arena whose errors stick. */
-struct maker {
-    struct arena *arena;
-    struct template_field *fields;
-    struct template_value *values;
-    size_t count;
-};
-
-static bool begin_struct(struct maker *m, struct arena *arena, size_t count)
-{
-    m->arena = arena;
-    m->fields = arena_calloc(arena, count, sizeof(*m->fields));
-    m->values = arena_calloc(arena, count, sizeof(*m->values));
-    m->count = 0;
-    return m->fields != NULL && m->values != NULL;
-}
-
-static void add_field(struct maker *m, const char *name, struct template_value value)
-{
-    m->values[m->count] = value;
-    m->fields[m->count] = (struct template_field){str_of(name), &m->values[m->count]};
-    m->count++;
-}
-
-static struct template_value end_struct(struct maker *m, const char *type)
-{
-    struct template_fields *fields = arena_calloc(m->arena, 1, sizeof(*fields));
-    if (fields == NULL) {
-        return template_nil();
-    }
-    *fields = (struct template_fields){.type = type, .items = m->fields, .count = m->count};
-    return template_struct(fields);
-}
-
-static struct template_value pairs_of(struct arena *arena, const struct label *pairs, size_t count)
-{
-    return template_pairs(arena, pairs, count, true);
-}
-
-static struct template_value labels_value(struct arena *arena, const struct labels *labels)
-{
-    return pairs_of(arena, labels_pairs(labels), labels_count(labels));
-}
-
-static struct template_value traces_value(struct arena *arena, const struct alert *a)
-{
-    struct template_list *list = arena_calloc(arena, 1, sizeof(*list));
-    struct template_value *items = arena_calloc(arena, a->exemplar_count + 1, sizeof(*items));
-    if (list == NULL || items == NULL) {
-        return template_nil();
-    }
-    for (size_t i = 0; i < a->exemplar_count; i++) {
-        items[i] = template_string(a->exemplars[i].trace_id);
-    }
-    *list = (struct template_list){.items = items, .count = a->exemplar_count};
-    return template_list_of(list);
-}
-
-static struct template_value alert_value(
-    struct arena *arena, const struct alert_item *item, int64_t now_ms)
-{
-    const struct alert *a = &item->alert;
-    bool fires = alert_item_fires(item, now_ms);
-    struct maker m;
-    char *fingerprint = arena_alloc(arena, 17);
-    if (fingerprint == NULL || !begin_struct(&m, arena, ALERT_FIELDS)) {
-        return template_nil();
-    }
-    (void)snprintf(fingerprint, 17, "%016llx", (unsigned long long)item->fingerprint);
-    add_field(&m, "Status", template_string(fires ? STR("firing") : STR("resolved")));
-    add_field(&m, "Labels", labels_value(arena, a->labels));
-    add_field(&m, "Annotations", pairs_of(arena, a->annotations, a->annotation_count));
-    add_field(&m, "StartsAt", template_time_ms(a->starts_at_ms));
-    add_field(
-        &m, "EndsAt", fires ? template_time(TEMPLATE_TIME_ZERO) : template_time_ms(a->ends_at_ms));
-    add_field(&m, "GeneratorURL", template_string(a->generator_url));
-    add_field(&m, "Fingerprint", template_string(str_of(fingerprint)));
-    add_field(&m, "Value", a->has_value ? template_float(a->value) : template_nil());
-    add_field(&m, "TraceIDs", traces_value(arena, a));
-    return end_struct(&m, "template.Alert");
-}
-
-static struct template_value alerts_value(struct arena *arena, const struct message *message)
-{
-    struct template_list *list = arena_calloc(arena, 1, sizeof(*list));
-    struct template_value *items = arena_calloc(arena, message->count + 1, sizeof(*items));
-    if (list == NULL || items == NULL) {
-        return template_nil();
-    }
-    for (size_t i = 0; i < message->count; i++) {
-        items[i] = alert_value(arena, message->items[i], message->now_ms);
-    }
-    *list = (struct template_list){.type = "template.Alerts",
-        .methods = alerts_methods,
-        .items = items,
-        .count = message->count};
-    return template_list_of(list);
-}
-
-static void release_labels(void *labels)
-{
-    labels_unref(labels);
-}
-
-/* Common labels live as long as the arena. */
-static struct template_value common_value(struct arena *arena, const struct message *m,
-    int (*find)(const struct message *m, const struct labels **out))
-{
-    const struct labels *labels = NULL;
-    if (find(m, &labels) != 0) {
-        return template_nil();
-    }
-    if (arena_on_release(arena, release_labels, (void *)(uintptr_t)labels) != 0) {
-        labels_unref(labels);
-        return template_nil();
-    }
-    return labels_value(arena, labels);
-}
-
-static struct template_value route_value(struct arena *arena, const struct message *m)
-{
-    const struct config_map *map = m->route != NULL ? &m->route->labels : NULL;
-    size_t count = map != NULL ? map->count : 0;
-    struct label *pairs = arena_calloc(arena, count + 1, sizeof(*pairs));
-    for (size_t i = 0; pairs != NULL && i < count; i++) {
-        pairs[i] = (struct label){str_of(map->items[i].key), str_of(map->items[i].value)};
-    }
-    return pairs != NULL ? pairs_of(arena, pairs, count) : template_nil();
-}
-
-int message_texts_begin(struct message_texts *t, const struct message *m, struct err *e)
-{
-    struct maker maker;
-    *t = (struct message_texts){.message = m};
-    t->hooks.external_url = str_of(m->external_url);
-    t->hooks.time_ms = m->now_ms;
-    arena_init(&t->arena, TEMPLATE_MEMORY_BYTES_DEFAULT);
-    struct arena *arena = &t->arena;
-    if (begin_struct(&maker, arena, DATA_FIELDS)) {
-        add_field(&maker, "Receiver", template_string(str_of(m->receiver->name)));
-        add_field(
-            &maker, "Status", template_string(message_fires(m) ? STR("firing") : STR("resolved")));
-        add_field(&maker, "Alerts", alerts_value(arena, m));
-        add_field(
-            &maker, "NotificationReason", template_string(str_of(notice_reason_text(m->reason))));
-        add_field(&maker, "GroupLabels", labels_value(arena, m->group_labels));
-        add_field(&maker, "CommonLabels", common_value(arena, m, message_common_labels));
-        add_field(&maker, "CommonAnnotations", common_value(arena, m, message_common_annotations));
-        add_field(&maker, "RouteLabels", route_value(arena, m));
-        add_field(&maker, "ExternalURL", template_string(str_of(m->external_url)));
-        t->data = end_struct(&maker, "template.Data");
-    }
-    int status = arena->error;
-    if (status != 0) {
-        message_texts_end(t);
-        return err_set(e, status, -1, "%s", err_text(status));
-    }
-    return 0;
-}
-
-void message_texts_end(struct message_texts *t)
-{
-    arena_release(&t->arena);
-}
-
-int message_texts_write(
-    struct message_texts *t, const char *text, bool html, struct strbuf *out, struct err *e)
-{
-    if (strstr(text, "{{") == NULL) {
-        strbuf_add_c(out, text);
-        return strbuf_error(out);
-    }
-    const struct message_templates *templates = t->message->templates;
-    struct template_options options = options_of(html ? &templates->html : &templates->text, html);
-    struct template *parsed = NULL;
-    int status = template_parse(STR("text"), str_of(text), &options, &parsed, e);
-    if (status == 0) {
-        status = template_execute(parsed, &t->data, &t->hooks, NULL, out, e);
-    }
-    template_free(parsed);
-    return status;
+    struct template_options options = options_of(html ? &t->html : &t->text, html);
+    return template_parse(STR("text"), text, &options, template_out, e);
 }

@@ -7,6 +7,7 @@
 
 #include "alert/alert_json.h"
 #include "alert/message_templates.h"
+#include "alert/message_texts.h"
 #include "alert/notify_parse.h"
 #include "base/mem.h"
 
@@ -20,21 +21,40 @@ struct ask {
     struct str id;
     struct label_matchers matchers;
     struct regex *receiver; /* NULL: all */
+    struct label_matchers receiver_matchers;
     int64_t now_ms;
 };
 
+static int parse_matchers(
+    struct label_matchers *set, const struct str *texts, size_t count, struct err *e)
+{
+    int status = 0;
+    for (size_t i = 0; i < count && status == 0; i++) {
+        status = label_matchers_parse(set, texts[i], e);
+    }
+    return status == ERR_LIMIT ? ERR_INVALID : status;
+}
+
 static int prepare(struct ask *a, const struct notify_filter *filter)
 {
-    for (size_t i = 0; filter != NULL && i < filter->count; i++) {
-        int status = label_matchers_parse(&a->matchers, filter->matchers[i], a->err);
-        if (status != 0) {
-            return status == ERR_LIMIT ? ERR_INVALID : status;
-        }
+    if (filter == NULL) {
+        return 0;
     }
-    if (filter != NULL && filter->receiver.len > 0) {
-        return regex_new(filter->receiver, &a->receiver, a->err);
+    int status = parse_matchers(&a->matchers, filter->matchers, filter->count, a->err);
+    if (status == 0) {
+        status = parse_matchers(&a->receiver_matchers, filter->receiver_matchers,
+            filter->receiver_matcher_count, a->err);
     }
-    return 0;
+    if (status == 0 && filter->receiver.len > 0) {
+        status = regex_new(filter->receiver, &a->receiver, a->err);
+    }
+    return status;
+}
+
+static bool is_receiver(const struct ask *a, const struct alerting_receiver *receiver)
+{
+    return (a->receiver == NULL || regex_matches(a->receiver, str_of(receiver->name))) &&
+           label_matchers_match(&a->receiver_matchers, receiver->labels);
 }
 
 /* Asks, and says what came of it. */
@@ -54,6 +74,7 @@ static int ask(struct notify *n, struct ask *a, const struct notify_filter *filt
         a->status = strbuf_error(a->out);
     }
     label_matchers_release(&a->matchers);
+    label_matchers_release(&a->receiver_matchers);
     regex_free(a->receiver);
     if (a->status != 0 && a->err->message[0] == '\0') {
         err_set(a->err, a->status, -1, "%s", err_text(a->status));
@@ -101,14 +122,14 @@ int notify_post_alerts(struct notify *n, struct str body, struct err *e)
 
 struct receivers {
     struct json_writer *json;
-    const struct regex *wanted;
+    const struct ask *ask;
     bool any;
 };
 
 static void match_receiver(void *context, const struct alerting_route *route)
 {
     struct receivers *r = context;
-    r->any = r->any || r->wanted == NULL || regex_matches(r->wanted, str_of(route->receiver->name));
+    r->any = r->any || is_receiver(r->ask, route->receiver);
 }
 
 static void write_receiver(void *context, const struct alerting_route *route)
@@ -236,7 +257,7 @@ static void write_alerts(struct notify *n, void *context)
     }
     json_begin_array(&a->json);
     for (size_t i = 0; i < count; i++) {
-        struct receivers to = {.wanted = a->receiver};
+        struct receivers to = {.ask = a};
         pipeline_routes(n->config->config, items[i]->alert.labels, match_receiver, &to);
         struct standing s = standing_of(n, items[i]->alert.labels, a->now_ms);
         if (to.any && is_shown(a, items[i], &s)) {
@@ -264,6 +285,25 @@ static int compare_groups(const void *a, const void *b)
     return order != 0 ? order : strcmp(x->route->receiver->name, y->route->receiver->name);
 }
 
+static void write_route_labels(struct ask *a, struct notify *n, const struct alert_group *g)
+{
+    const struct labels *labels = NULL;
+    const struct message m = {.config = n->config->config,
+        .receiver = g->route->receiver,
+        .route = g->route,
+        .group_key = g->key,
+        .group_labels = g->labels,
+        .items = g->items,
+        .count = g->count,
+        .now_ms = a->now_ms,
+        .external_url = n->pipeline.options.external_url,
+        .templates = n->config->templates};
+    if (g->route->own_label_count > 0 && message_route_labels(&m, &labels) == 0) {
+        alert_json_pairs(&a->json, "routeLabels", labels_pairs(labels), labels_count(labels));
+        labels_unref(labels);
+    }
+}
+
 static void write_group(struct ask *a, struct notify *n, const struct alert_group *g)
 {
     size_t shown = 0;
@@ -280,6 +320,7 @@ static void write_group(struct ask *a, struct notify *n, const struct alert_grou
             json_begin_object(&a->json);
             alert_json_text(&a->json, "name", g->route->receiver->name);
             json_end(&a->json);
+            write_route_labels(a, n, g);
             json_key(&a->json, "alerts");
             json_begin_array(&a->json);
         }
@@ -310,8 +351,7 @@ static void write_groups(struct notify *n, void *context)
     }
     json_begin_array(&a->json);
     for (size_t i = 0; i < count; i++) {
-        if (a->receiver == NULL ||
-            regex_matches(a->receiver, str_of(groups[i]->route->receiver->name))) {
+        if (is_receiver(a, groups[i]->route->receiver)) {
             write_group(a, n, groups[i]);
         }
     }
@@ -494,17 +534,25 @@ static void write_receivers(struct notify *n, void *context)
     const struct alerting_receiver *items = n->config->config->receivers.items;
     json_begin_array(&a->json);
     for (size_t i = 0; i < n->config->config->receivers.count; i++) {
+        if (!is_receiver(a, &items[i])) {
+            continue;
+        }
+        const struct labels *labels = items[i].labels;
         json_begin_object(&a->json);
+        if (labels_count(labels) > 0) {
+            alert_json_pairs(&a->json, "labels", labels_pairs(labels), labels_count(labels));
+        }
         alert_json_text(&a->json, "name", items[i].name);
         json_end(&a->json);
     }
     json_end(&a->json);
 }
 
-int notify_write_receivers(struct notify *n, struct strbuf *out, struct err *e)
+int notify_write_receivers(
+    struct notify *n, const struct notify_filter *filter, struct strbuf *out, struct err *e)
 {
     struct ask a = {.out = out, .err = e};
-    return ask(n, &a, NULL, write_receivers);
+    return ask(n, &a, filter, write_receivers);
 }
 
 static void write_status_page(struct notify *n, void *context)

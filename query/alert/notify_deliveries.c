@@ -1,5 +1,6 @@
 /* The delivery log, for people: what was sent to whom, what came of each attempt, and sending it again. */
 #include "alert/alert_json.h"
+#include "alert/message_render.h"
 #include "alert/notify_private.h"
 
 struct ask {
@@ -56,7 +57,7 @@ static void write_delivery(struct json_writer *w, const struct delivery *d, bool
     write_attempts(w, d);
     if (whole) {
         struct strbuf body = STRBUF_INIT;
-        message_write_attempt(d->kind, str_make(d->body, d->body_size), d->attempt_count, &body);
+        message_write_attempt(d, d->attempt_count, &body);
         json_key(w, "body");
         json_string(w, strbuf_str(&body));
         strbuf_release(&body);

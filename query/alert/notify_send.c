@@ -13,6 +13,7 @@
  */
 #include "alert/chat.h"
 #include "alert/email.h"
+#include "alert/message_render.h"
 #include "alert/notify_private.h"
 #include "alert/webhook_signature.h"
 #include "base/log.h"
@@ -167,6 +168,18 @@ static int sign(struct attempt *a, const struct alerting_webhook *w)
     return status;
 }
 
+/* A template that was no template when the message was written: its file has changed meanwhile. */
+static int read_url(struct attempt *a)
+{
+    if (a->delivery->url != NULL) {
+        strbuf_add_c(&a->url, a->delivery->url);
+        return strbuf_error(&a->url);
+    }
+    int status = read_secret(&a->way->webhook->url, &a->url);
+    bool is_template = status == 0 && memmem(a->url.data, a->url.size, "{{", 2) != NULL;
+    return is_template ? ERR_INVALID : status;
+}
+
 static int prepare(struct attempt *a)
 {
     const struct delivery *d = a->delivery;
@@ -174,8 +187,8 @@ static int prepare(struct attempt *a)
     switch (a->way->kind) {
     case ALERTING_WEBHOOK:
         a->allowed[0] = &a->way->webhook->allowed;
-        message_write_attempt(d->kind, body, d->attempt_count + 1, &a->body);
-        return read_secret(&a->way->webhook->url, &a->url);
+        message_write_attempt(d, d->attempt_count + 1, &a->body);
+        return read_url(a);
     case ALERTING_SLACK:
         a->allowed[0] = &a->way->slack->allowed;
         strbuf_add_str(&a->body, body);

@@ -152,17 +152,12 @@ static bool is_gone(
 
 static int render(const struct message *m, struct delivery *d)
 {
-    struct strbuf body;
     struct err e = ERR_INIT;
-    strbuf_init(&body, DELIVERY_BODY_BYTES_MAX);
-    int status = message_render(m, &body, &e);
-    if (status == 0) {
-        d->body = strbuf_take(&body, &d->body_size);
-    } else {
+    int status = message_render(m, d, &e);
+    if (status != 0) {
         LOG_ERROR("alerts: a message cannot be written", LOG_S("receiver", m->receiver->name),
             LOG_S("error", e.message));
     }
-    strbuf_release(&body);
     return status;
 }
 

@@ -8,6 +8,7 @@
  */
 #include "alert/alert_json.h"
 #include "alert/message.h"
+#include "alert/message_texts.h"
 
 static void write_labels(struct json_writer *w, const char *key, const struct labels *labels)
 {
@@ -119,15 +120,15 @@ static int write_common(const struct message *m, struct json_writer *w)
     return status;
 }
 
-static void write_route_labels(const struct message *m, struct json_writer *w)
+static int write_route_labels(const struct message *m, struct json_writer *w)
 {
-    json_key(w, "routeLabels");
-    json_begin_object(w);
-    for (size_t i = 0; m->route != NULL && i < m->route->labels.count; i++) {
-        json_key(w, m->route->labels.items[i].key);
-        json_cstring(w, m->route->labels.items[i].value);
+    const struct labels *labels = NULL;
+    int status = message_route_labels(m, &labels);
+    if (status == 0) {
+        write_labels(w, "routeLabels", labels);
+        labels_unref(labels);
     }
-    json_end(w);
+    return status;
 }
 
 int webhook_payload_write(const struct message *m, struct strbuf *out)
@@ -148,10 +149,10 @@ int webhook_payload_write(const struct message *m, struct strbuf *out)
     json_key(&w, "notification_reason");
     json_cstring(&w, notice_reason_text(m->reason));
     int status = write_common(m, &w);
+    status = status == 0 ? write_route_labels(m, &w) : status;
     if (status != 0) {
         return status;
     }
-    write_route_labels(m, &w);
     json_key(&w, "externalURL");
     json_cstring(&w, m->external_url);
     json_key(&w, "version");

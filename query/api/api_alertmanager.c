@@ -52,22 +52,27 @@ static bool flag_param(struct api_request *r, const char *name, bool *flag_out, 
     return *flag_out;
 }
 
-static bool filter_params(struct api_request *r, struct notify_filter *filter)
+/* All values of a parameter. */
+static bool list_params(
+    struct api_request *r, const char *name, const struct str **list_out, size_t *count_out)
 {
-    struct str *matchers =
-        arena_calloc(http_exchange_arena(r->exchange), FILTERS_MAX, sizeof(*matchers));
-    if (matchers == NULL) {
-        return false;
-    }
+    struct str *list = arena_calloc(http_exchange_arena(r->exchange), FILTERS_MAX, sizeof(*list));
     size_t count = 0;
-    while (count < FILTERS_MAX &&
-           http_exchange_param_at(r->exchange, "filter", count, &matchers[count])) {
+    while (list != NULL && count < FILTERS_MAX &&
+           http_exchange_param_at(r->exchange, name, count, &list[count])) {
         count++;
     }
-    *filter = (struct notify_filter){.matchers = matchers,
-        .count = count,
-        .receiver = http_exchange_param(r->exchange, "receiver")};
-    return count < FILTERS_MAX;
+    *list_out = list;
+    *count_out = count;
+    return list != NULL && count < FILTERS_MAX;
+}
+
+static bool filter_params(struct api_request *r, struct notify_filter *filter)
+{
+    *filter = (struct notify_filter){.receiver = http_exchange_param(r->exchange, "receiver")};
+    return list_params(r, "filter", &filter->matchers, &filter->count) &&
+           list_params(
+               r, "receiver_matchers", &filter->receiver_matchers, &filter->receiver_matcher_count);
 }
 
 void api_am_status(struct api_request *r)
@@ -85,8 +90,11 @@ void api_am_receivers(struct api_request *r)
     struct strbuf body = STRBUF_INIT;
     struct err e = ERR_INIT;
     struct notify *n = notify_of(r);
-    if (n != NULL) {
-        finish(r, notify_write_receivers(n, &body, &e), &body, &e);
+    struct notify_filter filter;
+    if (n != NULL && !filter_params(r, &filter)) {
+        reply_error(r, 400, "there are too many matchers");
+    } else if (n != NULL) {
+        finish(r, notify_write_receivers(n, &filter, &body, &e), &body, &e);
     }
 }
 

@@ -98,11 +98,26 @@ static int call_url_unescape(TEMPLATE_CALL)
     return template_keep_buffer(run, &out, value_out);
 }
 
+static int call_route_labels(TEMPLATE_CALL)
+{
+    (void)count;
+    struct str value = STR("");
+    int status = run->hooks.route_label != NULL
+                     ? run->hooks.route_label(run->hooks.context, arguments[0].string, &value, e)
+                     : 0;
+    *value_out = template_string(value);
+    return status;
+}
+
 static int call_base64_encode(TEMPLATE_CALL)
 {
     (void)count, (void)e;
     struct strbuf out = STRBUF_INIT;
     strbuf_add_base64(&out, arguments[0].string);
+    /* The alphabet of URLs. */
+    for (size_t i = 0; i < out.size; i++) {
+        out.data[i] = (char)(out.data[i] == '+' ? '-' : out.data[i] == '/' ? '_' : out.data[i]);
+    }
     return template_keep_buffer(run, &out, value_out);
 }
 
@@ -111,7 +126,8 @@ static int call_base64_decode(TEMPLATE_CALL)
     (void)count;
     struct strbuf out = STRBUF_INIT;
     struct str text = arguments[0].string;
-    if (text.len % 4 != 0 || strbuf_add_unbase64(&out, text) == ERR_INVALID) {
+    if (text.len % 4 != 0 || str_find(text, '+') >= 0 || str_find(text, '/') >= 0 ||
+        strbuf_add_unbase64(&out, text) == ERR_INVALID) {
         strbuf_release(&out);
         return err_set(e, ERR_INVALID, -1, "illegal base64 data");
     }
@@ -530,6 +546,7 @@ const struct function template_notification_functions[] = {
     {"urlUnescape", 1, 1, "s", call_url_unescape},
     {"reReplaceAll", 3, 3, "s", template_call_replace},
     {"stringSlice", 0, ARGUMENTS_ANY, "s", call_string_slice},
+    {"routeLabels", 1, 1, "s", call_route_labels},
     {"date", 2, 2, "sv", call_date},
     {"tz", 2, 2, "sv", call_tz},
     {"now", 0, 0, "v", call_now},

@@ -160,12 +160,30 @@ class Api(unittest.TestCase):
         status, text, _ = self.server.post("/-/reload", [])
         self.assertEqual(status, 500)
         self.assertIn('undefined receiver "nobody"', text)
-        self.assertEqual(self.api("GET", "/receivers"), [{"name": "ops"}, {"name": "pages"}])
+        self.assertEqual([r["name"] for r in self.api("GET", "/receivers")], ["ops", "pages"])
         with open(path, "w", encoding="utf-8") as file:
             file.write("route: {receiver: new}\nreceivers: [{name: new}]\n")
         self.assertEqual(self.server.post("/-/reload", [])[0], 200)
         self.assertEqual(self.api("GET", "/receivers"), [{"name": "new"}])
         self.assertEqual(len(self.api("GET", "/alerts")), 3)
+
+    def test_6_labels_of_receivers(self):
+        path = os.path.join(self.server.folder, "alertmanager.yml")
+        labels = {"kind": "paging", "owner": "platform"}
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"route": {"receiver": "ops", "routes": [{"matchers": ["severity=page"], "receiver": "pages"}]},
+                       "receivers": [{"name": "ops"}, {"name": "pages", "labels": labels}]}, file)
+        self.assertEqual(self.server.post("/-/reload", [])[0], 200)
+        pages = {"name": "pages", "labels": labels}
+        self.assertEqual(self.api("GET", "/receivers"), [{"name": "ops"}, pages])
+        owner, kind = "receiver_matchers=owner%3Dplatform", "receiver_matchers=kind%3Dpaging"
+        self.assertEqual(self.api("GET", f"/receivers?{owner}&{kind}"), [pages])
+        self.assertEqual(self.api("GET", f"/receivers?{owner}&receiver_matchers=kind%3D~x"), [])
+        self.api("GET", "/receivers?receiver_matchers=%3D", None, 400)
+        for path in ("/alerts", "/alerts/groups"):
+            self.assertEqual(len(self.api("GET", f"{path}?{kind}")), 1)
+            self.assertEqual(len(self.api("GET", f"{path}?{kind}&receiver=ops")), 0)
+            self.api("GET", path + "?receiver_matchers=%3D", None, 400)
 
 
 def main():

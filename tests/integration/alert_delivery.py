@@ -217,6 +217,47 @@ class Delivery(unittest.TestCase):
         self.assertIn("redirects are not followed", dead["attempts"][0]["error"])
         self.assertEqual(inside.requests(), [])
 
+    def test_templates(self):
+        """URL, payload and labels of routes are templates; what is data and what is text is as in Alertmanager."""
+        folder = self.folder()
+        receiver = self.receiver(folder, "503,200,200,200,200")
+        base = f"http://127.0.0.1:{receiver.port}/secret-a/"
+        with open(os.path.join(folder, "url"), "w", encoding="utf-8") as file:
+            file.write(base + "{{ .GroupLabels.alertname }}\n")
+        payload = {"text": "{{ .CommonLabels.host }}: {{ .Alerts | len }}", "{{ .Status }}": True, "n": 7, "zero": None,
+                   "quoted": "{{ .CommonLabels.colon }}", "routes": "{{ .RouteLabels | toJson }}",
+                   "names": ["{{ routeLabels \"who\" }}", "{{ .Alerts | len }}", "plain"], "empty": ""}
+        server = self.serve(json.dumps({
+            "route": {"receiver": "a", "group_by": ["alertname"], "group_wait": "0s", "group_interval": "1s",
+                      "labels": {"who": "{{ .CommonLabels.host }}", "env": "test"},
+                      "routes": [{"matchers": ["alertname=A"], "labels": {
+                          "what": "{{ .GroupLabels.alertname }} on {{ routeLabels \"who\" }}", "env": "prod"}},
+                                 {"matchers": ["alertname=Loop"], "labels": {
+                                     "a": "{{ routeLabels \"b\" }}", "b": "{{ routeLabels \"a\" }}"}}]},
+            "receivers": [{"name": "a", "labels": {"owner": "web"}, "webhook_configs": [
+                {"url": base + "{{ .GroupLabels.alertname }}?h={{ .CommonLabels.host | urlquery }}", "payload": payload},
+                {"url_file": os.path.join(folder, "url")}]}],
+            "sonde": {"allow_networks": ["127.0.0.1"], "retry_pause": "100ms"}}))
+        self.post(server, alertname="A", host="a/b", colon="x: y:")
+        wait_until(lambda: len(receiver.requests()) == 3, 30, "two messages and an attempt more")
+        said = {r["path"]: json.loads(r["body"]) for r in receiver.requests()}
+        self.assertEqual(set(said), {"/secret-a/A?h=a%2Fb", "/secret-a/A"})
+        routes = {"env": "prod", "what": "A on a/b", "who": "a/b"}
+        own = said["/secret-a/A?h=a%2Fb"]
+        self.assertEqual(own.pop("quoted"), "x: y:")
+        # Texts that look like data are data; a text of its own is one.
+        self.assertEqual(own, {"text": {"a/b": 1}, "firing": True, "n": 7, "zero": None, "routes": routes,
+                               "names": ["a/b", 1, "plain"], "empty": None})
+        self.assertEqual(said["/secret-a/A"]["routeLabels"], routes)
+        groups = json.loads(server.get("/api/v2/alerts/groups")[1])
+        self.assertEqual([g["routeLabels"] for g in groups], [routes])
+        self.assertNotIn("secret-a", server.log() + json.dumps(self.deliveries(server)))
+        # What asks for itself is left out, and nobody is kept from telling.
+        self.post(server, alertname="Loop", host="h")
+        wait_until(lambda: len(receiver.requests()) == 5, 30, "the other messages")
+        self.assertEqual(json.loads(receiver.requests()[-1]["body"]).get("routeLabels", {}).get("env", "test"), "test")
+        self.assertIn("route label cycle detected", server.log())
+
     def test_heartbeat(self):
         receiver = self.receiver(self.folder(), "200")
         config = json.loads(self.webhook(f"http://127.0.0.1:{receiver.port}/", allow_networks=["127.0.0.1"]))

@@ -181,6 +181,11 @@ static void test_refused(void **state)
             "an operator was expected"},
         {"route: {receiver: a, routes: [{match_re: {x: '['}}]}\n" RECEIVERS, "a.yml"},
         {"route: {receiver: a, group_by: [x, x]}\n" RECEIVERS, "comes twice"},
+        {"route: {receiver: a}\nreceivers: [{name: a, webhook_configs: [{url: 'http://{{ .Status "
+         "}}/'}]}]",
+            "behind the host alone"},
+        {"route: {receiver: a}\nreceivers: [{name: a, webhook_configs: [{url: 'ftp://x/'}]}]",
+            "http:// or https://"},
         {"route: {receiver: a, group_by: [x, '...']}\n" RECEIVERS, "stands alone"},
         {"route: {receiver: a, group_interval: 0s}\n" RECEIVERS, "cannot be zero"},
         {"route: {receiver: a, group_wait: soon}\n" RECEIVERS, "a.yml:1:"},

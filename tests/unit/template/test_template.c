@@ -125,8 +125,13 @@ static void notifications(void **state)
         {"{{ toJson \"<a> & \\\"b\\\"\\n\" }} {{ toJson nil }} {{ toJson 1.5 }}",
             "\"\\u003ca\\u003e \\u0026 \\\"b\\\"\\n\" null 1.5"},
         {"{{ index (toJson .Labels.SortedPairs) 2 }}", "34"},
-        {"{{ base64encode \"a?>\" }} {{ base64decode \"YT8+\" }} {{ base64decode \"YQ==\" }}",
-            "YT8+ a?> a"},
+        {"{{ base64encode \"a?>\" }} {{ base64decode \"YT8-\" }} {{ base64decode \"YQ==\" }}",
+            "YT8- a?> a"},
+        {"{{ routeLabels \"none\" }}.", "."},
+        {"{{ base64decode \"YT8+\" }}",
+            "template: t:1:3: executing \"t\" at <base64decode \"YT8+\">: "
+            "error calling base64decode: "
+            "illegal base64 data"},
         {"{{ base64decode \"YQ\" }}", "template: t:1:3: executing \"t\" at <base64decode \"YQ\">: "
                                       "error calling base64decode: "
                                       "illegal base64 data"},
