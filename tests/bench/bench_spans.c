@@ -1,20 +1,30 @@
-/* Size and speed of pages of spans, on the traffic of a shop that does not exist (span_shop.h).
+/* The store of traces, on the traffic of a shop that does not exist (span_shop.h).
  *
- *   bench_spans [SPANS]
+ *   bench_spans [SPANS [DIRECTORY]]
  *
- * Printed: bytes a span as OTLP, as OTLP under zstd-3 a message, and as pages, sorted by section; spans a
- * second of one core's time to take a message apart, to write a page and to read all of it.
+ * Spans come in as OTLP and go to blocks on disk; then traces are opened and searched for. Printed: bytes a
+ * span and where they are; spans a second of one core's time from the message to a durable block, and with
+ * merging; how long it takes to open a trace by its id, and to find the newest 20 of several questions,
+ * some of which find few; how long until a span that was sent is found; the most memory that was resident.
+ * Times of queries are those of the thread: of this machine they measure the processor, not the load.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
-#include "base/bytes.h"
 #include "base/mem.h"
-#include "span/span_page_format.h"
-#include "span/span_pager.h"
+#include "span/span_files.h"
 #include "support/span_shop.h"
-#include "wire/zstd_codec.h"
+#include "trace/trace_search.h"
+#include "tsdb/span_store.h"
+
+enum { KNOWN_MAX = 1 << 16, QUERIES = 400, NEWEST = 20, TRACES_PER_S = 1000 };
+
+#define START_NS 1700000000000000000u
+#define BATCH_BYTES_MAX ((size_t)64 << 20)
 
 static double cpu_seconds(void)
 {
@@ -23,121 +33,261 @@ static double cpu_seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-struct totals {
-    uint64_t spans, otlp, zstd, pages, page_count;
-    uint64_t sections[SPAN_SECTION_VALUES + 1];
-    double walk_s, write_s, read_s;
-};
-
-static void die(const char *what)
+static void die(const char *what, const struct err *e)
 {
-    fprintf(stderr, "bench_spans: %s\n", what);
+    fprintf(stderr, "bench_spans: %s: %s\n", what, e->message);
     exit(1);
 }
 
-static void count_sections(struct totals *t, const struct strbuf *page)
-{
-    const uint8_t *bytes = (const uint8_t *)page->data;
-    uint32_t count = get_le32(bytes + 20);
-    for (uint32_t i = 0; i < count; i++) {
-        const uint8_t *entry = bytes + SPAN_PAGE_HEADER_SIZE + i * SPAN_PAGE_ENTRY_SIZE;
-        uint32_t what = get_le32(entry);
-        t->sections[what < SPAN_SECTION_VALUES ? what : SPAN_SECTION_VALUES] += get_le32(entry + 4);
-    }
-}
+struct bench {
+    struct span_store *store;
+    struct span_shop *shop;
+    struct strbuf message;
+    struct trace_id *known; /* every so many traces one */
+    size_t known_count;
+    uint64_t spans, otlp_bytes, first_ns, last_ns;
+    double append_s, cut_s, merge_s;
+};
 
-static void finish_page(struct totals *t, struct span_pager *pager)
-{
-    struct strbuf bytes = STRBUF_INIT;
-    struct span_page *page = NULL;
-    struct arena arena;
-    arena_init(&arena, 0);
-    double before = cpu_seconds();
-    if (span_pager_write(pager, 3, &bytes) != 0) {
-        die("a page was not written");
-    }
-    t->write_s += cpu_seconds() - before;
-    before = cpu_seconds();
-    struct otlp_span *spans = mem_calloc(span_pager_rows(pager), sizeof(*spans));
-    if (span_page_open(strbuf_str(&bytes), &page, NULL) != 0 ||
-        span_page_spans(page, 0, (uint32_t)span_pager_rows(pager), &arena, spans) != 0) {
-        die("a page was not read");
-    }
-    t->read_s += cpu_seconds() - before;
-    t->pages += bytes.size;
-    t->page_count++;
-    count_sections(t, &bytes);
-    span_page_close(page);
-    mem_free(spans);
-    arena_release(&arena);
-    strbuf_release(&bytes);
-    span_pager_reset(pager);
-}
+/* ---- In ---- */
 
-static void take_message(
-    struct totals *t, struct otlp_traces *walker, struct span_pager *pager, struct str message)
+/* Traces to ask for: the first of a message now and then. */
+static void remember(struct bench *b, struct otlp_traces *walker, uint64_t stride)
 {
     struct otlp_span span;
-    double before = cpu_seconds(), paged = t->write_s + t->read_s;
-    if (otlp_traces_begin(walker, message, NULL) != 0) {
-        die("a message was not read");
+    if (b->known_count == KNOWN_MAX || b->spans % stride != 0 ||
+        otlp_traces_begin(walker, strbuf_str(&b->message), NULL) != 0 ||
+        otlp_traces_next(walker, &span) != 1) {
+        return;
     }
-    while (otlp_traces_next(walker, &span) == 1) {
-        if (span_pager_add(pager, &span) == ERR_LIMIT) {
-            finish_page(t, pager);
-            (void)span_pager_add(pager, &span); // an empty page takes any span of this size
-        }
-        t->spans++;
-    }
-    t->walk_s += cpu_seconds() - before - (t->write_s + t->read_s - paged);
+    b->known[b->known_count++] = span.span.trace_id;
 }
 
-static void print(const struct totals *t)
+static void append(struct bench *b)
 {
-    static const char *const names[] = {"resources", "scopes", "traces", "span ids", "parents",
-        "parent ids", "starts", "durations", "kinds", "names", "of resource", "of scope", "shapes",
-        "of shape", "columns", "more", "events", "links", "messages", "states", "counts", "values"};
-    double n = (double)t->spans;
-    printf("%llu spans, %llu pages\n", (unsigned long long)t->spans,
-        (unsigned long long)t->page_count);
-    printf("B/span: OTLP %.1f, zstd-3 a message %.1f, pages %.2f\n", (double)t->otlp / n,
-        (double)t->zstd / n, (double)t->pages / n);
-    printf("M spans/s: into a pager %.2f, a page written %.2f, both %.2f, read whole %.2f\n",
-        n / t->walk_s / 1e6, n / t->write_s / 1e6, n / (t->walk_s + t->write_s) / 1e6,
-        n / t->read_s / 1e6);
-    for (size_t i = 0; i <= SPAN_SECTION_VALUES; i++) {
-        printf("  %-12s %.2f\n", names[i], (double)t->sections[i] / n);
+    struct span_append_counts counts;
+    struct err e = ERR_INIT;
+    size_t spans = span_shop_next(b->shop, &b->message);
+    double before = cpu_seconds();
+    if (span_store_append(b->store, strbuf_str(&b->message), false, &counts, &e) != 0) {
+        die("append", &e);
     }
+    b->append_s += cpu_seconds() - before;
+    b->spans += spans;
+    b->otlp_bytes += b->message.size;
+}
+
+/* Everything that is due; what the first block costs is cutting, what more is done is merging. */
+static void maintain(struct bench *b)
+{
+    int more = 1;
+    while (more == 1) {
+        struct span_store_statistics before, after;
+        struct err e = ERR_INIT;
+        span_store_statistics(b->store, &before);
+        double began = cpu_seconds();
+        more = span_store_maintain(b->store, &e);
+        double took = cpu_seconds() - began;
+        span_store_statistics(b->store, &after);
+        *(after.head_spans < before.head_spans ? &b->cut_s : &b->merge_s) += took;
+        if (more < 0) {
+            die("maintain", &e);
+        }
+    }
+}
+
+static void fill(struct bench *b, uint64_t wanted)
+{
+    struct otlp_traces *walker = NULL;
+    struct err none = {.message = "no memory"};
+    b->known = mem_calloc(KNOWN_MAX, sizeof(*b->known));
+    if (b->known == NULL || otlp_traces_new(&walker) != 0) {
+        die("start", &none);
+    }
+    b->first_ns = span_shop_time_ns(b->shop);
+    while (b->spans < wanted) {
+        append(b);
+        remember(b, walker, 1 + wanted / KNOWN_MAX);
+        maintain(b);
+    }
+    b->last_ns = span_shop_time_ns(b->shop);
+    otlp_traces_free(walker);
+}
+
+/* ---- Out ---- */
+
+static int by_time(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return a < b ? -1 : a > b;
+}
+
+static void print_times(const char *what, double *times, size_t count, double found)
+{
+    qsort(times, count, sizeof(*times), by_time);
+    printf("%-34s p50 %7.3f  p99 %7.3f  most %7.3f ms, %.1f found\n", what, times[count / 2] * 1e3,
+        times[count * 99 / 100] * 1e3, times[count - 1] * 1e3, found / (double)count);
+}
+
+static double open_trace(struct bench *b, struct trace_id id, size_t *spans_out)
+{
+    struct span_view *view = NULL;
+    struct span_trace trace;
+    struct arena arena;
+    struct err e = ERR_INIT;
+    arena_init(&arena, 0);
+    double began = cpu_seconds();
+    if (span_store_view(b->store, &view, &e) != 0 ||
+        span_view_trace(view, id, &arena, &trace, &e) != 0) {
+        die("a trace", &e);
+    }
+    *spans_out = trace.count;
+    span_view_close(view);
+    arena_release(&arena);
+    return cpu_seconds() - began;
+}
+
+static void measure_traces(struct bench *b)
+{
+    static double times[QUERIES];
+    double spans = 0;
+    for (size_t i = 0; i < QUERIES; i++) {
+        size_t count = 0;
+        times[i] = open_trace(b, b->known[i * b->known_count / QUERIES], &count);
+        spans += (double)count;
+    }
+    print_times("trace by id", times, QUERIES, spans);
+    for (size_t i = 0; i < QUERIES; i++) {
+        size_t count = 0;
+        times[i] = open_trace(b, (struct trace_id){i * 7919 + 1, i + 1}, &count);
+    }
+    print_times("trace that is not there", times, QUERIES, 0);
+}
+
+static const char *const services[] = {"frontend", "cart", "checkout", "payment"};
+static const char *const routes[] = {"/cart/{id}", "/orders/{id}", "/quote"};
+
+/* Several filters at once, asked of all times. */
+static void measure_search(
+    struct bench *b, const char *what, const char *key, const char *(*value)(size_t number))
+{
+    static double times[QUERIES];
+    double found = 0;
+    for (size_t i = 0; i < QUERIES / 4; i++) {
+        struct span_view *view = NULL;
+        struct trace_hits hits;
+        struct arena arena;
+        struct err e = ERR_INIT;
+        struct trace_tag tags[2] = {
+            {STR("http.route"), str_of(routes[i % 3])}, {str_of(key), str_of(value(i))}};
+        const struct trace_query query = {.service = str_of(services[i % 4]),
+            .operation = STR(""),
+            .tags = tags,
+            .tag_count = 2,
+            .end_ns = UINT64_MAX,
+            .duration_min_ns = 1000000};
+        arena_init(&arena, 0);
+        double began = cpu_seconds();
+        if (span_store_view(b->store, &view, &e) != 0 ||
+            trace_search(view, &query, NEWEST, &arena, &hits, &e) != 0) {
+            die("a search", &e);
+        }
+        found += (double)hits.count;
+        span_view_close(view);
+        arena_release(&arena);
+        times[i] = cpu_seconds() - began;
+    }
+    print_times(what, times, QUERIES / 4, found);
+}
+
+static const char *value_of_error(size_t number)
+{
+    (void)number;
+    return "500";
+}
+
+static const char *value_of_port(size_t number)
+{
+    static char text[16];
+    (void)snprintf(text, sizeof(text), "%zu", 32768 + number * 7919 % 28000);
+    return text;
+}
+
+static const char *value_of_order(size_t number)
+{
+    static char text[32];
+    (void)snprintf(text, sizeof(text), "ord-%012zx", number * 7919);
+    return text;
+}
+
+/* From the message to the trace in an answer. */
+static void measure_visibility(struct bench *b)
+{
+    static double times[QUERIES];
+    struct otlp_traces *walker = NULL;
+    struct otlp_span span;
+    double spans = 0;
+    (void)otlp_traces_new(&walker);
+    for (size_t i = 0; i < QUERIES / 4; i++) {
+        size_t count = 0;
+        double before = b->append_s;
+        append(b);
+        (void)otlp_traces_begin(walker, strbuf_str(&b->message), NULL);
+        (void)otlp_traces_next(walker, &span);
+        times[i] = b->append_s - before + open_trace(b, span.span.trace_id, &count);
+        spans += (double)count;
+    }
+    otlp_traces_free(walker);
+    print_times("sent, then opened", times, QUERIES / 4, spans);
+}
+
+static void print_ingest(const struct bench *b, const struct span_store_statistics *s)
+{
+    double n = (double)b->spans, in_blocks = (double)s->block_spans;
+    struct rusage usage;
+    (void)getrusage(RUSAGE_SELF, &usage); // cannot fail for the process itself
+    printf("%" PRIu64 " spans, %.1f B each as OTLP; %" PRIu64 " in %" PRIu64
+           " blocks, %.2f B each\n",
+        b->spans, (double)b->otlp_bytes / n, s->block_spans, s->blocks,
+        (double)s->block_bytes / in_blocks);
+    printf("us/span: append %.2f, cut %.2f, merge %.2f\n", b->append_s / n * 1e6,
+        b->cut_s / n * 1e6, b->merge_s / n * 1e6);
+    printf("spans/s of a core: to a durable block %.0f, merged %.0f\n",
+        n / (b->append_s + b->cut_s), n / (b->append_s + b->cut_s + b->merge_s));
+    printf("resident at most: %ld MiB\n", usage.ru_maxrss >> 10);
 }
 
 int main(int argc, char **argv)
 {
-    uint64_t wanted = argc > 1 ? strtoull(argv[1], NULL, 10) : 200000;
-    struct span_shop *shop = span_shop_new(1, 1700000000000000000u, 1000);
-    struct strbuf message = STRBUF_INIT, packed = STRBUF_INIT;
-    struct otlp_traces *walker = NULL;
-    struct span_pager *pager = NULL;
-    struct zstd_codec *codec = NULL;
-    struct totals totals = {0};
-    if (otlp_traces_new(&walker) != 0 || span_pager_new(&pager) != 0 ||
-        zstd_codec_new(&codec) != 0) {
-        die("no memory");
+    uint64_t wanted = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
+    const char *directory = argc > 2 ? argv[2] : "bench_spans.data";
+    const struct span_store_options options = {.retention_ms = (int64_t)20 * 365 * 86400000};
+    struct bench b = {.shop = span_shop_new(1, START_NS, TRACES_PER_S)};
+    struct span_store_statistics statistics;
+    struct strbuf text = STRBUF_INIT;
+    struct err e = ERR_INIT;
+    strbuf_init(&b.message, BATCH_BYTES_MAX);
+    if (span_store_open(directory, &options, &b.store, &e) != 0) {
+        die("open", &e);
     }
-    while (totals.spans < wanted) {
-        (void)span_shop_next(shop, &message);
-        strbuf_reset(&packed);
-        (void)zstd_encode(codec, strbuf_str(&message), 3, &packed);
-        totals.otlp += message.size;
-        totals.zstd += packed.size;
-        take_message(&totals, walker, pager, strbuf_str(&message));
+    fill(&b, wanted);
+    span_store_statistics(b.store, &statistics);
+    print_ingest(&b, &statistics);
+    measure_traces(&b);
+    measure_search(
+        &b, "service, route, duration, status", "http.response.status_code", value_of_error);
+    measure_search(&b, "service, route, duration, port", "network.peer.port", value_of_port);
+    measure_search(&b, "service, route, duration, order", "app.order.id", value_of_order);
+    measure_visibility(&b);
+    span_store_close(b.store);
+    if (span_files_stats(vfs_posix(), directory, &text, &e) != 0) {
+        die("statistics", &e);
     }
-    finish_page(&totals, pager);
-    print(&totals);
-    zstd_codec_free(codec);
-    span_pager_free(pager);
-    otlp_traces_free(walker);
-    strbuf_release(&message);
-    strbuf_release(&packed);
-    span_shop_free(shop);
+    const char *last = strstr(text.data, "all blocks");
+    printf("%s", last != NULL ? last : text.data);
+    strbuf_release(&text);
+    strbuf_release(&b.message);
+    mem_free(b.known);
+    span_shop_free(b.shop);
     return 0;
 }
