@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/vfs.h"
+#include "base/yaml.h"
 
 const struct config_field http_basic_auth_fields[] = {
     {.key = "username",
@@ -195,6 +196,31 @@ bool http_profile_eq(const struct http_profile *a, const struct http_profile *b)
 int http_profile_copy(const struct http_profile *p, struct arena *arena, struct http_profile *out)
 {
     return config_copy(arena, profile_fields, p, sizeof(*p), out);
+}
+
+int http_profile_load(
+    const char *path, struct arena *arena, struct http_profile *out, struct err *e)
+{
+    struct holder holder = {0};
+    struct yaml_node *root = NULL;
+    char *text = NULL;
+    size_t size = 0;
+    int status = 0;
+    if (path != NULL) {
+        status = vfs_read_file(vfs_posix(), path, YAML_FILE_BYTES_MAX, &text, &size);
+        if (status != 0) {
+            return err_set(e, status, -1, "cannot read %s: %s", path, err_text(status));
+        }
+        status = yaml_parse(arena, path, str_make(text, size), &root, e);
+        mem_free(text);
+    }
+    if (status == 0) {
+        status = config_read(arena, path != NULL ? path : "", root, profile_fields, &holder, e);
+    }
+    if (status == 0) {
+        *out = holder.profile;
+    }
+    return status;
 }
 
 static int check_oauth2(const struct http_oauth2 *o, struct err *e)

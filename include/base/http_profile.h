@@ -122,6 +122,10 @@ bool http_profile_is_plain(const struct http_profile *p);
 bool http_profile_eq(const struct http_profile *a, const struct http_profile *b);
 /* A copy whose strings live in `arena`. 0 or the arena's error. */
 int http_profile_copy(const struct http_profile *p, struct arena *arena, struct http_profile *out);
+/* From a YAML file with these keys at its top, as promtool's --http.config.file; `path` NULL: what is by default. The
+ * profile's strings live in `arena`. Paths in it are those of the working directory. */
+int http_profile_load(
+    const char *path, struct arena *arena, struct http_profile *out, struct err *e);
 /* Rules over several settings: ERR_INVALID with a sentence. Files are not looked at. */
 int http_profile_check(const struct http_profile *p, struct err *e);
 

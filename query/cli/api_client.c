@@ -7,6 +7,8 @@
 
 /* Answers of large range queries. */
 #define BODY_MAX ((size_t)1 << 30)
+/* What a file of client's settings may come to. */
+#define ARENA_BYTES_MAX ((size_t)4 << 20)
 
 struct exchange {
     struct loop *loop;
@@ -68,8 +70,9 @@ static void add_url(struct strbuf *out, const struct api_client_request *request
     strbuf_add_c(out, request->path);
 }
 
+/* For one exchange; `profile` says as whom. */
 static int exchange(struct exchange *x, const struct api_client_request *request,
-    const struct strbuf *url, const struct strbuf *form)
+    const struct http_profile *profile, const struct strbuf *url, const struct strbuf *form)
 {
     struct http_client_options options = {0};
     struct http_client *client = NULL;
@@ -87,7 +90,9 @@ static int exchange(struct exchange *x, const struct api_client_request *request
                                : strbuf_str(form),
         .timeout_ms = request->timeout_ms,
         .body_max = BODY_MAX,
-        .accept_gzip = true};
+        .follow_redirects = profile->follow_redirects,
+        .accept_gzip = true,
+        .profile = profile};
     int status = http_client_open(x->loop, &options, &client);
     if (status == 0) {
         status = client->send(client, &http, on_done, x, &call);
@@ -104,11 +109,25 @@ static int exchange(struct exchange *x, const struct api_client_request *request
     return status;
 }
 
+/* The one status that is the same to all commands. */
+static int check_welcome(const struct exchange *x)
+{
+    enum { UNAUTHORIZED = 401 };
+    return x->status != UNAUTHORIZED
+               ? 0
+               : err_set(x->e, ERR_PERMISSION, -1,
+                     "%s wants to know who asks: --user with --password-file, --token-file or "
+                     "--http.config.file say it",
+                     x->server);
+}
+
 int api_client_ask(const struct api_client_request *request, unsigned *status_out,
     struct strbuf *body, struct err *e)
 {
     struct exchange x = {.body = body, .e = e, .server = request->server};
     struct strbuf url = STRBUF_INIT, form = STRBUF_INIT;
+    struct http_profile profile;
+    struct arena arena;
     assert(request->param_count <= API_CLIENT_PARAMS_MAX);
     *e = (struct err)ERR_INIT;
     add_url(&url, request);
@@ -118,15 +137,19 @@ int api_client_ask(const struct api_client_request *request, unsigned *status_ou
         strbuf_add_str(&url, strbuf_str(&form));
     }
     int status = strbuf_error(&url) != 0 ? strbuf_error(&url) : strbuf_error(&form);
+    arena_init(&arena, ARENA_BYTES_MAX);
     if (status == 0) {
         status = loop_new(&x.loop);
     }
     if (status != 0) {
         err_set(e, status, -1, "%s", err_text(status));
     } else {
-        status = exchange(&x, request, &url, &form);
+        status = client_identity_read(request->identity, &arena, &profile, e);
     }
+    status = status == 0 ? exchange(&x, request, &profile, &url, &form) : status;
+    status = status == 0 ? check_welcome(&x) : status;
     loop_free(x.loop);
+    arena_release(&arena);
     strbuf_release(&url);
     strbuf_release(&form);
     *status_out = x.status;

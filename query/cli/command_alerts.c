@@ -64,12 +64,14 @@ static void print_delivery(struct strbuf *out, const json_t *delivery)
 int command_alerts_deliveries(const struct command *self, int argc, char **argv)
 {
     const char *server = "http://127.0.0.1:9095", *state = NULL, *receiver = NULL, *limit = NULL;
+    struct client_identity identity = {0};
     const struct flag flags[] = {
         {"server", FLAG_STRING, &server, "URL", "Whom to ask (default http://127.0.0.1:9095).", 0,
             0},
         {"state", FLAG_STRING, &state, "STATE", "pending, delivered, superseded or dead.", 0, 0},
         {"receiver", FLAG_STRING, &receiver, "NAME", "Only those to this receiver.", 0, 0},
         {"limit", FLAG_STRING, &limit, "N", "At most so many, the newest first.", 0, 0},
+        CLIENT_IDENTITY_FLAGS(&identity),
         {.name = NULL},
     };
     int exit_status;
@@ -79,6 +81,7 @@ int command_alerts_deliveries(const struct command *self, int argc, char **argv)
     const struct api_client_param params[] = {
         {"state", state}, {"receiver", receiver}, {"limit", limit}};
     struct api_client_request request = {.server = server,
+        .identity = &identity,
         .path = "/api/v1/deliveries",
         .params = params,
         .param_count = sizeof(params) / sizeof(params[0]),
@@ -101,9 +104,11 @@ int command_alerts_deliveries(const struct command *self, int argc, char **argv)
 int command_alerts_replay(const struct command *self, int argc, char **argv)
 {
     const char *server = "http://127.0.0.1:9095", *id;
+    struct client_identity identity = {0};
     const struct flag flags[] = {
         {"server", FLAG_STRING, &server, "URL", "Whom to ask (default http://127.0.0.1:9095).", 0,
             0},
+        CLIENT_IDENTITY_FLAGS(&identity),
         {.name = NULL},
     };
     int exit_status;
@@ -112,6 +117,7 @@ int command_alerts_replay(const struct command *self, int argc, char **argv)
     }
     const struct api_client_param params[] = {{"id", id}};
     struct api_client_request request = {.server = server,
+        .identity = &identity,
         .path = "/api/v1/admin/replay_delivery",
         .params = params,
         .param_count = 1,

@@ -20,6 +20,7 @@ enum { PATH_BYTES_MAX = 4096 };
 #define SNAPSHOT_TIMEOUT_MS INT64_C(600000)
 
 struct backup_flags {
+    struct client_identity identity;
     const char *data, *server, *base;
     bool link, force;
 };
@@ -72,6 +73,7 @@ static int snapshot_name(const struct backup_flags *flags, unsigned status, cons
 static int take_snapshot(const struct backup_flags *flags, char *path, struct err *e)
 {
     struct api_client_request request = {.server = flags->server,
+        .identity = &flags->identity,
         .path = "/api/v1/admin/tsdb/snapshot",
         .timeout_ms = SNAPSHOT_TIMEOUT_MS};
     struct strbuf body = STRBUF_INIT;
@@ -152,6 +154,7 @@ int command_backup(const struct command *self, int argc, char **argv)
         {"link", FLAG_BOOL, &values.link, NULL,
             "Hard links to the store's own files: instant, and no help against a failing disk.", 0,
             0},
+        CLIENT_IDENTITY_FLAGS(&values.identity),
         {.name = NULL},
     };
     const char *to;

@@ -14,6 +14,7 @@
 #include "model/labels.h"
 
 struct query_flags {
+    struct client_identity identity;
     const char *server, *time, *start, *end, *step, *output;
     int64_t timeout_ms;
     bool explain;
@@ -232,6 +233,7 @@ int command_query(const struct command *self, int argc, char **argv)
             "Show the plan and where time went instead of the answer.", 0, 0},
         {"timeout", FLAG_DURATION, &flags.timeout_ms, "DURATION",
             "How long to wait (default 2m10s).", 1, INT64_C(86400000)},
+        CLIENT_IDENTITY_FLAGS(&flags.identity),
         {.name = NULL},
     };
     const char *expression;
@@ -254,6 +256,7 @@ int command_query(const struct command *self, int argc, char **argv)
         {"start", flags.start}, {"end", flags.end}, {"step", flags.step},
         {"explain", flags.explain ? "true" : NULL}, {"stats", flags.explain ? "all" : NULL}};
     struct api_client_request request = {.server = flags.server,
+        .identity = &flags.identity,
         .path = flags.start != NULL ? "/api/v1/query_range" : "/api/v1/query",
         .params = params,
         .param_count = sizeof(params) / sizeof(params[0]),

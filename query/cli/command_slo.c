@@ -45,11 +45,14 @@ int command_slo_check(const struct command *self, int argc, char **argv)
 
 /* ---- Asking ---- */
 
+enum { SLO_FLAGS_MAX = 6 + CLIENT_IDENTITY_FLAGS_COUNT };
+
 struct slo_flags {
+    struct client_identity identity;
     const char *server, *name, *time, *start, *end;
 };
 
-static void flags_table(struct slo_flags *f, struct flag table[6])
+static void flags_table(struct slo_flags *f, struct flag table[SLO_FLAGS_MAX])
 {
     *f = (struct slo_flags){.server = "http://127.0.0.1:9095"};
     const struct flag rows[] = {
@@ -58,6 +61,7 @@ static void flags_table(struct slo_flags *f, struct flag table[6])
         {"time", FLAG_STRING, &f->time, "TIME", "At a past time: RFC 3339 or seconds.", 0, 0},
         {"start", FLAG_STRING, &f->start, "TIME", "From when (default: 30 days back).", 0, 0},
         {"end", FLAG_STRING, &f->end, "TIME", "Until when (default: now).", 0, 0},
+        CLIENT_IDENTITY_FLAGS(&f->identity),
         {.name = NULL},
     };
     memcpy(table, rows, sizeof(rows));
@@ -71,6 +75,7 @@ static json_t *ask(const struct slo_flags *f, const char *path,
     unsigned status = 0;
     json_error_t error;
     const struct api_client_request request = {.server = f->server,
+        .identity = &f->identity,
         .path = path,
         .params = params,
         .param_count = count,
@@ -160,7 +165,7 @@ static int show_list(const struct command *self, int argc, char **argv,
     void (*add)(struct strbuf *out, const json_t *slo))
 {
     struct slo_flags f;
-    struct flag flags[6];
+    struct flag flags[SLO_FLAGS_MAX];
     int exit_status;
     flags_table(&f, flags);
     if (command_parse(self, flags, argc, argv, NULL, 0, &exit_status) != 0) {
@@ -194,7 +199,7 @@ int command_slo_forecast(const struct command *self, int argc, char **argv)
 int command_slo_backtest(const struct command *self, int argc, char **argv)
 {
     struct slo_flags f;
-    struct flag flags[6];
+    struct flag flags[SLO_FLAGS_MAX];
     const char *name;
     int exit_status;
     flags_table(&f, flags);

@@ -65,11 +65,11 @@ static int print_import(const struct block_import_counts *c)
     return command_print(&text);
 }
 
-static int import_to_server(
-    const char *directory, const char *server, struct block_import_counts *counts, struct err *e)
+static int import_to_server(const char *directory, const char *server,
+    const struct client_identity *identity, struct block_import_counts *counts, struct err *e)
 {
     struct remote_sink *sink = NULL;
-    int status = remote_sink_new(server, &sink);
+    int status = remote_sink_new(server, identity, &sink);
     if (status != 0) {
         return err_set(e, status, -1, "%s", err_text(status));
     }
@@ -108,6 +108,7 @@ static int import_to_folder(const char *directory, const char *data,
 int command_tsdb_import(const struct command *self, int argc, char **argv)
 {
     const char *data = "data", *server = NULL, *config_path = NULL;
+    struct client_identity identity = {0};
     const struct flag flags[] = {
         {"data", FLAG_STRING, &data, "DIR",
             "The store's folder, made when missing (default data). No server may hold it.", 0, 0},
@@ -115,6 +116,7 @@ int command_tsdb_import(const struct command *self, int argc, char **argv)
             "A running server instead: samples go by remote write, exemplars do not.", 0, 0},
         {"config", FLAG_STRING, &config_path, "FILE",
             "With --data: the server's file, for its identity_labels.", 0, 0},
+        CLIENT_IDENTITY_FLAGS(&identity),
         {.name = NULL},
     };
     const char *directory;
@@ -129,7 +131,7 @@ int command_tsdb_import(const struct command *self, int argc, char **argv)
     arena_init(&arena, 0);
     int status = server_config_load(&arena, config_path, NULL, &config, &e);
     if (status == 0) {
-        status = server != NULL ? import_to_server(directory, server, &counts, &e)
+        status = server != NULL ? import_to_server(directory, server, &identity, &counts, &e)
                                 : import_to_folder(directory, data, &config, &counts, &e);
     }
     arena_release(&arena);

@@ -38,6 +38,7 @@ struct remote_appender {
 struct remote_sink {
     struct appender_source source; /* first */
     const char *server;
+    const struct client_identity *identity;
     struct arena arena; /* encoded labels */
     struct str *series;
     size_t series_count, series_cap;
@@ -65,6 +66,7 @@ static int send_message(struct remote_sink *s, struct err *e)
         return err_set(e, status, -1, "a request cannot be made: %s", err_text(status));
     }
     const struct api_client_request request = {.server = s->server,
+        .identity = s->identity,
         .path = "/api/v1/write",
         .timeout_ms = TIMEOUT_MS,
         .body = strbuf_str(&s->packed),
@@ -263,7 +265,8 @@ static int open_appender(
 
 /* ---- The sink ---- */
 
-int remote_sink_new(const char *server, struct remote_sink **sink_out)
+int remote_sink_new(
+    const char *server, const struct client_identity *identity, struct remote_sink **sink_out)
 {
     struct remote_sink *s = mem_calloc(1, sizeof(*s));
     if (s == NULL) {
@@ -271,6 +274,7 @@ int remote_sink_new(const char *server, struct remote_sink **sink_out)
     }
     s->source.open = open_appender;
     s->server = server;
+    s->identity = identity;
     arena_init(&s->arena, 0);
     strbuf_init(&s->message, STRBUF_LIMIT_DEFAULT);
     strbuf_init(&s->one, STRBUF_LIMIT_DEFAULT);

@@ -6,12 +6,14 @@
 #ifndef SONDE_QUERY_REMOTE_SINK_H
 #define SONDE_QUERY_REMOTE_SINK_H
 
+#include "cli/client_identity.h"
 #include "tsdb/appender.h"
 
 struct remote_sink;
 
-/* `server` is a URL and borrowed. */
-int remote_sink_new(const char *server, struct remote_sink **sink_out);
+/* `server` is a URL and borrowed, and so is `identity`: who writes there. */
+int remote_sink_new(
+    const char *server, const struct client_identity *identity, struct remote_sink **sink_out);
 /* No appender may be open. Accepts NULL. */
 void remote_sink_free(struct remote_sink *sink);
 struct appender_source *remote_sink_source(struct remote_sink *sink);

@@ -2,15 +2,18 @@
 """TLS, passwords and headers of server and agent, from a web configuration in Prometheus' format: with the real curl
 and certificates of the real openssl. What is changed on disk counts without a restart."""
 import crypt
+import http.server
+import json
 import os
 import re
 import subprocess
 import sys
+import threading
 import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from programs import Failure, Skip, find_peer, find_program, free_port, scratch, start, wait_until, write_file  # noqa: E402
+from programs import ROOT, Failure, Skip, find_peer, find_program, free_port, scratch, start, wait_until, write_file  # noqa: E402
 
 HASHES = {"alice": crypt.crypt("open sesame", "$2b$04$abcdefghijklmnopqrstuu"),
           "bob": crypt.crypt("hunter2", "$2b$10$abcdefghijklmnopqrstuu")}
@@ -53,12 +56,12 @@ class Keys:
 class Running:
     """A program with a web configuration; it is up when its log says so."""
 
-    def __init__(self, folder, web, program="sonde-server"):
+    def __init__(self, folder, web, program="sonde-server", flags=()):
         self.folder, self.port = folder, free_port()
         self.web = write_file(os.path.join(folder, "web.yml"), web)
         self.log = os.path.join(folder, "log")
         self.command = [find_program(program), "--data", os.path.join(folder, "data"),
-                        "--listen", f"127.0.0.1:{self.port}", "--web.config.file", self.web]
+                        "--listen", f"127.0.0.1:{self.port}", "--web.config.file", self.web, *flags]
 
     def __enter__(self):
         with open(self.log, "wb") as log:
@@ -244,6 +247,89 @@ class WebConfig(unittest.TestCase):
                 done = run(tool, "check", "web-config", path)
                 self.assertEqual(done.returncode, status, (text, done.stdout, done.stderr))
                 self.assertIn(says, done.stdout + done.stderr, text)
+
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    """Answers a query with the Authorization it was asked with."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.dumps({"status": "success", "data": {"resultType": "string", "result": [
+            0, self.headers.get("Authorization", "nobody")]}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class Tool(unittest.TestCase):
+    """The tool `sonde` against a server that wants to know who asks."""
+
+    def ask(self, server, *words, scheme="https", identity=()):
+        done = run(find_program("sonde"), *words, "--server", f"{scheme}://127.0.0.1:{server.port}", *identity)
+        return done.returncode, done.stdout + done.stderr
+
+    def test_every_command(self):
+        with scratch() as folder:
+            keys = Keys(folder)
+            keys.sign("server", "serverAuth", 1)
+            keys.sign("client", "clientAuth", 2)
+            password = write_file(os.path.join(folder, "password"), "open sesame\n")
+            wrong = write_file(os.path.join(folder, "wrong"), "guess\n")
+            config = write_file(os.path.join(folder, "client.yml"), f"""\
+basic_auth: {{username: alice, password_file: {password}}}
+tls_config: {{ca_file: {keys.path("ca.pem")}, cert_file: {keys.path("client.pem")}, key_file: {keys.path("client.key")}}}
+""")
+            web = ("tls_server_config: {cert_file: server.pem, key_file: server.key, client_ca_file: ca.pem, "
+                   "client_auth_type: RequireAndVerifyClientCert}\n" + USERS)
+            certificate = ["--ca-file", keys.path("ca.pem"), "--cert-file", keys.path("client.pem"),
+                           "--key-file", keys.path("client.key")]
+            user = ["--user", "alice", "--password-file"]
+            ways = (["--http.config.file", config], certificate + user + [password],
+                    ["--http.config.file", config, "--user", "alice", "--password-file", password])
+            with Running(folder, web, flags=["--retention", "100y"]) as server:
+                server_data = os.path.join(folder, "data")
+                blocks = os.path.join(ROOT, "tests/golden/prometheus_block")
+                for way in ways:
+                    for words, says in ((["query", "1 + 1"], "2"), (["alerts", "deliveries"], ""),
+                                        (["slo", "budget"], ""), (["slo", "forecast"], ""),
+                                        (["tsdb", "import", blocks], "Imported")):
+                        status, text = self.ask(server, *words, identity=way)
+                        self.assertEqual(status, 0, (words, way, text))
+                        self.assertIn(says, text)
+                    # Let in, and then told what is not so.
+                    status, text = self.ask(server, "backup", os.path.join(folder, "copy"), "--data", server_data,
+                                            identity=way)
+                    self.assertIn("--web.enable-admin-api", text)
+                    self.assertIn("answers 404", self.ask(server, "slo", "backtest", "none", identity=way)[1])
+                for identity, says in (
+                        (certificate, "wants to know who asks: --user"), (certificate + user + [wrong], "--user"),
+                        (user + [password], "no answer from"), (certificate[:2] + user + [password], "no answer from"),
+                        (["--user", "alice", "--password-file", os.path.join(folder, "none")], "none")):
+                    for words in (["query", "1"], ["alerts", "deliveries"], ["slo", "budget"],
+                                  ["tsdb", "import", blocks], ["backup", os.path.join(folder, "copy")]):
+                        status, text = self.ask(server, *words, identity=identity)
+                        self.assertEqual(status, 1, (words, identity, text))
+                        self.assertIn(says, text, words)
+                        self.assertNotIn("open sesame", text)
+
+    def test_token(self):
+        """A token in a file, which may change."""
+        with scratch() as folder, http.server.HTTPServer(("127.0.0.1", 0), Echo) as echo:
+            echo.port = echo.server_port
+            threading.Thread(target=echo.serve_forever, daemon=True).start()
+            for token in ("first", "second"):
+                path = write_file(os.path.join(folder, "token"), token + "\n")
+                file = write_file(os.path.join(folder, "client.yml"), f"authorization: {{credentials_file: {path}}}\n")
+                for way in (["--token-file", path], ["--http.config.file", file]):
+                    status, text = self.ask(echo, "query", "1", scheme="http", identity=way)
+                    self.assertEqual(status, 0, text)
+                    self.assertIn(f"Bearer {token}", text)
+            self.assertIn("nobody", self.ask(echo, "query", "1", scheme="http")[1])
+            echo.shutdown()
 
 
 def main():
