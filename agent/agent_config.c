@@ -1,293 +1,31 @@
-/* Tables of settings, and the rules that span several of them. */
+/* The table of all settings, and how a file is read. */
 #include "agent_config.h"
 
 #include "agent_config_expand.h"
 #include "agent_config_private.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "base/vfs.h"
 #include "base/yaml.h"
-#include "discovery/discovery.h"
-
-enum { DAY_MS = 24 * 3600 * 1000 };
-
-static const struct config_field global_fields[] = {
-    {.key = "scrape_interval",
-        .kind = CONFIG_DURATION,
-        .offset = offsetof(struct agent_global, scrape_interval_ms),
-        .default_text = "15s",
-        .min = 100,
-        .max = DAY_MS,
-        .help = "How often targets are scraped"},
-    {.key = "scrape_timeout",
-        .kind = CONFIG_DURATION,
-        .offset = offsetof(struct agent_global, scrape_timeout_ms),
-        .default_text = "10s",
-        .min = 10,
-        .max = DAY_MS,
-        .help = "How long a scrape may take; never longer than its interval"},
-    {.key = "evaluation_interval",
-        .kind = CONFIG_DURATION,
-        .offset = offsetof(struct agent_global, evaluation_interval_ms),
-        .default_text = "1m",
-        .max = DAY_MS,
-        .help = "Accepted, without effect: the agent evaluates no rules"},
-    {.key = "external_labels",
-        .kind = CONFIG_STRING_MAP,
-        .offset = offsetof(struct agent_global, external_labels),
-        .help = "Labels added to every series that has none of that name"},
-    {.key = NULL},
-};
-
-static const struct config_field host_fields[] = {
-    {.key = "enabled",
-        .kind = CONFIG_BOOL,
-        .offset = offsetof(struct agent_host, enabled),
-        .default_text = "true",
-        .help = "Collect this host's own metrics"},
-    {.key = "interval",
-        .kind = CONFIG_DURATION,
-        .offset = offsetof(struct agent_host, interval_ms),
-        .default_text = "5s",
-        .min = 100,
-        .max = DAY_MS,
-        .help = "How often"},
-    {.key = "job",
-        .kind = CONFIG_STRING,
-        .offset = offsetof(struct agent_host, job),
-        .default_text = "node",
-        .help = "Label job of these metrics"},
-    {.key = "instance",
-        .kind = CONFIG_STRING,
-        .offset = offsetof(struct agent_host, instance),
-        .default_text = "",
-        .help = "Label instance of these metrics and the agent's own; the host's name when empty"},
-    {.key = "collectors",
-        .kind = CONFIG_STRING_LIST,
-        .offset = offsetof(struct agent_host, collectors),
-        .help = "Switches: a collector's name turns it on, no-NAME off, no-all all off"},
-    {.key = "settings",
-        .kind = CONFIG_STRING_MAP,
-        .offset = offsetof(struct agent_host, settings),
-        .help = "Settings of collectors by name; see the table of them"},
-    {.key = "proc_path",
-        .kind = CONFIG_STRING,
-        .offset = offsetof(struct agent_host, proc_path),
-        .default_text = "/proc",
-        .help = "Where the host's /proc is mounted"},
-    {.key = "sys_path",
-        .kind = CONFIG_STRING,
-        .offset = offsetof(struct agent_host, sys_path),
-        .default_text = "/sys",
-        .help = "Where the host's /sys is mounted"},
-    {.key = "root_path",
-        .kind = CONFIG_STRING,
-        .offset = offsetof(struct agent_host, root_path),
-        .default_text = "/",
-        .help = "Where the host's root directory is mounted"},
-    {.key = "udev_path",
-        .kind = CONFIG_STRING,
-        .offset = offsetof(struct agent_host, udev_path),
-        .default_text = "/run/udev/data",
-        .help = "Where the host's udev database is mounted"},
-    {.key = NULL},
-};
-
-static const struct config_field static_fields[] = {
-    {.key = "targets",
-        .kind = CONFIG_STRING_LIST,
-        .offset = offsetof(struct agent_static, targets),
-        .required = true,
-        .help = "Addresses as host:port"},
-    {.key = "labels",
-        .kind = CONFIG_STRING_MAP,
-        .offset = offsetof(struct agent_static, labels),
-        .help = "Labels of these targets"},
-    {.key = NULL},
-};
-
-/* params: {name: [value, …], …} */
-static int read_parameters(struct config_reader *reader, const struct yaml_node *node, void *member)
-{
-    struct agent_parameters *parameters = member;
-    if (node->kind != YAML_MAPPING) {
-        return config_fail(reader, node, "params must be names with lists of values");
-    }
-    parameters->items = arena_calloc(reader->arena, node->count, sizeof(*parameters->items));
-    for (size_t i = 0; parameters->items != NULL && i < node->count; i++) {
-        const struct yaml_node *values = node->entries[i].value;
-        struct agent_parameter *p = &parameters->items[parameters->count++];
-        if (values->kind != YAML_SEQUENCE) {
-            return config_fail(reader, values, "params.%.*s must be a list of values",
-                STR_ARG(node->entries[i].key->text));
-        }
-        p->name = node->entries[i].key->text.ptr;
-        p->values.items = arena_calloc(reader->arena, values->count, sizeof(char *));
-        for (size_t k = 0; p->values.items != NULL && k < values->count; k++) {
-            if (values->entries[k].value->kind != YAML_SCALAR) {
-                return config_fail(
-                    reader, values->entries[k].value, "params.%s must be a list of words", p->name);
-            }
-            p->values.items[p->values.count++] = values->entries[k].value->text.ptr;
-        }
-        if (p->values.items == NULL) {
-            return config_fail(reader, values, "out of memory");
-        }
-    }
-    return parameters->items != NULL || node->count == 0
-               ? 0
-               : config_fail(reader, node, "out of memory");
-}
-
-static const struct config_field scrape_fields[] = {
-    {.key = "job_name",
-        .kind = CONFIG_STRING,
-        .offset = offsetof(struct agent_scrape, job_name),
-        .required = true,
-        .help = "Label job of these targets"},
-    {.key = "scrape_interval",
-        .kind = CONFIG_DURATION,
-        .offset = offsetof(struct agent_scrape, interval_ms),
-        .max = DAY_MS,
-        .help = "As global.scrape_interval when not set"},
-    {.key = "scrape_timeout",
-        .kind = CONFIG_DURATION,
-        .offset = offsetof(struct agent_scrape, timeout_ms),
-        .max = DAY_MS,
-        .help = "As global.scrape_timeout when not set"},
-    {.key = "metrics_path",
-        .kind = CONFIG_STRING,
-        .offset = offsetof(struct agent_scrape, metrics_path),
-        .default_text = "/metrics",
-        .help = "Path of the exposition"},
-    {.key = "scheme",
-        .kind = CONFIG_STRING,
-        .offset = offsetof(struct agent_scrape, scheme),
-        .default_text = "http",
-        .help = "http or https"},
-    {.key = "honor_labels",
-        .kind = CONFIG_BOOL,
-        .offset = offsetof(struct agent_scrape, honor_labels),
-        .default_text = "false",
-        .help = "Labels of the exposition win over those of the target"},
-    {.key = "honor_timestamps",
-        .kind = CONFIG_BOOL,
-        .offset = offsetof(struct agent_scrape, honor_timestamps),
-        .default_text = "true",
-        .help = "Believe timestamps in the exposition"},
-    {.key = "sample_limit",
-        .kind = CONFIG_INTEGER,
-        .offset = offsetof(struct agent_scrape, sample_limit),
-        .default_text = "0",
-        .max = 100000000,
-        .help = "More samples fail the scrape; 0 = no limit"},
-    {.key = "label_limit",
-        .kind = CONFIG_INTEGER,
-        .offset = offsetof(struct agent_scrape, label_limit),
-        .default_text = "0",
-        .max = 100000000,
-        .help = "A series of more labels fails the scrape; 0 = no limit"},
-    {.key = "label_name_length_limit",
-        .kind = CONFIG_INTEGER,
-        .offset = offsetof(struct agent_scrape, label_name_limit),
-        .default_text = "0",
-        .max = 100000000,
-        .help = "A longer label name fails the scrape, in bytes; 0 = no limit"},
-    {.key = "label_value_length_limit",
-        .kind = CONFIG_INTEGER,
-        .offset = offsetof(struct agent_scrape, label_value_limit),
-        .default_text = "0",
-        .max = 100000000,
-        .help = "A longer label value fails the scrape, in bytes; 0 = no limit"},
-    {.key = "native_histogram_bucket_limit",
-        .kind = CONFIG_INTEGER,
-        .offset = offsetof(struct agent_scrape, bucket_limit),
-        .default_text = "0",
-        .max = 100000000,
-        .help = "A native histogram of more buckets fails the scrape; 0 = no limit"},
-    {.key = "target_limit",
-        .kind = CONFIG_INTEGER,
-        .offset = offsetof(struct agent_scrape, target_limit),
-        .default_text = "0",
-        .max = 100000000,
-        .help = "With more targets every scrape of the job fails; 0 = no limit"},
-    {.key = "track_timestamps_staleness",
-        .kind = CONFIG_BOOL,
-        .offset = offsetof(struct agent_scrape, track_timestamps),
-        .default_text = "false",
-        .help = "Series that bring their own timestamps end with stale markers, too"},
-    {.key = "scrape_native_histograms",
-        .kind = CONFIG_BOOL,
-        .offset = offsetof(struct agent_scrape, native_histograms),
-        .default_text = "false",
-        .help = "Ask for protobuf first, which alone has native histograms"},
-    {.key = "always_scrape_classic_histograms",
-        .kind = CONFIG_BOOL,
-        .offset = offsetof(struct agent_scrape, classic_histograms),
-        .default_text = "false",
-        .help = "Take the classic buckets of native histograms, too"},
-    {.key = "fallback_scrape_protocol",
-        .kind = CONFIG_STRING,
-        .offset = offsetof(struct agent_scrape, fallback_protocol),
-        .default_text = "PrometheusText0.0.4",
-        .help = "Format of an answer that does not say its own: PrometheusText0.0.4, "
-                "PrometheusText1.0.0, OpenMetricsText0.0.1, OpenMetricsText1.0.0, "
-                "PrometheusProto; none = such an answer fails the scrape"},
-    {.key = "body_size_limit",
-        .kind = CONFIG_BYTES,
-        .offset = offsetof(struct agent_scrape, body_size_limit),
-        .default_text = "64MiB",
-        .min = 1024,
-        .max = (int64_t)1 << 30,
-        .help = "A larger body fails the scrape"},
-    HTTP_PROFILE_FIELDS(struct agent_scrape),
-    {.key = "static_configs",
-        .kind = CONFIG_LIST,
-        .offset = offsetof(struct agent_scrape, static_configs),
-        .fields = static_fields,
-        .item_size = sizeof(struct agent_static),
-        .help = "Targets by address"},
-    DISCOVERY_FIELDS(struct agent_scrape),
-    {.key = "params",
-        .kind = CONFIG_CUSTOM,
-        .offset = offsetof(struct agent_scrape, params),
-        .read = read_parameters,
-        .help = "Query parameters of the request: names with lists of values"},
-    {.key = "relabel_configs",
-        .kind = CONFIG_LIST,
-        .offset = offsetof(struct agent_scrape, relabel_configs),
-        .fields = relabel_fields,
-        .item_size = sizeof(struct relabel_rule),
-        .help = "Rules that rewrite or drop targets before they are scraped"},
-    {.key = "metric_relabel_configs",
-        .kind = CONFIG_LIST,
-        .offset = offsetof(struct agent_scrape, metric_relabel_configs),
-        .fields = relabel_fields,
-        .item_size = sizeof(struct relabel_rule),
-        .help = "Rules that rewrite or drop series after a scrape"},
-    {.key = NULL},
-};
 
 static const struct config_field agent_fields[] = {
     {.key = "global",
         .kind = CONFIG_OBJECT,
         .offset = offsetof(struct agent_config, global),
-        .fields = global_fields,
+        .fields = agent_global_fields,
         .help = "Defaults of all scrapes"},
     {.key = "host",
         .kind = CONFIG_OBJECT,
         .offset = offsetof(struct agent_config, host),
-        .fields = host_fields,
+        .fields = agent_host_fields,
         .help = "This host's own metrics"},
     {.key = "scrape_configs",
         .kind = CONFIG_LIST,
         .offset = offsetof(struct agent_config, scrape_configs),
-        .fields = scrape_fields,
+        .fields = agent_scrape_fields,
         .item_size = sizeof(struct agent_scrape),
         .help = "Services to scrape"},
     {.key = "remote_write",
@@ -339,64 +77,7 @@ const struct config_field *agent_config_fields(void)
     return agent_fields;
 }
 
-/* ---- Rules over several settings ---- */
-
-bool agent_config_fallback(const char *name, enum exposition_format *format_out, bool *none_out)
-{
-    static const struct {
-        const char *name;
-        enum exposition_format format;
-    } rows[] = {{"none", EXPOSITION_TEXT}, {"PrometheusText0.0.4", EXPOSITION_TEXT},
-        {"PrometheusText1.0.0", EXPOSITION_TEXT}, {"OpenMetricsText0.0.1", EXPOSITION_OPENMETRICS},
-        {"OpenMetricsText1.0.0", EXPOSITION_OPENMETRICS}, {"PrometheusProto", EXPOSITION_PROTOBUF}};
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (strcmp(name, rows[i].name) == 0) {
-            *format_out = rows[i].format;
-            *none_out = i == 0;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Fills in the global defaults; a timeout is never longer than its interval. */
-static int finish_scrape(
-    const struct agent_config *config, struct agent_scrape *s, const char *file, struct err *e)
-{
-    s->interval_ms = s->interval_ms ? s->interval_ms : config->global.scrape_interval_ms;
-    bool own_timeout = s->timeout_ms != 0;
-    s->timeout_ms = own_timeout ? s->timeout_ms : config->global.scrape_timeout_ms;
-    if (s->timeout_ms > s->interval_ms && own_timeout) {
-        return err_set(e, ERR_INVALID, -1,
-            "%s: job \"%s\": scrape_timeout is longer than scrape_interval", file, s->job_name);
-    }
-    s->timeout_ms = s->timeout_ms < s->interval_ms ? s->timeout_ms : s->interval_ms;
-    if (strcmp(s->scheme, "http") != 0 && strcmp(s->scheme, "https") != 0) {
-        return err_set(e, ERR_INVALID, -1, "%s: job \"%s\": scheme \"%s\"; accepted: http, https",
-            file, s->job_name, s->scheme);
-    }
-    struct err why = ERR_INIT;
-    if (http_profile_check(&s->profile, &why) != 0) {
-        return err_set(e, ERR_INVALID, -1, "%s: job \"%s\": %s", file, s->job_name, why.message);
-    }
-    if (discovery_check(&s->discovery, &why) != 0) {
-        return err_set(e, ERR_INVALID, -1, "%s: job \"%s\": %s", file, s->job_name, why.message);
-    }
-    enum exposition_format format;
-    bool none;
-    if (!agent_config_fallback(s->fallback_protocol, &format, &none)) {
-        return err_set(e, ERR_INVALID, -1,
-            "%s: job \"%s\": fallback_scrape_protocol \"%s\"; accepted: PrometheusText0.0.4, "
-            "PrometheusText1.0.0, OpenMetricsText0.0.1, OpenMetricsText1.0.0, PrometheusProto, "
-            "none",
-            file, s->job_name, s->fallback_protocol);
-    }
-    if (s->metrics_path[0] != '/') {
-        return err_set(e, ERR_INVALID, -1, "%s: job \"%s\": metrics_path must begin with /", file,
-            s->job_name);
-    }
-    return 0;
-}
+/* ---- Loading ---- */
 
 static const char *read_environment(const char *name)
 {
@@ -455,7 +136,7 @@ int agent_config_load(const char *path, const char *const *servers, size_t serve
     }
     struct agent_scrape *scrapes = config.scrape_configs.items;
     for (size_t i = 0; status == 0 && i < config.scrape_configs.count; i++) {
-        status = finish_scrape(&config, &scrapes[i], file, e);
+        status = agent_config_finish_scrape(&config, &scrapes[i], file, e);
     }
     if (status == 0) {
         status = agent_config_destinations(&config, file, arena, e);
