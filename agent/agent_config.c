@@ -4,6 +4,7 @@
 #include "agent_config_expand.h"
 #include "agent_config_private.h"
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -77,6 +78,61 @@ const struct config_field *agent_config_fields(void)
     return agent_fields;
 }
 
+/* ---- Places ---- */
+
+struct agent_config_place agent_config_item(
+    const char *file, const struct yaml_node *root, const char *list, size_t index)
+{
+    const struct yaml_node *items = root != NULL ? yaml_get(root, list) : NULL;
+    bool is_there = items != NULL && items->kind == YAML_SEQUENCE && index < items->count;
+    return (struct agent_config_place){file, is_there ? items->entries[index].value : NULL};
+}
+
+static int fail_at(
+    const char *file, const struct yaml_node *node, struct err *e, const char *sentence)
+{
+    return node != NULL ? err_set(e, ERR_INVALID, -1, "%s:%zu:%zu: %s", file, node->line,
+                              node->column, sentence)
+                        : err_set(e, ERR_INVALID, -1, "%s: %s", file, sentence);
+}
+
+int agent_config_fail(
+    const struct agent_config_place *place, const char *key, struct err *e, const char *format, ...)
+{
+    struct err why = ERR_INIT;
+    const struct yaml_node *node =
+        place->node != NULL && key != NULL ? yaml_get(place->node, key) : NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    err_vset(&why, ERR_INVALID, -1, format, arguments);
+    va_end(arguments);
+    return fail_at(place->file, node != NULL ? node : place->node, e, why.message);
+}
+
+int agent_config_relabel(const struct agent_config_place *place, const char *key,
+    const struct config_list *rules, struct relabel **relabel_out, struct err *e)
+{
+    const struct relabel_rule *items = rules->items;
+    const struct yaml_node *list = place->node != NULL ? yaml_get(place->node, key) : NULL;
+    struct err why = ERR_INIT;
+    int status = relabel_new(items, rules->count, relabel_out, &why);
+    if (status == 0) {
+        return 0;
+    }
+    size_t i = 0; /* the first that is refused alone */
+    for (struct relabel *one = NULL; i < rules->count && relabel_new(&items[i], 1, &one, NULL) == 0;
+         i++) {
+        relabel_unref(one);
+    }
+    bool is_there = list != NULL && list->kind == YAML_SEQUENCE && i < list->count;
+    struct strbuf sentence = STRBUF_INIT;
+    strbuf_addf(&sentence, "%s: %s", key, why.message);
+    (void)fail_at(place->file, is_there ? list->entries[i].value : place->node, e,
+        sentence.data != NULL ? sentence.data : key);
+    strbuf_release(&sentence);
+    return status;
+}
+
 /* ---- Loading ---- */
 
 static const char *read_environment(const char *name)
@@ -102,8 +158,8 @@ static int expand_external(struct agent_config *config, struct arena *arena)
     return 0;
 }
 
-static int read_file(
-    const char *path, struct arena *arena, struct agent_config *config, struct err *e)
+static int read_file(const char *path, struct arena *arena, struct agent_config *config,
+    struct yaml_node **root_out, struct err *e)
 {
     char *text = NULL;
     size_t size = 0;
@@ -118,6 +174,7 @@ static int read_file(
     status = status == 0 ? yaml_parse(arena, path, strbuf_str(&expanded), &root, e) : status;
     strbuf_release(&expanded);
     mem_free(text);
+    *root_out = root != NULL && root->kind == YAML_MAPPING ? root : NULL;
     return status != 0 ? status : config_read(arena, path, root, agent_fields, config, e);
 }
 
@@ -126,7 +183,8 @@ int agent_config_load(const char *path, const char *const *servers, size_t serve
 {
     struct agent_config config = {0};
     const char *file = path != NULL ? path : "command line";
-    int status = path != NULL ? read_file(path, arena, &config, e)
+    struct yaml_node *root = NULL;
+    int status = path != NULL ? read_file(path, arena, &config, &root, e)
                               : config_defaults(arena, agent_fields, &config, e);
     if (status == 0 && expand_external(&config, arena) != 0) {
         status = err_set(e, ERR_NOMEM, -1, "out of memory for the configuration");
@@ -136,13 +194,19 @@ int agent_config_load(const char *path, const char *const *servers, size_t serve
     }
     struct agent_scrape *scrapes = config.scrape_configs.items;
     for (size_t i = 0; status == 0 && i < config.scrape_configs.count; i++) {
-        status = agent_config_finish_scrape(&config, &scrapes[i], file, e);
+        const struct agent_config_place place = agent_config_item(file, root, "scrape_configs", i);
+        if (place.node != NULL) {
+            scrapes[i].line = place.node->line;
+            scrapes[i].column = place.node->column;
+        }
+        status = agent_config_finish_scrape(&config, &scrapes[i], &place, e);
     }
     if (status == 0) {
-        status = agent_config_destinations(&config, file, arena, e);
+        status = agent_config_destinations(&config, file, root, arena, e);
     }
     status = status == 0 ? receive_config_check(&config.receive, file, e) : status;
     if (status == 0) {
+        config.file = path;
         *config_out = config;
     }
     return status;

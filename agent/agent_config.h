@@ -63,6 +63,7 @@ struct agent_parameters {
 };
 
 struct agent_scrape {
+    size_t line, column; /* where it stands in the file; 0: nowhere */
     const char *job_name;
     int64_t interval_ms, timeout_ms; /* 0 = the global one */
     const char *metrics_path, *scheme;
@@ -113,6 +114,7 @@ struct agent_queue {
 };
 
 struct agent_config {
+    const char *file; /* NULL: none */
     struct agent_global global;
     struct agent_host host;
     struct config_list scrape_configs;      /* struct agent_scrape */

@@ -286,41 +286,59 @@ bool agent_config_fallback(const char *name, enum exposition_format *format_out,
     return false;
 }
 
-/* Fills in the global defaults; a timeout is never longer than its interval. */
-int agent_config_finish_scrape(
-    const struct agent_config *config, struct agent_scrape *s, const char *file, struct err *e)
+static int check_rules(const struct agent_config_place *place, const char *key,
+    const struct config_list *rules, struct err *e)
 {
-    s->interval_ms = s->interval_ms ? s->interval_ms : config->global.scrape_interval_ms;
+    struct relabel *relabel = NULL;
+    int status = agent_config_relabel(place, key, rules, &relabel, e);
+    relabel_unref(relabel);
+    return status;
+}
+
+/* Fills in the global defaults; a timeout is never longer than its interval. */
+static int finish_times(const struct agent_global *global, struct agent_scrape *s,
+    const struct agent_config_place *place, struct err *e)
+{
     bool own_timeout = s->timeout_ms != 0;
-    s->timeout_ms = own_timeout ? s->timeout_ms : config->global.scrape_timeout_ms;
+    s->interval_ms = s->interval_ms ? s->interval_ms : global->scrape_interval_ms;
+    s->timeout_ms = own_timeout ? s->timeout_ms : global->scrape_timeout_ms;
     if (s->timeout_ms > s->interval_ms && own_timeout) {
-        return err_set(e, ERR_INVALID, -1,
-            "%s: job \"%s\": scrape_timeout is longer than scrape_interval", file, s->job_name);
+        return agent_config_fail(place, "scrape_timeout", e,
+            "job \"%s\": scrape_timeout is longer than scrape_interval", s->job_name);
     }
     s->timeout_ms = s->timeout_ms < s->interval_ms ? s->timeout_ms : s->interval_ms;
-    if (strcmp(s->scheme, "http") != 0 && strcmp(s->scheme, "https") != 0) {
-        return err_set(e, ERR_INVALID, -1, "%s: job \"%s\": scheme \"%s\"; accepted: http, https",
-            file, s->job_name, s->scheme);
-    }
+    return 0;
+}
+
+int agent_config_finish_scrape(const struct agent_config *config, struct agent_scrape *s,
+    const struct agent_config_place *place, struct err *e)
+{
     struct err why = ERR_INIT;
-    if (http_profile_check(&s->profile, &why) != 0) {
-        return err_set(e, ERR_INVALID, -1, "%s: job \"%s\": %s", file, s->job_name, why.message);
-    }
-    if (discovery_check(&s->discovery, &why) != 0) {
-        return err_set(e, ERR_INVALID, -1, "%s: job \"%s\": %s", file, s->job_name, why.message);
-    }
     enum exposition_format format;
     bool none;
+    int status = finish_times(&config->global, s, place, e);
+    if (status != 0) {
+        return status;
+    }
+    if (strcmp(s->scheme, "http") != 0 && strcmp(s->scheme, "https") != 0) {
+        return agent_config_fail(place, "scheme", e,
+            "job \"%s\": scheme \"%s\"; accepted: http, https", s->job_name, s->scheme);
+    }
+    if (http_profile_check(&s->profile, &why) != 0 || discovery_check(&s->discovery, &why) != 0) {
+        return agent_config_fail(place, NULL, e, "job \"%s\": %s", s->job_name, why.message);
+    }
     if (!agent_config_fallback(s->fallback_protocol, &format, &none)) {
-        return err_set(e, ERR_INVALID, -1,
-            "%s: job \"%s\": fallback_scrape_protocol \"%s\"; accepted: PrometheusText0.0.4, "
+        return agent_config_fail(place, "fallback_scrape_protocol", e,
+            "job \"%s\": fallback_scrape_protocol \"%s\"; accepted: PrometheusText0.0.4, "
             "PrometheusText1.0.0, OpenMetricsText0.0.1, OpenMetricsText1.0.0, PrometheusProto, "
             "none",
-            file, s->job_name, s->fallback_protocol);
+            s->job_name, s->fallback_protocol);
     }
     if (s->metrics_path[0] != '/') {
-        return err_set(e, ERR_INVALID, -1, "%s: job \"%s\": metrics_path must begin with /", file,
-            s->job_name);
+        return agent_config_fail(
+            place, "metrics_path", e, "job \"%s\": metrics_path must begin with /", s->job_name);
     }
-    return 0;
+    status = check_rules(place, "relabel_configs", &s->relabel_configs, e);
+    return status == 0 ? check_rules(place, "metric_relabel_configs", &s->metric_relabel_configs, e)
+                       : status;
 }

@@ -235,8 +235,8 @@ static int add_path(struct arena *arena, const char *given, const char *usual, c
 }
 
 /* Where spans go: what the file says, or the usual place on the host of the url. */
-static int find_traces_url(
-    struct agent_destination *d, const char *file, struct arena *arena, struct err *e)
+static int find_traces_url(struct agent_destination *d, const struct agent_config_place *place,
+    struct arena *arena, struct err *e)
 {
     if (strcmp(d->traces_url, "none") == 0) {
         d->traces_url = "";
@@ -245,10 +245,9 @@ static int find_traces_url(
     if (d->traces_url[0] != '\0') {
         return is_http_url(d->traces_url)
                    ? 0
-                   : err_set(e, ERR_INVALID, -1,
-                         "%s: %s: traces_url \"%s\"; accepted: http://HOST:PORT/PATH, https://…, "
-                         "none",
-                         file, d->url, d->traces_url);
+                   : agent_config_fail(place, "traces_url", e,
+                         "%s: traces_url \"%s\"; accepted: http://HOST:PORT/PATH, https://…, none",
+                         d->url, d->traces_url);
     }
     const char *host = strstr(d->url, "://") + 3;
     size_t length = (size_t)(host - d->url) + strcspn(host, "/?#");
@@ -309,15 +308,13 @@ static void drop_relabel(void *object)
     relabel_unref(object);
 }
 
-static int compile_rules(
-    struct agent_destination *d, const char *file, struct arena *arena, struct err *e)
+static int compile_rules(struct agent_destination *d, const struct agent_config_place *place,
+    struct arena *arena, struct err *e)
 {
-    struct err why = ERR_INIT;
-    int status = relabel_new(
-        d->write_relabel_configs.items, d->write_relabel_configs.count, &d->relabel, &why);
+    int status = agent_config_relabel(
+        place, "write_relabel_configs", &d->write_relabel_configs, &d->relabel, e);
     if (status != 0) {
-        return err_set(
-            e, status, -1, "%s: %s: write_relabel_configs: %s", file, d->url, why.message);
+        return status;
     }
     status = arena_on_release(arena, drop_relabel, d->relabel);
     if (status != 0) {
@@ -328,38 +325,38 @@ static int compile_rules(
 }
 
 /* Which protocol a destination of remote_write speaks. */
-static int read_protocol(struct agent_destination *d, const char *file, struct err *e)
+static int read_protocol(
+    struct agent_destination *d, const struct agent_config_place *place, struct err *e)
 {
     if (strcmp(d->protobuf_message, REMOTE_WRITE_MESSAGE_NAME) == 0) {
         d->protocol = SHIP_REMOTE_WRITE_1;
     } else if (strcmp(d->protobuf_message, REMOTE_WRITE2_MESSAGE_NAME) == 0) {
         d->protocol = SHIP_REMOTE_WRITE_2;
     } else {
-        return err_set(e, ERR_INVALID, -1,
-            "%s: %s: protobuf_message \"%s\"; accepted: " REMOTE_WRITE_MESSAGE_NAME
+        return agent_config_fail(place, "protobuf_message", e,
+            "%s: protobuf_message \"%s\"; accepted: " REMOTE_WRITE_MESSAGE_NAME
             ", " REMOTE_WRITE2_MESSAGE_NAME,
-            file, d->url, d->protobuf_message);
+            d->url, d->protobuf_message);
     }
     return 0;
 }
 
-static int finish_destination(
-    struct agent_destination *d, const char *file, struct arena *arena, struct err *e)
+static int finish_destination(struct agent_destination *d, const struct agent_config_place *place,
+    struct arena *arena, struct err *e)
 {
     struct err why = ERR_INIT;
     if (!is_http_url(d->url)) {
-        return err_set(e, ERR_INVALID, -1,
-            "%s: \"%s\" is no address to send to; accepted: http://HOST:PORT or https://…", file,
-            d->url);
+        return agent_config_fail(place, "url", e,
+            "\"%s\" is no address to send to; accepted: http://HOST:PORT or https://…", d->url);
     }
     if (http_profile_check(&d->profile, &why) != 0) {
-        return err_set(e, ERR_INVALID, -1, "%s: %s: %s", file, d->url, why.message);
+        return agent_config_fail(place, NULL, e, "%s: %s", d->url, why.message);
     }
     if (d->queue.backoff_min_ms > d->queue.backoff_max_ms) {
-        return err_set(
-            e, ERR_INVALID, -1, "%s: %s: min_backoff is longer than max_backoff", file, d->url);
+        return agent_config_fail(
+            place, "queue_config", e, "%s: min_backoff is longer than max_backoff", d->url);
     }
-    int status = find_traces_url(d, file, arena, e);
+    int status = find_traces_url(d, place, arena, e);
     if (status != 0) {
         return status;
     }
@@ -370,8 +367,8 @@ static int finish_destination(
     if (status != 0) {
         return err_set(e, status, -1, "out of memory for the configuration");
     }
-    status = d->protocol == SHIP_OTLP ? 0 : read_protocol(d, file, e);
-    return status != 0 ? status : compile_rules(d, file, arena, e);
+    status = d->protocol == SHIP_OTLP ? 0 : read_protocol(d, place, e);
+    return status != 0 ? status : compile_rules(d, place, arena, e);
 }
 
 /* Both lists in one. */
@@ -396,12 +393,14 @@ static int join_lists(struct agent_config *config, struct arena *arena)
     return 0;
 }
 
-int agent_config_destinations(
-    struct agent_config *config, const char *file, struct arena *arena, struct err *e)
+int agent_config_destinations(struct agent_config *config, const char *file,
+    const struct yaml_node *root, struct arena *arena, struct err *e)
 {
-    size_t count = config->remote_write.count + config->otlp.count;
+    size_t first = config->remote_write.count, count = first + config->otlp.count;
     if (count > AGENT_DESTINATIONS_MAX) {
-        return err_set(e, ERR_INVALID, -1, "%s: %zu destinations in remote_write; at most %d", file,
+        const struct agent_config_place place =
+            agent_config_item(file, root, "remote_write", AGENT_DESTINATIONS_MAX);
+        return agent_config_fail(&place, NULL, e, "%zu destinations in remote_write; at most %d",
             count, AGENT_DESTINATIONS_MAX);
     }
     if (join_lists(config, arena) != 0) {
@@ -409,16 +408,19 @@ int agent_config_destinations(
     }
     struct agent_destination *all = config->destinations;
     for (size_t i = 0; i < count; i++) {
-        int status = finish_destination(&all[i], file, arena, e);
+        const struct agent_config_place place =
+            i < first ? agent_config_item(file, root, "remote_write", i)
+                      : agent_config_item(file, root, "otlp", i - first);
+        int status = finish_destination(&all[i], &place, arena, e);
+        for (size_t k = 0; status == 0 && k < i; k++) {
+            if (strcmp(all[k].name, all[i].name) == 0) {
+                status = agent_config_fail(&place, "name", e,
+                    "two destinations in remote_write are named %s; give one a name of its own",
+                    all[i].name);
+            }
+        }
         if (status != 0) {
             return status;
-        }
-        for (size_t k = 0; k < i; k++) {
-            if (strcmp(all[k].name, all[i].name) == 0) {
-                return err_set(e, ERR_INVALID, -1,
-                    "%s: two destinations in remote_write are named %s; give one a name of its own",
-                    file, all[i].name);
-            }
         }
     }
     return 0;

@@ -432,6 +432,9 @@ int agent_targets_make(const struct agent_config *config, const struct agent_loc
     const struct agent_scrape *scrapes = config->scrape_configs.items;
     for (size_t i = 0; status == 0 && i < config->scrape_configs.count; i++) {
         status = add_scrape(&m, &scrapes[i]);
+        if (status == ERR_INVALID && scrapes[i].line > 0) {
+            (void)err_prefix(&why, "%s:%zu:%zu", config->file, scrapes[i].line, scrapes[i].column);
+        }
     }
     targets_out->external = m.external;
     if (status != 0 && why.code == 0) {
