@@ -158,6 +158,7 @@ static int read_file(struct collect *c, uint64_t pid, const char *file, struct s
     char path[PROCESS_PATH_MAX];
     int length = snprintf(path, sizeof(path), "%llu/%s", (unsigned long long)pid, file);
     assert(length > 0 && (size_t)length < sizeof(path));
+    (void)length; /* used where assertions are */
     return collect_read_once(c, COLLECT_PROC, path, text_out);
 }
 
