@@ -43,6 +43,8 @@ struct notify_options {
     const char *external_url; /* under which people reach this server; never NULL */
     const struct notify_alertmanager *alertmanagers; /* copied */
     size_t alertmanager_count;
+    /* Of every alert that was found here, before anybody is told; NULL: none. A reference is taken. */
+    struct relabel *alert_relabel;
 };
 
 /* ERR_INVALID with a sentence about the configuration; ERR_LOCKED, ERR_IO … about the journal. */

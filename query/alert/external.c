@@ -2,6 +2,7 @@
 #include "alert/external.h"
 
 #include "alert/alert_json.h"
+#include "alert/alert_relabel.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -13,6 +14,7 @@ struct external {
     struct arena arena; /* of the profile's texts */
     struct http_profile profile;
     int64_t timeout_ms;
+    struct relabel *relabel;      /* NULL: none */
     struct pointer_table waiting; /* struct alert_item by labels_hash; a reference each */
     struct alert_item *batch[EXTERNAL_BATCH_MAX]; /* in the air; a reference each */
     size_t batch_count;
@@ -40,6 +42,7 @@ static void external_free(struct external *x)
     pointer_table_release(&x->waiting);
     strbuf_release(&x->body);
     arena_release(&x->arena);
+    relabel_unref(x->relabel);
     mem_free(x->base_url);
     mem_free(x->url);
     mem_free(x);
@@ -59,6 +62,7 @@ static int external_new(const struct notify_alertmanager *from, struct external 
     strbuf_addf(&url, "%.*s/api/v2/alerts", (int)length, from->url);
     x->url = strbuf_take(&url, NULL);
     x->base_url = mem_strdup(from->url);
+    x->relabel = relabel_ref(from->alert_relabel);
     x->timeout_ms = from->timeout_ms > 0 ? from->timeout_ms : EXTERNAL_TIMEOUT_MS_DEFAULT;
     strbuf_init(&x->body, EXTERNAL_BODY_BYTES_MAX);
     arena_init(&x->arena, 0);
@@ -120,7 +124,13 @@ static void keep(struct external *x, struct alert_item *item)
 void external_set_add(struct external_set *set, struct alert_item *item)
 {
     for (size_t i = 0; i < set->count; i++) {
-        keep(set->items[i], item);
+        struct alert_item *told = NULL;
+        int status = alert_relabel(set->items[i]->relabel, item, &told);
+        if (status > 0) {
+            keep(set->items[i], told);
+        }
+        set->items[i]->dropped += status < 0; /* the next repetition brings it */
+        alert_item_unref(told);
     }
 }
 

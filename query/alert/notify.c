@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "alert/alert_relabel.h"
 #include "alert/message_templates.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -71,12 +72,17 @@ static void take_queue(struct notify *n, int64_t now_ms)
     n->woken = false;
     lock_give(&n->lock);
     for (size_t i = 0; i < count; i++) {
-        external_set_add(&n->externals, items[i]);
-        int status = pipeline_receive(&n->pipeline, &items[i]->alert, false, now_ms);
-        if (status != 0) {
+        struct alert_item *item = NULL;
+        int status = alert_relabel(n->relabel, items[i], &item);
+        if (status > 0) {
+            external_set_add(&n->externals, item);
+            status = pipeline_receive(&n->pipeline, &item->alert, false, now_ms);
+        }
+        if (status < 0) {
             LOG_ERROR("alerts: an alert could not be taken over; its next repetition is",
                 LOG_S("error", err_text(status)));
         }
+        alert_item_unref(item);
         alert_item_unref(items[i]);
     }
     mem_free(items);
@@ -274,6 +280,7 @@ int notify_open(const struct notify_options *o, struct notify **notify_out, stru
     n->external_url = mem_strdup(o->external_url);
     n->started_ms = clock_now_ms(n->clock);
     n->has_file = o->config_path != NULL;
+    n->relabel = relabel_ref(o->alert_relabel);
     lock_init(&n->lock, LOCK_RANK_LEAF);
     int status = n->external_url != NULL ? open_parts(n, o, e) : ERR_NOMEM;
     if (status == 0 && pthread_create(&n->thread, NULL, run_loop, n) != 0) {
@@ -321,6 +328,7 @@ void notify_close(struct notify *n)
     mem_free(n->queue);
     strbuf_release(&n->published);
     lock_release(&n->lock);
+    relabel_unref(n->relabel);
     mem_free(n->external_url);
     mem_free(n);
 }

@@ -24,6 +24,7 @@ struct notify {
     struct alert_sink sink; /* first: the face for who finds alerts */
     struct vfs *fs;
     struct clock *clock;
+    struct relabel *relabel; /* of alerts that were found here; NULL: none */
     char *external_url;
     int64_t started_ms;
     pthread_t thread;

@@ -10,6 +10,10 @@ static const struct config_field static_fields[] = {
         .kind = CONFIG_STRING_LIST,
         .offset = offsetof(struct notification_static_config, targets),
         .help = "host:port of each."},
+    {.key = "labels",
+        .kind = CONFIG_STRING_MAP,
+        .offset = offsetof(struct notification_static_config, labels),
+        .help = "That relabel_configs see."},
     {.key = NULL},
 };
 
@@ -43,6 +47,19 @@ static const struct config_field alertmanager_fields[] = {
         .min = 1,
         .max = (int64_t)3600 * 1000,
         .help = "Of one request."},
+    {.key = "relabel_configs",
+        .kind = CONFIG_LIST,
+        .offset = GROUP(relabel),
+        .fields = relabel_fields,
+        .item_size = sizeof(struct relabel_rule),
+        .help =
+            "Rewrite or drop targets: __address__, __scheme__, __alerts_path__ and their labels."},
+    {.key = "alert_relabel_configs",
+        .kind = CONFIG_LIST,
+        .offset = GROUP(alert_relabel),
+        .fields = relabel_fields,
+        .item_size = sizeof(struct relabel_rule),
+        .help = "Rewrite or drop alerts on their way to these Alertmanagers."},
     HTTP_PROFILE_FIELDS(struct notification_alertmanagers),
     {.key = NULL},
 };
@@ -55,6 +72,14 @@ const struct config_field notification_fields[] = {
         .help =
             "Alertmanager's configuration file: who is told of what. Empty: alerts are kept and "
             "shown, and nobody is told. Read again by a reload."},
+    {.key = "alert_relabel_configs",
+        .kind = CONFIG_LIST,
+        .offset = offsetof(struct server_alerting_config, alert_relabel),
+        .fields = relabel_fields,
+        .item_size = sizeof(struct relabel_rule),
+        .help =
+            "Rewrite or drop alerts of rules and objectives before anybody is told; Prometheus' "
+            "keys."},
     {.key = "alertmanagers",
         .kind = CONFIG_LIST,
         .offset = offsetof(struct server_alerting_config, alertmanagers),
@@ -71,10 +96,6 @@ const char *notification_file(const struct server_alerting_config *config)
 
 static int check_group(const struct notification_alertmanagers *g, struct err *e)
 {
-    if (strcmp(g->scheme, "http") != 0 && strcmp(g->scheme, "https") != 0) {
-        return err_set(e, ERR_INVALID, -1,
-            "alerting.alertmanagers: scheme \"%s\": expected http or https", g->scheme);
-    }
     if (strcmp(g->api_version, "v2") != 0) {
         return err_set(e, ERR_INVALID, -1,
             "alerting.alertmanagers: api_version \"%s\": expected v2", g->api_version);
@@ -83,86 +104,193 @@ static int check_group(const struct notification_alertmanagers *g, struct err *e
     return status != 0 ? err_prefix(e, "alerting.alertmanagers") : 0;
 }
 
-/* A path or a user in a target would be shown, and sent, as a part of the host's name. */
-static int check_target(const char *target, struct err *e)
+static int check_rules(const struct config_list *rules, const char *where, struct err *e)
 {
-    if (target[0] == '\0' || strpbrk(target, "/?#@ ") != NULL) {
-        return err_set(e, ERR_INVALID, -1,
-            "alerting.alertmanagers: a target must be host:port; what comes before and after it "
-            "are "
-            "scheme, basic_auth and path_prefix");
+    struct relabel *compiled = NULL;
+    int status = relabel_new(rules->items, rules->count, &compiled, e);
+    relabel_unref(compiled);
+    return status != 0 ? err_prefix(e, "%s", where) : 0;
+}
+
+/* A path or a user in a target would be shown, and sent, as a part of the host's name. */
+static int check_target(struct str target, struct err *e)
+{
+    bool right = target.len > 0;
+    for (size_t i = 0; i < target.len; i++) {
+        right &= strchr("/?#@ ", target.ptr[i]) == NULL;
     }
+    return right ? 0
+                 : err_set(e, ERR_INVALID, -1,
+                       "alerting.alertmanagers: a target must be host:port; what comes before and "
+                       "after it are scheme, basic_auth and path_prefix");
+}
+
+/* ---- Targets ---- */
+
+#define ALERTS_PATH "/api/v2/alerts"
+
+/* What relabelling sees of a target. */
+static void describe(const struct notification_alertmanagers *g,
+    const struct notification_static_config *config, const char *target, struct arena *arena,
+    struct labels_builder *b)
+{
+    struct strbuf path = STRBUF_INIT;
+    size_t prefix = strlen(g->path_prefix);
+    while (prefix > 0 && g->path_prefix[prefix - 1] == '/') {
+        prefix--;
+    }
+    strbuf_addf(&path, "%s%.*s%s", g->path_prefix[0] == '/' || prefix == 0 ? "" : "/", (int)prefix,
+        g->path_prefix, ALERTS_PATH);
+    for (size_t i = 0; i < config->labels.count; i++) {
+        labels_builder_set(
+            b, str_of(config->labels.items[i].key), str_of(config->labels.items[i].value));
+    }
+    char *kept = strbuf_error(&path) == 0 ? arena_strndup(arena, path.data, path.size) : NULL;
+    labels_builder_set(b, STR("__address__"), str_of(target));
+    labels_builder_set(b, STR("__scheme__"), str_of(g->scheme));
+    labels_builder_set(b, STR("__alerts_path__"), kept != NULL ? str_of(kept) : STR(ALERTS_PATH));
+    strbuf_release(&path);
+}
+
+static int make_url(
+    const struct labels_builder *b, struct arena *arena, const char **url_out, struct err *e)
+{
+    struct str address = labels_builder_get(b, STR("__address__"));
+    struct str scheme = labels_builder_get(b, STR("__scheme__"));
+    struct str path = labels_builder_get(b, STR("__alerts_path__"));
+    int status = check_target(address, e);
+    if (status == 0 && !str_eq_c(scheme, "http") && !str_eq_c(scheme, "https")) {
+        status = err_set(e, ERR_INVALID, -1,
+            "alerting.alertmanagers: scheme \"%.*s\": expected http or https", STR_ARG(scheme));
+    }
+    if (status == 0 && !str_ends_with(path, STR(ALERTS_PATH))) {
+        status = err_set(e, ERR_INVALID, -1,
+            "alerting.alertmanagers: __alerts_path__ \"%.*s\": expected one that ends "
+            "with " ALERTS_PATH,
+            STR_ARG(path));
+    }
+    if (status != 0) {
+        return status;
+    }
+    struct strbuf url = STRBUF_INIT;
+    strbuf_addf(&url, "%.*s://%.*s%.*s", STR_ARG(scheme), STR_ARG(address),
+        (int)(path.len - (sizeof(ALERTS_PATH) - 1)), path.ptr);
+    *url_out = strbuf_error(&url) == 0 ? arena_strndup(arena, url.data, url.size) : NULL;
+    strbuf_release(&url);
+    return *url_out != NULL ? 0 : err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
+}
+
+/* NULL: relabelling dropped it. */
+static int target_url(const struct notification_alertmanagers *g,
+    const struct notification_static_config *config, const char *target,
+    const struct relabel *relabel, struct arena *arena, const char **url_out, struct err *e)
+{
+    struct labels_builder b;
+    labels_builder_init(&b);
+    describe(g, config, target, arena, &b);
+    int status = check_target(str_of(target), e);
+    int kept = status == 0 ? relabel_apply(relabel, &b, arena) : 0;
+    *url_out = NULL;
+    if (kept < 0) {
+        status = err_set(e, kept, -1, "alerting.alertmanagers: %s", err_text(kept));
+    } else if (kept > 0) {
+        status = make_url(&b, arena, url_out, e);
+    }
+    labels_builder_release(&b);
+    return status;
+}
+
+struct targets {
+    struct arena *arena; /* has their URLs */
+    struct notify_alertmanager list[NOTIFY_ALERTMANAGERS_MAX];
+    size_t count;
+};
+
+static void targets_release(struct targets *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        relabel_unref(t->list[i].alert_relabel);
+    }
+}
+
+static int add_target(struct targets *t, const struct notification_alertmanagers *g,
+    const char *url, struct relabel *alert_relabel, struct err *e)
+{
+    if (t->count == NOTIFY_ALERTMANAGERS_MAX) {
+        return err_set(e, ERR_INVALID, -1, "alerting.alertmanagers: at most %d targets",
+            NOTIFY_ALERTMANAGERS_MAX);
+    }
+    t->list[t->count++] =
+        (struct notify_alertmanager){url, g->profile, g->timeout_ms, relabel_ref(alert_relabel)};
     return 0;
+}
+
+static int list_group(struct targets *t, const struct notification_alertmanagers *g, struct err *e)
+{
+    struct relabel *relabel = NULL, *alert_relabel = NULL;
+    const struct notification_static_config *configs = g->static_configs.items;
+    int status = relabel_new(g->relabel.items, g->relabel.count, &relabel, e);
+    if (status == 0) {
+        status = relabel_new(g->alert_relabel.items, g->alert_relabel.count, &alert_relabel, e);
+    }
+    if (status != 0) {
+        (void)err_prefix(e, "alerting.alertmanagers");
+    }
+    for (size_t j = 0; j < g->static_configs.count && status == 0; j++) {
+        for (size_t k = 0; k < configs[j].targets.count && status == 0; k++) {
+            const char *url = NULL;
+            status =
+                target_url(g, &configs[j], configs[j].targets.items[k], relabel, t->arena, &url, e);
+            if (status == 0 && url != NULL) {
+                status = add_target(t, g, url, alert_relabel, e);
+            }
+        }
+    }
+    relabel_unref(relabel);
+    relabel_unref(alert_relabel);
+    return status;
+}
+
+static int list_targets(
+    const struct server_alerting_config *config, struct targets *t, struct err *e)
+{
+    const struct notification_alertmanagers *groups = config->alertmanagers.items;
+    int status = 0;
+    for (size_t i = 0; i < config->alertmanagers.count && status == 0; i++) {
+        status = check_group(&groups[i], e);
+        status = status == 0 ? list_group(t, &groups[i], e) : status;
+    }
+    return status;
 }
 
 int notification_check(const struct server_alerting_config *config, struct err *e)
 {
-    const struct notification_alertmanagers *groups = config->alertmanagers.items;
-    size_t count = 0;
-    for (size_t i = 0; i < config->alertmanagers.count; i++) {
-        const struct notification_static_config *list = groups[i].static_configs.items;
-        int status = check_group(&groups[i], e);
-        if (status != 0) {
-            return status;
-        }
-        for (size_t j = 0; j < groups[i].static_configs.count; j++) {
-            count += list[j].targets.count;
-            for (size_t k = 0; k < list[j].targets.count && status == 0; k++) {
-                status = check_target(list[j].targets.items[k], e);
-            }
-            if (status != 0) {
-                return status;
-            }
-        }
-    }
-    if (count > NOTIFY_ALERTMANAGERS_MAX) {
-        return err_set(e, ERR_INVALID, -1, "alerting.alertmanagers: at most %d targets",
-            NOTIFY_ALERTMANAGERS_MAX);
-    }
-    return 0;
-}
-
-/* Their URLs live in the arena. */
-static int list_targets(struct arena *arena, const struct server_alerting_config *config,
-    struct notify_alertmanager list[NOTIFY_ALERTMANAGERS_MAX], size_t *count_out)
-{
-    const struct notification_alertmanagers *groups = config->alertmanagers.items;
-    size_t count = 0;
-    for (size_t i = 0; i < config->alertmanagers.count; i++) {
-        const struct notification_alertmanagers *g = &groups[i];
-        const struct notification_static_config *configs = g->static_configs.items;
-        for (size_t j = 0; j < g->static_configs.count; j++) {
-            for (size_t k = 0; k < configs[j].targets.count; k++) {
-                struct strbuf url = STRBUF_INIT;
-                strbuf_addf(&url, "%s://%s%s%s", g->scheme, configs[j].targets.items[k],
-                    g->path_prefix[0] == '/' ? "" : "/", g->path_prefix);
-                char *copy =
-                    strbuf_error(&url) == 0 ? arena_strndup(arena, url.data, url.size) : NULL;
-                strbuf_release(&url);
-                if (copy == NULL) {
-                    return ERR_NOMEM;
-                }
-                list[count++] = (struct notify_alertmanager){copy, g->profile, g->timeout_ms};
-            }
-        }
-    }
-    *count_out = count;
-    return 0;
+    struct arena arena;
+    arena_init(&arena, 0);
+    struct targets targets = {.arena = &arena};
+    int status = check_rules(&config->alert_relabel, "alerting.alert_relabel_configs", e);
+    status = status == 0 ? list_targets(config, &targets, e) : status;
+    targets_release(&targets);
+    arena_release(&arena);
+    return status;
 }
 
 static int open_with(struct arena *arena, const struct server_alerting_config *config,
     const char *data, const char *external_url, struct notify **notify_out, struct err *e)
 {
-    struct notify_alertmanager list[NOTIFY_ALERTMANAGERS_MAX];
+    struct targets targets = {.arena = arena};
     struct notify_options options = {.data_path = data,
         .config_path = notification_file(config),
         .external_url = external_url,
-        .alertmanagers = list};
-    int status = list_targets(arena, config, list, &options.alertmanager_count);
-    if (status != 0) {
-        return err_set(e, status, -1, "%s", err_text(status));
-    }
-    return notify_open(&options, notify_out, e);
+        .alertmanagers = targets.list};
+    int status = relabel_new(
+        config->alert_relabel.items, config->alert_relabel.count, &options.alert_relabel, e);
+    status = status == 0 ? list_targets(config, &targets, e) : status;
+    options.alertmanager_count = targets.count;
+    status = status == 0 ? notify_open(&options, notify_out, e) : status;
+    targets_release(&targets);
+    relabel_unref(options.alert_relabel);
+    return status;
 }
 
 int notification_open(const struct server_alerting_config *config, const char *data,

@@ -9,6 +9,7 @@
 
 struct notification_static_config {
     struct config_strings targets; /* host:port */
+    struct config_map labels;      /* that relabel_configs of the group see */
 };
 
 /* Alertmanagers that are reached the same way. */
@@ -17,11 +18,14 @@ struct notification_alertmanagers {
     int64_t timeout_ms;
     struct http_profile profile;
     struct config_list static_configs;
+    struct config_list relabel;       /* of targets */
+    struct config_list alert_relabel; /* of alerts on their way there */
 };
 
 struct server_alerting_config {
     const char *config_file; /* Alertmanager's; empty: none */
     struct config_list alertmanagers;
+    struct config_list alert_relabel;
 };
 
 /* The rows of `alerting`. */

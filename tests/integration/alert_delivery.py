@@ -349,6 +349,42 @@ class Delivery(unittest.TestCase):
         self.assertEqual(body["commonLabels"], {"alertname": "Always", "severity": "page"})
         self.assertIn("/graph?", body["alerts"][0]["generatorURL"])
 
+    def test_relabelling(self):
+        """Rules' alerts are rewritten for everybody, then for each group of Alertmanagers; targets are chosen."""
+        folder = self.folder()
+        own, near, far = (self.receiver(folder, "200") for _ in range(3))
+        rules = write(os.path.join(folder, "r.yml"), json.dumps({"groups": [{"name": "g", "interval": "1s", "rules": [
+            {"alert": name, "expr": "vector(7)", "labels": {"replica": "a", "team": team}}
+            for name, team in (("Kept", "db"), ("Dropped", "test"), ("Near", "web"))]}]}))
+        config = write(os.path.join(folder, "sonde.yml"), json.dumps({"alerting": {
+            "alert_relabel_configs": [{"action": "labeldrop", "regex": "replica"},
+                                      {"source_labels": ["team"], "regex": "test", "action": "drop"}],
+            "alertmanagers": [
+                {"path_prefix": "/am/", "static_configs": [
+                    {"targets": [f"127.0.0.1:{near.port}"], "labels": {"zone": "near"}},
+                    {"targets": [f"127.0.0.1:{far.port}"], "labels": {"zone": "nowhere"}}],
+                 "relabel_configs": [{"source_labels": ["zone"], "regex": "near", "action": "keep"}]},
+                {"static_configs": [{"targets": ["far.example:1"]}],
+                 "relabel_configs": [{"target_label": "__address__", "replacement": f"127.0.0.1:{far.port}"},
+                                     {"target_label": "__alerts_path__", "replacement": "/x/api/v2/alerts"}],
+                 "alert_relabel_configs": [{"source_labels": ["team"], "regex": "web", "action": "drop"},
+                                           {"target_label": "from", "replacement": "sonde"}]}]}}))
+        server = self.serve(self.webhook(f"http://127.0.0.1:{own.port}/", allow_networks=["127.0.0.1"]),
+                            "--rules", rules, "--config", config)
+
+        def told(receiver):
+            requests = [(r["path"], json.loads(r["body"])) for r in receiver.requests()]
+            alerts = [a for _, body in requests for a in (body["alerts"] if "alerts" in body else body)]
+            return {path for path, _ in requests}, {tuple(sorted(a["labels"].items())) for a in alerts}
+        kept = (("alertname", "Kept"), ("team", "db"))
+        web = (("alertname", "Near"), ("team", "web"))
+        for receiver, wanted in ((own, ({"/"}, {kept, web})), (near, ({"/am/api/v2/alerts"}, {kept, web})),
+                                 (far, ({"/x/api/v2/alerts"}, {(kept[0], ("from", "sonde"), kept[1])}))):
+            wait_until(lambda: told(receiver) == wanted, 30, f"{wanted}")  # pylint: disable=cell-var-from-loop
+        active = json.loads(server.get("/api/v1/alertmanagers")[1])["data"]["activeAlertmanagers"]
+        self.assertEqual([a["url"] for a in active], [f"http://127.0.0.1:{near.port}/am/api/v2/alerts",
+                                                      f"http://127.0.0.1:{far.port}/x/api/v2/alerts"])
+
     def sender(self, *words):
         """The program tests/support/send_alerts.c: a sink as rules have it."""
         process = subprocess.Popen([SENDER, *words], stdin=subprocess.PIPE)

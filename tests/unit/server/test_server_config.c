@@ -207,6 +207,35 @@ static void test_mistakes(void **state)
     }
 }
 
+static void test_mistakes_about_alertmanagers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *sentence;
+    } cases[] = {
+        {"alerting: {alert_relabel_configs: [{regex: '('}]}\n", "alerting.alert_relabel_configs: "},
+        {"alerting: {alertmanagers: [{static_configs: [{targets: [a]}], relabel_configs: "
+         "[{target_label: __scheme__, replacement: ftp}]}]}\n",
+            "scheme \"ftp\": expected http or https"},
+        {"alerting: {alertmanagers: [{static_configs: [{targets: [a]}], relabel_configs: "
+         "[{target_label: __alerts_path__, replacement: /x}]}]}\n",
+            "expected one that ends with /api/v2/alerts"},
+        {"alerting: {alertmanagers: [{static_configs: [{targets: ['http://a']}]}]}\n",
+            "a target must be host:port"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct arena arena;
+        struct server_config config;
+        struct err e = ERR_INIT;
+        arena_init(&arena, 0);
+        assert_int_equal(load(&arena, cases[i].text, NULL, &config, &e), ERR_INVALID);
+        if (strstr(e.message, cases[i].sentence) == NULL) {
+            fail_msg("%s\n  wants %s", e.message, cases[i].sentence);
+        }
+        arena_release(&arena);
+    }
+}
+
 static void test_other_mistakes(void **state)
 {
     (void)state;
@@ -392,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_prefix),
         cmocka_unit_test(test_otlp),
         cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_mistakes_about_alertmanagers),
         cmocka_unit_test(test_other_mistakes),
         cmocka_unit_test(test_tiers),
         cmocka_unit_test(test_round_trip),
