@@ -135,6 +135,7 @@ static void write_tier(const struct slo_run *run, size_t i, struct json_writer *
     write_time(out, "active_since", firing ? alert->fired_at_ms : 0);
     json_key(out, "no_data");
     json_bool(out, v->verdict == SLO_NO_DATA);
+    write_number(out, "failures_needed", run->evaluated ? v->failures_needed : 0);
     double outage = slo_tier_detection_seconds(t, period, p->budget_billionths, 1);
     json_key(out, "smallest_outage_seconds");
     if (isfinite(outage)) {

@@ -14,6 +14,8 @@
 #define SLO_STEP_MS_DEFAULT ((int64_t)60 * 1000)
 #define SLO_STEP_MS_MIN ((int64_t)1000)
 #define SLO_STEP_MS_MAX ((int64_t)3600 * 1000)
+/* Half of what a question about the past looks back. */
+#define SLO_KEEP_FIRING_MS_MAX ((int64_t)12 * 3600 * 1000)
 
 enum slo_indicator_kind {
     SLO_EVENTS,       /* good or bad events of all events */

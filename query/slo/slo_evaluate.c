@@ -74,16 +74,30 @@ struct slo_window_count slo_count_window(const struct slo_parameters *p,
     return composed;
 }
 
+/* Failures in the long window that a tier needs: a share c of the budget b is c · b · N of the N events of a
+ * period. Under even traffic the long window has L / P of them, and this says the same as the burn rate does. */
+static double failures_needed(
+    const struct slo_parameters *p, const struct slo_tier *tier, double events_of_period)
+{
+    double share = (double)tier->share_millionths / (double)SLO_MILLION;
+    double budget = (double)p->budget_billionths / (double)SLO_BILLION;
+    double by_budget = p->budget_guard ? share * budget * events_of_period : 0;
+    return by_budget > p->min_failures ? by_budget : p->min_failures;
+}
+
 static void evaluate_tier(const struct slo_parameters *p, struct slo_component *components,
-    size_t count, const struct slo_tier *tier, int64_t at_ms, struct slo_tier_value *v)
+    size_t count, const struct slo_tier *tier, double events_of_period, int64_t at_ms,
+    struct slo_tier_value *v)
 {
     int64_t period = slo_window_period_ms(&p->window), budget = p->budget_billionths;
     v->long_count = slo_count_window(p, components, count, at_ms - tier->long_ms, at_ms);
     v->short_count = slo_count_window(p, components, count, at_ms - tier->short_ms, at_ms);
     v->has_long = slo_burn(v->long_count.events, budget, &v->burn_long);
     v->has_short = slo_burn(v->short_count.events, budget, &v->burn_short);
-    bool whole = p->composition == SLO_SINGLE;
-    bool enough = !whole || v->long_count.events.bad >= p->min_failures;
+    /* A composition has no events, only a ratio. */
+    v->failures_needed =
+        p->composition == SLO_SINGLE ? failures_needed(p, tier, events_of_period) : 0;
+    bool enough = v->long_count.events.bad >= v->failures_needed;
     if (p->no_data == SLO_FREEZE && slo_coverage(&v->short_count) < SLO_COVERAGE_MIN) {
         v->verdict = SLO_NO_DATA;
     } else if (enough && slo_tier_exceeded(tier, period, budget, v->long_count.events) &&
@@ -152,14 +166,21 @@ void slo_evaluate(const struct slo_parameters *p, struct slo_component *componen
     struct slo_window_count newest =
         slo_count_window(p, components, count, at_ms - p->step_ms, at_ms);
     out->no_data = newest.known == 0 && newest.excluded == 0;
+    double events_of_period = 0;
+    if (p->budget_guard) {
+        int64_t begin_ms = at_ms - slo_window_period_ms(&p->window);
+        events_of_period = slo_count_window(p, components, count, begin_ms, at_ms).events.total;
+    }
     for (size_t i = 0; i < p->tier_count; i++) {
-        evaluate_tier(p, components, count, &p->tiers[i], at_ms, &out->tiers[i]);
+        evaluate_tier(p, components, count, &p->tiers[i], events_of_period, at_ms, &out->tiers[i]);
     }
 }
 
 int64_t slo_reach_ms(const struct slo_parameters *p, int64_t at_ms)
 {
     int64_t reach = at_ms - slo_window_start_ms(&p->window, at_ms);
+    int64_t period = p->budget_guard ? slo_window_period_ms(&p->window) : 0;
+    reach = period > reach ? period : reach;
     for (size_t i = 0; i < p->tier_count; i++) {
         reach = p->tiers[i].long_ms > reach ? p->tiers[i].long_ms : reach;
     }

@@ -36,6 +36,10 @@ struct slo_parameters {
     int64_t step_ms;
     enum slo_no_data no_data;
     double min_failures; /* in the long window, for a tier to fire */
+    /* A tier also needs as many failures as its share of the budget is, of the events of the whole period: a
+     * quiet night does not page for what the busy days can well afford. */
+    bool budget_guard;
+    int64_t keep_firing_ms; /* a tier's alert goes on so long when it is quiet */
     struct slo_tier tiers[SLO_TIERS_MAX];
     size_t tier_count;
     enum slo_composition composition;
@@ -60,6 +64,7 @@ struct slo_tier_value {
     bool has_long, has_short; /* there were events */
     double burn_long, burn_short;
     struct slo_window_count long_count, short_count;
+    double failures_needed; /* in the long window, besides the burn rates */
 };
 
 struct slo_evaluation {

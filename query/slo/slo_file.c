@@ -124,6 +124,24 @@ static int read_min_failures(
     return 0;
 }
 
+static int read_low_traffic(
+    struct slo_reading *r, struct slo_definition *d, const struct yaml_node *node, struct str value)
+{
+    d->parameters.budget_guard = str_eq_c(value, "budget");
+    return d->parameters.budget_guard || str_eq_c(value, "failures")
+               ? 0
+               : fail_setting(r, node, "low-traffic", "failures or budget");
+}
+
+static int read_keep_firing(
+    struct slo_reading *r, struct slo_definition *d, const struct yaml_node *node, struct str value)
+{
+    int64_t *keep_ms = &d->parameters.keep_firing_ms;
+    bool right = duration_parse(value, keep_ms, NULL) == 0 && *keep_ms >= 0 &&
+                 *keep_ms <= SLO_KEEP_FIRING_MS_MAX;
+    return right ? 0 : fail_setting(r, node, "keep-firing-for", "a duration of at most 12h");
+}
+
 static int read_composite(
     struct slo_reading *r, struct slo_definition *d, const struct yaml_node *node, struct str value)
 {
@@ -198,6 +216,8 @@ static const struct setting {
     {"step", read_step},
     {"no-data", read_no_data},
     {"min-failures", read_min_failures},
+    {"low-traffic", read_low_traffic},
+    {"keep-firing-for", read_keep_firing},
     {"tiers", read_tiers},
     {"composite", read_composite},
 };
@@ -213,8 +233,7 @@ static int read_setting(struct slo_reading *r, struct slo_definition *d,
     }
     return config_fail(&r->reader, node,
         "unknown annotation %s%.*s: runbook-url, runbook-waived, window, step, no-data, "
-        "min-failures, "
-        "tiers and composite are known",
+        "min-failures, low-traffic, keep-firing-for, tiers and composite are known",
         SLO_EXTENSION_PREFIX, STR_ARG(key));
 }
 

@@ -10,6 +10,9 @@
  *   step            how finely events are counted, "1m" by default; not below the interval of scrapes
  *   no-data         freeze (default), bad, good, ignore
  *   min-failures    in a tier's long window before it may fire; 3 by default
+ *   low-traffic     failures (default): no more is asked of a tier; budget: as many failures in its long window as its
+ *                   share of the budget is, of all events of the period
+ *   keep-firing-for how long an alert goes on after its tier is quiet; 0s by default
  *   tiers           "page-fast=1h/5m@2%:page; slow=6h/30m@5%:ticket" in place of the default four
  *   composite       weighted or product: of an SLO with several objectives
  */

@@ -61,6 +61,14 @@ static void write_settings(const struct slo_definition *d, struct strbuf *out)
     strbuf_reset(&text);
     strbuf_add_double(&text, p->min_failures);
     add_setting(out, "min-failures", strbuf_str(&text));
+    if (p->budget_guard) {
+        add_setting(out, "low-traffic", STR("budget"));
+    }
+    if (p->keep_firing_ms > 0) {
+        strbuf_reset(&text);
+        duration_write(p->keep_firing_ms, &text);
+        add_setting(out, "keep-firing-for", strbuf_str(&text));
+    }
     strbuf_reset(&text);
     write_tiers(p, &text);
     if (p->tier_count > 0) {

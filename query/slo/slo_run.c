@@ -219,6 +219,7 @@ int slo_run_step(struct slo_run *run, int64_t at_ms, slo_changed changed, void *
         struct alert_result result = {run->labels[i], labels_empty(), v->burn_long};
         struct step_context c = {run, i, at_ms, changed, context};
         struct alert_step step = {.at_ms = at_ms,
+            .keep_firing_ms = p->keep_firing_ms,
             .results = &result,
             .result_count = burning,
             .changed = pass_on,
@@ -231,13 +232,17 @@ int slo_run_step(struct slo_run *run, int64_t at_ms, slo_changed changed, void *
     return 0;
 }
 
-/* A tier that was quiet has no alert, whatever was before. */
-static bool all_were_quiet(bool quiet[SLO_TIERS_MAX], size_t count, const struct slo_evaluation *v)
+/* Going back in time: has each tier been quiet for so long, at some time, that it had no alert whatever was
+ * before? */
+static bool all_were_quiet(
+    const struct slo_parameters *p, const struct slo_evaluation *v, int64_t quiet_ms[SLO_TIERS_MAX])
 {
     bool all = true;
-    for (size_t i = 0; i < count; i++) {
-        quiet[i] |= v->tiers[i].verdict == SLO_QUIET;
-        all &= quiet[i];
+    for (size_t i = 0; i < p->tier_count; i++) {
+        bool over = quiet_ms[i] > p->keep_firing_ms;
+        bool quiet = v->tiers[i].verdict == SLO_QUIET;
+        quiet_ms[i] = over ? quiet_ms[i] : quiet ? quiet_ms[i] + p->step_ms : 0;
+        all &= quiet_ms[i] > p->keep_firing_ms;
     }
     return all;
 }
@@ -245,12 +250,12 @@ static bool all_were_quiet(bool quiet[SLO_TIERS_MAX], size_t count, const struct
 int slo_run_step_to(struct slo_run *run, int64_t at_ms)
 {
     const struct slo_parameters *p = &run->definition->parameters;
-    bool quiet[SLO_TIERS_MAX] = {false};
+    int64_t quiet_ms[SLO_TIERS_MAX] = {0};
     struct slo_evaluation v;
     int64_t from_ms = at_ms;
     for (; at_ms - from_ms < SLO_LOOK_BACK_MS; from_ms -= p->step_ms) {
         slo_run_look(run, from_ms, &v);
-        if (all_were_quiet(quiet, p->tier_count, &v)) {
+        if (all_were_quiet(p, &v, quiet_ms)) {
             break;
         }
     }

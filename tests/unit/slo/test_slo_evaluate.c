@@ -171,6 +171,68 @@ static void low_traffic(void **state)
     slo_ledger_release(&c.ledger);
 }
 
+/* Failures needed at shares of 2, 5 and 10 % of 99.9 %, by the events of the last period. */
+static void failures_of_a_budget(void **state)
+{
+    (void)state;
+    static const struct {
+        double events, needed[3];
+    } table[] = {{1000, {.02, .05, .1}}, {7200, {.144, .36, .72}}, {30000, {.6, 1.5, 3}},
+        {100000, {2, 5, 10}}, {1000000, {20, 50, 100}}};
+    for (size_t i = 0; i < 5; i++) {
+        for (int least = 0; least <= 3; least += 3) {
+            struct slo_parameters p = parameters(30, 1000000, 600 * SECOND);
+            struct slo_component c;
+            struct slo_evaluation v;
+            p.budget_guard = true;
+            p.min_failures = least;
+            int64_t steps = 30 * DAY / p.step_ms;
+            ledger_open(&c, &p, ORIGIN - 30 * DAY + p.step_ms);
+            for (int64_t s = 1; s <= steps; s++) {
+                add(&c, ORIGIN - 30 * DAY + s * p.step_ms, 0, table[i].events / (double)steps);
+            }
+            slo_evaluate(&p, &c, 1, ORIGIN, &v);
+            for (size_t t = 0; t < 3; t++) {
+                double wanted = table[i].needed[t] > least ? table[i].needed[t] : least;
+                if (fabs(v.tiers[t].failures_needed - wanted) > 1e-9 * wanted) {
+                    fail_msg("%g events, tier %zu: %.12g needed, not %.12g", table[i].events, t,
+                        v.tiers[t].failures_needed, wanted);
+                }
+            }
+            slo_ledger_release(&c.ledger);
+        }
+    }
+}
+
+/* Busy days and quiet nights, a thousand to one. All of a night's requests fail for an hour: of the month's
+ * budget that is nothing, and by ratio alone it pages. The same by day pages either way. */
+static void quiet_nights(void **state)
+{
+    (void)state;
+    for (int guarded = 0; guarded < 2; guarded++) {
+        for (int night = 0; night < 2; night++) {
+            struct slo_parameters p = parameters(30, 1000000, 60 * SECOND);
+            struct slo_component c;
+            bool paged = false;
+            p.min_failures = SLO_MIN_FAILURES_DEFAULT;
+            p.budget_guard = guarded;
+            ledger_open(&c, &p, ORIGIN - 30 * DAY);
+            for (int64_t t = ORIGIN - 30 * DAY; t <= ORIGIN + HOUR; t += p.step_ms) {
+                bool dark = night ? t > ORIGIN - 12 * HOUR : t % DAY >= 12 * HOUR;
+                double total = dark ? 1 : 1000;
+                add(&c, t, t > ORIGIN ? total : 0, total);
+                struct slo_evaluation v;
+                if (t > ORIGIN) {
+                    slo_evaluate(&p, &c, 1, t, &v);
+                    paged |= v.tiers[0].verdict == SLO_BURNING;
+                }
+            }
+            assert_int_equal(paged, !(guarded && night));
+            slo_ledger_release(&c.ledger);
+        }
+    }
+}
+
 /* Twenty minutes without samples, in the middle of an outage that burns. */
 static void missing_data(void **state)
 {
@@ -350,6 +412,8 @@ int main(void)
         cmocka_unit_test(discrete_vectors),
         cmocka_unit_test(forecasts),
         cmocka_unit_test(low_traffic),
+        cmocka_unit_test(failures_of_a_budget),
+        cmocka_unit_test(quiet_nights),
         cmocka_unit_test(missing_data),
         cmocka_unit_test(exclusions),
         cmocka_unit_test(recurring_exclusions),

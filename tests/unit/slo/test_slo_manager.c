@@ -285,6 +285,40 @@ static void fires_and_resolves(void **state)
     scene_close(&s);
 }
 
+static const char *state_at(struct scene *s, int64_t seconds)
+{
+    static char text[16];
+    json_t *past = list_at(s, ORIGIN + seconds * SECOND);
+    json_t *tier = json_array_get(json_object_get(json_array_get(past, 0), "tiers"), 0);
+    (void)snprintf(text, sizeof(text), "%s", json_string_value(json_object_get(tier, "state")));
+    json_decref(past);
+    return text;
+}
+
+/* page-fast is quiet at 900 s and goes on for five minutes: live, asked about the past, and in a back-test. */
+static void keeps_firing(void **state)
+{
+    (void)state;
+    struct scene s;
+    char text[sizeof(definition) + 64];
+    scene_open(&s);
+    const char *step = strstr(definition, "sonde.dev/step");
+    int size = snprintf(text, sizeof(text), "%.*ssonde.dev/keep-firing-for: 5m, %s",
+        (int)(step - definition), definition, step);
+    assert_int_equal(vfs_write_file_atomic(vfs_posix(), s.path, text, (size_t)size), 0);
+    clean_past(&s);
+    start(&s);
+    live(&s, 0, 1500, 600);
+    int64_t fired, cleared;
+    episode_of(&s, "page-fast", &fired, &cleared);
+    assert_int_equal(fired, 60);
+    assert_int_equal(cleared, 1200);
+    assert_string_equal(state_at(&s, 30), "inactive");
+    assert_string_equal(state_at(&s, 1170), "firing");
+    assert_string_equal(state_at(&s, 1200), "inactive");
+    scene_close(&s);
+}
+
 /* The outage is excluded, and counts again when it is not; the exclusion outlives a restart. */
 static void excluded_outage(void **state)
 {
@@ -461,6 +495,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fires_and_resolves),
+        cmocka_unit_test(keeps_firing),
         cmocka_unit_test(excluded_outage),
         cmocka_unit_test(samples_stop),
         cmocka_unit_test(missed_evaluations),

@@ -6,7 +6,8 @@
 
 #include "slo/slo_tier.h"
 
-#define DAY INT64_C(86400000)
+#define HOUR INT64_C(3600000)
+#define DAY (24 * HOUR)
 
 static void near(const char *what, double got, double expected, double tolerance)
 {
@@ -37,6 +38,55 @@ static void factors(void **state)
             near("k · L", slo_tier_factor(t, period) * (double)t->long_ms,
                 (double)t->share_millionths / 1e6 * (double)period, 1e-12);
         }
+    }
+}
+
+/* Schemes of others: windows and shares of the budget, and the factors they give, each worked out by hand. */
+static void schemes(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t days, hours;
+        double percent, factor;
+    } table[] = {/* Factors of 30 days, kept on other periods, spend these shares. */
+        {28, 1, 15.0 / 7, 14.4}, {28, 6, 37.5 / 7, 6}, {28, 24, 75.0 / 7, 3}, {28, 72, 75.0 / 7, 1},
+        {7, 1, 60.0 / 7, 14.4}, {7, 6, 150.0 / 7, 6}, {7, 24, 300.0 / 7, 3}, {7, 72, 300.0 / 7, 1},
+        {90, 1, 2.0 / 3, 14.4}, {90, 6, 5.0 / 3, 6}, {90, 24, 10.0 / 3, 3}, {90, 72, 10.0 / 3, 1},
+        /* Windows that scale with the period. */
+        {28, 1, 100.0 / 48, 14}, {28, 6, 6.25, 7}, {28, 24, 50.0 / 7, 2}, {28, 96, 100.0 / 7, 1},
+        /* Of seven days, in two ways, and of ninety. */
+        {7, 1, 8, 13.44}, {7, 6, 12.5, 3.5}, {7, 24, 20, 1.4}, {7, 72, 42, 0.98}, {7, 1, 10, 16.8},
+        {7, 6, 20, 5.6}, {7, 24, 40, 2.8}, {90, 1, 1, 21.6}, {90, 6, 3, 10.8}, {90, 24, 5, 4.5}};
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct slo_tier t = {.long_ms = table[i].hours * HOUR,
+            .short_ms = table[i].hours * HOUR / 12,
+            .share_millionths = llround(table[i].percent * 1e4)};
+        /* Shares are kept in millionths. */
+        near("factor", slo_tier_factor(&t, table[i].days * DAY), table[i].factor, 1e-4);
+    }
+}
+
+/* Other targets at 30 days: a factor needs a target above 1 - 1 / k. */
+static void other_targets(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t budget;
+        double threshold, seconds;
+    } table[] = {{10000000, 0.144, 518.4}, {5000000, 0.072, 259.2}, {50000000, 0.72, 2592},
+        {100000000, 1.44, INFINITY}};
+    const struct slo_tier *t = &slo_default_tiers[0];
+    for (size_t i = 0; i < 4; i++) {
+        near("threshold", slo_tier_threshold(t, 30 * DAY, table[i].budget), table[i].threshold,
+            1e-12);
+        double seconds = slo_tier_detection_seconds(t, 30 * DAY, table[i].budget, 1);
+        assert_true(
+            isinf(table[i].seconds) ? isinf(seconds) : fabs(seconds - table[i].seconds) < 1e-6);
+    }
+    static const double needed[] = {93.06, 83.33, 66.67};
+    for (size_t i = 0; i < 3; i++) {
+        double k = slo_tier_factor(&slo_default_tiers[i], 30 * DAY);
+        near("target", 100 * (1 - 1 / k), needed[i], 1e-4);
     }
 }
 
@@ -188,6 +238,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(factors),
+        cmocka_unit_test(schemes),
+        cmocka_unit_test(other_targets),
         cmocka_unit_test(detection_and_reset),
         cmocka_unit_test(single_failures),
         cmocka_unit_test(repairs),
