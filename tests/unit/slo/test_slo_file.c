@@ -26,6 +26,8 @@ static const char sloth[] =
     "        runbook: https://wiki/shop\n"
     "        sonde.dev/window: 28d\n"
     "        sonde.dev/min-failures: \"5\"\n"
+    "        sonde.dev/low-traffic: budget\n"
+    "        sonde.dev/keep-firing-for: 90s\n"
     "      page_alert: {labels: {severity: page}}\n";
 
 static const char openslo[] =

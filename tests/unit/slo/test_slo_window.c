@@ -101,12 +101,51 @@ static void other_units(void **state)
     assert_int_equal(slo_window_end_ms(&year, at), at);
 }
 
+static enum slo_unit unit_of(char letter)
+{
+    static const char letters[] = "mhdwMQY";
+    return (enum slo_unit)(strchr(letters, letter) - letters);
+}
+
+/* tests/golden/calendar_windows.py says where these come from. */
+static void windows_by_another_calendar(void **state)
+{
+    (void)state;
+    char name[64], unit;
+    long long year, count, moment, begins, ends;
+    struct civil_time t;
+    size_t rows = 0;
+    FILE *file = fopen("tests/golden/calendar_windows.txt", "re");
+    assert_non_null(file);
+    while (
+        fscanf(file, "%63s %lld-%d-%dT%d:%d:%d %lld %c %lld %lld %lld", name, &year, &t.month,
+            &t.day, &t.hour, &t.minute, &t.second, &count, &unit, &moment, &begins, &ends) == 12) {
+        struct zone *zone = NULL;
+        assert_int_equal(zone_open(NULL, str_of(name), &zone, NULL), 0);
+        t.year = year;
+        struct slo_window w = {
+            .calendar = true, .count = count, .unit = unit_of(unit), .zone = zone, .start = t};
+        int64_t start = slo_window_start_ms(&w, moment * 1000) / 1000;
+        int64_t end = slo_window_end_ms(&w, moment * 1000) / 1000;
+        if (start != begins || end != ends) {
+            fail_msg("%s from %lld-%d-%d, %lld%c at %lld: %lld to %lld, not %lld to %lld", name,
+                year, t.month, t.day, count, unit, moment, (long long)start, (long long)end, begins,
+                ends);
+        }
+        zone_free(zone);
+        rows++;
+    }
+    (void)fclose(file);
+    assert_true(rows > 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(durations),
         cmocka_unit_test(months_with_a_change_of_clocks),
         cmocka_unit_test(other_units),
+        cmocka_unit_test(windows_by_another_calendar),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
