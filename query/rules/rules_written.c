@@ -327,22 +327,27 @@ static int show_namespace(void *context, struct str namespace, const char *path)
     return 0;
 }
 
+/* All of it under one load, or a namespace may go between its name and its text. */
+static int show(struct showing *s, struct str namespace)
+{
+    struct rules *r = s->rules;
+    if (namespace.len > 0) {
+        int status = check_namespace(r, namespace, s->e);
+        return status != 0 ? status : show_namespace(s, namespace, "");
+    }
+    return r->data_path != NULL ? rules_each_namespace(r, show_namespace, s) : 0;
+}
+
 int rules_write_yaml(
     struct rules *r, struct str namespace, struct str group, struct strbuf *out, struct err *e)
 {
     struct showing s = {.rules = r, .out = out, .group = group, .e = e};
-    int status = 0;
-    if (namespace.len > 0) {
-        status = check_namespace(r, namespace, e);
-        status = status != 0 ? status : show_namespace(&s, namespace, "");
-        if (status == 0 && !s.found) {
-            status = err_set(e, ERR_NOT_FOUND, -1, "there is no group \"%.*s\" in \"%.*s\"",
-                STR_ARG(group), STR_ARG(namespace));
-        }
-        return status;
-    }
-    if (r->data_path != NULL) {
-        status = rules_each_namespace(r, show_namespace, &s);
+    rules_begin_loading(r);
+    int status = show(&s, namespace);
+    rules_end_loading(r);
+    if (status == 0 && namespace.len > 0 && !s.found) {
+        return err_set(e, ERR_NOT_FOUND, -1, "there is no group \"%.*s\" in \"%.*s\"",
+            STR_ARG(group), STR_ARG(namespace));
     }
     if (status == 0 && !s.found) {
         strbuf_add_c(out, "{}\n");
