@@ -289,6 +289,30 @@ void grpc_call_fail(
     call->host->ended(call->host->context, call);
 }
 
+void grpc_call_fail_with(
+    struct grpc_call *call, int code, const char *sentence, int64_t retry_after_ms)
+{
+    const char *text = sentence[0] != '\0' ? sentence : err_text(code);
+    switch (code) {
+    case ERR_CORRUPT:
+    case ERR_INVALID:
+        grpc_call_fail(call, GRPC_INVALID_ARGUMENT, text, -1);
+        break;
+    case ERR_UNSUPPORTED:
+        grpc_call_fail(call, GRPC_UNIMPLEMENTED, text, -1);
+        break;
+    case ERR_LIMIT:
+        grpc_call_fail(call, GRPC_RESOURCE_EXHAUSTED, text, -1);
+        break;
+    case ERR_BUSY:
+        grpc_call_fail(call, GRPC_RESOURCE_EXHAUSTED, text, retry_after_ms);
+        break;
+    default:
+        grpc_call_fail(call, GRPC_UNAVAILABLE, text, retry_after_ms);
+        break;
+    }
+}
+
 void grpc_call_reply(struct grpc_call *call, struct strbuf *message)
 {
     if (strbuf_error(message) != 0) {

@@ -132,5 +132,10 @@ void grpc_call_reply(struct grpc_call *call, struct strbuf *message);
  * the client is told when to come again. */
 void grpc_call_fail(
     struct grpc_call *call, enum grpc_status status, const char *sentence, int64_t retry_after_ms);
+/* The same with the status that tells a sender of OTLP what an error of this house (base/err.h) means for
+ * it: INVALID_ARGUMENT what cannot be read, RESOURCE_EXHAUSTED what is too large; RESOURCE_EXHAUSTED
+ * (ERR_BUSY) and UNAVAILABLE (everything else) with RetryInfo what is to be sent again. */
+void grpc_call_fail_with(
+    struct grpc_call *call, int code, const char *sentence, int64_t retry_after_ms);
 
 #endif

@@ -87,6 +87,7 @@ static int build_routes(struct api *api)
         api_metrics_add_route(i, row->path, row->timing);
     }
     api_metrics_register();
+    api_grpc_init(api);
     return 0;
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/grpc_server.h"
 #include "base/http_server.h"
 #include "base/json.h"
 #include "base/strbuf.h"
@@ -101,6 +102,8 @@ void api_note_reload(struct api *api, bool success);
 
 /* The rows for http_server_start, `context` set; they live as long as the API. */
 const struct http_route *api_http_routes(const struct api *api, size_t *count_out);
+/* The rows for grpc_server_start, likewise: OTLP's metrics and traces. */
+const struct grpc_method *api_grpc_methods(const struct api *api, size_t *count_out);
 /* The table of docs/http-api.md, in Markdown. */
 void api_write_reference(struct strbuf *out);
 

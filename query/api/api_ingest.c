@@ -11,11 +11,30 @@
 /* Bytes of labels shown in a complaint. */
 enum { SERIES_TEXT_MAX = 200 };
 
+int ingest_open(struct api *api, enum commit_durability durability, size_t wire_bytes,
+    struct ingest *in_out, struct err *e)
+{
+    struct appender_source *writes = api->backend.writes;
+    *in_out = (struct ingest){.api = api,
+        .durability = durability,
+        .wire_bytes = wire_bytes,
+        .key_seed = writes->key_seed,
+        .first = ERR_INIT};
+    return appender_open(writes, &in_out->appender, e);
+}
+
+static enum commit_durability durability_of(struct api_request *r)
+{
+    return str_eq_c(http_exchange_param(r->exchange, "ack"), "durable") ? COMMIT_SYNCED
+                                                                        : COMMIT_AS_CONFIGURED;
+}
+
 int ingest_begin(struct api_request *r, struct ingest *in_out, struct err *e)
 {
-    struct appender_source *writes = r->api->backend.writes;
-    *in_out = (struct ingest){.request = r, .key_seed = writes->key_seed, .first = ERR_INIT};
-    return appender_open(writes, &in_out->appender, e);
+    size_t wire_bytes = http_exchange_body(r->exchange).len;
+    int status = ingest_open(r->api, durability_of(r), wire_bytes, in_out, e);
+    in_out->request = r;
+    return status;
 }
 
 /* Whether the disk takes what is written is part of being ready. */
@@ -27,20 +46,13 @@ static void note_commit(struct api *api, int status)
     }
 }
 
-static enum commit_durability durability_of(struct api_request *r)
-{
-    return str_eq_c(http_exchange_param(r->exchange, "ack"), "durable") ? COMMIT_SYNCED
-                                                                        : COMMIT_AS_CONFIGURED;
-}
-
 int ingest_commit(struct ingest *in, struct append_counts *counts_out, struct err *e)
 {
-    struct api_request *r = in->request;
-    int status = appender_commit(in->appender, durability_of(r), counts_out, e);
+    int status = appender_commit(in->appender, in->durability, counts_out, e);
     in->appender = NULL;
-    note_commit(r->api, status);
+    note_commit(in->api, status);
     if (status == 0) {
-        api_metrics_ingested(counts_out, http_exchange_body(r->exchange).len);
+        api_metrics_ingested(counts_out, in->wire_bytes);
         api_metrics_refused_series(in->refused_series);
     }
     return status;
@@ -116,8 +128,8 @@ const char *ingest_refusal(const struct ingest *in, int64_t t_ms, int status)
 {
     switch (status) {
     case ERR_RANGE:
-        return t_ms > clock_now_ms(in->request->api->clock) ? "too far in the future"
-                                                            : "older than retention";
+        return t_ms > clock_now_ms(in->api->clock) ? "too far in the future"
+                                                   : "older than retention";
     case ERR_LIMIT:
         return "a limit of the store was reached";
     default:

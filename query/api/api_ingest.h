@@ -15,7 +15,10 @@
 #include "tsdb/appender.h"
 
 struct ingest {
-    struct api_request *request;
+    struct api *api;
+    struct api_request *request; /* NULL: it did not come by HTTP */
+    enum commit_durability durability;
+    size_t wire_bytes; /* of the message as it came */
     struct appender *appender;
     uint64_t key_seed;
     uint64_t refused_series, refused_samples;
@@ -24,7 +27,10 @@ struct ingest {
 
 /* Opens the transaction; end it with ingest_commit or ingest_abort. */
 int ingest_begin(struct api_request *r, struct ingest *in_out, struct err *e);
-/* Commits as the request's parameter `ack` says, and counts. The store's failure is returned. */
+/* The same for a message that came by another door. */
+int ingest_open(struct api *api, enum commit_durability durability, size_t wire_bytes,
+    struct ingest *in_out, struct err *e);
+/* Commits with that durability, which for a request is its parameter `ack`, and counts. The store's failure is returned. */
 int ingest_commit(struct ingest *in, struct append_counts *counts_out, struct err *e);
 void ingest_abort(struct ingest *in);
 

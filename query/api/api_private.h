@@ -17,6 +17,8 @@
 
 enum api_stage { API_STARTING, API_SERVING, API_STOPPING };
 
+#define API_GRPC_METHODS_MAX 4
+
 /* Memory of one answer that is not a query's. */
 #define API_ARENA_BYTES_MAX ((size_t)1 << 30)
 
@@ -56,9 +58,15 @@ struct api {
     struct api_route_context *route_contexts;
     size_t route_count;
 
+    struct grpc_method grpc_methods[API_GRPC_METHODS_MAX];
+    size_t grpc_method_count;
+
     struct otlp_translate_options otlp;
     struct otlp_delta *otlp_delta;
 };
+
+/* api_grpc.c: fills the table. */
+void api_grpc_init(struct api *api);
 
 /* A row of the API's own table: what http_server wants to know, and what only the API does. */
 struct api_route {
@@ -86,8 +94,8 @@ void api_write_release_buffers(struct api *api);
 void api_remote_write(struct api_request *r);
 /* api_otlp.c */
 void api_otlp_metrics(struct api_request *r);
-/* api_traces.c */
 void api_otlp_traces(struct api_request *r);
+/* api_traces.c */
 void api_tempo_echo(struct api_request *r);
 void api_tempo_trace(struct api_request *r);
 void api_tempo_trace_v2(struct api_request *r);

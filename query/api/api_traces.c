@@ -1,91 +1,24 @@
-/* Traces over HTTP: OTLP in, and by id as Tempo answers, for Grafana's plugin of that name.
+/* Traces over HTTP: by id as Tempo answers, for Grafana's plugin of that name.
  *
- *   POST /v1/traces, /api/v1/otlp/v1/traces    see otlp_post.h; refused spans in partialSuccess
  *   GET  /api/v2/traces/ID                     TraceByIDResponse{trace 1, status 3, message 4}
  *   GET  /api/traces/ID                        TracesData
  *
- * Protobuf when Accept asks for it, else the same as OTLP's JSON. The plugin falls from the second path
- * to the third at 404, and reads resource, scope and status of each span unguarded; resources without
+ * Protobuf when Accept asks for it, else the same as OTLP's JSON. The plugin falls from the first path
+ * to the second at 404, and reads resource, scope and status of each span unguarded; resources without
  * attributes it drops, so that these get the name of an unknown service.
  *
- * Jaeger has a path of the third form, too. Who accepts protobuf there means Tempo's: Jaeger's clients never
+ * Jaeger has a path of the second form, too. Who accepts protobuf there means Tempo's: Jaeger's clients never
  * ask for it. Below /tempo and /jaeger each is by itself.
  */
 #include "api/api_traces.h"
 
 #include <string.h>
 
-#include "api/api_ingest.h"
 #include "api/api_private.h"
-#include "api/otlp_post.h"
 #include "base/bytes.h"
 #include "wire/otlp_traces.h"
 
 static const char JSON[] = "application/json", PROTOBUF[] = "application/protobuf";
-
-/* ---- In ---- */
-
-static uint64_t count_refused(const struct span_append_counts *counts, struct strbuf *sentence)
-{
-    uint64_t refused = counts->too_large;
-    if (counts->too_large > 0) {
-        strbuf_addf(sentence, "%llu spans are too large; ", (unsigned long long)counts->too_large);
-    }
-    for (int f = 0; f < OTLP_SPAN_FAULT_COUNT; f++) {
-        refused += counts->faults[f];
-        if (counts->faults[f] > 0) {
-            strbuf_addf(sentence, "%llu spans: %s; ", (unsigned long long)counts->faults[f],
-                otlp_span_fault_text((enum otlp_span_fault)f));
-        }
-    }
-    if (refused > 0) {
-        strbuf_add_c(sentence, "all others are stored");
-    }
-    return refused;
-}
-
-static void store_message(struct otlp_post *post, struct str message)
-{
-    struct api_request *r = post->request;
-    struct span_append_counts counts;
-    struct err e = ERR_INIT;
-    bool synced = str_eq_c(http_exchange_param(r->exchange, "ack"), "durable");
-    if (r->api->backend.spans == NULL) {
-        err_set(&e, ERR_CLOSED, -1, "traces are not kept here");
-        otlp_post_fail(post, &e);
-        return;
-    }
-    int status = span_store_append(r->api->backend.spans, message, synced, &counts, &e);
-    if (status != 0) {
-        e.code = status;
-        otlp_post_fail(post, &e);
-        return;
-    }
-    struct strbuf sentence = STRBUF_INIT, body = STRBUF_INIT;
-    uint64_t refused = count_refused(&counts, &sentence);
-    otlp_write_traces_response(post->json, refused, strbuf_str(&sentence), &body);
-    strbuf_release(&sentence);
-    otlp_post_answer(post, 200, &body);
-}
-
-void api_otlp_traces(struct api_request *r)
-{
-    struct otlp_post post;
-    if (otlp_post_read(r, OTLP_TRACES_MAX, &post)) {
-        struct strbuf message;
-        struct err e = ERR_INIT;
-        strbuf_init(&message, OTLP_TRACES_MAX);
-        int status = post.json ? otlp_traces_from_json(post.message, &message, &e) : 0;
-        if (status != 0) {
-            e.code = status;
-            otlp_post_fail(&post, &e);
-        } else {
-            store_message(&post, post.json ? strbuf_str(&message) : post.message);
-        }
-        strbuf_release(&message);
-    }
-    otlp_post_release(&post);
-}
 
 /* ---- A trace ---- */
 

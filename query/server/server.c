@@ -2,7 +2,7 @@
  *
  *   order of starting            why
  *   1 loop                       owns the signals
- *   2 lanes, API, HTTP           a port in use is told before a long replay; until the store is there,
+ *   2 lanes, API, HTTP, gRPC     a port in use is told before a long replay; until the store is there,
  *                                health checks are answered and everything else is 503
  *   3 stores                     of samples, of spans: replay; locked or not writable is told here
  *   4 memory guard               asks the store to hold back, so after it
@@ -24,6 +24,7 @@
 
 #include "api/api.h"
 #include "base/clock.h"
+#include "base/grpc_server.h"
 #include "base/http_server.h"
 #include "base/lock.h"
 #include "base/loop.h"
@@ -61,6 +62,7 @@ struct server {
     struct workpool *ingest, *query;
     struct api *api;
     struct http_server *http;
+    struct grpc_server *grpc; /* NULL: nothing is taken over gRPC */
     struct tsdb *db;
     struct span_store *spans;
     struct engine *engine;
@@ -321,6 +323,31 @@ static int open_http(struct server *s, struct err *e)
     return http_server_start(&http, &s->http, e);
 }
 
+/* Many hosts have a collector, or an agent of ours, at the usual port: then whoever did not ask for it goes
+ * without. */
+static int open_grpc(struct server *s, struct err *e)
+{
+    const struct server_config *config = &s->initial->config;
+    const char *address = config->otlp.grpc_listen;
+    struct grpc_server_options grpc = {.address = address,
+        .pool = s->ingest,
+        .message_max = (size_t)config->web.body_bytes_max,
+        .web_config_file = config->web.config_file,
+        .web_config_changed = web_config_changed};
+    if (address[0] == '\0') {
+        return 0;
+    }
+    grpc.methods = api_grpc_methods(s->api, &grpc.method_count);
+    int status = grpc_server_start(&grpc, &s->grpc, e);
+    if (status == ERR_BUSY && s->flags->otlp_grpc_listen == NULL &&
+        strcmp(address, SERVER_GRPC_LISTEN_DEFAULT) == 0) {
+        LOG_WARN(
+            "server: the address is in use, nothing is taken over gRPC", LOG_S("address", address));
+        return 0;
+    }
+    return status;
+}
+
 static int open_store(struct server *s, struct err *e)
 {
     const struct server_storage_config *storage = &s->initial->config.storage;
@@ -471,8 +498,9 @@ static int open_all(struct server *s, struct err *e)
         return err_set(e, status, -1, "cannot make the event loop: %s", err_text(status));
     }
     if ((status = open_lanes(s, e)) != 0 || (status = open_http(s, e)) != 0 ||
-        (status = open_store(s, e)) != 0 || (status = open_spans(s, e)) != 0 ||
-        (status = open_memory_guard(s, e)) != 0 || (status = serve(s, e)) != 0) {
+        (status = open_grpc(s, e)) != 0 || (status = open_store(s, e)) != 0 ||
+        (status = open_spans(s, e)) != 0 || (status = open_memory_guard(s, e)) != 0 ||
+        (status = serve(s, e)) != 0) {
         return status;
     }
     log_store(s);
@@ -519,6 +547,7 @@ int server_close(struct server *s, struct err *e)
         api_stop(s->api);
     }
     http_server_stop(s->http);
+    grpc_server_stop(s->grpc);
     workpool_close(s->query);
     if (s->metrics_begun) {
         server_metrics_end(&s->metrics);

@@ -90,6 +90,8 @@ void server_flags_init(struct server_flags *flags, struct flag table[SERVER_FLAG
             0},
         {"listen", FLAG_STRING, &flags->listen, "ADDRESS:PORT",
             "Where to listen (default 127.0.0.1:9095).", 0, 0},
+        {"otlp-grpc-listen", FLAG_STRING, &flags->otlp_grpc_listen, "ADDRESS:PORT",
+            "Where to take OTLP over gRPC (default 127.0.0.1:4317; \"\": nowhere).", 0, 0},
         {"retention", FLAG_DURATION, &flags->retention_ms, "DURATION",
             "How long samples are kept (default 30d; 0: for ever).", 0, 1000 * YEAR_MS},
         {"retention-size", FLAG_BYTES, &flags->retention_bytes, "SIZE",
@@ -210,6 +212,7 @@ static int take_flags(struct arena *arena, const struct server_flags *flags,
 {
     take_text(&config->data, flags->data);
     take_text(&config->listen, flags->listen);
+    take_text(&config->otlp.grpc_listen, flags->otlp_grpc_listen);
     take_text(&config->web.route_prefix, flags->route_prefix);
     take_text(&config->web.external_url, flags->external_url);
     take_text(&config->web.cors_origin, flags->cors_origin);

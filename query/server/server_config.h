@@ -53,7 +53,11 @@ struct server_web_config {
     int64_t body_bytes_max;
 };
 
+/* Of gRPC; a server that nobody told goes without it when it is in use. */
+#define SERVER_GRPC_LISTEN_DEFAULT "127.0.0.1:4317"
+
 struct server_otlp_config {
+    const char *grpc_listen;          /* "" = not at all */
     const char *translation_strategy; /* one that otlp_naming_parse knows */
     struct config_strings promoted;
     bool keep_identifying, promote_scope;
@@ -90,8 +94,8 @@ struct server_config {
 
 /* What the command line said; NULL and negative: nothing. */
 struct server_flags {
-    const char *config, *data, *listen, *log_level, *route_prefix, *external_url, *cors_origin,
-        *web_config;
+    const char *config, *data, *listen, *otlp_grpc_listen, *log_level, *route_prefix, *external_url,
+        *cors_origin, *web_config;
     const char *print_reference, *alerting;
     int64_t memory_limit, retention_ms, retention_bytes, query_timeout_ms, lookback_ms,
         concurrency_max, samples_max;

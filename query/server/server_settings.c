@@ -365,6 +365,13 @@ static const struct config_field web_fields[] = {
 
 #define OTLP(member) offsetof(struct server_otlp_config, member)
 static const struct config_field otlp_fields[] = {
+    {.key = "grpc_listen",
+        .kind = CONFIG_STRING,
+        .offset = OTLP(grpc_listen),
+        .default_text = SERVER_GRPC_LISTEN_DEFAULT,
+        .help =
+            "Address and port for OTLP over gRPC, metrics and traces; empty: not at all. When the "
+            "default is in use, by an agent for one, the server goes without."},
     {.key = "translation_strategy",
         .kind = CONFIG_STRING,
         .offset = OTLP(translation_strategy),
