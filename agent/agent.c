@@ -173,6 +173,8 @@ static int open_receivers(struct agent *a, struct err *e)
     struct receive_options options = {
         .http_address = o->otlp_listen != NULL ? o->otlp_listen : AGENT_OTLP_LISTEN,
         .address_is_default = o->otlp_listen == NULL,
+        .grpc_address = o->otlp_grpc_listen != NULL ? o->otlp_grpc_listen : AGENT_OTLP_GRPC_LISTEN,
+        .grpc_address_is_default = o->otlp_grpc_listen == NULL,
         .web_config = o->web_config,
         .web_config_changed = agent_web_config_changed,
         .config = a->config.receive,

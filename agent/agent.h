@@ -6,14 +6,16 @@
 #include "base/loop.h"
 
 #define AGENT_OTLP_LISTEN "127.0.0.1:4318"
+#define AGENT_OTLP_GRPC_LISTEN "127.0.0.1:4317"
 
 struct agent_options {
     const char *config_path; /* NULL = none */
     const char *data_path;
     const char *listen;
-    const char *otlp_listen;    /* of what others send; "" = nowhere, NULL = AGENT_OTLP_LISTEN */
-    const char *web_config;     /* of both listeners; NULL = none */
-    const char *const *servers; /* of --server; replace remote_write */
+    const char *otlp_listen;      /* of what others send; "" = nowhere, NULL = AGENT_OTLP_LISTEN */
+    const char *otlp_grpc_listen; /* of OTLP over gRPC, likewise */
+    const char *web_config;       /* of all listeners; NULL = none */
+    const char *const *servers;   /* of --server; replace remote_write */
     size_t server_count;
 };
 

@@ -104,8 +104,11 @@ int main(int argc, char **argv)
             "Where the agent answers (default " LISTEN_DEFAULT ")", 0, 0},
         {"otlp-listen", FLAG_STRING, &options.otlp_listen, "ADDRESS:PORT",
             "Where it takes what others send; '' = nowhere (default " AGENT_OTLP_LISTEN ")", 0, 0},
+        {"otlp-grpc-listen", FLAG_STRING, &options.otlp_grpc_listen, "ADDRESS:PORT",
+            "Where it takes OTLP over gRPC; '' = nowhere (default " AGENT_OTLP_GRPC_LISTEN ")", 0,
+            0},
         {"web.config.file", FLAG_STRING, &options.web_config, "FILE",
-            "TLS, passwords and headers of both, in Prometheus' format", 0, 0},
+            "TLS, passwords and headers of all three, in Prometheus' format", 0, 0},
         {"server", FLAG_STRINGS, &servers, "URL",
             "Where to send; repeatable; replaces remote_write of the file (default " //
             AGENT_SERVER_DEFAULT ")",

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "receive/receive_graphite.h"
+#include "receive/receive_grpc.h"
 #include "receive/receive_influx.h"
 #include "receive/receive_otlp.h"
 #include "receive/receive_private.h"
@@ -77,6 +78,14 @@ int receive_admit(struct receive *r, enum receive_source source, struct err *e)
     return status == 0 ? 0 : err_set(e, status, -1, "the agent's memory is full: send again later");
 }
 
+int receive_admit_spans(struct receive *r, enum span_protocol protocol, struct err *e)
+{
+    int64_t wait_ms;
+    struct span_intake *door = r->options.spans;
+    int status = door->admit(door, protocol, &wait_ms);
+    return status == 0 ? 0 : err_set(e, status, -1, "the agent's memory is full: send again later");
+}
+
 bool receive_word_is(struct str value, const char *word)
 {
     return value.len == strlen(word) && strncasecmp(value.ptr, word, value.len) == 0;
@@ -127,21 +136,23 @@ unsigned receive_status(int code)
     }
 }
 
-void receive_count(struct receive *r, enum receive_source source, struct http_exchange *x, int code)
+bool receive_count_message(struct receive *r, enum receive_source source, int code)
 {
     struct receive_statistics *s = &r->statistics[source];
+    unsigned status = code != 0 ? receive_status(code) : 200;
+    bool again = status == 429 || status == 503;
     s->messages++;
-    if (code == 0) {
-        return;
-    }
-    unsigned status = receive_status(code);
-    if (status == 429 || status == 503) {
+    s->refused_overload += again;
+    s->refused_invalid += code != 0 && !again;
+    return again;
+}
+
+void receive_count(struct receive *r, enum receive_source source, struct http_exchange *x, int code)
+{
+    if (receive_count_message(r, source, code)) {
         char seconds[16];
         snprintf(seconds, sizeof(seconds), "%d", INTAKE_RETRY_AFTER_MS / 1000);
         http_exchange_set_header(x, "Retry-After", seconds);
-        s->refused_overload++;
-    } else {
-        s->refused_invalid++;
     }
 }
 
@@ -205,6 +216,7 @@ int receive_open(const struct receive_options *options, struct receive **receive
     } else if (options->http_address[0] != '\0') {
         status = start_http(r, e);
     }
+    status = status == 0 ? receive_grpc_open(r, e) : status;
     status = status == 0 ? receive_statsd_open(r, &r->statsd, e) : status;
     status = status == 0 ? receive_graphite_open(r, &r->graphite, e) : status;
     if (status != 0) {
@@ -221,6 +233,7 @@ void receive_close(struct receive *r)
         return;
     }
     http_server_stop(r->server);
+    grpc_server_stop(r->grpc);
     receive_statsd_close(r->statsd);
     receive_graphite_close(r->graphite);
     strbuf_release(&r->text);

@@ -49,7 +49,9 @@ const char *receive_source_name(enum receive_source source);
 struct receive_options {
     const char *http_address; /* "" = no listener */
     bool address_is_default;  /* nobody asked for it: when it is in use, the agent goes without */
-    const char *web_config;   /* of the listener; NULL = none */
+    const char *grpc_address; /* "" = no listener */
+    bool grpc_address_is_default;
+    const char *web_config; /* of both listeners; NULL = none */
     void (*web_config_changed)(void *context, const char *path, const struct err *e);
     struct receive_config config;
     struct loop *loop;

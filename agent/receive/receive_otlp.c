@@ -30,27 +30,26 @@ static int read_kind(const struct http_exchange *x, bool *json_out, struct err *
         type.len < 100 ? (int)type.len : 100, type.len > 0 ? type.ptr : "");
 }
 
-void receive_otlp_request(
-    struct receive *r, enum receive_source source, struct http_exchange *x, otlp_take *take)
+static void take_request(
+    struct receive *r, struct http_exchange *x, const struct receive_otlp_signal *signal)
 {
     struct err e = ERR_INIT;
     struct strbuf plain, answer = STRBUF_INIT;
-    struct str message;
-    bool json = false;
+    struct receive_otlp_message m = {.protocol = SPAN_OTLP_HTTP};
     strbuf_init(&plain, RECEIVE_MESSAGE_MAX);
-    int status = read_kind(x, &json, &e);
-    status = status == 0 ? receive_admit(r, source, &e) : status;
-    status = status == 0 ? receive_plain_body(x, &plain, &message, &e) : status;
-    status = status == 0 ? take(r, json, message, &answer, &e) : status;
-    receive_count(r, source, x, status);
+    int status = read_kind(x, &m.json, &e);
+    status = status == 0 ? signal->admit(r, m.protocol, &e) : status;
+    status = status == 0 ? receive_plain_body(x, &plain, &m.bytes, &e) : status;
+    status = status == 0 ? signal->take(r, &m, &answer, &e) : status;
+    receive_count(r, RECEIVE_OTLP, x, status);
     unsigned code = 200;
     if (status != 0) {
         code = receive_status(status);
         const char *sentence = e.message[0] != '\0' ? e.message : err_text(status);
         strbuf_reset(&answer);
-        otlp_write_status(json, status_code(code), str_of(sentence), &answer);
+        otlp_write_status(m.json, status_code(code), str_of(sentence), &answer);
     }
-    http_exchange_reply(x, code, json ? "application/json" : "application/x-protobuf", &answer);
+    http_exchange_reply(x, code, m.json ? "application/json" : "application/x-protobuf", &answer);
     strbuf_release(&answer);
     strbuf_release(&plain);
 }
@@ -112,53 +111,63 @@ static int hand_in(struct receive *r, const struct otlp_metrics *metrics, struct
     return status;
 }
 
-int receive_otlp_take_metrics(
-    struct receive *r, bool json, struct str message, struct strbuf *answer, struct err *e)
+static int admit_metrics(struct receive *r, enum span_protocol protocol, struct err *e)
+{
+    (void)protocol;
+    return receive_admit(r, RECEIVE_OTLP, e);
+}
+
+static int take_metrics(
+    struct receive *r, const struct receive_otlp_message *m, struct strbuf *answer, struct err *e)
 {
     struct arena arena;
     struct otlp_metrics metrics;
     struct otlp_rejected rejected;
     arena_init(&arena, RECEIVE_TREE_MAX);
-    int status = json ? otlp_metrics_decode_json(message, &arena, &metrics, e)
-                      : otlp_metrics_decode(message, &arena, &metrics, e);
+    int status = m->json ? otlp_metrics_decode_json(m->bytes, &arena, &metrics, e)
+                         : otlp_metrics_decode(m->bytes, &arena, &metrics, e);
     if (status == 0) {
         status = hand_in(r, &metrics, &arena, &rejected, e);
     }
     if (status == 0) {
         r->statistics[RECEIVE_OTLP].rejected_samples += rejected.points;
-        otlp_write_response(json, rejected.points, str_of(rejected.first.message), answer);
+        otlp_write_response(m->json, rejected.points, str_of(rejected.first.message), answer);
     }
     arena_release(&arena);
     return status;
 }
 
+const struct receive_otlp_signal receive_otlp_metrics_signal = {admit_metrics, take_metrics};
+
 void receive_otlp_metrics(struct http_exchange *x, void *context)
 {
-    receive_otlp_request(context, RECEIVE_OTLP, x, receive_otlp_take_metrics);
+    take_request(context, x, &receive_otlp_metrics_signal);
 }
 
 /* ---- Traces ---- */
 
-int receive_otlp_take_traces(
-    struct receive *r, bool json, struct str message, struct strbuf *answer, struct err *e)
+static int take_traces(
+    struct receive *r, const struct receive_otlp_message *m, struct strbuf *answer, struct err *e)
 {
     struct span_intake *door = r->options.spans;
     struct span_taken taken;
     struct strbuf encoded;
     strbuf_init(&encoded, OTLP_TRACES_MAX);
-    int status = json ? otlp_traces_from_json(message, &encoded, e) : 0;
+    int status = m->json ? otlp_traces_from_json(m->bytes, &encoded, e) : 0;
     if (status == 0) {
-        message = json ? strbuf_str(&encoded) : message;
-        status = door->take(door, SPAN_OTLP_HTTP, message, &taken, e);
+        struct str message = m->json ? strbuf_str(&encoded) : m->bytes;
+        status = door->take(door, m->protocol, message, &taken, e);
     }
     if (status == 0) {
-        otlp_write_traces_response(json, taken.refused, taken.why, answer);
+        otlp_write_traces_response(m->json, taken.refused, taken.why, answer);
     }
     strbuf_release(&encoded);
     return status;
 }
 
+const struct receive_otlp_signal receive_otlp_traces_signal = {receive_admit_spans, take_traces};
+
 void receive_otlp_traces(struct http_exchange *x, void *context)
 {
-    receive_otlp_request(context, RECEIVE_OTLP, x, receive_otlp_take_traces);
+    take_request(context, x, &receive_otlp_traces_signal);
 }

@@ -1,5 +1,5 @@
-/* OTLP over HTTP (https://opentelemetry.io/docs/specs/otlp/#otlphttp): the frame of a request, which all
- * signals share, metrics and traces. The answer has the request's encoding.
+/* OTLP (https://opentelemetry.io/docs/specs/otlp/): what becomes of a message of metrics or traces, and requests
+ * over HTTP, of one frame for all signals. The answer has the request's encoding. gRPC is receive_grpc.h.
  *
  *   200       taken; with partialSuccess when points were refused, which the sender must not send again
  *   400       cannot be read
@@ -19,23 +19,26 @@
 #include "base/strbuf.h"
 #include "receive/receive.h"
 
-/* Takes one message of a signal, which ends in the queue or not at all, and writes the answer of success. 0, or
- * an error that receive_status knows, with a sentence. */
-typedef int otlp_take(
-    struct receive *r, bool json, struct str message, struct strbuf *answer, struct err *e);
+struct receive_otlp_message {
+    struct str bytes; /* decompressed */
+    bool json;        /* else protobuf; the answer is of the same kind */
+    enum span_protocol protocol;
+};
 
-/* Kind, encoding, admission, status and answer of a request, whatever its signal. */
-void receive_otlp_request(
-    struct receive *r, enum receive_source source, struct http_exchange *x, otlp_take *take);
+/* Metrics or traces, by whatever door they come. */
+struct receive_otlp_signal {
+    /* May a message be taken? ERR_BUSY with a sentence. */
+    int (*admit)(struct receive *r, enum span_protocol protocol, struct err *e);
+    /* Takes one message, which ends in the queue or not at all, and writes the answer of success. 0, or an error
+     * that receive_status knows, with a sentence. */
+    int (*take)(struct receive *r, const struct receive_otlp_message *m, struct strbuf *answer,
+        struct err *e);
+};
 
-/* Metrics: the handler, whose context is the receivers, and what it does with a message. */
+extern const struct receive_otlp_signal receive_otlp_metrics_signal, receive_otlp_traces_signal;
+
+/* Handlers of HTTP, whose context is the receivers. */
 void receive_otlp_metrics(struct http_exchange *x, void *context);
-int receive_otlp_take_metrics(
-    struct receive *r, bool json, struct str message, struct strbuf *answer, struct err *e);
-
-/* Traces, likewise. */
 void receive_otlp_traces(struct http_exchange *x, void *context);
-int receive_otlp_take_traces(
-    struct receive *r, bool json, struct str message, struct strbuf *answer, struct err *e);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef SONDE_RECEIVE_RECEIVE_PRIVATE_H
 #define SONDE_RECEIVE_RECEIVE_PRIVATE_H
 
+#include "base/grpc_server.h"
 #include "base/http_server.h"
 #include "model/labels.h"
 #include "receive/metadata_filter.h"
@@ -9,6 +10,7 @@
 #include "wire/otlp_translate.h"
 
 #define RECEIVE_ROUTES_MAX 8
+#define RECEIVE_GRPC_METHODS_MAX 2
 
 struct receive {
     struct receive_options options;
@@ -19,6 +21,8 @@ struct receive {
     struct receive_statsd *statsd;     /* NULL: not configured */
     struct receive_graphite *graphite; /* NULL: not configured */
     struct strbuf text, labels;        /* of the line at hand */
+    struct grpc_method grpc_methods[RECEIVE_GRPC_METHODS_MAX];
+    struct grpc_server *grpc; /* NULL: not asked for, or the address is in use */
     struct http_route routes[RECEIVE_ROUTES_MAX];
     struct http_server *server;
 };
@@ -35,10 +39,17 @@ void receive_metadata(struct receive *r, enum receive_source source, enum metric
 /* Everything handed in is in the queue, or ERR_NO_SPACE with a sentence. */
 int receive_commit(struct receive *r, enum receive_source source, struct err *e);
 
-/* ---- HTTP ---- */
+/* ---- Requests ---- */
 
 /* May the request be taken? ERR_BUSY with a sentence. */
 int receive_admit(struct receive *r, enum receive_source source, struct err *e);
+/* The same for spans. */
+int receive_admit_spans(struct receive *r, enum span_protocol protocol, struct err *e);
+/* Counts a message by how it ended (0 or an error). True: its sender should come again. */
+bool receive_count_message(struct receive *r, enum receive_source source, int code);
+
+/* ---- HTTP ---- */
+
 /* The body without its Content-Encoding, gzip or none: in `plain`, or the request's own. ERR_CORRUPT,
  * ERR_LIMIT, ERR_UNSUPPORTED (another encoding), ERR_NOMEM with a sentence. */
 int receive_plain_body(

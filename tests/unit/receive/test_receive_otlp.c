@@ -18,6 +18,7 @@ struct fixture {
 static void set_up(struct fixture *f)
 {
     struct receive_options options = {.http_address = "",
+        .grpc_address = "",
         .config = {.otlp = {"UnderscoreEscapingWithSuffixes", {0}, false, false, 10},
             .statsd = {"", "", 10000, 10},
             .graphite = {""}}};
@@ -40,7 +41,15 @@ static int take(struct fixture *f, const char *json)
 {
     f->e = (struct err)ERR_INIT;
     strbuf_reset(&f->answer);
-    return receive_otlp_take_metrics(f->receive, true, str_of(json), &f->answer, &f->e);
+    const struct receive_otlp_message m = {.bytes = str_of(json), .json = true};
+    return receive_otlp_metrics_signal.take(f->receive, &m, &f->answer, &f->e);
+}
+
+static int take_protobuf(struct fixture *f, struct str bytes)
+{
+    const struct receive_otlp_message m = {.bytes = bytes};
+    strbuf_reset(&f->answer);
+    return receive_otlp_metrics_signal.take(f->receive, &m, &f->answer, &f->e);
 }
 
 #define METRICS(text) "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[" text "]}]}]}"
@@ -111,11 +120,9 @@ static void test_messages_that_cannot_be_read(void **state)
         assert_string_not_equal(f.e.message, "");
     }
     assert_int_equal(f.door.commits, 0);
-    struct err e = ERR_INIT;
-    assert_int_equal(
-        receive_otlp_take_metrics(f.receive, false, STR("\x0a\x7f"), &f.answer, &e), ERR_CORRUPT);
+    assert_int_equal(take_protobuf(&f, STR("\x0a\x7f")), ERR_CORRUPT);
     /* Empty is a success. */
-    assert_int_equal(receive_otlp_take_metrics(f.receive, false, STR(""), &f.answer, &e), 0);
+    assert_int_equal(take_protobuf(&f, STR("")), 0);
     assert_int_equal(take(&f, "{}"), 0);
     tear_down(&f);
 }

@@ -20,6 +20,7 @@ struct fixture {
 static void set_up(struct fixture *f)
 {
     struct receive_options options = {.http_address = "",
+        .grpc_address = "",
         .config = {.otlp = {"UnderscoreEscapingWithSuffixes", {0}, false, false, 10},
             .statsd = {"", "", 10000, 10},
             .graphite = {""}}};
