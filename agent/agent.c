@@ -156,6 +156,12 @@ static struct intake *door(const struct agent *a)
                                  : shipper_intake(a->shipper);
 }
 
+/* Label instance of what the agent itself counts. */
+static const char *instance_of(const struct agent *a)
+{
+    return a->config.host.instance[0] != '\0' ? a->config.host.instance : a->hostname;
+}
+
 static int open_spans(struct agent *a, struct err *e)
 {
     struct sender_options destinations[OUTBOX_DESTINATIONS_MAX];
@@ -164,7 +170,7 @@ static int open_spans(struct agent *a, struct err *e)
     int status = make_outbox(a, destinations, &outbox, e);
     return status != 0 ? status
                        : agent_spans_open(&a->spans, &a->config, &outbox, a->options->data_path,
-                             &a->span_metrics.intake, e);
+                             instance_of(a), &a->span_metrics.intake, e);
 }
 
 static int open_receivers(struct agent *a, struct err *e)
@@ -270,6 +276,7 @@ int agent_check(const struct agent_options *options, size_t *target_count_out,
     int status = agent_config_load(
         options->config_path, options->servers, options->server_count, &arena, &config, e);
     status = status == 0 ? check_aggregator(&config, e) : status;
+    status = status == 0 ? agent_spans_check(&config, e) : status;
     status = status == 0 ? agent_host_open(&config.host, &collectors, e) : status;
     status = status == 0 ? agent_targets_make(&config, &local, NULL, &arena, &targets, e) : status;
     if (status == 0) {

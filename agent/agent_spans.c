@@ -46,28 +46,46 @@ static int open_shipper(struct agent_spans *s, const struct agent_config *config
 }
 
 int agent_spans_open(struct agent_spans *s, const struct agent_config *config,
-    const struct outbox_options *outbox, const char *data_path, struct intake *intake,
-    struct err *e)
+    const struct outbox_options *outbox, const char *data_path, const char *instance,
+    struct intake *intake, struct err *e)
 {
     int status = open_shipper(s, config, outbox, data_path, e);
     if (status != 0) {
         return status;
     }
+    const struct span_pipeline_options options = {.config = &config->traces,
+        .instance = instance,
+        .clock = outbox->clock,
+        .intake = intake,
+        .shipper = s->shipper};
+    return span_pipeline_new(&options, &s->pipeline, e);
+}
+
+int agent_spans_check(const struct agent_config *config, struct err *e)
+{
+    struct intake nowhere = {0}; /* nothing is handed in */
     const struct span_pipeline_options options = {
-        .clock = outbox->clock, .intake = intake, .shipper = s->shipper};
-    status = span_pipeline_new(&options, &s->pipeline);
-    return status == 0 ? 0 : err_set(e, status, -1, "out of memory for spans");
+        .config = &config->traces, .instance = "", .clock = clock_real(), .intake = &nowhere};
+    struct span_pipeline *pipeline = NULL;
+    int status = span_pipeline_new(&options, &pipeline, e);
+    span_pipeline_free(pipeline);
+    return status;
 }
 
 void agent_spans_close(struct agent_spans *s)
 {
+    if (s->pipeline != NULL) {
+        span_pipeline_flush(s->pipeline);
+    }
     span_pipeline_free(s->pipeline);
     span_shipper_close(s->shipper);
 }
 
 int64_t agent_spans_step(struct agent_spans *s)
 {
-    return s->shipper != NULL ? span_shipper_step(s->shipper) : STEP_MS;
+    int64_t count = span_pipeline_step(s->pipeline);
+    int64_t ship = s->shipper != NULL ? span_shipper_step(s->shipper) : STEP_MS;
+    return count < ship ? count : ship;
 }
 
 /* ---- What /metrics says ---- */
@@ -157,6 +175,23 @@ static void expose_queue(const struct agent_spans *s, struct strbuf *out)
     }
 }
 
+static void expose_metrics(const struct span_metrics_statistics *s, struct strbuf *out)
+{
+    put(out, "agent_span_metrics_series", METRIC_TYPE_GAUGE, "Series that span metrics keep", NULL,
+        0, s->table.series);
+    put(out, "agent_span_metrics_services", METRIC_TYPE_GAUGE, "Services they know", NULL, 0,
+        s->table.services);
+    put(out, "agent_span_metrics_overflowed_spans_total", METRIC_TYPE_COUNTER,
+        "Spans counted in a series of the overflow", NULL, 0, s->table.overflowed_spans);
+    put(out, "agent_span_metrics_templated_spans_total", METRIC_TYPE_COUNTER,
+        "Spans whose name stands with {id} in place of identifiers", NULL, 0,
+        s->table.templated_spans);
+    put(out, "agent_span_metrics_lost_spans_total", METRIC_TYPE_COUNTER,
+        "Spans not counted for want of memory", NULL, 0, s->lost_spans);
+    put(out, "agent_span_metrics_expired_series_total", METRIC_TYPE_COUNTER,
+        "Series that ended because no span came", NULL, 0, s->expired_series);
+}
+
 static struct label destination_label(const struct agent_spans *s, size_t index)
 {
     return (struct label){
@@ -223,6 +258,7 @@ void agent_spans_expose(const struct agent_spans *s, struct strbuf *out)
     struct span_pipeline_statistics statistics;
     span_pipeline_statistics(s->pipeline, &statistics);
     expose_protocols(&statistics, out);
+    expose_metrics(&statistics.metrics, out);
     expose_queue(s, out);
     if (s->shipper != NULL) {
         expose_destinations(s, out);

@@ -14,10 +14,12 @@ struct agent_spans {
 };
 
 /* `outbox` is that of samples: destinations, client, clock and background are the same. `intake` is where
- * what is counted goes. */
+ * what is counted goes, labelled with `instance`. */
 int agent_spans_open(struct agent_spans *s, const struct agent_config *config,
-    const struct outbox_options *outbox, const char *data_path, struct intake *intake,
-    struct err *e);
+    const struct outbox_options *outbox, const char *data_path, const char *instance,
+    struct intake *intake, struct err *e);
+/* Whether the settings would be taken. */
+int agent_spans_check(const struct agent_config *config, struct err *e);
 /* The destinations are told as much as is done; the rest stays in the queue. Accepts what was never
  * opened, all zero. */
 void agent_spans_close(struct agent_spans *s);

@@ -39,7 +39,8 @@ size_t span_batch_cost(const struct span_batch *b, const struct otlp_span *span)
     return cost;
 }
 
-int span_batch_add(struct span_batch *b, const struct otlp_span *span)
+int span_batch_add(
+    struct span_batch *b, const struct otlp_span *span, struct span_metrics_place place)
 {
     bool new_group = !goes_on(b, span);
     size_t cost = span_batch_cost(b, span);
@@ -62,7 +63,16 @@ int span_batch_add(struct span_batch *b, const struct otlp_span *span)
             .scope_number = span->scope_number,
         };
     }
-    b->items[b->count++] = (struct span_item){span->raw, (uint32_t)b->group_count - 1};
+    const struct span *s = &span->span;
+    b->items[b->count++] = (struct span_item){
+        .raw = span->raw,
+        .group = (uint32_t)b->group_count - 1,
+        .place = place,
+        .trace_id = s->trace_id,
+        .span_id = s->span_id,
+        .seconds = (double)span_duration_ns(s) / 1e9,
+        .weight = s->trace_state.len > 0 ? span_adjusted_count(s->trace_state) : 1,
+    };
     b->bytes += cost;
     return 0;
 }

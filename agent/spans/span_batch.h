@@ -9,6 +9,7 @@
 
 #include "base/strbuf.h"
 #include "spans/span_intake.h"
+#include "spans/span_metrics.h"
 #include "wire/otlp_traces.h"
 
 /* More spans than this do not fit in SPAN_RECORD_BYTES_MAX: two ids alone take 28 bytes. */
@@ -23,6 +24,10 @@ struct span_group {
 struct span_item {
     struct str raw;
     uint32_t group; /* index */
+    struct span_metrics_place place;
+    struct trace_id trace_id;
+    uint64_t span_id;
+    double seconds, weight; /* how long it took, how many it stands for */
 };
 
 struct span_batch {
@@ -39,7 +44,8 @@ void span_batch_release(struct span_batch *b);
 /* What one more span would add. */
 size_t span_batch_cost(const struct span_batch *b, const struct otlp_span *span);
 /* Its slices are borrowed from the message. ERR_NOMEM, ERR_LIMIT. */
-int span_batch_add(struct span_batch *b, const struct otlp_span *span);
+int span_batch_add(
+    struct span_batch *b, const struct otlp_span *span, struct span_metrics_place place);
 /* All of them as TracesData onto `message`, whose error sticks. */
 void span_batch_encode(const struct span_batch *b, struct strbuf *message);
 

@@ -11,12 +11,17 @@
 #include "base/mem.h"
 #include "spans/span_batch.h"
 
-enum { WHY_BYTES_MAX = 160 };
+/* STEP_MS: where nothing has a time of its own. */
+enum { WHY_BYTES_MAX = 160, STEP_MS = 1000 };
+
+/* Label job of what is counted: one target at the server for each agent. */
+#define METRICS_JOB "spans"
 
 struct span_pipeline {
     struct span_intake door; /* first: what others see of it */
     struct span_pipeline_options options;
     struct otlp_traces *walker;
+    struct span_metrics *metrics; /* NULL: not wanted */
     struct span_batch batch;
     struct strbuf record;
     char why[WHY_BYTES_MAX];
@@ -56,7 +61,9 @@ static int admit(struct span_intake *self, enum span_protocol protocol, int64_t 
 struct taking {
     struct span_pipeline *pipeline;
     struct str message;
-    uint64_t taken; /* in the queue */
+    uint64_t taken;           /* in the queue */
+    uint64_t resource_number; /* of the span at hand */
+    uint32_t service;         /* its number in the metrics */
     uint64_t refused[SPAN_FAULT_COUNT];
 };
 
@@ -83,6 +90,17 @@ static int write_record(struct taking *t, bool whole, struct str *record_out)
     return strbuf_error(&p->record);
 }
 
+/* What counts only when the spans are taken. */
+static void count_batch(struct span_pipeline *p)
+{
+    for (size_t i = 0; p->metrics != NULL && i < p->batch.count; i++) {
+        const struct span_item *item = &p->batch.items[i];
+        span_metrics_count(p->metrics, item->place, item->seconds, item->weight);
+        span_metrics_exemplar(
+            p->metrics, item->place, item->trace_id, item->span_id, item->seconds);
+    }
+}
+
 /* Hands on what is in the batch and empties it. `whole`: it is all of the message. */
 static int hand_on(struct taking *t, bool whole)
 {
@@ -97,9 +115,25 @@ static int hand_on(struct taking *t, bool whole)
     } else {
         p->statistics.undelivered_spans += count;
     }
-    t->taken += status == 0 ? count : 0;
+    if (status == 0) {
+        t->taken += count;
+        count_batch(p);
+    }
     span_batch_reset(&p->batch);
     return status;
+}
+
+static struct span_metrics_place find_place(struct taking *t, const struct otlp_span *span)
+{
+    struct span_metrics *metrics = t->pipeline->metrics;
+    if (metrics == NULL) {
+        return (struct span_metrics_place){0, 0};
+    }
+    if (t->resource_number != span->resource_number) {
+        t->resource_number = span->resource_number;
+        t->service = span_metrics_service(metrics, span->resource);
+    }
+    return span_metrics_find(metrics, t->service, span);
 }
 
 static int add_span(struct taking *t, const struct otlp_span *span)
@@ -116,7 +150,7 @@ static int add_span(struct taking *t, const struct otlp_span *span)
             return status;
         }
     }
-    return span_batch_add(&p->batch, span);
+    return span_batch_add(&p->batch, span, find_place(t, span));
 }
 
 static int add_all(struct taking *t)
@@ -209,17 +243,34 @@ static int take(struct span_intake *self, enum span_protocol protocol, struct st
 
 /* ---- Start and stop ---- */
 
+static int open_metrics(struct span_pipeline *p, struct err *e)
+{
+    const struct span_pipeline_options *o = &p->options;
+    const struct span_metrics_options options = {
+        .config = &o->config->metrics,
+        .job = METRICS_JOB,
+        .instance = o->instance,
+        .clock = o->clock,
+        .intake = o->intake,
+    };
+    return o->config->metrics.enabled ? span_metrics_new(&options, &p->metrics, e) : 0;
+}
+
 int span_pipeline_new(
-    const struct span_pipeline_options *options, struct span_pipeline **pipeline_out)
+    const struct span_pipeline_options *options, struct span_pipeline **pipeline_out, struct err *e)
 {
     struct span_pipeline *p = mem_calloc(1, sizeof(*p));
     if (p == NULL) {
-        return ERR_NOMEM;
+        return err_set(e, ERR_NOMEM, -1, "out of memory for spans");
     }
     p->door = (struct span_intake){admit, take};
     p->options = *options;
     strbuf_init(&p->record, OTLP_TRACES_MAX);
     int status = otlp_traces_new(&p->walker);
+    if (status != 0) {
+        err_set(e, status, -1, "out of memory for spans");
+    }
+    status = status == 0 ? open_metrics(p, e) : status;
     if (status != 0) {
         span_pipeline_free(p);
         return status;
@@ -234,6 +285,7 @@ void span_pipeline_free(struct span_pipeline *p)
         return;
     }
     otlp_traces_free(p->walker);
+    span_metrics_free(p->metrics);
     span_batch_release(&p->batch);
     strbuf_release(&p->record);
     mem_free(p);
@@ -244,8 +296,23 @@ struct span_intake *span_pipeline_intake(struct span_pipeline *p)
     return &p->door;
 }
 
+int64_t span_pipeline_step(struct span_pipeline *p)
+{
+    return p->metrics != NULL ? span_metrics_step(p->metrics) : STEP_MS;
+}
+
+void span_pipeline_flush(struct span_pipeline *p)
+{
+    if (p->metrics != NULL) {
+        span_metrics_flush(p->metrics);
+    }
+}
+
 void span_pipeline_statistics(
     const struct span_pipeline *p, struct span_pipeline_statistics *statistics_out)
 {
     *statistics_out = p->statistics;
+    if (p->metrics != NULL) {
+        span_metrics_statistics(p->metrics, &statistics_out->metrics);
+    }
 }

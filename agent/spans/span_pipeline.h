@@ -8,10 +8,15 @@
 #include "intake/intake.h"
 #include "ship/span_shipper.h"
 #include "spans/span_intake.h"
+#include "spans/span_metrics.h"
+#include "spans/spans_config.h"
 
 struct span_pipeline_options {
+    const struct spans_config *config; /* borrowed */
+    const char *instance;              /* label of what is counted; borrowed */
     struct clock *clock;
-    struct intake *intake;        /* its pressure is what admission goes by; borrowed */
+    struct intake
+        *intake; /* where what is counted goes, and whose pressure admission goes by; borrowed */
     struct span_shipper *shipper; /* NULL: no destination wants spans; borrowed */
 };
 
@@ -47,16 +52,22 @@ struct span_pipeline_statistics {
     struct span_protocol_statistics protocols[SPAN_PROTOCOL_COUNT];
     /* taken = added to the queue + undelivered */
     uint64_t undelivered_spans; /* no destination wants spans */
+    struct span_metrics_statistics metrics;
 };
 
 struct span_pipeline;
 
-int span_pipeline_new(
-    const struct span_pipeline_options *options, struct span_pipeline **pipeline_out);
+/* ERR_INVALID with a sentence: settings that cannot be. */
+int span_pipeline_new(const struct span_pipeline_options *options,
+    struct span_pipeline **pipeline_out, struct err *e);
 /* Accepts NULL. */
 void span_pipeline_free(struct span_pipeline *p);
 /* The door; lives as long as the pipeline. */
 struct span_intake *span_pipeline_intake(struct span_pipeline *p);
+/* Does what is due. Returns milliseconds until the next call is due. */
+int64_t span_pipeline_step(struct span_pipeline *p);
+/* Hands on all there is: before the agent ends. */
+void span_pipeline_flush(struct span_pipeline *p);
 void span_pipeline_statistics(
     const struct span_pipeline *p, struct span_pipeline_statistics *statistics_out);
 

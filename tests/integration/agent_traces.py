@@ -14,6 +14,7 @@ from spans import request, span  # noqa: E402
 
 NOW = time.time_ns()
 QUIET = "host: {enabled: false}\n"
+COUNTED = QUIET + "traces: {metrics: {interval: 500ms, dimensions: [http.route]}}\n"
 
 
 class Agent:
@@ -72,6 +73,26 @@ class Traces(unittest.TestCase):
             self.assertEqual(sender.figure("agent_spans_received_total"), 3)
             self.assertEqual(sender.figure('agent_spans_refused_total{protocol="otlp_http",reason="span_id"}'), 1)
             self.assertEqual(sender.send(("shop", [])).status, 200)
+
+    def test_spans_are_counted(self):
+        with server(self.folder) as store, Agent(self.folder, [store.url], config=COUNTED) as sender:
+            for number in range(1, 41):
+                status = "error" if number % 10 == 0 else "ok"
+                # Every fourth one came through a sampler that kept one in four.
+                state = "ot=th:c" if number % 4 == 0 else ""
+                sender.send(("shop", [span(number, number, "GET /cart", NOW, 100, status=status, state=state,
+                                           http__route="/cart")]))
+            calls = 'traces_spanmetrics_calls_total{service="shop",span_name="GET /cart",http_route="/cart"}'
+            wait_until(lambda: store.value(f"sum({calls})") == 30 + 10 * 4, 30, "all calls at the server")
+            errors = f'sum({calls[:-1]},status_code="STATUS_CODE_ERROR"}})'
+            self.assertEqual(store.value(errors), 2 + 2 * 4)
+            self.assertEqual(store.value('sum(histogram_count(traces_spanmetrics_latency{service="shop"}))'), 70)
+            seconds = store.value('histogram_quantile(0.5, sum(traces_spanmetrics_latency{service="shop"}))')
+            self.assertAlmostEqual(seconds, 0.1, delta=0.01)
+            exemplars = store.api("query_exemplars", query='traces_spanmetrics_latency{service="shop"}',
+                                  start=NOW // 10**9 - 60, end=NOW // 10**9 + 60)
+            traces = {int(e["labels"]["trace_id"], 16) for series in exemplars for e in series["exemplars"]}
+            self.assertTrue(traces and traces <= set(range(1, 41)), traces)
 
     def test_kills_lose_no_span_that_was_taken(self):
         """The server is away, the agent is killed again and again."""

@@ -14,6 +14,8 @@
 
 static const struct sender_options destinations[] = {{.name = "main", .url = "http://r/v1/traces"}};
 
+static const struct spans_config without_metrics;
+
 struct world {
     struct sim_vfs *disk;
     struct fake_clock clock;
@@ -49,9 +51,12 @@ static void begin(struct world *w)
         .seed = test_seed(),
     };
     assert_int_equal(span_shipper_open(&outbox, &w->shipper, NULL), 0);
-    const struct span_pipeline_options options = {
-        .clock = &w->clock.clock, .intake = &w->intake, .shipper = w->shipper};
-    assert_int_equal(span_pipeline_new(&options, &w->pipeline), 0);
+    const struct span_pipeline_options options = {.config = &without_metrics,
+        .instance = "host",
+        .clock = &w->clock.clock,
+        .intake = &w->intake,
+        .shipper = w->shipper};
+    assert_int_equal(span_pipeline_new(&options, &w->pipeline, NULL), 0);
 }
 
 static void end(struct world *w)
