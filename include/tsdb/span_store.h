@@ -80,6 +80,8 @@ int span_store_view(struct span_store *store, struct span_view **view_out, struc
 void span_view_close(struct span_view *view);
 /* The same pages as another view, which must be open: for traces whose texts need not live as long as that one. */
 int span_view_again(const struct span_view *view, struct span_view **view_out, struct err *e);
+/* Pages that were opened for traces and stay open, and in memory, until the view is closed. */
+size_t span_view_open_pages(const struct span_view *view);
 
 /* What is missing of an answer, in sentences that live as long as the view. */
 size_t span_view_warnings(const struct span_view *view, const char *const **sentences_out);

@@ -92,6 +92,11 @@ void span_view_close(struct span_view *view)
     mem_free(view);
 }
 
+size_t span_view_open_pages(const struct span_view *view)
+{
+    return view->opened_count;
+}
+
 size_t span_view_warnings(const struct span_view *view, const char *const **sentences_out)
 {
     *sentences_out = view->warnings;

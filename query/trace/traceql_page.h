@@ -1,0 +1,47 @@
+/* Conditions on all spans of a page, from its columns: once a value of a dictionary, not once a span.
+ *
+ * What columns cannot tell (ids, arithmetic, what depends on the trace) is open, and whoever asks looks at the span
+ * itself. Zone data and the dictionary of resources are asked first: most pages of a search are left after them, before
+ * a column is read.
+ */
+#ifndef SONDE_QUERY_TRACEQL_PAGE_H
+#define SONDE_QUERY_TRACEQL_PAGE_H
+
+#include "trace/traceql_span.h"
+#include "tsdb/span_page.h"
+
+struct traceql_page {
+    struct span_page *page;
+    struct arena *arena; /* what is found lives here */
+    uint32_t rows;
+    struct span_page_columns columns;
+    bool columns_read;
+};
+
+void traceql_page_init(struct traceql_page *p, struct span_page *page, struct arena *arena);
+/* Reads p->columns. All functions return 0 or an error: ERR_CORRUPT, ERR_NOMEM, the arena's. */
+int traceql_page_read(struct traceql_page *p);
+
+/* What a condition says of a span: may be true, may be false, or, both, is open. */
+enum { TRACEQL_MAY_HOLD = 1, TRACEQL_MAY_FAIL = 2, TRACEQL_OPEN = 3 };
+
+/* False when no span of the page can satisfy the condition (NULL: every span does). */
+int traceql_page_may_hold(struct traceql_page *p, const struct traceql_expr *expr, bool *may_out);
+/* A byte a row of the above. */
+int traceql_page_filter(
+    struct traceql_page *p, const struct traceql_expr *expr, uint8_t **verdicts_out);
+
+/* The values of a field: values[codes[row]]. */
+struct traceql_page_values {
+    const struct traceql_value *values;
+    const uint32_t *codes; /* a row each, or one of the two below */
+    uint32_t count;
+};
+#define TRACEQL_CODE_NIL UINT32_MAX
+#define TRACEQL_CODE_OPEN (UINT32_MAX - 1)
+
+/* 1; 0 when columns cannot tell; or an error. Fields of events have their first value. */
+int traceql_page_values(struct traceql_page *p, const struct traceql_field *field,
+    struct traceql_page_values *values_out);
+
+#endif

@@ -1,0 +1,256 @@
+/* Most traces lie in one page, which is in hand: they are read from it. For the others all pages that may have spans of
+ * them are opened, in a view of their own that is given up when it holds too many. */
+#include "trace/traceql_scan.h"
+
+#include <string.h>
+
+static int tell(int status, struct err *e)
+{
+    return status < 0 && e->code == 0 ? err_set(e, status, -1, "%s", err_text(status)) : status;
+}
+
+/* ---- What the answer may hold ---- */
+
+static bool decided_by_span(const struct traceql_query *query)
+{
+    const struct traceql_stage *s = query->stages;
+    bool one = s->kind == TRACEQL_STAGE_SPANSET && s->spanset->kind == TRACEQL_SPANSET_FILTER &&
+               (s->spanset->expr == NULL || s->spanset->expr->need == TRACEQL_NEEDS_SPAN);
+    for (s = s->next; one && s != NULL; s = s->next) {
+        one = s->kind == TRACEQL_STAGE_SELECT;
+    }
+    return one;
+}
+
+static int spanset_verdicts(
+    struct traceql_scan *scan, const struct traceql_spanset *s, uint8_t **out);
+
+/* Spans that are left have passed all stages that filter. */
+static int stages_verdicts(
+    struct traceql_scan *scan, const struct traceql_stage *stages, uint8_t **out)
+{
+    uint8_t *one, *all = NULL;
+    for (const struct traceql_stage *s = stages; s != NULL; s = s->next) {
+        if (s->kind != TRACEQL_STAGE_SPANSET) {
+            continue;
+        }
+        int status = spanset_verdicts(scan, s->spanset, &one);
+        if (status != 0) {
+            return status;
+        }
+        for (uint32_t row = 0; all != NULL && row < scan->page.rows; row++) {
+            all[row] = (uint8_t)((all[row] & one[row] & TRACEQL_MAY_HOLD) |
+                                 ((all[row] | one[row]) & TRACEQL_MAY_FAIL));
+        }
+        all = all != NULL ? all : one;
+    }
+    *out = all;
+    return all == NULL ? traceql_page_filter(&scan->page, NULL, out) : 0;
+}
+
+/* Whether spans of the left side are in what an operator leaves. */
+static bool keeps_left(enum traceql_operator op)
+{
+    return op == TRACEQL_AND || op == TRACEQL_OR || op >= TRACEQL_UNION_CHILD;
+}
+
+static int spanset_verdicts(
+    struct traceql_scan *scan, const struct traceql_spanset *s, uint8_t **out)
+{
+    uint8_t *left, *right;
+    if (s->kind == TRACEQL_SPANSET_PIPELINE) {
+        return stages_verdicts(scan, s->stages, out);
+    }
+    if (s->kind == TRACEQL_SPANSET_FILTER) {
+        bool may;
+        int status = traceql_page_may_hold(&scan->page, s->expr, &may);
+        if (status == 0 && !may) {
+            *out = arena_alloc(&scan->arena, (size_t)scan->page.rows + 1);
+            if (*out != NULL) {
+                memset(*out, TRACEQL_MAY_FAIL, scan->page.rows);
+            }
+            return *out == NULL ? arena_error(&scan->arena) : 0;
+        }
+        return status == 0 ? traceql_page_filter(&scan->page, s->expr, out) : status;
+    }
+    int status = spanset_verdicts(scan, s->right, &right);
+    if (status != 0 || !keeps_left(s->op)) {
+        *out = right;
+        return status;
+    }
+    status = spanset_verdicts(scan, s->left, &left);
+    for (uint32_t row = 0; status == 0 && row < scan->page.rows; row++) {
+        right[row] |= left[row];
+    }
+    *out = right;
+    return status;
+}
+
+/* ---- Pages ---- */
+
+/* Whether the page can be left after its zone data. */
+static int may_matter(struct traceql_scan *scan, bool *may_out)
+{
+    const struct traceql_stage *s = scan->query->stages;
+    *may_out = true;
+    return s->kind == TRACEQL_STAGE_SPANSET && s->spanset->kind == TRACEQL_SPANSET_FILTER
+               ? traceql_page_may_hold(&scan->page, s->spanset->expr, may_out)
+               : 0;
+}
+
+/* 1 when some row may be in the answer. */
+static int look_at_page(struct traceql_scan *scan, struct span_page *page)
+{
+    bool may;
+    arena_release(&scan->arena);
+    traceql_page_init(&scan->page, page, &scan->arena);
+    int status = may_matter(scan, &may);
+    if (status != 0 || !may) {
+        return status;
+    }
+    status = stages_verdicts(scan, scan->query->stages, &scan->verdicts);
+    status = status == 0 ? traceql_page_read(&scan->page) : status;
+    if (status != 0) {
+        return status;
+    }
+    uint8_t any = 0;
+    const uint64_t *start = scan->page.columns.start_ns;
+    for (uint32_t row = 0; row < scan->page.rows; row++) {
+        if (start[row] < scan->start_ns || start[row] > scan->end_ns) {
+            scan->verdicts[row] = TRACEQL_MAY_FAIL;
+        }
+        any |= scan->verdicts[row];
+    }
+    if ((any & TRACEQL_MAY_HOLD) == 0) {
+        return 0;
+    }
+    status = span_page_traces(page, &scan->traces);
+    scan->trace_count = span_page_info(page).traces;
+    return status == 0 ? 1 : status;
+}
+
+int traceql_scan_next(struct traceql_scan *scan, uint64_t floor_ns, struct err *e)
+{
+    struct span_page *page;
+    int more;
+    while ((more = span_pages_next(scan->pages, &page, &scan->latest_ns)) == 1) {
+        if (scan->latest_ns < floor_ns) {
+            return 0;
+        }
+        int status = trace_budget_spend(scan->budget, span_page_info(page).rows, e);
+        status = status == 0 ? look_at_page(scan, page) : status;
+        if (status == ERR_CORRUPT) {
+            scan->damaged_pages++;
+        } else if (status != 0) {
+            return tell(status, e);
+        }
+    }
+    return tell(more, e);
+}
+
+int traceql_scan_open(struct traceql_scan *scan, struct span_view *view,
+    const struct traceql_query *query, uint64_t start_ns, uint64_t end_ns,
+    struct trace_budget *budget, struct err *e)
+{
+    *scan = (struct traceql_scan){.view = view,
+        .query = query,
+        .start_ns = start_ns,
+        .end_ns = end_ns,
+        .budget = budget,
+        .exact_by_span = decided_by_span(query)};
+    arena_init(&scan->arena, TRACE_BUDGET_BYTES_MAX);
+    return span_view_pages(view, start_ns, end_ns, &scan->pages, e);
+}
+
+void traceql_scan_close(struct traceql_scan *scan)
+{
+    span_pages_close(scan->pages);
+    span_view_close(scan->beside);
+    trace_id_set_release(&scan->whole);
+    arena_release(&scan->arena);
+}
+
+/* ---- Spans and traces ---- */
+
+int traceql_scan_row(struct traceql_scan *scan, uint32_t row, bool *holds_out, struct err *e)
+{
+    struct otlp_span span;
+    *holds_out = scan->verdicts[row] == TRACEQL_MAY_HOLD;
+    if (scan->verdicts[row] != TRACEQL_OPEN) {
+        return 0;
+    }
+    struct arena_mark mark = arena_mark(&scan->arena);
+    int status = span_page_spans(scan->page.page, row, 1, &scan->arena, &span);
+    if (status == 0) {
+        struct traceql_subject subject = {.span = &span};
+        *holds_out = traceql_expr_holds(&subject, scan->query->stages->spanset->expr);
+        scan->verdicts[row] = *holds_out ? TRACEQL_MAY_HOLD : TRACEQL_MAY_FAIL;
+    }
+    arena_rewind(&scan->arena, mark);
+    return tell(status, e);
+}
+
+/* In order, and none twice: else the view has to sort them out. */
+static bool is_ordered(const struct otlp_span *spans, uint32_t count)
+{
+    bool ordered = true;
+    for (uint32_t i = 1; i < count && ordered; i++) {
+        const struct span *a = &spans[i - 1].span, *b = &spans[i].span;
+        ordered =
+            a->start_ns < b->start_ns || (a->start_ns == b->start_ns && a->span_id < b->span_id);
+    }
+    return ordered;
+}
+
+/* 1 when the whole trace is in the page. */
+static int read_from_page(struct traceql_scan *scan, const struct span_page_trace *t,
+    struct arena *arena, struct span_trace *trace_out)
+{
+    if (!span_pages_alone(scan->pages, t->id)) {
+        return 0;
+    }
+    struct otlp_span *spans = arena_alloc(arena, t->count * sizeof(*spans));
+    int status = spans == NULL ? arena_error(arena)
+                               : span_page_spans(scan->page.page, t->first, t->count, arena, spans);
+    *trace_out = (struct span_trace){.spans = spans, .count = t->count};
+    return status != 0 ? status : is_ordered(spans, t->count);
+}
+
+static int read_from_all(struct traceql_scan *scan, struct trace_id id, struct arena *arena,
+    struct span_trace *trace_out, struct err *e)
+{
+    int status = 0;
+    if (scan->beside != NULL && span_view_open_pages(scan->beside) >= TRACEQL_SCAN_PAGES_MAX) {
+        span_view_close(scan->beside);
+        scan->beside = NULL;
+    }
+    if (scan->beside == NULL) {
+        status = span_view_again(scan->view, &scan->beside, e);
+    }
+    return status == 0 ? span_view_trace(scan->beside, id, arena, trace_out, e) : status;
+}
+
+int traceql_scan_trace(struct traceql_scan *scan, const struct span_page_trace *t,
+    struct arena *arena, struct trace_tree *tree_out, struct traceql_sets *sets_out, struct err *e)
+{
+    struct span_trace trace;
+    int status = trace_id_set_add(&scan->whole, t->id);
+    if (status == ERR_LIMIT) {
+        return err_set(
+            e, status, -1, "more than %zu traces would have to be put together", TRACE_ID_SET_MAX);
+    }
+    if (status != 1) {
+        return tell(status, e);
+    }
+    scan->traces_seen++;
+    status = read_from_page(scan, t, arena, &trace);
+    if (status == 0) {
+        status = read_from_all(scan, t->id, arena, &trace, e);
+    } else {
+        status = status == 1 ? 0 : status;
+    }
+    status = status == 0 ? trace_budget_spend(scan->budget, trace.count, e) : status;
+    status = status == 0 ? trace_tree_build(&trace, arena, tree_out) : status;
+    status = status == 0 ? traceql_evaluate(scan->query, tree_out, arena, sets_out) : status;
+    return status == 0 ? 1 : tell(status, e);
+}

@@ -1,0 +1,15 @@
+/* The newest traces that match a query. */
+#ifndef SONDE_QUERY_TRACEQL_SEARCH_H
+#define SONDE_QUERY_TRACEQL_SEARCH_H
+
+#include "trace/trace_search.h"
+#include "trace/traceql_scan.h"
+
+/* A trace matches when a span of its answer starts in [start_ns, end_ns]; its time is the latest such start. At most
+ * `limit` (1 to TRACE_SEARCH_LIMIT_MAX) in `arena`, the newest first, by id when their times are equal. What is
+ * spent is counted in `budget`. 0, or an error with a sentence. */
+int traceql_search(struct span_view *view, const struct traceql_query *query, uint64_t start_ns,
+    uint64_t end_ns, size_t limit, struct trace_budget *budget, struct arena *arena,
+    struct trace_hits *hits_out, struct err *e);
+
+#endif
