@@ -1,4 +1,4 @@
-/* The newest traces that match a question. */
+/* The newest traces that match a question of simple form, as Jaeger's and Zipkin's pages ask them. */
 #ifndef SONDE_QUERY_TRACE_SEARCH_H
 #define SONDE_QUERY_TRACE_SEARCH_H
 
@@ -7,25 +7,31 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "trace/trace_filter.h"
+#include "trace/trace_budget.h"
+#include "trace/traceql_search.h"
 #include "tsdb/span_store.h"
 
-/* Traces of one answer. */
-#define TRACE_SEARCH_LIMIT_MAX 10000
+/* Tags of one question. */
+#define TRACE_TAGS_MAX 64
 
-struct trace_hit {
-    struct trace_id id;
-    uint64_t start_ns; /* of the latest span that matches */
+/* As trace_question_tag says; without a value (ptr NULL) the key has to be there. */
+struct trace_tag {
+    struct str key, value;
 };
 
-struct trace_hits {
-    const struct trace_hit *items;
-    size_t count;
-    uint64_t damaged_pages; /* columns of so many could not be read: what they have is missing */
+/* All of it has to be true of one span. */
+struct trace_query {
+    struct str service, operation; /* empty: any */
+    const struct trace_tag *tags;
+    size_t tag_count;            /* at most TRACE_TAGS_MAX */
+    uint64_t start_ns, end_ns;   /* of the span's start, both included */
+    uint64_t duration_min_ns;    /* 0: any */
+    uint64_t duration_max_ns;    /* 0: any */
+    enum span_kind kind;         /* SPAN_KIND_UNSPECIFIED: any */
+    struct trace_budget *budget; /* NULL: TRACE_BUDGET_SPANS_MAX, and any time */
 };
 
-/* At most `limit` (1 to TRACE_SEARCH_LIMIT_MAX) of them in `arena`, the newest first, by id when they
- * begin at the same time. */
+/* As traceql_search. */
 int trace_search(struct span_view *view, const struct trace_query *query, size_t limit,
     struct arena *arena, struct trace_hits *hits_out, struct err *e);
 

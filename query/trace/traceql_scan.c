@@ -159,13 +159,14 @@ int traceql_scan_open(struct traceql_scan *scan, struct span_view *view,
         .budget = budget,
         .exact_by_span = decided_by_span(query)};
     arena_init(&scan->arena, TRACE_BUDGET_BYTES_MAX);
+    trace_reader_init(&scan->reader, view);
     return span_view_pages(view, start_ns, end_ns, &scan->pages, e);
 }
 
 void traceql_scan_close(struct traceql_scan *scan)
 {
     span_pages_close(scan->pages);
-    span_view_close(scan->beside);
+    trace_reader_release(&scan->reader);
     trace_id_set_release(&scan->whole);
     arena_release(&scan->arena);
 }
@@ -216,20 +217,6 @@ static int read_from_page(struct traceql_scan *scan, const struct span_page_trac
     return status != 0 ? status : is_ordered(spans, t->count);
 }
 
-static int read_from_all(struct traceql_scan *scan, struct trace_id id, struct arena *arena,
-    struct span_trace *trace_out, struct err *e)
-{
-    int status = 0;
-    if (scan->beside != NULL && span_view_open_pages(scan->beside) >= TRACEQL_SCAN_PAGES_MAX) {
-        span_view_close(scan->beside);
-        scan->beside = NULL;
-    }
-    if (scan->beside == NULL) {
-        status = span_view_again(scan->view, &scan->beside, e);
-    }
-    return status == 0 ? span_view_trace(scan->beside, id, arena, trace_out, e) : status;
-}
-
 int traceql_scan_trace(struct traceql_scan *scan, const struct span_page_trace *t,
     struct arena *arena, struct trace_tree *tree_out, struct traceql_sets *sets_out, struct err *e)
 {
@@ -245,7 +232,7 @@ int traceql_scan_trace(struct traceql_scan *scan, const struct span_page_trace *
     scan->traces_seen++;
     status = read_from_page(scan, t, arena, &trace);
     if (status == 0) {
-        status = read_from_all(scan, t->id, arena, &trace, e);
+        status = trace_reader_read(&scan->reader, t->id, arena, &trace, e);
     } else {
         status = status == 1 ? 0 : status;
     }

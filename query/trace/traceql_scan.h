@@ -9,11 +9,9 @@
 
 #include "trace/trace_budget.h"
 #include "trace/trace_id_set.h"
+#include "trace/trace_reader.h"
 #include "trace/traceql_evaluate.h"
 #include "trace/traceql_page.h"
-
-/* Pages that are kept open for traces that lie in more than the one in hand. */
-enum { TRACEQL_SCAN_PAGES_MAX = 32 };
 
 struct traceql_scan {
     struct span_view *view;
@@ -32,8 +30,8 @@ struct traceql_scan {
     /* The scan's own. */
     struct span_pages *pages;
     struct arena arena;
-    struct span_view *beside;  /* for traces that lie in other pages, too; NULL until one does */
-    struct trace_id_set whole; /* traces that were looked at as a whole */
+    struct trace_reader reader; /* of traces that lie in other pages, too */
+    struct trace_id_set whole;  /* traces that were looked at as a whole */
 };
 
 /* View, query and budget are borrowed. Close it in any case. All return 0 or an error with a sentence. */
