@@ -22,6 +22,7 @@ struct span_pipeline {
     struct span_pipeline_options options;
     struct otlp_traces *walker;
     struct span_metrics *metrics; /* NULL: not wanted */
+    struct span_halves *halves;   /* NULL: not wanted */
     struct span_batch batch;
     struct strbuf record;
     char why[WHY_BYTES_MAX];
@@ -93,6 +94,9 @@ static int write_record(struct taking *t, bool whole, struct str *record_out)
 /* What counts only when the spans are taken. */
 static void count_batch(struct span_pipeline *p)
 {
+    if (p->halves != NULL) {
+        span_halves_keep(p->halves);
+    }
     for (size_t i = 0; p->metrics != NULL && i < p->batch.count; i++) {
         const struct span_item *item = &p->batch.items[i];
         span_metrics_count(p->metrics, item->place, item->seconds, item->weight);
@@ -118,6 +122,8 @@ static int hand_on(struct taking *t, bool whole)
     if (status == 0) {
         t->taken += count;
         count_batch(p);
+    } else if (p->halves != NULL) {
+        span_halves_drop(p->halves);
     }
     span_batch_reset(&p->batch);
     return status;
@@ -150,7 +156,11 @@ static int add_span(struct taking *t, const struct otlp_span *span)
             return status;
         }
     }
-    return span_batch_add(&p->batch, span, find_place(t, span));
+    int status = span_batch_add(&p->batch, span, find_place(t, span));
+    if (status == 0 && p->halves != NULL) {
+        span_halves_add(p->halves, span, p->batch.items[p->batch.count - 1].weight);
+    }
+    return status;
 }
 
 static int add_all(struct taking *t)
@@ -230,6 +240,9 @@ static int take(struct span_intake *self, enum span_protocol protocol, struct st
     }
     status = add_all(&taking);
     span_batch_reset(&p->batch);
+    if (p->halves != NULL) {
+        span_halves_drop(p->halves); /* of spans that were not handed on */
+    }
     s->spans += taking.taken;
     if (status != 0) {
         return refuse(s, status == ERR_LIMIT ? ERR_NO_SPACE : status, e);
@@ -256,6 +269,14 @@ static int open_metrics(struct span_pipeline *p, struct err *e)
     return o->config->metrics.enabled ? span_metrics_new(&options, &p->metrics, e) : 0;
 }
 
+static int open_halves(struct span_pipeline *p, struct err *e)
+{
+    const struct span_pipeline_options *o = &p->options;
+    bool wanted = o->config->service_graph.enabled && o->shipper != NULL;
+    int status = wanted ? span_halves_new(o->shipper, o->clock, &p->halves) : 0;
+    return status == 0 ? 0 : err_set(e, status, -1, "out of memory for the service graph");
+}
+
 int span_pipeline_new(
     const struct span_pipeline_options *options, struct span_pipeline **pipeline_out, struct err *e)
 {
@@ -271,6 +292,7 @@ int span_pipeline_new(
         err_set(e, status, -1, "out of memory for spans");
     }
     status = status == 0 ? open_metrics(p, e) : status;
+    status = status == 0 ? open_halves(p, e) : status;
     if (status != 0) {
         span_pipeline_free(p);
         return status;
@@ -286,6 +308,7 @@ void span_pipeline_free(struct span_pipeline *p)
     }
     otlp_traces_free(p->walker);
     span_metrics_free(p->metrics);
+    span_halves_free(p->halves);
     span_batch_release(&p->batch);
     strbuf_release(&p->record);
     mem_free(p);
@@ -298,13 +321,18 @@ struct span_intake *span_pipeline_intake(struct span_pipeline *p)
 
 int64_t span_pipeline_step(struct span_pipeline *p)
 {
-    return p->metrics != NULL ? span_metrics_step(p->metrics) : STEP_MS;
+    int64_t metrics = p->metrics != NULL ? span_metrics_step(p->metrics) : STEP_MS;
+    int64_t halves = p->halves != NULL ? span_halves_step(p->halves) : STEP_MS;
+    return metrics < halves ? metrics : halves;
 }
 
 void span_pipeline_flush(struct span_pipeline *p)
 {
     if (p->metrics != NULL) {
         span_metrics_flush(p->metrics);
+    }
+    if (p->halves != NULL) {
+        span_halves_flush(p->halves);
     }
 }
 
@@ -314,5 +342,8 @@ void span_pipeline_statistics(
     *statistics_out = p->statistics;
     if (p->metrics != NULL) {
         span_metrics_statistics(p->metrics, &statistics_out->metrics);
+    }
+    if (p->halves != NULL) {
+        span_halves_statistics(p->halves, &statistics_out->halves);
     }
 }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "intake/intake.h"
 #include "ship/span_shipper.h"
+#include "spans/span_halves.h"
 #include "spans/span_intake.h"
 #include "spans/span_metrics.h"
 #include "spans/spans_config.h"
@@ -53,6 +54,7 @@ struct span_pipeline_statistics {
     /* taken = added to the queue + undelivered */
     uint64_t undelivered_spans; /* no destination wants spans */
     struct span_metrics_statistics metrics;
+    struct span_halves_statistics halves;
 };
 
 struct span_pipeline;

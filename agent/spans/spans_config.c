@@ -90,6 +90,16 @@ static const struct config_field metrics_fields[] = {
     {.key = NULL},
 };
 
+static const struct config_field graph_fields[] = {
+    {.key = "enabled",
+        .kind = CONFIG_BOOL,
+        .offset = offsetof(struct spans_graph_config, enabled),
+        .default_text = "true",
+        .help = "Tell the server of all calls between services, sampled or not; other receivers "
+                "skip it"},
+    {.key = NULL},
+};
+
 const struct config_field spans_fields[] = {
     {.key = "queue",
         .kind = CONFIG_OBJECT,
@@ -101,5 +111,10 @@ const struct config_field spans_fields[] = {
         .offset = offsetof(struct spans_config, metrics),
         .fields = metrics_fields,
         .help = "Series made of spans: rate, errors, duration"},
+    {.key = "service_graph",
+        .kind = CONFIG_OBJECT,
+        .offset = offsetof(struct spans_config, service_graph),
+        .fields = graph_fields,
+        .help = "Who calls whom"},
     {.key = NULL},
 };

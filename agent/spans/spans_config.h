@@ -24,9 +24,14 @@ struct spans_metrics_config {
     int64_t series_max, service_series_max, service_names_max;
 };
 
+struct spans_graph_config {
+    bool enabled;
+};
+
 struct spans_config {
     struct spans_queue_config queue;
     struct spans_metrics_config metrics;
+    struct spans_graph_config service_graph;
 };
 
 extern const struct config_field spans_fields[];

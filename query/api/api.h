@@ -76,10 +76,11 @@ struct api_backend {
     struct querier_source *reads;
     struct appender_source *writes;
     struct tsdb *db;
-    struct span_store *spans; /* NULL: no traces are kept */
-    struct rules *rules;      /* NULL: none are evaluated */
-    struct slo_manager *slos; /* NULL: none are evaluated */
-    struct notify *notify;    /* NULL: alerts are not known here */
+    struct span_store *spans;    /* NULL: no traces are kept */
+    struct service_graph *graph; /* NULL: calls between services are not counted */
+    struct rules *rules;         /* NULL: none are evaluated */
+    struct slo_manager *slos;    /* NULL: none are evaluated */
+    struct notify *notify;       /* NULL: alerts are not known here */
 };
 
 /* What one query may use; may change while requests run. Zero means the engine's own. */

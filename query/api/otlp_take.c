@@ -3,6 +3,7 @@
 
 #include "api/api_ingest.h"
 #include "api/api_private.h"
+#include "query/service_graph.h"
 #include "wire/otlp_traces.h"
 #include "wire/otlp_translate.h"
 
@@ -160,6 +161,9 @@ static int store_spans(
         return err_set(e, ERR_CLOSED, -1, "traces are not kept here");
     }
     int status = span_store_append(m->api->backend.spans, message, m->durable, &counts, e);
+    if (status == 0 && m->api->backend.graph != NULL) {
+        service_graph_take(m->api->backend.graph, message);
+    }
     if (status == 0) {
         uint64_t refused = count_refused(&counts, &sentence);
         otlp_write_traces_response(m->json, refused, strbuf_str(&sentence), answer);

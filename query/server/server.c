@@ -14,7 +14,7 @@
  * the lanes end, rules and maintenance end, the store seals.
  *
  * Threads: the loop's (this one: signals), HTTP's two (read and write only), the ingest lane, the query
- * lane, the rules' scheduler and lane, maintenance, the store's WAL writer.
+ * lane, the rules' scheduler and lane, the service graph's, maintenance, the store's WAL writer.
  */
 #include "server/server.h"
 
@@ -30,6 +30,7 @@
 #include "base/loop.h"
 #include "base/mem.h"
 #include "base/workpool.h"
+#include "query/service_graph.h"
 #include "server/alerting.h"
 #include "server/host_memory.h"
 #include "server/maintenance.h"
@@ -65,6 +66,7 @@ struct server {
     struct grpc_server *grpc; /* NULL: nothing is taken over gRPC */
     struct tsdb *db;
     struct span_store *spans;
+    struct service_graph *graph; /* NULL: not wanted */
     struct engine *engine;
     struct alerting *alerting;
     struct memory_guard *memory; /* NULL: nothing is known about memory */
@@ -397,6 +399,22 @@ static int open_spans(struct server *s, struct err *e)
     return status;
 }
 
+static int open_graph(struct server *s, struct err *e)
+{
+    const struct server_graph_config *config = &s->initial->config.traces.service_graph;
+    const struct service_graph_options options = {.interval_ms = config->interval_ms,
+        .wait_ms = config->wait_ms,
+        .waiting_max = (uint64_t)config->waiting_max,
+        .edges_max = (uint64_t)config->edges_max,
+        .idle_ms = config->idle_ms,
+        .clock = clock_real(),
+        .writes = tsdb_appender_source(s->db)};
+    int status = config->enabled ? service_graph_open(&options, &s->graph) : 0;
+    return status == 0
+               ? 0
+               : err_set(e, status, -1, "cannot start the service graph: %s", err_text(status));
+}
+
 /* What the replay found, for the one who started the server. */
 static void log_store(const struct server *s)
 {
@@ -457,10 +475,11 @@ static int serve(struct server *s, struct err *e)
         .reads = tsdb_querier_source(s->db),
         .writes = tsdb_appender_source(s->db),
         .spans = s->spans,
+        .graph = s->graph,
         .db = s->db};
     apply_live(s, &s->initial->config);
-    s->metrics =
-        (struct server_metrics){s->db, s->ingest, s->query, s->engine, s->memory, s->spans};
+    s->metrics = (struct server_metrics){
+        s->db, s->ingest, s->query, s->engine, s->memory, s->spans, s->graph};
     server_metrics_begin(&s->metrics);
     s->metrics_begun = true;
     api_serve(s->api, &backend);
@@ -500,7 +519,7 @@ static int open_all(struct server *s, struct err *e)
     if ((status = open_lanes(s, e)) != 0 || (status = open_http(s, e)) != 0 ||
         (status = open_grpc(s, e)) != 0 || (status = open_store(s, e)) != 0 ||
         (status = open_spans(s, e)) != 0 || (status = open_memory_guard(s, e)) != 0 ||
-        (status = serve(s, e)) != 0) {
+        (status = open_graph(s, e)) != 0 || (status = serve(s, e)) != 0) {
         return status;
     }
     log_store(s);
@@ -554,6 +573,7 @@ int server_close(struct server *s, struct err *e)
     }
     workpool_close(s->ingest);
     alerting_close(s->alerting);
+    service_graph_close(s->graph);
     maintenance_stop(s->maintenance);
     int status = tsdb_close(s->db, e);
     span_store_close(s->spans);

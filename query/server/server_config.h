@@ -64,9 +64,16 @@ struct server_otlp_config {
     int64_t delta_series_max;
 };
 
+/* Calls between services. */
+struct server_graph_config {
+    bool enabled;
+    int64_t interval_ms, wait_ms, waiting_max, edges_max, idle_ms;
+};
+
 struct server_traces_config {
     int64_t retention_ms;
     int64_t retention_bytes; /* 0 = as many as there is room for */
+    struct server_graph_config service_graph;
 };
 
 /* How rules are evaluated. */

@@ -132,6 +132,42 @@ static void write_spans(struct strbuf *out, struct span_store *spans)
     }
 }
 
+#define OF_GRAPH(member) offsetof(struct service_graph_statistics, member)
+static const struct {
+    const char *name, *type, *help;
+    size_t offset;
+} graph_rows[] = {
+    {"sonde_service_graph_halves_total", "counter", "Halves of calls that agents sent.",
+        OF_GRAPH(halves)},
+    {"sonde_service_graph_repeated_halves_total", "counter",
+        "Halves of these whose call was counted or waiting already.", OF_GRAPH(repeated)},
+    {"sonde_service_graph_calls_total", "counter", "Calls counted.", OF_GRAPH(calls)},
+    {"sonde_service_graph_unpaired_halves_total", "counter",
+        "Halves that met no other in time, of calls to nobody knows whom.", OF_GRAPH(unpaired)},
+    {"sonde_service_graph_evicted_halves_total", "counter",
+        "Halves given up early because too many waited.", OF_GRAPH(evicted)},
+    {"sonde_service_graph_lost_halves_total", "counter", "Halves lost for want of memory.",
+        OF_GRAPH(lost)},
+    {"sonde_service_graph_malformed_messages_total", "counter",
+        "Messages whose halves could not be read.", OF_GRAPH(malformed)},
+    {"sonde_service_graph_write_failures_total", "counter", "Times the series were not written.",
+        OF_GRAPH(write_failures)},
+    {"sonde_service_graph_waiting_halves", "gauge", "Halves that wait, and calls remembered.",
+        OF_GRAPH(waiting)},
+    {"sonde_service_graph_edges", "gauge", "Pairs of services.", OF_GRAPH(edges)},
+};
+
+static void write_graph(struct strbuf *out, struct service_graph *graph)
+{
+    struct service_graph_statistics statistics;
+    service_graph_statistics(graph, &statistics);
+    for (size_t i = 0; i < sizeof(graph_rows) / sizeof(graph_rows[0]); i++) {
+        uint64_t value = *(const uint64_t *)((const char *)&statistics + graph_rows[i].offset);
+        write_metric(
+            out, graph_rows[i].name, graph_rows[i].type, graph_rows[i].help, (double)value);
+    }
+}
+
 static void write_memory(struct strbuf *out, struct memory_guard *guard)
 {
     struct memory_guard_statistics memory;
@@ -153,6 +189,9 @@ static void collect(void *context, struct strbuf *out)
     struct server_metrics *source = context;
     write_store(out, source->db);
     write_spans(out, source->spans);
+    if (source->graph != NULL) {
+        write_graph(out, source->graph);
+    }
     if (source->memory != NULL) {
         write_memory(out, source->memory);
     }

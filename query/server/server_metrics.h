@@ -4,6 +4,7 @@
 
 #include "base/workpool.h"
 #include "query/engine.h"
+#include "query/service_graph.h"
 #include "server/memory_guard.h"
 #include "tsdb/span_store.h"
 #include "tsdb/tsdb.h"
@@ -14,6 +15,7 @@ struct server_metrics {
     struct engine *engine;
     struct memory_guard *memory; /* may be NULL */
     struct span_store *spans;
+    struct service_graph *graph; /* may be NULL */
 };
 
 /* `source` is borrowed until server_metrics_end. */

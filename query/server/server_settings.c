@@ -402,6 +402,52 @@ static const struct config_field otlp_fields[] = {
     {0},
 };
 
+#define GRAPH(member) offsetof(struct server_graph_config, member)
+static const struct config_field graph_fields[] = {
+    {.key = "enabled",
+        .kind = CONFIG_BOOL,
+        .offset = GRAPH(enabled),
+        .default_text = "true",
+        .help = "Count calls between services: series traces_service_graph_…"},
+    {.key = "interval",
+        .kind = CONFIG_DURATION,
+        .offset = GRAPH(interval_ms),
+        .default_text = "15s",
+        .min = 100,
+        .max = 10 * 60 * 1000,
+        .help = "Between two samples of these series."},
+    {.key = "wait",
+        .kind = CONFIG_DURATION,
+        .offset = GRAPH(wait_ms),
+        .default_text = "30s",
+        .min = 100,
+        .max = 10 * 60 * 1000,
+        .help = "How long one side of a call waits for the other; agents may come late."},
+    {.key = "max_waiting",
+        .kind = CONFIG_INTEGER,
+        .offset = GRAPH(waiting_max),
+        .default_text = "500000",
+        .min = 1,
+        .max = 100000000,
+        .help = "Sides that wait, 80 bytes each; the oldest go first."},
+    {.key = "max_edges",
+        .kind = CONFIG_INTEGER,
+        .offset = GRAPH(edges_max),
+        .default_text = "10000",
+        .min = 1,
+        .max = 1000000,
+        .help =
+            "Pairs of services; calls between others count as between __cardinality_overflow__."},
+    {.key = "idle",
+        .kind = CONFIG_DURATION,
+        .offset = GRAPH(idle_ms),
+        .default_text = "15m",
+        .min = 1000,
+        .max = 30 * DAY_MS,
+        .help = "A pair's series end when there was no call for so long."},
+    {0},
+};
+
 #define TRACES(member) offsetof(struct server_traces_config, member)
 static const struct config_field traces_fields[] = {
     {.key = "retention",
@@ -418,6 +464,11 @@ static const struct config_field traces_fields[] = {
         .min = 0,
         .max = INT64_C(1) << 60,
         .help = "Bytes of blocks of spans; the oldest go first. 0: any."},
+    {.key = "service_graph",
+        .kind = CONFIG_OBJECT,
+        .offset = TRACES(service_graph),
+        .fields = graph_fields,
+        .help = "Who calls whom, from what agents send of all spans."},
     {0},
 };
 

@@ -9,7 +9,8 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from programs import agent, find_program, free_port, get, send, server, start, wait_until  # noqa: E402
+from programs import (agent, find_program, free_port, get, send, server, start, wait_until,  # noqa: E402
+                      write_file)
 from spans import request, span  # noqa: E402
 
 NOW = time.time_ns()
@@ -93,6 +94,37 @@ class Traces(unittest.TestCase):
                                   start=NOW // 10**9 - 60, end=NOW // 10**9 + 60)
             traces = {int(e["labels"]["trace_id"], 16) for series in exemplars for e in series["exemplars"]}
             self.assertTrue(traces and traces <= set(range(1, 41)), traces)
+
+    def test_two_agents_see_a_call(self):
+        """Each agent knows one side; the server knows both."""
+        config = write_file(os.path.join(self.folder, "server.yaml"),
+                            "traces: {service_graph: {interval: 500ms, wait: 2s}}\n")
+        with server(self.folder, flags=["--config", config]) as store, \
+                Agent(self.folder, [store.url], "one") as one, Agent(self.folder, [store.url], "two") as two:
+            for number in range(1, 21):
+                trace = number << 64 | number
+                one.send(("front", [span(trace, 1, "GET /", NOW, 300),
+                                    span(trace, 2, "call", NOW, 200, "client", parent=1)]))
+                two.send(("back", [span(trace, 3, "work", NOW, 150, parent=2, status="error" if number == 7 else "ok"),
+                                   span(trace, 4, "select", NOW, 5, "client", parent=3, db__system="postgresql",
+                                        db__name="orders")]))
+            graph = "traces_service_graph_request"
+
+            def edges(metric):
+                found = store.query(metric)
+                return {(e["metric"]["client"], e["metric"]["server"], e["metric"].get("connection_type", "")):
+                        float(e["value"][1]) for e in found}
+            wanted = {("user", "front", "virtual_node"): 20, ("front", "back", ""): 20,
+                      ("back", "orders", "database"): 20}
+            wait_until(lambda: edges(f"{graph}_total") == wanted, 30, "the graph")
+            self.assertEqual(edges(f"{graph}_failed_total")["front", "back", ""], 1)
+            self.assertAlmostEqual(edges(f"{graph}_server_seconds_sum")["front", "back", ""], 20 * 0.15)
+            self.assertAlmostEqual(edges(f"{graph}_client_seconds_sum")["front", "back", ""], 20 * 0.2)
+            buckets = store.query(f'{graph}_client_seconds_bucket{{client="front",server="back"}}')
+            self.assertEqual({b["metric"]["le"]: float(b["value"][1]) for b in buckets}["0.1"], 0)
+            self.assertEqual({b["metric"]["le"]: float(b["value"][1]) for b in buckets}["0.2"], 20)
+            self.assertEqual(one.figure("agent_span_halves_total") + two.figure("agent_span_halves_total"), 80)
+            self.assertEqual(one.figure("agent_spans_received_total"), 40)
 
     def test_kills_lose_no_span_that_was_taken(self):
         """The server is away, the agent is killed again and again."""
