@@ -26,7 +26,7 @@ struct otlp_traces {
     struct str resource_raw, scope_raw;
     uint64_t resource_number, scope_number;
     struct arena outer, inner; /* attributes of resource and scope; of a span */
-    struct arena_mark scope_mark;
+    struct arena_mark scope_mark, inner_mark;
     uint64_t faults[OTLP_SPAN_FAULT_COUNT];
 };
 
@@ -46,6 +46,7 @@ int otlp_traces_new(struct otlp_traces **walker_out)
     }
     arena_init(&w->outer, 0);
     arena_init(&w->inner, 0);
+    w->inner_mark = arena_mark(&w->inner);
     *walker_out = w;
     return 0;
 }
@@ -74,10 +75,12 @@ int otlp_traces_begin(struct otlp_traces *walker, struct str message, struct err
         return err_set(e, status, -1, "not an ExportTraceServiceRequest: malformed protobuf");
     }
     arena_release(&walker->outer);
-    arena_release(&walker->inner);
+    arena_rewind(&walker->inner, walker->inner_mark);
     struct arena outer = walker->outer, inner = walker->inner;
-    *walker = (struct otlp_traces){
-        .outer = outer, .inner = inner, .request = decbuf_of(message.ptr, message.len)};
+    *walker = (struct otlp_traces){.outer = outer,
+        .inner = inner,
+        .inner_mark = walker->inner_mark,
+        .request = decbuf_of(message.ptr, message.len)};
     return 0;
 }
 
@@ -88,11 +91,10 @@ uint64_t otlp_traces_faults(const struct otlp_traces *walker, enum otlp_span_fau
 
 /* ---- Lists ---- */
 
-/* The KeyValues that are field `number`; those beyond the limit are counted as dropped. */
-static int read_attributes(struct arena *arena, struct str message, uint32_t number,
+/* The `found` KeyValues that are field `number`; those beyond the limit are counted as dropped. */
+static int read_counted(struct arena *arena, struct str message, uint32_t number, size_t found,
     struct attributes *list_out, uint32_t *dropped)
 {
-    size_t found = otlp_count_fields(message, number);
     size_t cap = found < OTLP_ATTRIBUTES_MAX ? found : OTLP_ATTRIBUTES_MAX;
     *list_out = (struct attributes){NULL, 0};
     *dropped += (uint32_t)(found - cap);
@@ -115,6 +117,13 @@ static int read_attributes(struct arena *arena, struct str message, uint32_t num
     }
     *list_out = (struct attributes){items, count};
     return 0;
+}
+
+static int read_attributes(struct arena *arena, struct str message, uint32_t number,
+    struct attributes *list_out, uint32_t *dropped)
+{
+    return read_counted(
+        arena, message, number, otlp_count_fields(message, number), list_out, dropped);
 }
 
 static bool id_of(struct str bytes, struct trace_id *id_out)
@@ -225,9 +234,14 @@ static void read_status(struct str message, struct span *span)
     }
 }
 
-/* What its own fields say; the numbers of events and links it has. */
+/* How many of a span's lists there are. */
+struct list_counts {
+    size_t attributes, events, links;
+};
+
+/* What its own fields say. */
 static void read_fields(struct str message, struct span *span, struct str *trace_id,
-    struct str *span_id, size_t *events, size_t *links)
+    struct str *span_id, struct list_counts *counts)
 {
     struct decbuf in = decbuf_of(message.ptr, message.len);
     struct protobuf_field f;
@@ -258,17 +272,20 @@ static void read_fields(struct str message, struct span *span, struct str *trace
         case 8:
             span->end_ns = f.value;
             break;
+        case 9:
+            counts->attributes++;
+            break;
         case 10:
             span->dropped_attributes = (uint32_t)f.value;
             break;
         case 11:
-            (*events)++;
+            counts->events++;
             break;
         case 12:
             span->dropped_events = (uint32_t)f.value;
             break;
         case 13:
-            (*links)++;
+            counts->links++;
             break;
         case 14:
             span->dropped_links = (uint32_t)f.value;
@@ -309,9 +326,9 @@ static int read_span(
     struct str message, struct arena *arena, struct span *span, enum otlp_span_fault *fault_out)
 {
     struct str trace_id = STR(""), span_id = STR("");
-    size_t events = 0, links = 0;
+    struct list_counts counts = {0};
     *span = (struct span){.name = STR(""), .status_message = STR(""), .trace_state = STR("")};
-    read_fields(message, span, &trace_id, &span_id, &events, &links);
+    read_fields(message, span, &trace_id, &span_id, &counts);
     span->span_id = span_id_of(span_id);
     if (!id_of(trace_id, &span->trace_id)) {
         *fault_out = OTLP_SPAN_TRACE_ID;
@@ -321,9 +338,10 @@ static int read_span(
         *fault_out = OTLP_SPAN_ID;
         return 0;
     }
-    int status = read_attributes(arena, message, 9, &span->attributes, &span->dropped_attributes);
-    if (status == 0 && events + links > 0) {
-        status = read_lists(arena, message, events, links, span);
+    int status = read_counted(
+        arena, message, 9, counts.attributes, &span->attributes, &span->dropped_attributes);
+    if (status == 0 && counts.events + counts.links > 0) {
+        status = read_lists(arena, message, counts.events, counts.links, span);
     }
     if (status != 0) {
         return status;
@@ -337,15 +355,17 @@ static int read_span(
 
 /* ---- Messages by themselves ---- */
 
-int otlp_span_decode(struct str raw, struct arena *arena, struct span *span_out)
+int otlp_span_decode_checked(struct str raw, struct arena *arena, struct span *span_out)
 {
     enum otlp_span_fault fault;
-    int status = otlp_check(OTLP_MESSAGE_SPAN, raw);
-    if (status != 0) {
-        return ERR_CORRUPT;
-    }
-    status = read_span(raw, arena, span_out, &fault);
+    int status = read_span(raw, arena, span_out, &fault);
     return status == 1 ? 0 : status == 0 ? ERR_CORRUPT : status;
+}
+
+int otlp_span_decode(struct str raw, struct arena *arena, struct span *span_out)
+{
+    return otlp_check(OTLP_MESSAGE_SPAN, raw) != 0 ? ERR_CORRUPT
+                                                   : otlp_span_decode_checked(raw, arena, span_out);
 }
 
 int otlp_event_decode(struct str raw, struct arena *arena, struct span_event *event_out)
@@ -474,7 +494,7 @@ int otlp_traces_next(struct otlp_traces *walker, struct otlp_span *span_out)
     for (;;) {
         int status = 0;
         if (next_field(&w->scope_spans, 2, &message)) {
-            arena_release(&w->inner);
+            arena_rewind(&w->inner, w->inner_mark);
             enum otlp_span_fault fault;
             status = read_span(message, &w->inner, &span_out->span, &fault);
             if (status == 0) {

@@ -76,6 +76,8 @@ int otlp_traces_from_json(struct str json, struct strbuf *message, struct err *e
 /* Messages by themselves, from bytes that need not be trusted: 0, ERR_CORRUPT, ERR_NOMEM or the arena's.
  * Texts are slices of `raw`, lists are in the arena. Schema URLs are not part of these messages. */
 int otlp_span_decode(struct str raw, struct arena *arena, struct span *span_out);
+/* The same of bytes that a walker has handed out as `raw`, or otlp_span_encode made: not checked again. */
+int otlp_span_decode_checked(struct str raw, struct arena *arena, struct span *span_out);
 int otlp_event_decode(struct str raw, struct arena *arena, struct span_event *event_out);
 int otlp_link_decode(struct str raw, struct arena *arena, struct span_link *link_out);
 int otlp_key_value_decode(struct str raw, struct attribute *attribute_out);

@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "span/span_block.h"
 #include "span/span_pager.h"
-#include "span/trace_bloom.h"
 
 enum { PATH_BYTES_MAX = 4096 };
 
@@ -18,6 +17,7 @@ struct span_block_writer {
     struct span_block_options options;
     struct span_pager *pager;
     struct strbuf page, footer;
+    struct span_page_made made; /* the page that was written last */
     uint32_t page_count;
 };
 
@@ -35,6 +35,7 @@ int span_block_writer_open(struct vfs *fs, const char *path,
     int length = snprintf(w->path_new, sizeof(w->path_new), "%s.new", path);
     strbuf_init(&w->page, (size_t)1 << 30);
     strbuf_init(&w->footer, SPAN_BLOCK_FOOTER_MAX);
+    strbuf_init(&w->made.bloom, SPAN_BLOCK_FOOTER_MAX);
     memcpy(header, SPAN_BLOCK_MAGIC, 8);
     put_le32(header + 8, SPAN_BLOCK_VERSION);
     put_le32(header + 12, checksum32(header, 12));
@@ -59,6 +60,7 @@ static void release(struct span_block_writer *w)
     span_pager_free(w->pager);
     strbuf_release(&w->page);
     strbuf_release(&w->footer);
+    strbuf_release(&w->made.bloom);
     mem_free(w);
 }
 
@@ -77,35 +79,17 @@ void span_block_writer_cancel(struct span_block_writer *writer)
 
 /* ---- Pages ---- */
 
-/* Remembers a page that was written: what its header says, and which traces it has. */
+/* Remembers a page that was written. */
 static int add_to_footer(struct span_block_writer *w)
 {
-    struct span_page *page = NULL;
-    const struct span_page_trace *traces;
-    int status = span_page_open(strbuf_str(&w->page), &page, NULL);
-    status = status == 0 ? span_page_traces(page, &traces) : status;
-    if (status != 0) {
-        span_page_close(page);
-        return status;
-    }
-    struct span_page_info info = span_page_info(page);
-    size_t size = trace_bloom_size(info.traces);
+    const struct span_page_info *info = &w->made.info;
     strbuf_add_uvarint(&w->footer, w->page.size);
-    strbuf_add_uvarint(&w->footer, info.rows);
-    strbuf_add_uvarint(&w->footer, info.traces);
-    strbuf_add_le64(&w->footer, info.start_min_ns);
-    strbuf_add_le64(&w->footer, info.start_max_ns);
-    strbuf_add_le64(&w->footer, info.duration_max_ns);
-    strbuf_add_uvarint(&w->footer, size);
-    char *bloom = strbuf_reserve(&w->footer, size);
-    if (bloom != NULL) {
-        memset(bloom, 0, size);
-        for (uint32_t i = 0; i < info.traces; i++) {
-            trace_bloom_add((uint8_t *)bloom, size, traces[i].id);
-        }
-        strbuf_commit(&w->footer, size);
-    }
-    span_page_close(page);
+    strbuf_add_uvarint(&w->footer, info->rows);
+    strbuf_add_uvarint(&w->footer, info->traces);
+    strbuf_add_le64(&w->footer, info->start_min_ns);
+    strbuf_add_le64(&w->footer, info->start_max_ns);
+    strbuf_add_le64(&w->footer, info->duration_max_ns);
+    strbuf_add_sized(&w->footer, strbuf_str(&w->made.bloom));
     return strbuf_error(&w->footer);
 }
 
@@ -118,7 +102,8 @@ static int end_page(struct span_block_writer *w)
         return ERR_LIMIT;
     }
     strbuf_reset(&w->page);
-    int status = span_pager_write(w->pager, w->options.compression, &w->page);
+    strbuf_reset(&w->made.bloom);
+    int status = span_pager_write(w->pager, w->options.compression, &w->page, &w->made);
     status = status == 0 ? vfs_append(w->fs, w->file, w->page.data, w->page.size) : status;
     status = status == 0 ? add_to_footer(w) : status;
     w->page_count++;

@@ -2,10 +2,13 @@
  * by one thread. */
 #include <inttypes.h>
 
+#include "span/span_seal.h"
 #include "span/span_store_private.h"
 
 enum {
     SYNC_MS = 1000,
+    /* Each look at the store ends a page: so many of them become a block, though it be a small one. */
+    HEAD_PAGES_MAX = 1024,
     /* So many blocks of a level become one of the next; above the last level nothing is merged. */
     MERGE_BLOCKS = 8,
     LEVELS = 3,
@@ -50,8 +53,11 @@ static bool cut_is_due(struct span_store *store)
 {
     int64_t age = clock_now_ms(store->clock) - store->head_since_ms;
     bool half = store->head_bytes + span_pager_bytes(store->pager) > store->options.head_bytes / 2;
+    lock_take(&store->list);
+    bool many = store->head.count >= HEAD_PAGES_MAX;
+    lock_give(&store->list);
     return store->head_spans > 0 && (store->head_spans >= store->options.block_spans ||
-                                        age >= store->options.block_age_ms || half);
+                                        age >= store->options.block_age_ms || half || many);
 }
 
 /* The head becomes what a block is made of. */
@@ -119,7 +125,7 @@ static int swap_in(struct span_store *store, struct span_source *made,
     return status;
 }
 
-/* Writes `sources` into a block of its own. *made_out NULL: nothing was left. */
+/* Writes `sources`, all blocks or all in memory, into a block of its own. *made_out NULL: nothing was left. */
 static int write_block(struct span_store *store, const struct span_sources *sources,
     const struct span_block_options *options, struct span_source **made_out, struct err *e)
 {
@@ -129,8 +135,10 @@ static int write_block(struct span_store *store, const struct span_sources *sour
     uint64_t number = store->next_number;
     *made_out = NULL;
     span_store_block_path(store, number, path);
-    int status =
-        span_gather_merge(sources, store->fs, path, options, oldest_ns(store), &spans, &damaged, e);
+    int status = sources->items[0]->block == NULL
+                     ? span_seal(sources, store->fs, path, options, oldest_ns(store), &spans, e)
+                     : span_gather_merge(sources, store->fs, path, options, oldest_ns(store),
+                           &spans, &damaged, e);
     if (status != 0 || spans == 0) {
         return status;
     }

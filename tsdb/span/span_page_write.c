@@ -12,6 +12,7 @@
 #include "span/span_columns.h"
 #include "span/span_page_format.h"
 #include "span/span_pager.h"
+#include "span/trace_bloom.h"
 #include "wire/zstd_codec.h"
 
 enum {
@@ -32,8 +33,9 @@ struct value_column {
 };
 
 struct writer {
-    struct span_pager *pager;
-    struct arena arena; /* of one span */
+    const struct span_pager *pager;
+    struct span_pager_row *rows; /* its rows, in the page's order */
+    struct arena arena;          /* of one span */
     uint32_t traces;
     uint32_t time_unit;
     uint64_t duration_max_ns;
@@ -195,9 +197,9 @@ static int index_spans(struct writer *w)
         return ERR_NOMEM;
     }
     for (size_t i = 0; i < p->row_count; i++) {
-        size_t slot = slot_of_span(w, p->rows[i].span_id);
+        size_t slot = slot_of_span(w, w->rows[i].span_id);
         while (w->row_of_span[slot] != 0 &&
-               p->rows[w->row_of_span[slot] - 1].span_id != p->rows[i].span_id) {
+               w->rows[w->row_of_span[slot] - 1].span_id != w->rows[i].span_id) {
             slot = (slot + 1) & (w->row_slots - 1);
         }
         if (w->row_of_span[slot] == 0) {
@@ -217,7 +219,7 @@ static void add_parent(struct writer *w, uint32_t row, uint64_t parent_id)
     size_t slot = slot_of_span(w, parent_id);
     while (w->row_of_span[slot] != 0) {
         uint32_t parent = w->row_of_span[slot] - 1;
-        if (w->pager->rows[parent].span_id == parent_id) {
+        if (w->rows[parent].span_id == parent_id) {
             strbuf_add_uvarint(out, 2 + zigzag_encode((int64_t)row - parent));
             return;
         }
@@ -287,13 +289,13 @@ static void add_times(struct writer *w, const struct span_pager_row *row, const 
 
 static void add_span(struct writer *w, uint32_t number)
 {
-    const struct span_pager_row *row = &w->pager->rows[number];
+    const struct span_pager_row *row = &w->rows[number];
     struct span span;
     uint8_t id[SPAN_ID_BYTES];
     struct arena_mark mark = arena_mark(&w->arena);
-    int status =
-        otlp_span_decode(str_make(w->pager->bytes.data + row->offset, row->size), &w->arena, &span);
-    assert(status != ERR_CORRUPT); /* it came out of the walker */
+    int status = otlp_span_decode_checked(
+        str_make(w->pager->bytes.data + row->offset, row->size), &w->arena, &span);
+    assert(status != ERR_CORRUPT); /* it came out of the walker, or of the encoder */
     if (status != 0) {
         fail(w, status);
         return;
@@ -315,7 +317,7 @@ static void add_span(struct writer *w, uint32_t number)
 /* Rows [first, end) are a trace's. */
 static void add_trace(struct writer *w, size_t first, size_t end)
 {
-    const struct span_pager_row *row = &w->pager->rows[first];
+    const struct span_pager_row *row = &w->rows[first];
     uint64_t start = row->trace_start_ns / w->time_unit;
     uint8_t id[TRACE_ID_BYTES];
     trace_id_to_bytes(row->trace_id, id);
@@ -422,23 +424,19 @@ static void put_section(
 }
 
 /* Header, directory and sections behind each other. */
-static void put_page(struct writer *w, const struct page_out *page)
+static void put_page(
+    struct writer *w, const struct page_out *page, const struct span_page_info *info)
 {
-    const struct span_pager *p = w->pager;
-    uint64_t start_max = 0;
-    for (size_t i = 0; i < p->row_count; i++) {
-        start_max = p->rows[i].start_ns > start_max ? p->rows[i].start_ns : start_max;
-    }
     size_t begin = page->out->size;
     size_t size = SPAN_PAGE_HEADER_SIZE + page->entries.size + page->body.size;
     strbuf_add(page->out, SPAN_PAGE_MAGIC, 8);
     strbuf_add_le32(page->out, SPAN_PAGE_VERSION);
-    strbuf_add_le32(page->out, (uint32_t)p->row_count);
-    strbuf_add_le32(page->out, w->traces);
+    strbuf_add_le32(page->out, info->rows);
+    strbuf_add_le32(page->out, info->traces);
     strbuf_add_le32(page->out, page->count);
-    strbuf_add_le64(page->out, p->rows[0].trace_start_ns);
-    strbuf_add_le64(page->out, start_max);
-    strbuf_add_le64(page->out, w->duration_max_ns);
+    strbuf_add_le64(page->out, info->start_min_ns);
+    strbuf_add_le64(page->out, info->start_max_ns);
+    strbuf_add_le64(page->out, info->duration_max_ns);
     strbuf_add_le32(page->out, w->time_unit);
     strbuf_add_le32(page->out, (uint32_t)size);
     strbuf_add_le32(page->out, 0);
@@ -459,7 +457,38 @@ static void put_page(struct writer *w, const struct page_out *page)
     fail(w, strbuf_error(page->out));
 }
 
-static void write_page(struct writer *w, int level, struct strbuf *out)
+static struct span_page_info info_of(const struct writer *w)
+{
+    uint64_t start_max = 0;
+    for (size_t i = 0; i < w->pager->row_count; i++) {
+        start_max = w->rows[i].start_ns > start_max ? w->rows[i].start_ns : start_max;
+    }
+    return (struct span_page_info){.rows = (uint32_t)w->pager->row_count,
+        .traces = w->traces,
+        .start_min_ns = w->rows[0].trace_start_ns,
+        .start_max_ns = start_max,
+        .duration_max_ns = w->duration_max_ns};
+}
+
+static void add_bloom(struct writer *w, struct strbuf *bloom)
+{
+    size_t size = trace_bloom_size(w->traces);
+    char *bits = strbuf_reserve(bloom, size);
+    if (bits == NULL) {
+        fail(w, strbuf_error(bloom));
+        return;
+    }
+    memset(bits, 0, size);
+    for (size_t i = 0; i < w->pager->row_count; i++) {
+        if (i == 0 || !trace_id_eq(w->rows[i].trace_id, w->rows[i - 1].trace_id)) {
+            trace_bloom_add((uint8_t *)bits, size, w->rows[i].trace_id);
+        }
+    }
+    strbuf_commit(bloom, size);
+}
+
+static void write_page(
+    struct writer *w, int level, const struct span_page_info *info, struct strbuf *out)
 {
     struct page_out page = {.out = out, .level = level};
     size_t begin = out->size;
@@ -473,7 +502,7 @@ static void write_page(struct writer *w, int level, struct strbuf *out)
         put_section(w, &page, SPAN_SECTION_VALUES + c, &w->columns[c].numbers);
     }
     if (w->error == 0) {
-        put_page(w, &page);
+        put_page(w, &page, info);
     }
     if (w->error != 0 && out->size > begin) {
         strbuf_truncate(out, begin);
@@ -485,7 +514,7 @@ static void write_page(struct writer *w, int level, struct strbuf *out)
 
 /* ---- Life ---- */
 
-static int writer_init(struct writer *w, struct span_pager *pager)
+static int writer_init(struct writer *w, const struct span_pager *pager)
 {
     *w = (struct writer){.pager = pager, .time_unit = 1};
     arena_init(&w->arena, 0);
@@ -506,8 +535,9 @@ static int writer_init(struct writer *w, struct span_pager *pager)
     w->column_slots = mem_calloc(COLUMN_SLOTS, sizeof(*w->column_slots));
     w->shape_offsets = mem_calloc(SHAPES_MAX, sizeof(*w->shape_offsets));
     w->shape_slots = mem_calloc(SHAPE_SLOTS, sizeof(*w->shape_slots));
-    bool good = w->columns != NULL && w->column_slots != NULL && w->shape_offsets != NULL &&
-                w->shape_slots != NULL;
+    w->rows = mem_dup(pager->rows, pager->row_count * sizeof(*w->rows));
+    bool good = w->rows != NULL && w->columns != NULL && w->column_slots != NULL &&
+                w->shape_offsets != NULL && w->shape_slots != NULL;
     return good ? 0 : ERR_NOMEM;
 }
 
@@ -537,16 +567,18 @@ static void writer_release(struct writer *w)
     mem_free(w->shape_offsets);
     mem_free(w->shape_slots);
     mem_free(w->row_of_span);
+    mem_free(w->rows);
     arena_release(&w->arena);
 }
 
-int span_pager_write(struct span_pager *pager, int level, struct strbuf *out)
+int span_pager_write(
+    const struct span_pager *pager, int level, struct strbuf *out, struct span_page_made *made_out)
 {
     struct writer w;
     assert(pager->row_count > 0);
     int status = writer_init(&w, pager);
     if (status == 0) {
-        w.traces = span_pager_sort(pager);
+        w.traces = span_pager_sort(w.rows, pager->row_count);
         w.time_unit = find_unit(pager);
     }
     status = status == 0 ? index_spans(&w) : status;
@@ -555,7 +587,7 @@ int span_pager_write(struct span_pager *pager, int level, struct strbuf *out)
     for (size_t i = 0; w.error == 0 && i < pager->row_count; i++) {
         add_span(&w, (uint32_t)i);
         bool last = i + 1 == pager->row_count ||
-                    !trace_id_eq(pager->rows[i + 1].trace_id, pager->rows[first].trace_id);
+                    !trace_id_eq(w.rows[i + 1].trace_id, w.rows[first].trace_id);
         if (last) {
             add_trace(&w, first, i + 1);
             first = i + 1;
@@ -563,7 +595,9 @@ int span_pager_write(struct span_pager *pager, int level, struct strbuf *out)
     }
     if (w.error == 0) {
         fill_sections(&w);
-        write_page(&w, level, out);
+        made_out->info = info_of(&w);
+        add_bloom(&w, &made_out->bloom);
+        write_page(&w, level, &made_out->info, out);
     }
     status = w.error;
     writer_release(&w);

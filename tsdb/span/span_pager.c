@@ -54,6 +54,13 @@ void span_pager_reset(struct span_pager *pager)
     strbuf_reset(&pager->bytes);
 }
 
+void span_pager_end(struct span_pager *pager)
+{
+    mem_free(pager->resources.slots);
+    mem_free(pager->scopes.slots);
+    pager->resources.slots = pager->scopes.slots = NULL;
+}
+
 size_t span_pager_rows(const struct span_pager *pager)
 {
     return pager->row_count;
@@ -184,16 +191,15 @@ static int by_trace_start(const void *left, const void *right)
     return order != 0 ? order : by_trace(left, right);
 }
 
-uint32_t span_pager_sort(struct span_pager *pager)
+uint32_t span_pager_sort(struct span_pager_row *rows, size_t count)
 {
-    struct span_pager_row *rows = pager->rows;
     uint32_t traces = 0;
-    qsort(rows, pager->row_count, sizeof(*rows), by_trace);
-    for (size_t i = 0; i < pager->row_count; i++) {
+    qsort(rows, count, sizeof(*rows), by_trace);
+    for (size_t i = 0; i < count; i++) {
         bool same = i > 0 && trace_id_eq(rows[i].trace_id, rows[i - 1].trace_id);
         rows[i].trace_start_ns = same ? rows[i - 1].trace_start_ns : rows[i].start_ns;
         traces += !same;
     }
-    qsort(rows, pager->row_count, sizeof(*rows), by_trace_start);
+    qsort(rows, count, sizeof(*rows), by_trace_start);
     return traces;
 }

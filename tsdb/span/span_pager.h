@@ -11,7 +11,7 @@
 struct span_pager_row {
     struct trace_id trace_id;
     uint64_t start_ns, end_ns;
-    uint64_t trace_start_ns; /* of the first span of its trace; set when rows are put in order */
+    uint64_t trace_start_ns; /* of the first span of its trace; set by span_pager_sort */
     uint64_t span_id;
     size_t offset; /* into `bytes` */
     uint32_t size;
@@ -45,14 +45,24 @@ int span_pager_add(struct span_pager *pager, const struct otlp_span *span);
 size_t span_pager_rows(const struct span_pager *pager);
 /* Bytes that its spans take here. */
 size_t span_pager_bytes(const struct span_pager *pager);
+/* What others need to know of a page that was written, without reading it. */
+struct span_page_made {
+    struct span_page_info info;
+    struct strbuf bloom; /* of its traces (trace_bloom.h) */
+};
+
 /* Appends the page of all spans so far to `out`; there is at least one. `level` is zstd's, 0 = stored as
- * they are, for a page that lives a second. The pager keeps its spans. */
-int span_pager_write(struct span_pager *pager, int level, struct strbuf *out);
+ * they are, for a page that lives a second. The bloom filter is appended. Any number of threads, while
+ * none adds. */
+int span_pager_write(
+    const struct span_pager *pager, int level, struct strbuf *out, struct span_page_made *made_out);
 /* Forgets its spans. */
 void span_pager_reset(struct span_pager *pager);
+/* Nothing will be added: gives back what only adding needs. */
+void span_pager_end(struct span_pager *pager);
 
 /* Puts rows in the order of the page: traces by their first start, then id; spans by start. Returns the
  * number of traces. */
-uint32_t span_pager_sort(struct span_pager *pager);
+uint32_t span_pager_sort(struct span_pager_row *rows, size_t count);
 
 #endif

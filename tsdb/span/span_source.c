@@ -4,9 +4,15 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "span/trace_bloom.h"
 
 enum { SOURCES_MAX = 1 << 20 };
+
+/* The page of a pager, stored without compression: it lives for minutes. */
+struct memory_page {
+    struct strbuf bytes;
+    struct span_page_made made;
+    struct span_block_page page;
+};
 
 static struct span_source *make(void)
 {
@@ -14,41 +20,57 @@ static struct span_source *make(void)
     if (s != NULL) {
         atomic_init(&s->references, 1);
         atomic_init(&s->remove, false);
-        strbuf_init(&s->bytes, (size_t)1 << 30);
+        atomic_init(&s->made, NULL);
     }
     return s;
 }
 
-int span_source_of_pager(struct span_pager *pager, int compression, struct span_source **source_out)
+int span_source_of_pager(struct span_pager *pager, struct span_source **source_out)
 {
     struct span_source *s = make();
-    struct span_page *page = NULL;
-    const struct span_page_trace *traces = NULL;
     if (s == NULL) {
         return ERR_NOMEM;
     }
-    int status = span_pager_write(pager, compression, &s->bytes);
-    status = status == 0 ? span_page_open(strbuf_str(&s->bytes), &page, NULL) : status;
-    status = status == 0 ? span_page_traces(page, &traces) : status;
-    uint8_t *bloom = NULL;
-    if (status == 0) {
-        s->page.size = (uint32_t)s->bytes.size;
-        s->page.info = span_page_info(page);
-        size_t size = trace_bloom_size(s->page.info.traces);
-        bloom = mem_calloc(1, size);
-        s->page.bloom = str_make((const char *)bloom, size);
-        status = bloom == NULL ? ERR_NOMEM : 0;
-    }
-    for (uint32_t i = 0; status == 0 && i < s->page.info.traces; i++) {
-        trace_bloom_add(bloom, s->page.bloom.len, traces[i].id);
-    }
-    span_page_close(page);
-    if (status != 0) {
-        span_source_unref(s);
-        return status;
-    }
+    span_pager_end(pager);
+    s->pager = pager;
     *source_out = s;
     return 0;
+}
+
+static void free_page(struct memory_page *page)
+{
+    if (page != NULL) {
+        strbuf_release(&page->bytes);
+        strbuf_release(&page->made.bloom);
+        mem_free(page);
+    }
+}
+
+/* Two that want it at once make it twice, and one of them is kept: nobody waits with a lock held. */
+int span_source_make_page(struct span_source *source)
+{
+    struct memory_page *none = NULL;
+    if (source->block != NULL ||
+        atomic_load_explicit(&source->made, memory_order_acquire) != NULL) {
+        return 0;
+    }
+    struct memory_page *p = mem_calloc(1, sizeof(*p));
+    if (p == NULL) {
+        return ERR_NOMEM;
+    }
+    strbuf_init(&p->bytes, (size_t)1 << 30);
+    strbuf_init(&p->made.bloom, (size_t)1 << 30);
+    int status = span_pager_write(source->pager, 0, &p->bytes, &p->made);
+    status = status == 0 ? strbuf_error(&p->made.bloom) : status;
+    if (status == 0) {
+        p->page = (struct span_block_page){.size = (uint32_t)p->bytes.size,
+            .info = p->made.info,
+            .bloom = strbuf_str(&p->made.bloom)};
+    }
+    if (status != 0 || !atomic_compare_exchange_strong(&source->made, &none, p)) {
+        free_page(p);
+    }
+    return status;
 }
 
 int span_source_of_block(struct span_block *block, uint64_t number, struct span_source **source_out)
@@ -83,9 +105,9 @@ void span_source_unref(struct span_source *source)
         }
         span_block_close(source->block);
     } else {
-        mem_free((void *)(uintptr_t)source->page.bloom.ptr);
+        span_pager_free(source->pager);
+        free_page(atomic_load(&source->made));
     }
-    strbuf_release(&source->bytes);
     mem_free(source);
 }
 
@@ -96,7 +118,10 @@ uint32_t span_source_pages(const struct span_source *source)
 
 const struct span_block_page *span_source_page(const struct span_source *source, uint32_t page)
 {
-    return source->block != NULL ? &source->block->pages[page] : &source->page;
+    if (source->block != NULL) {
+        return &source->block->pages[page];
+    }
+    return &atomic_load_explicit(&source->made, memory_order_acquire)->page;
 }
 
 int span_source_open(
@@ -104,11 +129,13 @@ int span_source_open(
 {
     struct span_open_page open = {.page = NULL};
     strbuf_init(&open.bytes, (size_t)1 << 30);
-    struct str bytes = strbuf_str(&source->bytes);
+    struct str bytes;
     int status = 0;
     if (source->block != NULL) {
         status = span_block_read(source->block, page, &open.bytes);
         bytes = strbuf_str(&open.bytes);
+    } else {
+        bytes = strbuf_str(&atomic_load_explicit(&source->made, memory_order_acquire)->bytes);
     }
     status = status == 0 ? span_page_open(bytes, &open.page, e) : status;
     if (status != 0) {
@@ -131,10 +158,15 @@ void span_open_page_close(struct span_open_page *page)
 
 /* ---- Lists ---- */
 
+int span_sources_reserve(struct span_sources *list)
+{
+    return mem_array_grow(
+        (void **)&list->items, &list->cap, list->count + 1, sizeof(*list->items), SOURCES_MAX);
+}
+
 int span_sources_add(struct span_sources *list, struct span_source *source)
 {
-    int status = mem_array_grow(
-        (void **)&list->items, &list->cap, list->count + 1, sizeof(*list->items), SOURCES_MAX);
+    int status = span_sources_reserve(list);
     if (status == 0) {
         list->items[list->count++] = span_source_ref(source);
     }

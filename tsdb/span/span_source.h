@@ -1,5 +1,5 @@
-/* Where pages are: a block on disk, or a page that still is in memory. Immutable and shared: views and
- * merges hold references. */
+/* Where spans are: a block on disk, or a pager in memory, which becomes a page when somebody wants to read
+ * it. Immutable and shared: views and merges hold references. */
 #ifndef SONDE_TSDB_SPAN_SOURCE_H
 #define SONDE_TSDB_SPAN_SOURCE_H
 
@@ -10,16 +10,17 @@
 
 struct span_source {
     atomic_uint references;
-    uint64_t number;          /* the block's name; 0: in memory */
-    struct span_block *block; /* NULL: in memory */
-    struct strbuf bytes;      /* the page in memory */
-    struct span_block_page page;
-    atomic_bool remove; /* the file goes when nobody reads it any more */
+    uint64_t number;                    /* the block's name; 0: in memory */
+    struct span_block *block;           /* NULL: in memory */
+    struct span_pager *pager;           /* in memory: nothing is added any more */
+    _Atomic(struct memory_page *) made; /* its page; NULL: not wanted yet */
+    atomic_bool remove;                 /* the file goes when nobody reads it any more */
 };
 
-/* The spans of a pager as a page in memory. */
-int span_source_of_pager(
-    struct span_pager *pager, int compression, struct span_source **source_out);
+/* The spans of a pager, which becomes the source's. ERR_NOMEM: it is still the caller's. */
+int span_source_of_pager(struct span_pager *pager, struct span_source **source_out);
+/* Before pages are asked for: makes the page of what is in memory, once. Any thread. */
+int span_source_make_page(struct span_source *source);
 /* A block, which becomes the source's. */
 int span_source_of_block(
     struct span_block *block, uint64_t number, struct span_source **source_out);
@@ -44,6 +45,8 @@ struct span_sources {
     size_t count, cap;
 };
 
+/* Room for one more, so that adding cannot fail. */
+int span_sources_reserve(struct span_sources *list);
 /* Takes a reference of its own. */
 int span_sources_add(struct span_sources *list, struct span_source *source);
 int span_sources_add_all(struct span_sources *list, const struct span_sources *others);

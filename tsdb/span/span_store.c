@@ -7,6 +7,7 @@
  * There is no list of blocks: a block says which others it replaces and which segments of the log it
  * covers, so what counts follows from the names that are there.
  */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,21 +147,26 @@ static int open_blocks(struct span_store *store, uint64_t *covered_out)
 int span_store_end_page(struct span_store *store)
 {
     struct span_source *page = NULL;
+    struct span_pager *next = NULL;
     if (span_pager_rows(store->pager) == 0) {
         return 0;
     }
-    int status = span_source_of_pager(store->pager, 1, &page);
-    if (status == 0) {
-        lock_take(&store->list);
-        status = span_sources_add(&store->head, page);
-        lock_give(&store->list);
+    int status = span_pager_new(&next);
+    lock_take(&store->list);
+    status = status == 0 ? span_sources_reserve(&store->head) : status;
+    lock_give(&store->list);
+    uint64_t bytes = span_pager_bytes(store->pager);
+    status = status == 0 ? span_source_of_pager(store->pager, &page) : status;
+    if (status != 0) {
+        span_pager_free(next);
+        return status;
     }
-    if (status == 0) {
-        store->head_bytes += page->bytes.size;
-        span_pager_reset(store->pager);
-        span_source_unref(store->tail);
-        store->tail = NULL;
-    }
+    lock_take(&store->list);
+    status = span_sources_add(&store->head, page);
+    lock_give(&store->list);
+    assert(status == 0); /* there was room */
+    store->head_bytes += bytes;
+    store->pager = next;
     span_source_unref(page);
     return status;
 }
@@ -192,8 +198,6 @@ static int take_spans(struct span_store *store, struct span_append_counts *count
             store->head_since_ms = clock_now_ms(store->clock);
         }
         store->head_spans += counts->spans;
-        span_source_unref(store->tail);
-        store->tail = NULL;
     }
     return status;
 }
@@ -203,7 +207,7 @@ static bool head_is_full(struct span_store *store)
     lock_take(&store->list);
     uint64_t sealing = 0;
     for (size_t i = 0; i < store->sealing.count; i++) {
-        sealing += store->sealing.items[i]->bytes.size;
+        sealing += span_pager_bytes(store->sealing.items[i]->pager);
     }
     lock_give(&store->list);
     return store->head_bytes + sealing + span_pager_bytes(store->pager) > store->options.head_bytes;
@@ -336,7 +340,6 @@ void span_store_close(struct span_store *store)
         (void)span_log_sync(store->log); /* the last chance; the next start finds what is there */
     }
     span_log_close(store->log);
-    span_source_unref(store->tail);
     span_sources_release(&store->head);
     span_sources_release(&store->sealing);
     span_sources_release(&store->blocks);

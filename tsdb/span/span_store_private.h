@@ -22,15 +22,14 @@ struct span_store {
     struct span_log *log;
     struct otlp_traces *walker;
     struct span_pager *pager;
-    struct span_source *tail; /* the pager's spans as a page, for views; NULL: not made since */
-    int64_t head_since_ms;    /* when the oldest span that is in no block came */
+    int64_t head_since_ms; /* when the oldest span that is in no block came */
     uint64_t head_spans, head_bytes;
     bool unsynced;
     int64_t synced_ms;
 
     /* Which pages there are. */
     struct lock list;
-    struct span_sources head;    /* full pages since the last cut */
+    struct span_sources head;    /* ended pagers since the last cut: full, or looked at */
     struct span_sources sealing; /* those that a block is being made of */
     struct span_sources blocks;  /* by number */
     uint64_t damaged_pages;
@@ -45,7 +44,8 @@ struct span_store {
 /* In a filled-in path. */
 void span_store_block_path(
     const struct span_store *store, uint64_t number, char path[SPAN_PATH_BYTES_MAX]);
-/* With `writing` held: the pager's spans become a page of the head. 0 or ERR_NOMEM. */
+/* With `writing` held: the pager's spans become a source of the head, and a new one is begun. 0 or
+ * ERR_NOMEM. */
 int span_store_end_page(struct span_store *store);
 
 #endif

@@ -25,13 +25,14 @@ struct span_view {
     size_t warning_count;
 };
 
-/* The page that is being filled, as one that can be read. With `writing` held. */
-static int make_tail(struct span_store *store)
+/* Makes pages of what is in memory: with no lock held, and once for each, whoever looks first. */
+static int make_pages(struct span_view *v)
 {
-    if (store->tail != NULL || span_pager_rows(store->pager) == 0) {
-        return 0;
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < v->sources.count; i++) {
+        status = span_source_make_page(v->sources.items[i]);
     }
-    return span_source_of_pager(store->pager, 0, &store->tail);
+    return status;
 }
 
 int span_store_view(struct span_store *store, struct span_view **view_out, struct err *e)
@@ -43,16 +44,15 @@ int span_store_view(struct span_store *store, struct span_view **view_out, struc
     v->store = store;
     arena_init(&v->arena, 0);
     lock_take(&store->writing);
-    int status = make_tail(store);
+    int status =
+        span_store_end_page(store); /* what has come is a page of its own, never made again */
     lock_take(&store->list);
     status = status == 0 ? span_sources_add_all(&v->sources, &store->blocks) : status;
     status = status == 0 ? span_sources_add_all(&v->sources, &store->sealing) : status;
     status = status == 0 ? span_sources_add_all(&v->sources, &store->head) : status;
-    if (status == 0 && store->tail != NULL) {
-        status = span_sources_add(&v->sources, store->tail);
-    }
     lock_give(&store->list);
     lock_give(&store->writing);
+    status = status == 0 ? make_pages(v) : status;
     if (status != 0) {
         span_view_close(v);
         return err_set(e, status, -1, "%s", err_text(status));

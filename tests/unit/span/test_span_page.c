@@ -26,6 +26,14 @@ struct maker {
     struct attribute service;
 };
 
+static int write_page(const struct span_pager *pager, int level, struct strbuf *bytes)
+{
+    struct span_page_made made = {.bloom = STRBUF_INIT};
+    int status = span_pager_write(pager, level, bytes, &made);
+    strbuf_release(&made.bloom);
+    return status;
+}
+
 static uint64_t draw(struct maker *m, uint64_t below)
 {
     return test_random(&m->random) % below;
@@ -275,7 +283,7 @@ static void test_round_trip(void **state)
             strbuf_init(&expected[i], 1 << 20);
             write_all(&span, &expected[i]);
         }
-        assert_int_equal(span_pager_write(pager, shapes[s].level, &bytes), 0);
+        assert_int_equal(write_page(pager, shapes[s].level, &bytes), 0);
         if (span_page_open(strbuf_str(&bytes), &page, &e) != 0) {
             fail_msg("%s: %s", shapes[s].what, e.message);
         }
@@ -342,7 +350,7 @@ static void test_columns(void **state)
         values += span.span.attributes.count;
         assert_int_equal(span_pager_add(pager, &span), 0);
     }
-    assert_int_equal(span_pager_write(pager, 3, &bytes), 0);
+    assert_int_equal(write_page(pager, 3, &bytes), 0);
     assert_int_equal(span_page_open(strbuf_str(&bytes), &page, NULL), 0);
     assert_int_equal(span_page_spans(page, 0, COUNT, &arena, spans), 0);
     for (uint32_t i = 0; i < span_page_column_count(page); i++) {
@@ -406,7 +414,7 @@ static void make_page(uint64_t seed, size_t count, struct strbuf *bytes)
         struct otlp_span span = draw_span(&m);
         assert_int_equal(span_pager_add(pager, &span), 0);
     }
-    assert_int_equal(span_pager_write(pager, 3, bytes), 0);
+    assert_int_equal(write_page(pager, 3, bytes), 0);
     span_pager_free(pager);
     maker_release(&m);
 }
@@ -468,7 +476,7 @@ static int run_allocations(void *context, struct vfs *fs)
         status = span_pager_add(pager, span);
     }
     if (status == 0) {
-        status = span_pager_write(pager, 3, &bytes);
+        status = write_page(pager, 3, &bytes);
         assert_true(status == 0 || bytes.size == 0);
     }
     if (status == 0) {
