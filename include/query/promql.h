@@ -233,6 +233,10 @@ bool aggregate_op_is_experimental(enum aggregate_op op);
  * expressions in another coat are not here but in metricsql.c. */
 #define METRICSQL_FUNCTION_LIST(X)                                                                 \
     X(ASCENT_OVER_TIME, "ascent_over_time", "m", 0, 'v', false)                                    \
+    X(BITMAP_AND, "bitmap_and", "vs", 0, 'v', false)                                               \
+    X(BITMAP_OR, "bitmap_or", "vs", 0, 'v', false)                                                 \
+    X(BITMAP_XOR, "bitmap_xor", "vs", 0, 'v', false)                                               \
+    X(BUCKETS_LIMIT, "buckets_limit", "sv", 0, 'v', false)                                         \
     X(COUNT_EQ_OVER_TIME, "count_eq_over_time", "ms", 0, 'v', false)                               \
     X(COUNT_GT_OVER_TIME, "count_gt_over_time", "ms", 0, 'v', false)                               \
     X(COUNT_LE_OVER_TIME, "count_le_over_time", "ms", 0, 'v', false)                               \
@@ -247,10 +251,20 @@ bool aggregate_op_is_experimental(enum aggregate_op op);
     X(INTERPOLATE, "interpolate", "v", 0, 'v', false)                                              \
     X(KEEP_LAST_VALUE, "keep_last_value", "v", 0, 'v', false)                                      \
     X(KEEP_NEXT_VALUE, "keep_next_value", "v", 0, 'v', false)                                      \
+    X(LABEL_KEEP, "label_keep", "vtt", -1, 'v', false)                                             \
+    X(LABEL_LOWERCASE, "label_lowercase", "vtt", -1, 'v', false)                                   \
+    X(LABEL_MAP, "label_map", "vtttt", -1, 'v', false)                                             \
+    X(LABEL_MATCH, "label_match", "vtt", 0, 'v', false)                                            \
+    X(LABEL_MISMATCH, "label_mismatch", "vtt", 0, 'v', false)                                      \
+    X(LABEL_TRANSFORM, "label_transform", "vttt", 0, 'v', false)                                   \
+    X(LABEL_UPPERCASE, "label_uppercase", "vtt", -1, 'v', false)                                   \
+    X(LABEL_VALUE, "label_value", "vt", 0, 'v', false)                                             \
+    X(LABELS_EQUAL, "labels_equal", "vttt", -1, 'v', false)                                        \
     X(LAG, "lag", "m", 0, 'v', false)                                                              \
     X(LIFETIME, "lifetime", "m", 0, 'v', false)                                                    \
     X(LIMIT_OFFSET, "limit_offset", "ssv", 0, 'v', false)                                          \
     X(MODE_OVER_TIME, "mode_over_time", "m", 0, 'v', false)                                        \
+    X(PROMETHEUS_BUCKETS, "prometheus_buckets", "v", 0, 'v', false)                                \
     X(RANGE_AVG, "range_avg", "v", 0, 'v', false)                                                  \
     X(RANGE_FIRST, "range_first", "v", 0, 'v', false)                                              \
     X(RANGE_LAST, "range_last", "v", 0, 'v', false)                                                \
@@ -290,6 +304,7 @@ bool aggregate_op_is_experimental(enum aggregate_op op);
     X(SUM_EQ_OVER_TIME, "sum_eq_over_time", "ms", 0, 'v', false)                                   \
     X(SUM_GT_OVER_TIME, "sum_gt_over_time", "ms", 0, 'v', false)                                   \
     X(SUM_LE_OVER_TIME, "sum_le_over_time", "ms", 0, 'v', false)                                   \
+    X(UNION, "union", "vv", -1, 'v', false)                                                        \
     X(ZSCORE_OVER_TIME, "zscore_over_time", "m", 0, 'v', false)
 
 /* FUNCTION_COUNT stands between Prometheus' functions and those of MetricsQL. */

@@ -150,6 +150,9 @@ static const struct elementwise_row rows[] = {
     {FUNCTION_ROUND, NULL, NULL, NULL},
     {FUNCTION_CLAMP, NULL, NULL, NULL},
     {FUNCTION_CLAMP_MIN, NULL, NULL, NULL},
+    {FUNCTION_BITMAP_AND, NULL, NULL, NULL},
+    {FUNCTION_BITMAP_OR, NULL, NULL, NULL},
+    {FUNCTION_BITMAP_XOR, NULL, NULL, NULL},
     {FUNCTION_CLAMP_MAX, NULL, NULL, NULL},
     {FUNCTION_TIMESTAMP, NULL, NULL, NULL},
     {FUNCTION_START_TIMESTAMP, NULL, NULL, NULL},
@@ -230,6 +233,18 @@ static double round_to(double value, double nearest)
     return floor(value * inverse + 0.5) / inverse;
 }
 
+/* As whole numbers without a sign; what does not fit is cut off. */
+static uint64_t bits_of(double value)
+{
+    return value > 0 ? (value < 0x1p64 ? (uint64_t)value : UINT64_MAX) : 0;
+}
+
+static double bitmap(enum function_id id, double value, double mask)
+{
+    uint64_t a = bits_of(value), b = bits_of(mask);
+    return (double)(id == FUNCTION_BITMAP_AND ? a & b : id == FUNCTION_BITMAP_OR ? a | b : a ^ b);
+}
+
 /* round and clamp, whose arguments may change from step to step. */
 static void apply_arguments(const struct elementwise_operator *op, struct step_series *s)
 {
@@ -241,6 +256,9 @@ static void apply_arguments(const struct elementwise_operator *op, struct step_s
             s->kinds[i] = SAMPLE_ABSENT;
         } else if (id == FUNCTION_ROUND) {
             s->values[i] = round_to(s->values[i], a);
+        } else if (id == FUNCTION_BITMAP_AND || id == FUNCTION_BITMAP_OR ||
+                   id == FUNCTION_BITMAP_XOR) {
+            s->values[i] = bitmap(id, s->values[i], a);
         } else if (id == FUNCTION_CLAMP_MAX) {
             s->values[i] = smaller(a, s->values[i]);
         } else if (id == FUNCTION_CLAMP_MIN) {

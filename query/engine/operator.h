@@ -127,6 +127,12 @@ int plan_elementwise(struct query *q, const struct expr *expr, const struct grid
     struct operator_node **op_out);
 int plan_negate(struct query *q, const struct expr *expr, const struct grid *grid,
     struct operator_node **op_out);
+int plan_label_edit(struct query *q, const struct expr *expr, const struct grid *grid,
+    struct operator_node **op_out);
+int plan_union(struct query *q, const struct expr *expr, const struct grid *grid,
+    struct operator_node **op_out);
+int plan_buckets(struct query *q, const struct expr *expr, const struct grid *grid,
+    struct operator_node **op_out);
 int plan_label_function(struct query *q, const struct expr *expr, const struct grid *grid,
     struct operator_node **op_out);
 int plan_sort(struct query *q, const struct expr *expr, const struct grid *grid,

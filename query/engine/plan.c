@@ -18,6 +18,23 @@ static planner planner_of(const struct expr *expr)
     case FUNCTION_LABEL_JOIN:
     case FUNCTION_LABEL_REPLACE:
         return plan_label_function;
+    case FUNCTION_LABEL_KEEP:
+    case FUNCTION_LABEL_LOWERCASE:
+    case FUNCTION_LABEL_MAP:
+    case FUNCTION_LABEL_MATCH:
+    case FUNCTION_LABEL_MISMATCH:
+    case FUNCTION_LABEL_TRANSFORM:
+    case FUNCTION_LABEL_UPPERCASE:
+    case FUNCTION_LABEL_VALUE:
+    case FUNCTION_LABELS_EQUAL:
+        return plan_label_edit;
+    case FUNCTION_BUCKETS_LIMIT:
+    case FUNCTION_PROMETHEUS_BUCKETS:
+        return plan_buckets;
+    case FUNCTION_BITMAP_AND:
+    case FUNCTION_BITMAP_OR:
+    case FUNCTION_BITMAP_XOR:
+        return plan_elementwise;
     case FUNCTION_SORT:
     case FUNCTION_SORT_DESC:
     case FUNCTION_SORT_BY_LABEL:
@@ -31,6 +48,8 @@ static planner planner_of(const struct expr *expr)
         return plan_histogram_quantile;
     case FUNCTION_TIMESTAMP:
         return call->arguments[0]->kind == EXPR_SELECTOR ? plan_timestamp : plan_elementwise;
+    case FUNCTION_UNION:
+        return plan_union;
     case FUNCTION_DEFAULT:
         return plan_default;
     default:

@@ -10,20 +10,19 @@
  *   sum(v) by (l) limit n          limitk(n, sum by (l) (v))
  *   tmin_over_time(m)              ts_of_min_over_time(m), and others of another name
  *   label_copy(v, "from", "to", …) label_replace of each to, where from is not empty
- *   quantiles("l", a, b, v)        quantile(a, v) and the others, told apart by the label l
- *   quantiles_over_time("l", a, m) likewise
- *   rollup(m)                      min_, max_ and avg_over_time(m), told apart by the label rollup
- *   rollup_rate(m)                 rollup_rate(m, "min") and the others likewise
+ *   histogram_share(le, v)         histogram_fraction(-Inf, le, v)
  *   a if b, a ifnot b              a and b, a unless b
  *   a default b                    the function default(a, b); a number becomes vector(number)
  *
- * Aggregations are in metricsql_aggregates.c.
+ * Aggregations are in metricsql_aggregates.c, what becomes several expressions in metricsql_unions.c.
  *
  * Operators: `if` and `ifnot` bind less than `or`, `default` less than these; all to the left. What is new
  * below that is in METRICSQL_FUNCTION_LIST and METRICSQL_AGGREGATE_LIST. Semantics of selectors, ranges and rates stay Prometheus'.
  */
 #include "metricsql.h"
+
 #include "base/fpconv.h"
+#include <math.h>
 
 static bool at_word(const struct parser *p, const char *word)
 {
@@ -107,7 +106,7 @@ static bool escape_dollars(struct parser *p, struct str text, struct str *out)
     return true;
 }
 
-static struct expr *set_label(
+struct expr *metricsql_set_label(
     struct parser *p, struct expr *operand, struct str label, struct str value)
 {
     struct str replacement;
@@ -155,8 +154,7 @@ struct expr *metricsql_fail_arguments(struct parser *p, const struct expr *call,
     return parser_fail(p, call->position.start, "expected arguments %s", wanted);
 }
 
-/* Are the arguments from `first` on, every `stride`-th, strings? */
-static bool are_strings(const struct expr_call *c, size_t first)
+bool metricsql_are_strings(const struct expr_call *c, size_t first)
 {
     for (size_t i = first; i < c->argument_count; i++) {
         if (c->arguments[i]->kind != EXPR_STRING) {
@@ -164,6 +162,24 @@ static bool are_strings(const struct expr_call *c, size_t first)
         }
     }
     return true;
+}
+
+/* histogram_share(le, v): the share of events up to le. */
+static struct expr *read_histogram_share(struct parser *p, struct expr *call)
+{
+    if (call->call.argument_count != 2) {
+        return metricsql_fail_arguments(p, call, "(number, vector)");
+    }
+    struct expr *share = metricsql_make_call(p, call, FUNCTION_HISTOGRAM_FRACTION, 3);
+    struct expr *lowest = metricsql_make_number(p, call, -INFINITY);
+    if (share == NULL || lowest == NULL) {
+        return NULL;
+    }
+    share->call.arguments[0] = lowest;
+    share->call.arguments[1] = call->call.arguments[0];
+    share->call.arguments[2] = call->call.arguments[1];
+    return parser_set_depth(p, share, share->call.arguments[1], share->call.arguments[2]) ? share
+                                                                                          : NULL;
 }
 
 static struct expr *read_median(struct parser *p, struct expr *call)
@@ -184,21 +200,21 @@ static struct expr *read_median(struct parser *p, struct expr *call)
 static struct expr *read_alias(struct parser *p, struct expr *call)
 {
     const struct expr_call *c = &call->call;
-    if (c->argument_count != 2 || !are_strings(c, 1)) {
+    if (c->argument_count != 2 || !metricsql_are_strings(c, 1)) {
         return metricsql_fail_arguments(p, call, "(vector, \"name\")");
     }
-    return set_label(p, c->arguments[0], STR(LABEL_METRIC_NAME), c->arguments[1]->string);
+    return metricsql_set_label(p, c->arguments[0], STR(LABEL_METRIC_NAME), c->arguments[1]->string);
 }
 
 static struct expr *read_label_set(struct parser *p, struct expr *call)
 {
     const struct expr_call *c = &call->call;
-    if (c->argument_count < 3 || c->argument_count % 2 == 0 || !are_strings(c, 1)) {
+    if (c->argument_count < 3 || c->argument_count % 2 == 0 || !metricsql_are_strings(c, 1)) {
         return metricsql_fail_arguments(p, call, "(vector, \"label\", \"value\", …)");
     }
     struct expr *expr = c->arguments[0];
     for (size_t i = 1; i < c->argument_count; i += 2) {
-        expr = set_label(p, expr, c->arguments[i]->string, c->arguments[i + 1]->string);
+        expr = metricsql_set_label(p, expr, c->arguments[i]->string, c->arguments[i + 1]->string);
     }
     return expr;
 }
@@ -206,12 +222,12 @@ static struct expr *read_label_set(struct parser *p, struct expr *call)
 static struct expr *read_label_del(struct parser *p, struct expr *call)
 {
     const struct expr_call *c = &call->call;
-    if (c->argument_count < 2 || !are_strings(c, 1)) {
+    if (c->argument_count < 2 || !metricsql_are_strings(c, 1)) {
         return metricsql_fail_arguments(p, call, "(vector, \"label\", …)");
     }
     struct expr *expr = c->arguments[0];
     for (size_t i = 1; i < c->argument_count; i++) {
-        expr = set_label(p, expr, c->arguments[i]->string, STR(""));
+        expr = metricsql_set_label(p, expr, c->arguments[i]->string, STR(""));
     }
     return expr;
 }
@@ -220,7 +236,7 @@ static struct expr *read_label_del(struct parser *p, struct expr *call)
 static struct expr *copy_labels(struct parser *p, struct expr *call, bool move)
 {
     const struct expr_call *c = &call->call;
-    if (c->argument_count < 3 || c->argument_count % 2 == 0 || !are_strings(c, 1)) {
+    if (c->argument_count < 3 || c->argument_count % 2 == 0 || !metricsql_are_strings(c, 1)) {
         return metricsql_fail_arguments(p, call, "(vector, \"from\", \"to\", …)");
     }
     struct expr *expr = c->arguments[0];
@@ -228,7 +244,8 @@ static struct expr *copy_labels(struct parser *p, struct expr *call, bool move)
         expr = replace_label(
             p, expr, c->arguments[i + 1]->string, STR("$1"), c->arguments[i]->string, "((?s:.+))");
         if (move && !str_eq(c->arguments[i]->string, c->arguments[i + 1]->string)) {
-            expr = expr != NULL ? set_label(p, expr, c->arguments[i]->string, STR("")) : NULL;
+            expr = expr != NULL ? metricsql_set_label(p, expr, c->arguments[i]->string, STR(""))
+                                : NULL;
         }
     }
     return expr;
@@ -265,134 +282,6 @@ bool metricsql_charge_copies(struct parser *p, struct expr *expr, size_t copies)
     return p->code == 0;
 }
 
-static struct expr *join_or(struct parser *p, struct expr *sum, struct expr *more)
-{
-    return sum == NULL ? more : metricsql_make_binary(p, BINARY_OR, sum, more);
-}
-
-/* ("label", phi, …, operand): one expression a phi, which is a number. */
-static struct expr *read_quantiles(struct parser *p, struct expr *call, bool over_time)
-{
-    const struct expr_call *c = &call->call;
-    struct expr *all = NULL;
-    struct expr_aggregate grouping = {.grouping_count = 0};
-    if (!over_time && !metricsql_read_grouping(p, &grouping)) {
-        return NULL;
-    }
-    bool good = c->argument_count >= 3 && c->arguments[0]->kind == EXPR_STRING;
-    if (good &&
-        !metricsql_charge_copies(p, c->arguments[c->argument_count - 1], c->argument_count - 2)) {
-        return NULL;
-    }
-    for (size_t i = 1; good && i + 1 < c->argument_count; i++) {
-        struct expr *phi = c->arguments[i], *one;
-        good = phi->kind == EXPR_NUMBER;
-        if (!good) {
-            break;
-        }
-        if (over_time) {
-            one = metricsql_make_call(p, call, FUNCTION_QUANTILE_OVER_TIME, 2);
-            if (one != NULL) {
-                one->call.arguments[0] = phi;
-                one->call.arguments[1] = c->arguments[c->argument_count - 1];
-                one = parser_set_depth(p, one, one->call.arguments[1], NULL) ? one : NULL;
-            }
-        } else {
-            one = metricsql_make_aggregate(
-                p, call, &grouping, AGGREGATE_QUANTILE, phi, c->arguments[c->argument_count - 1]);
-        }
-        char number[FP_PLAIN_TEXT_MAX];
-        size_t size = fp_format_plain(phi->number.value, number);
-        char *text = arena_strndup(p->arena, number, size);
-        if (one == NULL || text == NULL) {
-            return one == NULL ? NULL : parser_fail_code(p, arena_error(p->arena));
-        }
-        all = join_or(p, all, set_label(p, one, c->arguments[0]->string, str_make(text, size)));
-        if (all == NULL) {
-            return NULL;
-        }
-    }
-    return good ? metricsql_make_paren(p, all)
-                : metricsql_fail_arguments(
-                      p, call, "(\"label\", number, …, vector or range vector)");
-}
-
-/* rollup(m) and its kin: one expression for each number they tell, told apart by the label `rollup`; with one
- * of the numbers as second argument, that one without the label. */
-struct rollup_row {
-    const char *name;
-    enum function_id
-        ids[4]; /* one a number; takes its name as second argument if all are the same */
-    const char *numbers[4];
-};
-
-static const struct rollup_row *rollup_find(struct str name)
-{
-#define SAME(id)                                                                                   \
-    {                                                                                              \
-        id, id, id, id                                                                             \
-    }
-    static const struct rollup_row rows[] = {
-        {"rollup", {FUNCTION_MIN_OVER_TIME, FUNCTION_MAX_OVER_TIME, FUNCTION_AVG_OVER_TIME},
-            {"min", "max", "avg"}},
-        {"rollup_candlestick", SAME(FUNCTION_ROLLUP_CANDLESTICK), {"open", "close", "low", "high"}},
-        {"rollup_delta", SAME(FUNCTION_ROLLUP_DELTA), {"min", "max", "avg"}},
-        {"rollup_deriv", SAME(FUNCTION_ROLLUP_DERIV), {"min", "max", "avg"}},
-        {"rollup_increase", SAME(FUNCTION_ROLLUP_INCREASE), {"min", "max", "avg"}},
-        {"rollup_rate", SAME(FUNCTION_ROLLUP_RATE), {"min", "max", "avg"}},
-        {"rollup_scrape_interval", SAME(FUNCTION_ROLLUP_SCRAPE_INTERVAL), {"min", "max", "avg"}},
-    };
-#undef SAME
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (str_eq_c(name, rows[i].name)) {
-            return &rows[i];
-        }
-    }
-    return NULL;
-}
-
-static struct expr *rollup_number(
-    struct parser *p, struct expr *call, const struct rollup_row *row, size_t number)
-{
-    bool same = row->ids[0] == row->ids[1];
-    struct expr *one = metricsql_make_call(p, call, row->ids[number], same ? 2 : 1);
-    if (one == NULL) {
-        return NULL;
-    }
-    one->call.arguments[0] = call->call.arguments[0];
-    if (same) {
-        one->call.arguments[1] = metricsql_make_string(p, call, str_of(row->numbers[number]));
-    }
-    return p->code == 0 && parser_set_depth(p, one, one->call.arguments[0], NULL) ? one : NULL;
-}
-
-static struct expr *read_rollup(struct parser *p, struct expr *call, const struct rollup_row *row)
-{
-    const struct expr_call *c = &call->call;
-    size_t count = row->numbers[3] != NULL ? 4 : 3;
-    for (size_t i = 0; c->argument_count == 2 && are_strings(c, 1) && i < count; i++) {
-        if (str_eq_c(c->arguments[1]->string, row->numbers[i])) {
-            return rollup_number(p, call, row, i);
-        }
-    }
-    if (c->argument_count != 1) {
-        return metricsql_fail_arguments(p, call,
-            count == 3
-                ? "(range vector) or (range vector, \"min\", \"max\" or \"avg\")"
-                : "(range vector) or (range vector, \"open\", \"close\", \"low\" or \"high\")");
-    }
-    struct expr *all = NULL;
-    bool ok = metricsql_charge_copies(p, c->arguments[0], count);
-    for (size_t i = 0; ok && i < count; i++) {
-        struct expr *one = rollup_number(p, call, row, i);
-        all = one != NULL
-                  ? join_or(p, all, set_label(p, one, STR("rollup"), str_of(row->numbers[i])))
-                  : NULL;
-        ok = all != NULL;
-    }
-    return ok ? metricsql_make_paren(p, all) : NULL;
-}
-
 /* Functions that PromQL has under another name. */
 static bool find_renamed(struct str name, enum function_id *id_out)
 {
@@ -400,6 +289,11 @@ static bool find_renamed(struct str name, enum function_id *id_out)
         const char *name;
         enum function_id id;
     } rows[] = {
+        {"changes_prometheus", FUNCTION_CHANGES},
+        {"default_rollup", FUNCTION_LAST_OVER_TIME},
+        {"delta_prometheus", FUNCTION_DELTA},
+        {"increase_prometheus", FUNCTION_INCREASE},
+        {"rate_prometheus", FUNCTION_RATE},
         {"tfirst_over_time", FUNCTION_TS_OF_FIRST_OVER_TIME},
         {"tlast_over_time", FUNCTION_TS_OF_LAST_OVER_TIME},
         {"tmax_over_time", FUNCTION_TS_OF_MAX_OVER_TIME},
@@ -453,6 +347,7 @@ struct expr *metricsql_call(struct parser *p, struct expr *call, struct str name
         struct expr *(*read)(struct parser *p, struct expr *call);
     } rows[] = {
         {"alias", read_alias},
+        {"histogram_share", read_histogram_share},
         {"label_copy", read_label_copy},
         {"label_del", read_label_del},
         {"label_move", read_label_move},
@@ -464,13 +359,11 @@ struct expr *metricsql_call(struct parser *p, struct expr *call, struct str name
     if (find_renamed(name, &id)) {
         return read_renamed(p, call, id);
     }
-    const struct rollup_row *rollup = rollup_find(name);
-    if (rollup != NULL) {
-        return read_rollup(p, call, rollup);
+    struct expr *several = metricsql_union_call(p, call, name, known_out);
+    if (*known_out) {
+        return several;
     }
-    if (str_eq_c(name, "quantiles") || str_eq_c(name, "quantiles_over_time")) {
-        return read_quantiles(p, call, str_eq_c(name, "quantiles_over_time"));
-    }
+    *known_out = true;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (str_eq_c(name, rows[i].name)) {
             return rows[i].read(p, call);

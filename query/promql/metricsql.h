@@ -23,8 +23,18 @@ bool metricsql_read_grouping(struct parser *p, struct expr_aggregate *grouping_o
 /* An expression that stands several times in the tree where it was written once: as many nodes as a text may
  * have bytes, else a few nested calls would be evaluated for ever. */
 bool metricsql_charge_copies(struct parser *p, struct expr *expr, size_t copies);
+/* Are the arguments from `first` on strings? */
+bool metricsql_are_strings(const struct expr_call *c, size_t first);
 struct expr *metricsql_fail_arguments(
     struct parser *p, const struct expr *call, const char *wanted);
+
+/* The label gets the value whatever it was; "" removes it. */
+struct expr *metricsql_set_label(
+    struct parser *p, struct expr *operand, struct str label, struct str value);
+
+/* metricsql_unions.c: as metricsql_call. */
+struct expr *metricsql_union_call(
+    struct parser *p, struct expr *call, struct str name, bool *known_out);
 
 /* metricsql_aggregates.c: as metricsql_call. */
 struct expr *metricsql_aggregate_call(

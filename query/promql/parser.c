@@ -482,6 +482,9 @@ static struct expr *parse_paren(struct parser *p)
     uint32_t start = p->token.position;
     parser_advance(p);
     struct expr *inner = p->code == 0 ? parse_expression(p, PRECEDENCE_OR) : NULL;
+    if (inner != NULL && p->features.metricsql) {
+        inner = metricsql_paren_list(p, inner);
+    }
     if (inner == NULL || !parser_expect(p, TOKEN_RIGHT_PAREN)) {
         return NULL;
     }

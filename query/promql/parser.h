@@ -115,6 +115,10 @@ bool parse_aggregate_modifier(struct parser *p, struct expr_aggregate *aggregate
 /* metricsql.c. A call that is another expression in another coat: that expression, or NULL after an error;
  * *known_out is false for all other names. The arguments are in `call`. */
 struct expr *metricsql_call(struct parser *p, struct expr *call, struct str name, bool *known_out);
+/* (a, b, …) with the first at hand: what all of them together are. */
+struct expr *metricsql_paren_list(struct parser *p, struct expr *first);
+/* aggr_over_time, whose first argument is no expression; with the parenthesis at hand. */
+struct expr *metricsql_aggr_over_time(struct parser *p, struct expr *call);
 /* The word at hand becomes an aggregation when it is one of MetricsQL. */
 void metricsql_read_aggregate(struct parser *p);
 /* `if`, `ifnot` and `default` behind an expression, lower than all other operators. */

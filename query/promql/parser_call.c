@@ -66,6 +66,9 @@ struct expr *parse_call(struct parser *p)
     struct token name = p->token;
     struct expr *expr = parser_node(p, EXPR_CALL, PROMQL_VECTOR, name.position, token_end(&name));
     parser_advance(p);
+    if (p->features.metricsql && str_eq_c(name.text, "aggr_over_time")) {
+        return p->code == 0 ? metricsql_aggr_over_time(p, expr) : NULL;
+    }
     if (p->code != 0 || !parse_arguments(p, &expr->call.arguments, &expr->call.argument_count)) {
         return NULL;
     }

@@ -65,9 +65,46 @@ QUESTIONS = [
     'label_copy(full, "i", "copy", "nothing", "copy2")',
     'alias(full, "renamed")',
     'label_move(full, "i", "moved", "nothing", "odd")',
+    'label_keep(full, "i", "nothing")',
+    'label_lowercase(label_set(full, "odd", "Abc-D"), "odd", "nothing")',
+    'label_uppercase(label_set(full, "odd", "Abc-D"), "odd")',
+    'label_map(full, "i", "1", "2", "2", "1", "7", "x")',
+    'label_map(full, "nothing", "", "something")',
+    'label_match(full, "i", "1|3")',
+    'label_match(full, "nothing", "")',
+    'label_mismatch(full, "i", "1|3")',
+    'label_transform(full, "i", "[0-2]", "<$0>")',
+    'label_transform(label_set(full, "odd", "a-b-c"), "odd", "-(.)", "+$1$1")',
+    'label_value(full, "i")',
+    'label_value(gappy, "i")',
+    'label_value(full, "nothing")',
+    'union(full{i="1"}, gappy, full{i="3"})',
+    'count(union(full, gappy, other, full)) by (i)',
+    'union(sum(full), sum(gappy))',
+    '(sum(full), sum(other) by (odd), full)',
+    # Numbers
+    'bitmap_and(other, 5)',
+    'bitmap_or(other, 8)',
+    'bitmap_xor(full, 3)',
+    # Buckets
+    'histogram_share(0.3, buckets)',
+    'histogram_share(1, buckets)',
+    'histogram_share(100, buckets)',
+    'histogram_share(0.05, sum(buckets) by (le))',
+    'buckets_limit(4, buckets)',
+    'buckets_limit(1, buckets)',
+    'buckets_limit(100, buckets)',
+    'sum(buckets_limit(5, sum(buckets) by (le))) by (le)',
+    'prometheus_buckets(ranges)',
+    'prometheus_buckets(buckets)',
+    'buckets_limit(3, ranges)',
+    'histogram_quantile(0.9, prometheus_buckets(ranges))',
     'count(limit_offset(2, 1, full))',
     'count(limit_offset(2, 3, full))',
     # Windows
+    'aggr_over_time(("min_over_time", "max_over_time", "distinct_over_time"), full[1m])',
+    'aggr_over_time("sum_over_time", gappy[1m])',
+    'default_rollup(gappy[1m])',
     'median_over_time(full[1m]) keep_metric_names',
     'share_gt_over_time(full[1m], 50)',
     'share_le_over_time(full[1m], 50)',
@@ -166,6 +203,11 @@ def made_up_series(chance, times):
         all_series.append(add("counter", counter, **labels))
         if i != 2:
             all_series.append(add("other", [chance.randrange(9) for _ in times], **labels))
+        for k, le in enumerate(("0.1", "0.2", "0.5", "1", "2", "5", "10", "+Inf")):
+            total = [chance.randrange(40) + 50 * k * (i + 1) for _ in times]
+            all_series.append(add("buckets", total, le=le, **labels))
+        for begin, end in (("0", "1.0e-01"), ("1.0e-01", "1.5e-01"), ("3.0e-01", "4.0e-01"), ("4.0e-01", "7.0e-01")):
+            all_series.append(add("ranges", [chance.randrange(9) for _ in times], vmrange=f"{begin}...{end}", **labels))
     return all_series
 
 
