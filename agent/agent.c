@@ -138,17 +138,6 @@ static int open_aggregator(struct agent *a, struct err *e)
                                    &a->aggregated.intake, behind, &a->aggregator, e);
 }
 
-/* Whether the rules of aggregation would be taken. */
-static int check_aggregator(const struct agent_config *config, struct err *e)
-{
-    struct stream_aggregator *aggregator = NULL;
-    struct intake nowhere = {0}; /* nothing is handed in */
-    int status = stream_aggregator_new(config->stream_aggr.items, config->stream_aggr.count,
-        clock_real(), &nowhere, &nowhere, &aggregator, e);
-    stream_aggregator_free(aggregator);
-    return status;
-}
-
 /* Where sources hand in their samples: what stands first behind the door. */
 static struct intake *door(const struct agent *a)
 {
@@ -261,31 +250,6 @@ static int apply_scrapes(
         status = set_targets(a, config, e);
         discovery_settle(a->discovery, status == 0);
     }
-    return status;
-}
-
-int agent_check(const struct agent_options *options, size_t *target_count_out,
-    size_t *destination_count_out, struct err *e)
-{
-    struct arena arena;
-    struct agent_config config;
-    struct collectors *collectors = NULL;
-    struct agent_targets targets = {0};
-    const struct agent_local local = {.hostname = "localhost"};
-    arena_init(&arena, 0);
-    int status = agent_config_load(
-        options->config_path, options->servers, options->server_count, &arena, &config, e);
-    status = status == 0 ? check_aggregator(&config, e) : status;
-    status = status == 0 ? agent_spans_check(&config, e) : status;
-    status = status == 0 ? agent_host_open(&config.host, &collectors, e) : status;
-    status = status == 0 ? agent_targets_make(&config, &local, NULL, &arena, &targets, e) : status;
-    if (status == 0) {
-        *target_count_out = targets.count;
-        *destination_count_out = config.destination_count;
-    }
-    agent_targets_release(&targets);
-    collectors_close(collectors);
-    arena_release(&arena);
     return status;
 }
 

@@ -27,10 +27,6 @@ int agent_start(const struct agent_options *options, struct loop *loop, struct a
     struct err *e);
 /* Flushes to disk and ends. Accepts NULL. */
 void agent_stop(struct agent *a);
-/* Whether agent_start would take the configuration, and how much it asks for. Starts nothing, and
- * makes nothing on disk. */
-int agent_check(const struct agent_options *options, size_t *target_count_out,
-    size_t *destination_count_out, struct err *e);
 /* Reads the configuration again; on an error the old one stays. */
 int agent_reload(struct agent *a, struct err *e);
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "agent.h"
+#include "agent/agent_check.h"
 #include "agent_config.h"
 #include "agent_host.h"
 #include "base/flags.h"
@@ -55,12 +56,13 @@ static int run(const struct agent_options *options, struct err *e)
 
 static int check_config(const struct agent_options *options, struct err *e)
 {
-    size_t targets, destinations;
-    int status = agent_check(options, &targets, &destinations, e);
+    struct strbuf report = STRBUF_INIT;
+    int status =
+        agent_check_file(options->config_path, options->servers, options->server_count, &report, e);
     if (status == 0) {
-        printf("%s: good; %zu targets, %zu destinations\n",
-            options->config_path != NULL ? options->config_path : "no file", targets, destinations);
+        fwrite(report.data, 1, report.size, stdout);
     }
+    strbuf_release(&report);
     return status;
 }
 

@@ -250,9 +250,9 @@ static int own_labels(struct labels_builder *b, const struct labels **labels_out
     return labels_builder_finish(b, labels_out);
 }
 
-static int finish_target(struct job *j, struct labels_builder *b, struct target_options *o)
+/* URL, times and labels as rules have left them. */
+static int resolve_target(struct job *j, struct labels_builder *b, struct target_options *o)
 {
-    const struct agent_scrape *s = j->scrape;
     int status = make_url(j, b, &o->url);
     if (status == 0) {
         status = read_times(j, b, o);
@@ -260,10 +260,17 @@ static int finish_target(struct job *j, struct labels_builder *b, struct target_
     if (status == 0) {
         status = own_labels(b, &o->labels);
     }
+    return status == 0 || j->m->err->code != 0 ? status
+                                               : err_set(j->m->err, status, -1, "job %s: %s",
+                                                     j->scrape->job_name, err_text(status));
+}
+
+static int finish_target(struct job *j, struct labels_builder *b, struct target_options *o)
+{
+    const struct agent_scrape *s = j->scrape;
+    int status = resolve_target(j, b, o);
     if (status != 0) {
-        return j->m->err->code != 0
-                   ? status
-                   : err_set(j->m->err, status, -1, "job %s: %s", s->job_name, err_text(status));
+        return status;
     }
     o->honor_labels = s->honor_labels;
     o->honor_timestamps = s->honor_timestamps;
@@ -442,6 +449,29 @@ int agent_targets_make(const struct agent_config *config, const struct agent_loc
     }
     if (status != 0 && e != NULL) {
         *e = why;
+    }
+    return status;
+}
+
+/* ---- One target alone ---- */
+
+int agent_target_begin(
+    const struct agent_scrape *scrape, struct arena *arena, struct labels_builder *b, struct err *e)
+{
+    struct maker m = {.arena = arena, .err = e};
+    struct job j = {.m = &m, .scrape = scrape};
+    return begin_target(&j, b);
+}
+
+int agent_target_finish(const struct agent_scrape *scrape, struct arena *arena,
+    struct labels_builder *b, struct target_options *options_out, struct err *e)
+{
+    struct maker m = {.arena = arena, .err = e};
+    struct job j = {.m = &m, .scrape = scrape};
+    struct target_options options = {0};
+    int status = resolve_target(&j, b, &options);
+    if (status == 0) {
+        *options_out = options;
     }
     return status;
 }

@@ -42,4 +42,14 @@ int agent_targets_make(const struct agent_config *config, const struct agent_loc
     struct err *e);
 void agent_targets_release(struct agent_targets *targets);
 
+/* ---- One target alone, for a dry run; `e` is empty and not NULL, texts live in `arena` ---- */
+
+/* Sets what is known of every target of the job before any rule. */
+int agent_target_begin(const struct agent_scrape *scrape, struct arena *arena,
+    struct labels_builder *b, struct err *e);
+/* URL, times and labels (a reference of the caller's) as the rules have left them. ERR_INVALID: it cannot be
+ * scraped, with a sentence. */
+int agent_target_finish(const struct agent_scrape *scrape, struct arena *arena,
+    struct labels_builder *b, struct target_options *options_out, struct err *e);
+
 #endif

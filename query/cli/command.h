@@ -28,6 +28,7 @@ int command_check_rules(const struct command *self, int argc, char **argv);
 int command_test_rules(const struct command *self, int argc, char **argv);
 int command_rules_backfill(const struct command *self, int argc, char **argv);
 int command_check_config(const struct command *self, int argc, char **argv);
+int command_check_relabel(const struct command *self, int argc, char **argv);
 int command_check_web_config(const struct command *self, int argc, char **argv);
 int command_check_alerting(const struct command *self, int argc, char **argv);
 int command_alerts_deliveries(const struct command *self, int argc, char **argv);

@@ -10,8 +10,12 @@ static int command_version(const struct command *self, int argc, char **argv);
 static const struct command commands[] = {
     {"query", "EXPRESSION [FLAG...]", "Ask a server: one time, or a range with --start.",
         command_query},
-    {"check config", "FILE", "Read a configuration file of the server and say what is wrong.",
+    {"check config", "FILE [FLAG...]",
+        "Read a configuration file of the server or the agent and say what is wrong.",
         command_check_config},
+    {"check relabel", "FILE [FLAG...]",
+        "Show what each relabel rule of an agent's file does to targets and series.",
+        command_check_relabel},
     {"check alerting", "FILE", "Read an Alertmanager configuration and say what is wrong.",
         command_check_alerting},
     {"alerts deliveries", "[FLAG...]", "Show what became of messages to receivers.",

@@ -109,7 +109,7 @@ class Refusals(unittest.TestCase):
         done = subprocess.run([find_program("sonde-agent"), "--config", path, "--check-config"],
                               text=True, stdout=subprocess.PIPE, timeout=60, check=False)
         self.assertEqual(done.returncode, 0)
-        self.assertIn(f"{path}: good; 3 targets, 1 destinations", done.stdout)
+        self.assertIn(f"{path}: good; 1 jobs, 3 targets, 1 destinations", done.stdout)
 
     def test_flags(self):
         for flags, sentence in BAD_FLAGS:

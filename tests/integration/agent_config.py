@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""The agent's configuration file as people meet it: `sonde check config` on files of the agent and the server,
+`sonde check relabel` on files and against a running agent."""
+import json
+import os
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from programs import agent, find_program, get, scratch, start, wait_until, write_file  # noqa: E402
+
+JOB = """
+global: {scrape_interval: 15s}
+host: {enabled: false}
+scrape_configs:
+  - job_name: web
+    static_configs: [{targets: ['10.0.0.1:8080', '10.0.0.2:80'], labels: {zone: z1, drop_me: x}}]
+    relabel_configs:
+      - {source_labels: [zone], target_label: region, replacement: 'eu-$1'}
+      - {action: labeldrop, regex: drop_.*}
+      - {source_labels: [__address__], regex: '.*:80', action: drop}
+      - {source_labels: [zone], regex: '(.).*', target_label: zone}
+    metric_relabel_configs:
+      - {source_labels: [__name__], regex: 'go_.*', action: drop}
+      - {source_labels: [le], regex: 1, target_label: le, replacement: '1.0'}
+remote_write: [{url: 'http://127.0.0.1:9/'}]
+"""
+
+START = ('__metrics_path__="/metrics", __scheme__="http", __scrape_interval__="15s", __scrape_timeout__="10s"')
+
+STATIC = """job web, target 10.0.0.1:8080
+  discovered  {__address__="10.0.0.1:8080", %(start)s, drop_me="x", job="web", zone="z1"}
+  relabel_configs
+    1 replace [zone] -> region = "eu-$1"
+        + region="eu-z1"
+    2 labeldrop =~ "drop_.*"
+        - drop_me="x"
+    3 drop [__address__] =~ ".*:80"
+    4 replace [zone] =~ "(.).*" -> zone
+        ~ zone="z", was "z1"
+  labels      {instance="10.0.0.1:8080", job="web", region="eu-z1", zone="z"}
+  scraped     http://10.0.0.1:8080/metrics every 15s
+
+job web, target 10.0.0.2:80
+  discovered  {__address__="10.0.0.2:80", %(start)s, drop_me="x", job="web", zone="z1"}
+  relabel_configs
+    1 replace [zone] -> region = "eu-$1"
+        + region="eu-z1"
+    2 labeldrop =~ "drop_.*"
+        - drop_me="x"
+    3 drop [__address__] =~ ".*:80"
+        dropped here
+  dropped
+""" % {"start": START}
+
+SERIES = """job web, target a:1
+  discovered  {__address__="a:1", __meta_x="y", %(start)s, job="web"}
+  relabel_configs
+    1 replace [zone] -> region = "eu-$1"
+        + region="eu-"
+    2 labeldrop =~ "drop_.*"
+    3 drop [__address__] =~ ".*:80"
+    4 replace [zone] =~ "(.).*" -> zone
+  labels      {instance="a:1", job="web", region="eu-"}
+  scraped     http://a:1/metrics every 15s
+  series      rpc_bucket{exported_job="j", instance="a:1", job="web", le="1", region="eu-"}
+  metric_relabel_configs
+    1 drop [__name__] =~ "go_.*"
+    2 replace [le] =~ "1" -> le = "1.0"
+        ~ le="1.0", was "1"
+  sent        rpc_bucket{exported_job="j", instance="a:1", job="web", le="1.0", region="eu-"}
+""" % {"start": START}
+
+
+def sonde(*words):
+    """(exit status, standard output, standard error)"""
+    done = subprocess.run([find_program("sonde"), *words], text=True, timeout=60,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+class Files(unittest.TestCase):
+    def setUp(self):
+        folder = scratch()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def write(self, text, name="agent.yml"):
+        return write_file(os.path.join(self.folder, name), text)
+
+    def test_check_config(self):
+        # (text, flags, exit status, what is said)
+        for text, flags, status, said in (
+                (JOB, [], 0, "FILE: good; 1 jobs, 2 targets, 1 destinations\n"),
+                (JOB, ["--agent"], 0, "FILE: good; "),
+                (JOB, ["--server"], 1, 'FILE:2:1: unknown key "global"'),
+                ("storage: {retention: 3d}\n", [], 0, "# FILE is good."),
+                ("storage: {retention: 3d}\n", ["--server"], 0, "# FILE is good."),
+                ("", [], 0, "# FILE is good."),
+                ("", ["--agent"], 0, "FILE: good; 0 jobs, 2 targets, 1 destinations\n"),
+                ("scrape_configs:\n  - job_name: a\n    static_configs: [{target: []}]\n", [], 1,
+                 'FILE:3:23: unknown key "target"; accepted here: targets, labels'),
+                ("scrape_configs:\n  - job_name: a\n    relabel_configs: [{action: kepp}]\n", [], 1,
+                 'FILE:3:23: relabel_configs: relabel rule 1: action "kepp"'),
+                ("scrape_configs:\n  - job_name: a\n    kubernetes_sd_configs: [{role: x}]\n", [], 1,
+                 'FILE:2:5: job "a": kubernetes_sd_configs: role "x"; accepted: pod'),
+                ("scrape_configs: [{job_name: a, dns_sd_configs: [{names: [b]}], consul_sd_configs: [{}]}]\n", [], 0,
+                 "FILE: good; 1 jobs, 2 targets and what 2 entries discover, 1 destinations\n"),
+                ("a: [", [], 1, "FILE:2:1: ")):
+            with self.subTest(text=text, flags=flags):
+                path = self.write(text)
+                got, out, error = sonde("check", "config", path, *flags)
+                self.assertEqual(got, status, out + error)
+                self.assertIn(said.replace("FILE", path), out if status == 0 else error)
+
+    def test_dry_run(self):
+        path = self.write(JOB)
+        self.assertEqual(sonde("check", "relabel", path), (0, STATIC, ""))
+        self.assertEqual(sonde("check", "relabel", path, "--job", "web", "--labels", '{__address__="a:1",__meta_x="y"}',
+                               "--series", 'rpc_bucket{le="1",job="j"}'), (0, SERIES, ""))
+        for words, said in ((["--job", "nobody"], "there is no job nobody in the file"),
+                            (["--labels", '{a=~"b"}'], "flag --labels: labels have values: a="),
+                            (["--labels", "{"], "flag --labels: "),
+                            (["--labels", '{a="b"}', "--agent", "http://x"], "--labels and --agent exclude"),
+                            (["--agent", "http://127.0.0.1:1"], "127.0.0.1:1")):
+            status, out, error = sonde("check", "relabel", path, *words)
+            self.assertEqual((status, out), (1, ""))
+            self.assertIn(said, error)
+
+    def test_running_agent(self):
+        """With what an agent has discovered, a rule that is not in force yet is tried out."""
+        path = self.write(json.dumps([{"targets": ["10.0.0.1:1", "10.0.0.2:2"], "labels": {"tier": "x"}}]), "sd.json")
+        text = f"""
+global: {{scrape_interval: 1h}}
+host: {{enabled: false}}
+scrape_configs:
+  - job_name: files
+    file_sd_configs: [{{files: ['{path}']}}]
+    relabel_configs: [{{source_labels: [__address__], regex: '.*:2', action: drop}}]
+"""
+        with agent(self.folder, config=text) as running:
+            wait_until(lambda: len(get(running.url + "/api/v1/targets").json()["data"]["droppedTargets"]) == 1,
+                       30, "the targets")
+            planned = self.write(text.replace("action: drop", "target_label: two"))
+            status, out, error = sonde("check", "relabel", planned, "--agent", running.url)
+            self.assertEqual((status, error), (0, ""))
+            self.assertIn(f'{{__address__="10.0.0.1:1", __meta_filepath="{path}", ', out)
+            self.assertIn('1 replace [__address__] =~ ".*:2" -> two = "$1"\n'.replace(' = "$1"', ''), out)
+            self.assertIn('{instance="10.0.0.2:2", job="files", tier="x"}', out)
+            self.assertEqual(out.count("job files, target"), 2)  # the agent itself is no job
+
+
+def main():
+    find_program("sonde-agent")
+    find_program("sonde")
+    return 0 if unittest.main(verbosity=1, exit=False).result.wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    start(main)
