@@ -73,6 +73,7 @@ static int make_destination(
         .backoff_min_ms = d->queue.backoff_min_ms,
         .backoff_max_ms = d->queue.backoff_max_ms,
         .sample_age_max_ms = d->queue.sample_age_max_ms,
+        .unauthorized_grace_ms = d->queue.unauthorized_grace_ms,
     };
     return 0;
 }

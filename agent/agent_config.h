@@ -83,7 +83,7 @@ struct agent_scrape {
 /* Prometheus' queue_config, as far as it has a meaning here. */
 struct agent_queue_config {
     int64_t samples_max; /* of one request; 0 = as batches are */
-    int64_t backoff_min_ms, backoff_max_ms, sample_age_max_ms;
+    int64_t backoff_min_ms, backoff_max_ms, sample_age_max_ms, unauthorized_grace_ms;
     int64_t capacity, shards_max, shards_min, deadline_ms; /* accepted, without effect */
     bool retry_on_429;                                     /* accepted; it is always so */
 };

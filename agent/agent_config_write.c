@@ -34,6 +34,14 @@ static const struct config_field queue_config_fields[] = {
         .default_text = "0s",
         .max = (int64_t)366 * DAY_MS,
         .help = "Older samples are dropped, for this destination; 0s = of any age"},
+    {.key = "unauthorized_grace",
+        .kind = CONFIG_DURATION,
+        .offset = offsetof(struct agent_queue_config, unauthorized_grace_ms),
+        .default_text = "0s",
+        .max = DAY_MS,
+        .help =
+            "How long answers 401 and 403 keep samples in the queue, tried once a minute, while a "
+            "token or password is exchanged; 0s = they are dropped at once, as remote write says"},
     {.key = "retry_on_http_429",
         .kind = CONFIG_BOOL,
         .offset = offsetof(struct agent_queue_config, retry_on_429),

@@ -32,10 +32,11 @@ struct sender {
     struct batch_split *split; /* when it is sent in pieces */
     struct made_request made;  /* of the piece */
     bool is_made;
-    enum ship_protocol protocol; /* spoken now */
-    bool proven;                 /* the receiver took a request in it */
-    int64_t ask_again_ms;        /* when it is offered remote write 2.0 once more */
-    uint64_t attempt;            /* of this piece, from 0 */
+    enum ship_protocol protocol;   /* spoken now */
+    bool proven;                   /* the receiver took a request in it */
+    int64_t ask_again_ms;          /* when it is offered remote write 2.0 once more */
+    uint64_t attempt;              /* of this piece, from 0 */
+    int64_t unauthorized_since_ms; /* the first 401 or 403 since a request was taken; 0 = none */
     int64_t wait_until_ms;
     uint64_t random;
     struct sender_statistics statistics;
@@ -195,10 +196,26 @@ static int64_t backoff_ms(struct sender *s)
     return least + (int64_t)(s->random % (uint64_t)spread);
 }
 
+static bool is_unauthorized(const struct http_client_response *response)
+{
+    return response->error == 0 && (response->status == 401 || response->status == 403);
+}
+
+/* Whether a refusal is one of ours, for a password that may still be put right. */
+static bool has_grace(struct sender *s, const struct http_client_response *response)
+{
+    int64_t now = clock_monotonic_ms(s->clock);
+    if (s->options.unauthorized_grace_ms == 0 || !is_unauthorized(response)) {
+        return false;
+    }
+    s->unauthorized_since_ms = s->unauthorized_since_ms != 0 ? s->unauthorized_since_ms : now;
+    return now - s->unauthorized_since_ms < s->options.unauthorized_grace_ms;
+}
+
 /* Said once when delivery begins to fail, not at each attempt. */
 static void on_again(struct sender *s, const struct http_client_response *response)
 {
-    int64_t wait = backoff_ms(s);
+    int64_t wait = is_unauthorized(response) ? SENDER_UNAUTHORIZED_WAIT_MS : backoff_ms(s);
     int64_t asked = response->error == 0 ? response->retry_after_ms : -1;
     asked = asked < SENDER_RETRY_AFTER_MAX_MS ? asked : SENDER_RETRY_AFTER_MAX_MS;
     wait = wait < asked ? asked : wait;
@@ -304,6 +321,12 @@ static void on_done(void *context, const struct http_client_response *response)
         return;
     }
     struct answer answer = answer_judge(s->protocol, s->proven, samples_in_request(s), response);
+    if (response->error == 0 && !is_unauthorized(response)) {
+        s->unauthorized_since_ms = 0;
+    }
+    if (answer.verdict == ANSWER_REFUSED && has_grace(s, response)) {
+        answer.verdict = ANSWER_AGAIN;
+    }
     switch (answer.verdict) {
     case ANSWER_TAKEN:
         on_taken(s, answer.missing);

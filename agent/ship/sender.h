@@ -29,6 +29,9 @@
 #define SENDER_BACKOFF_MAX_MS 30000
 #define SENDER_RETRY_AFTER_MAX_MS 300000
 #define SENDER_TIMEOUT_DEFAULT_MS 15000
+/* Between two attempts while 401 and 403 are no refusal: who has to change a password needs time, and a server
+ * that counts failures must not lock the agent out. */
+#define SENDER_UNAUTHORIZED_WAIT_MS 60000
 /* How long a receiver that refused remote write 2.0 gets 1.0. */
 #define SENDER_FALL_BACK_MS 3600000
 
@@ -44,7 +47,8 @@ struct sender_options {
     int64_t timeout_ms;                     /* 0 = default */
     int64_t backoff_min_ms, backoff_max_ms; /* 0 = default */
     int64_t sample_age_max_ms;              /* older ones are not worth sending; 0 = any age */
-    uint64_t seed;                          /* of the jitter */
+    int64_t unauthorized_grace_ms; /* 401 and 403 are no refusal for as long; 0 = they are */
+    uint64_t seed;                 /* of the jitter */
 };
 
 struct sender_statistics {

@@ -20,7 +20,7 @@ struct world {
     uint64_t appended; /* records */
 };
 
-static void world_init(struct world *w, uint64_t seed)
+static void world_init_with_grace(struct world *w, uint64_t seed, int64_t grace_ms)
 {
     memset(w, 0, sizeof(*w));
     w->disk = sim_vfs_new(seed);
@@ -38,9 +38,15 @@ static void world_init(struct world *w, uint64_t seed)
         .url = "http://r/api/v1/write",
         .headers = own,
         .header_count = 1,
+        .unauthorized_grace_ms = grace_ms,
         .seed = seed};
     assert_int_equal(
         sender_new(&options, w->queue, 0, &w->http.client, &w->clock.clock, &w->sender), 0);
+}
+
+static void world_init(struct world *w, uint64_t seed)
+{
+    world_init_with_grace(w, seed, 0);
 }
 
 static void world_release(struct world *w)
@@ -242,6 +248,55 @@ static void test_retry_after_is_a_lower_bound_within_reason(void **state)
     }
 }
 
+/* The request in flight is answered; returns how long the next one waits. */
+static int64_t answer(struct world *w, unsigned status)
+{
+    sim_http_client_expect(&w->http, &(struct sim_http_answer){.status = status});
+    assert_true(sim_http_client_deliver(&w->http));
+    return sender_step(w->sender);
+}
+
+/* 401 and 403 keep samples for the time of grace, asked once a minute; then they are refusals like others until
+ * a request was taken. */
+static void test_grace_for_a_token_that_is_exchanged(void **state)
+{
+    enum { GRACE_MS = 10 * SENDER_UNAUTHORIZED_WAIT_MS };
+    struct world w;
+    (void)state;
+    world_init_with_grace(&w, test_seed(), GRACE_MS);
+    append(&w);
+    append(&w);
+    append(&w);
+    sender_step(w.sender);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 5; i++) { /* put right in time */
+            assert_int_equal(answer(&w, i % 2 == 0 ? 401 : 403), SENDER_UNAUTHORIZED_WAIT_MS);
+            fake_clock_advance_ms(&w.clock, SENDER_UNAUTHORIZED_WAIT_MS);
+            sender_step(w.sender);
+        }
+        answer(&w, 204);
+        assert_int_equal(statistics_of(&w).sent_samples, 10 * (round + 1));
+        assert_int_equal(statistics_of(&w).rejected_samples, 0);
+    }
+    for (int i = 0; i < 10; i++) { /* not put right */
+        assert_int_equal(answer(&w, 401), SENDER_UNAUTHORIZED_WAIT_MS);
+        fake_clock_advance_ms(&w.clock, SENDER_UNAUTHORIZED_WAIT_MS);
+        sender_step(w.sender);
+    }
+    answer(&w, 401);
+    assert_int_equal(statistics_of(&w).rejected_samples, 10);
+    append(&w);
+    sender_step(w.sender);
+    answer(&w, 403);
+    assert_int_equal(statistics_of(&w).rejected_samples, 20);
+    append(&w);
+    append(&w);
+    sender_step(w.sender);
+    answer(&w, 204);
+    assert_int_equal(answer(&w, 401), SENDER_UNAUTHORIZED_WAIT_MS); /* a new time of grace */
+    world_release(&w);
+}
+
 /* The queue drops the record that is on its way: it counts as sent, and its successor is sent. */
 static void test_a_record_dropped_in_flight_costs_no_other(void **state)
 {
@@ -323,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_waiting_grows_within_its_bounds),
         cmocka_unit_test(test_retry_after_is_a_lower_bound_within_reason),
+        cmocka_unit_test(test_grace_for_a_token_that_is_exchanged),
         cmocka_unit_test(test_a_record_dropped_in_flight_costs_no_other),
         cmocka_unit_test(test_a_client_that_is_busy_is_asked_again),
         cmocka_unit_test(test_without_memory_it_tries_again),
