@@ -204,7 +204,9 @@ int64_t shipper_step(struct shipper *s)
     if (old || (s->metadata_entries > 0 && s->batch.samples == 0)) {
         shipper_flush(s);
     }
-    return outbox_step(&s->outbox);
+    int64_t wake = outbox_step(&s->outbox);
+    int64_t left = s->batch.opened_ms + SHIPPER_FLUSH_MS - now;
+    return s->batch.samples > 0 && left < wake ? left : wake;
 }
 
 /* ---- Opening ---- */

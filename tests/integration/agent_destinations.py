@@ -10,7 +10,8 @@ import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from programs import agent, find_program, get, scratch, start, wait_until  # noqa: E402
+from agent_account import check_account, read_page  # noqa: E402
+from programs import agent, find_program, scratch, start, wait_until  # noqa: E402
 
 CONFIG = """
 global: {scrape_interval: 200ms, external_labels: {site: north}}
@@ -79,36 +80,7 @@ class Peer(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def figures(text):
-    """Values by name and labels of a page of /metrics."""
-    out = {}
-    for line in text.splitlines():
-        match = re.fullmatch(r"(agent_\w+)(?:\{(.*)\})? (\S+)", line)
-        if match:
-            out[match[1], frozenset(re.findall(r'(\w+)="([^"]*)"', match[2] or ""))] = float(match[3])
-    return out
-
-
 class Destinations(unittest.TestCase):
-    def check_account(self, page):
-        """The identity, for each destination; returns what was sent to each."""
-        taken = sum(v for (name, _), v in page.items() if name == "agent_intake_samples_total")
-        taken -= page["agent_aggregated_samples_total", frozenset()]
-        shared = page["agent_batch_samples", frozenset()] + page["agent_lost_samples_total", frozenset()]
-        sent = {}
-        for (name, labels), value in page.items():
-            if name != "agent_remote_sent_samples_total":
-                continue
-            destination = dict(labels)["destination"]
-            sent[destination] = value
-            dropped = sum(v for (n, l), v in page.items()
-                          if n == "agent_remote_dropped_samples_total" and dict(l)["destination"] == destination)
-            pending = page["agent_remote_pending_samples", labels]
-            found = page["agent_remote_found_samples", labels]
-            self.assertEqual(taken + found, value + dropped + pending + shared,
-                             f"{destination}: {taken} + {found} != {value} + {dropped} + {pending} + {shared}")
-        return sent
-
     def test_all_kinds(self):
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Peer)
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -120,8 +92,8 @@ class Destinations(unittest.TestCase):
         for run in range(2):  # the second finds what the first left for the dead one
             with agent(folder.name, config=config) as running:
                 def settled():
-                    page = figures(get(running.url + "/metrics").text)
-                    sent = self.check_account(page)
+                    page = read_page(running)
+                    sent = check_account(page)
                     enough = len(Peer.asked.get("/moody", [])) > (run + 1) * 2 * len(MOODS)
                     return page if enough and all(sent[d] > 20 for d in ("old", "new", "otel")) else None
 

@@ -223,6 +223,7 @@ static void test_batches_close_by_count_bytes_and_age(void **state)
     add(&w, 1);
     shipper_statistics(w.shipper, &s);
     assert_int_equal(s.batches, 1);
+    assert_int_equal(shipper_step(w.shipper), 100); /* it wants to be called just then */
     fake_clock_advance_ms(&w.clock, 100);
     shipper_step(w.shipper);
     shipper_statistics(w.shipper, &s);

@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""Kills the agent while it scrapes and ships, and looks for every scrape.
+
+    agent_kill_loop.py [--kills N]
+
+A target numbers its scrapes; a receiver keeps the numbers that arrive, and in every other round it is away, so that
+there is a queue when the agent is killed. After each SIGKILL the agent is started again at once: it must never
+refuse. What a kill may cost is the open batch, a second at most; what was scraped before that arrives, and what was
+sent again is counted. On every page of /metrics every sample is accounted for. SONDE_SEED repeats the decisions, not
+the moments at which the machine carries them out."""
+import argparse
+import http.server
+import os
+import random
+import socketserver
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from agent_account import read_page, total  # noqa: E402
+from programs import Failure, agent, find_program, scratch, start, wait_until  # noqa: E402
+import remote_write_reader  # noqa: E402
+
+INTERVAL_SECONDS = 0.1
+LOAD_SERIES = 200
+# Of the open batch, and the one that is under way to it.
+LOST_SCRAPES_MAX = round(1 / INTERVAL_SECONDS) + 3
+
+CONFIG = """
+global: {{scrape_interval: 100ms, scrape_timeout: 100ms}}
+host: {{enabled: false}}
+scrape_configs: [{{job_name: trial, static_configs: [{{targets: ["127.0.0.1:{port}"]}}]}}]
+remote_write: [{{name: store, url: "http://127.0.0.1:{port}/write", queue_config: {{max_backoff: 200ms}}}}]
+"""
+
+
+class Peer(http.server.BaseHTTPRequestHandler):
+    """Target and receiver."""
+    protocol_version = "HTTP/1.1"
+    lock = threading.Lock()
+    scrapes = 0
+    arrived = {}  # number of the scrape -> how often
+    away = False
+    load = "".join(f'load{{series="{i}"}} {i}\n' for i in range(LOAD_SERIES))
+
+    def answer(self, status, body=b""):
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        with Peer.lock:
+            Peer.scrapes += 1
+            number = Peer.scrapes
+        self.answer(200, f"mark {number}\n{Peer.load}".encode())
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if Peer.away:
+            self.answer(503)
+            return
+        marks = [round(value) for labels, samples in remote_write_reader.series(body, b"mark")
+                 if labels["__name__"] == "mark" for _, value in samples if value == value]
+        with Peer.lock:
+            for number in marks:
+                Peer.arrived[number] = Peer.arrived.get(number, 0) + 1
+        self.answer(204)
+
+    def log_message(self, *arguments):
+        pass
+
+
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """A program that is killed breaks its connections."""
+
+
+def wait_for_scrapes(count):
+    wanted = Peer.scrapes + count
+    wait_until(lambda: Peer.scrapes >= wanted, 60, f"{count} scrapes")
+
+
+def check(killed_at):
+    """Every scrape that did not arrive is one of the last before a kill."""
+    worst = 0
+    lost = [n for n in range(1, killed_at[-1] + 1) if n not in Peer.arrived]
+    for kill, number in enumerate(killed_at):
+        of_it = [n for n in lost if number - LOST_SCRAPES_MAX < n <= number]
+        worst = max(worst, len(of_it))
+        lost = [n for n in lost if n not in of_it]
+    if lost:
+        raise Failure(f"scrapes {lost[:20]} did not arrive; killed after {killed_at}")
+    return worst
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--kills", type=int, default=10)
+    kills = parser.parse_args().kills
+    find_program("sonde-agent")
+    decisions = random.Random(int(os.environ.get("SONDE_SEED", "1")))
+    server = Server(("127.0.0.1", 0), Peer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    killed_at = []
+    longest_start = 0.0
+    with scratch() as folder:
+        config = CONFIG.format(port=server.server_address[1])
+        with agent(folder, config=config) as running:
+            for kill in range(kills):
+                Peer.away = kill % 2 == 1
+                wait_for_scrapes(decisions.randrange(5, 40))
+                read_page(running)
+                running.kill()
+                with Peer.lock:
+                    killed_at.append(Peer.scrapes)
+                began = time.monotonic()
+                running.start()  # fails when it ends instead of being ready
+                longest_start = max(longest_start, time.monotonic() - began)
+                read_page(running)
+            Peer.away = False
+            wait_for_scrapes(20)
+            # What waits now was scraped after the last kill.
+            wait_until(lambda: max(Peer.arrived) > killed_at[-1], 60, "the queue is sent")
+            page = read_page(running)
+            if total(page, "agent_remote_dropped_samples_total") or total(page, "agent_lost_samples_total"):
+                raise Failure("samples were dropped")
+    worst = check(killed_at)
+    repeated = sum(count - 1 for count in Peer.arrived.values())
+    print(f"{kills} kills in {Peer.scrapes} scrapes of {LOAD_SERIES} series: at most {worst} scrapes, "
+          f"{INTERVAL_SECONDS} s apart, lost to one; {repeated / kills:.1f} sent again for each; started again "
+          f"within {longest_start:.1f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    start(main)
