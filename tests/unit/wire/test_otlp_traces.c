@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/mem.h"
 #include "otlp_oracle.pb-c.h"
+#include "span_text.h"
 #include "support/support.h"
 #include "wire/otlp_traces.h"
 
@@ -16,69 +17,6 @@
     {                                                                                              \
         sizeof(literal) - 1, (uint8_t *)(uintptr_t)(literal)                                       \
     }
-
-/* ---- What the walker hands out, as text ---- */
-
-static void show_attributes(struct strbuf *out, struct attributes list)
-{
-    for (size_t i = 0; i < list.count; i++) {
-        struct json_writer json;
-        strbuf_addf(out, " %.*s=", STR_ARG(list.items[i].key));
-        json_init(&json, out);
-        otlp_attribute_write_json(&list.items[i], &json);
-    }
-    strbuf_add_char(out, '\n');
-}
-
-static void show_span(struct strbuf *out, const struct span *s)
-{
-    trace_id_write(s->trace_id, out);
-    strbuf_add_char(out, ' ');
-    span_id_write(s->span_id, out);
-    strbuf_addf(out, " < %llx \"%.*s\" %s %llu..%llu %s \"%.*s\" state \"%.*s\" %u -%u -%u -%u",
-        (unsigned long long)s->parent_id, STR_ARG(s->name), span_kind_name(s->kind),
-        (unsigned long long)s->start_ns, (unsigned long long)s->end_ns, span_status_name(s->status),
-        STR_ARG(s->status_message), STR_ARG(s->trace_state), s->flags, s->dropped_attributes,
-        s->dropped_events, s->dropped_links);
-    show_attributes(out, s->attributes);
-    for (size_t i = 0; i < s->event_count; i++) {
-        strbuf_addf(out, "  event %llu %.*s -%u", (unsigned long long)s->events[i].time_ns,
-            STR_ARG(s->events[i].name), s->events[i].dropped_attributes);
-        show_attributes(out, s->events[i].attributes);
-    }
-    for (size_t i = 0; i < s->link_count; i++) {
-        strbuf_add_c(out, "  link ");
-        trace_id_write(s->links[i].trace_id, out);
-        strbuf_addf(out, " %llx \"%.*s\" %u -%u", (unsigned long long)s->links[i].span_id,
-            STR_ARG(s->links[i].trace_state), s->links[i].flags, s->links[i].dropped_attributes);
-        show_attributes(out, s->links[i].attributes);
-    }
-}
-
-static void show_message(struct strbuf *out, struct str message)
-{
-    struct otlp_traces *walker = NULL;
-    struct otlp_span span;
-    struct err e = ERR_INIT;
-    int status;
-    assert_int_equal(otlp_traces_new(&walker), 0);
-    if (otlp_traces_begin(walker, message, &e) != 0) {
-        fail_msg("%s", e.message);
-    }
-    while ((status = otlp_traces_next(walker, &span)) == 1) {
-        strbuf_addf(out, "resource %llu \"%.*s\" of %.*s -%u",
-            (unsigned long long)span.resource_number, STR_ARG(span.resource->schema_url),
-            STR_ARG(span_resource_service(span.resource)), span.resource->dropped_attributes);
-        show_attributes(out, span.resource->attributes);
-        strbuf_addf(out, "scope %llu \"%.*s\" %.*s %.*s", (unsigned long long)span.scope_number,
-            STR_ARG(span.scope->schema_url), STR_ARG(span.scope->name),
-            STR_ARG(span.scope->version));
-        show_attributes(out, span.scope->attributes);
-        show_span(out, &span.span);
-    }
-    assert_int_equal(status, 0);
-    otlp_traces_free(walker);
-}
 
 /* ---- A message of everything ---- */
 
@@ -280,7 +218,7 @@ static void test_reads_what_others_pack(void **state)
 {
     struct sample sample;
     struct strbuf message = STRBUF_INIT, text = STRBUF_INIT;
-    show_message(&text, pack(&sample, &message));
+    span_text(&text, pack(&sample, &message));
     assert_string_equal(text.data, shown);
     strbuf_release(&message);
     strbuf_release(&text);
@@ -307,7 +245,7 @@ static void test_writes_what_others_read(void **state)
         }
         otlp_traces_encoder_finish(&encoder);
         assert_int_equal(strbuf_error(&again), 0);
-        show_message(&text, strbuf_str(&again));
+        span_text(&text, strbuf_str(&again));
         assert_string_equal(text.data, shown);
         Oracle__TracesRequest *unpacked =
             oracle__traces_request__unpack(NULL, again.size, (const uint8_t *)again.data);
@@ -338,7 +276,7 @@ static void test_by_way_of_json(void **state)
     if (otlp_traces_from_json(strbuf_str(&json), &again, &e) != 0) {
         fail_msg("%s in %s", e.message, json.data);
     }
-    show_message(&text, strbuf_str(&again));
+    span_text(&text, strbuf_str(&again));
     assert_string_equal(text.data, shown);
     strbuf_release(&message);
     strbuf_release(&json);
@@ -387,7 +325,7 @@ static void test_json(void **state)
         int status = otlp_traces_from_json(str_of(json_cases[i].json), &message, &e);
         strbuf_add_c(&text, "");
         if (status == 0) {
-            show_message(&text, strbuf_str(&message));
+            span_text(&text, strbuf_str(&message));
         }
         const char *said = status == 0 ? text.data : e.message;
         if (status != json_cases[i].status || strcmp(said, json_cases[i].shown) != 0) {
