@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <math.h>
 
+#include "base/bytes.h"
 #include "base/fpconv.h"
 
 void json_init(struct json_writer *w, struct strbuf *out)
@@ -132,7 +133,48 @@ static bool is_line_separator(const unsigned char *p, size_t length)
     return length == 3 && p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9);
 }
 
-static void add_quoted(struct strbuf *out, struct str value)
+/* Nothing in it has to be escaped or looked at closer: no control byte, quote, backslash, byte above 0x7f. Eight at
+ * a time: a byte minus 0x20 borrows below 0x20, and so does its difference to a quote, minus one, at a quote. */
+static bool is_plain(struct str value)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+    uint64_t special = 0;
+    size_t i = 0;
+    for (; i + 8 <= value.len; i += 8) {
+        uint64_t word = get_le64((const uint8_t *)value.ptr + i);
+        special |= (word - 0x20 * ones) | word | ((word ^ '"' * ones) - ones) |
+                   ((word ^ '\\' * ones) - ones);
+    }
+    bool plain = (special & high) == 0;
+    for (; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.ptr[i];
+        plain = plain && c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+    }
+    return plain;
+}
+
+/* "text", and what stands before and behind it; each of the two a byte or none. */
+static void add_plain(struct strbuf *out, char before, struct str value, char behind)
+{
+    char *room = strbuf_reserve(out, value.len + 4);
+    if (room == NULL) {
+        return;
+    }
+    char *p = room;
+    *p = before;
+    p += before != '\0';
+    *p++ = '"';
+    if (value.len > 0) {
+        memcpy(p, value.ptr, value.len);
+    }
+    p += value.len;
+    *p++ = '"';
+    *p = behind;
+    p += behind != '\0';
+    strbuf_commit(out, (size_t)(p - room));
+}
+
+static void add_escaped(struct strbuf *out, struct str value)
 {
     const unsigned char *p = (const unsigned char *)value.ptr;
     size_t copied = 0; /* everything before is in `out` */
@@ -163,16 +205,28 @@ static void add_quoted(struct strbuf *out, struct str value)
     strbuf_add_char(out, '"');
 }
 
+/* A string with what stands before and behind it. */
+static void add_quoted(struct strbuf *out, char before, struct str value, char behind)
+{
+    if (is_plain(value)) {
+        add_plain(out, before, value, behind);
+        return;
+    }
+    if (before != '\0') {
+        strbuf_add_char(out, before);
+    }
+    add_escaped(out, value);
+    if (behind != '\0') {
+        strbuf_add_char(out, behind);
+    }
+}
+
 void json_key_str(struct json_writer *w, struct str key)
 {
     assert(w->depth > 0 && w->closers[w->depth] == '}');
     assert(!w->after_key);
-    if (!w->first[w->depth]) {
-        strbuf_add_char(w->out, ',');
-    }
+    add_quoted(w->out, w->first[w->depth] ? '\0' : ',', key, ':');
     w->first[w->depth] = false;
-    add_quoted(w->out, key);
-    strbuf_add_char(w->out, ':');
     w->after_key = true;
 }
 
@@ -184,7 +238,7 @@ void json_key(struct json_writer *w, const char *key)
 void json_string(struct json_writer *w, struct str value)
 {
     separate(w);
-    add_quoted(w->out, value);
+    add_quoted(w->out, '\0', value, '\0');
 }
 
 void json_cstring(struct json_writer *w, const char *value)

@@ -114,7 +114,12 @@ void strbuf_add_c(struct strbuf *b, const char *text)
 
 void strbuf_add_char(struct strbuf *b, char c)
 {
-    strbuf_add(b, &c, 1);
+    if (b->error != 0 || b->size + 1 >= b->cap) { // no room, as far as the capacity tells
+        strbuf_add(b, &c, 1);
+        return;
+    }
+    b->data[b->size++] = c;
+    b->data[b->size] = '\0';
 }
 
 void strbuf_vaddf(struct strbuf *b, const char *format, va_list arguments)

@@ -153,11 +153,10 @@ static void write_vector_element(struct json_writer *json, const struct engine_s
         json_key(json, "histogram");
         write_histogram_point(json, series->histogram_times[0], series->histograms[0]);
     } else if (series->float_count > 0) {
+        char point[POINT_TEXT_MAX];
+        char *end = put_point(point, series->float_times[0], series->floats[0]);
         json_key(json, "value");
-        json_begin_array(json);
-        json_seconds(json, series->float_times[0]);
-        json_quoted_double(json, series->floats[0]);
-        json_end(json);
+        json_raw(json, str_make(point, (size_t)(end - point)));
     }
     json_end(json);
 }

@@ -195,6 +195,40 @@ static void test_sticky_error(void **state)
     strbuf_release(&out);
 }
 
+/* The text between the quotes. */
+static void add_inner(struct strbuf *out, struct str value)
+{
+    struct strbuf one = STRBUF_INIT;
+    struct json_writer w;
+    json_init(&w, &one);
+    json_string(&w, value);
+    strbuf_add(out, one.data + 1, one.size - 2);
+    strbuf_release(&one);
+}
+
+/* Every byte at every place of a text that is looked at in words is written as it is alone. */
+static void test_every_byte_at_every_place(void **state)
+{
+    (void)state;
+    enum { LENGTH = 19 };
+    for (int c = 0; c < 256; c++) {
+        for (size_t at = 0; at < LENGTH; at++) {
+            char text[LENGTH + 1] = "abcdefghijklmnopqrs";
+            struct strbuf expected = STRBUF_INIT, found = STRBUF_INIT;
+            text[at] = (char)c;
+            add_inner(&expected, str_make(text, at));
+            add_inner(&expected, str_make(text + at, 1));
+            add_inner(&expected, str_make(text + at + 1, LENGTH - at - 1));
+            add_inner(&found, str_make(text, LENGTH));
+            if (!str_eq(strbuf_str(&found), strbuf_str(&expected))) {
+                fail_msg("byte %d at %zu: %s, not %s", c, at, found.data, expected.data);
+            }
+            strbuf_release(&expected);
+            strbuf_release(&found);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +236,7 @@ int main(void)
         cmocka_unit_test(test_strings),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_every_byte_at_every_place),
         cmocka_unit_test(test_sticky_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
