@@ -65,6 +65,9 @@ static void write_report(const char *path, const struct agent_config *config,
         strbuf_addf(report, " and what %zu entries discover", entries);
     }
     strbuf_addf(report, ", %zu destinations\n", config->destination_count);
+    if (path != NULL) {
+        agent_config_write_notes(path, report);
+    }
 }
 
 int agent_check_file(const char *path, const char *const *servers, size_t server_count,

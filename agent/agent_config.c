@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "base/vfs.h"
@@ -62,6 +63,16 @@ static const struct config_field agent_fields[] = {
         .offset = offsetof(struct agent_config, queue),
         .fields = agent_queue_fields,
         .help = "Samples waiting on disk"},
+    AGENT_CONFIG_IGNORED(
+        "rule_files", "Accepted, without effect: rules are the server's (its setting rules)"),
+    AGENT_CONFIG_IGNORED(
+        "alerting", "Accepted, without effect: alerts are the server's (its setting alerting)"),
+    AGENT_CONFIG_IGNORED(
+        "storage", "Accepted, without effect: the agent has a queue, and no store (see queue)"),
+    AGENT_CONFIG_IGNORED(
+        "tracing", "Accepted, without effect: the agent sends no spans of its own"),
+    AGENT_CONFIG_IGNORED("remote_read", "Accepted, without effect: the agent answers no queries"),
+    AGENT_CONFIG_IGNORED("runtime", "Accepted, without effect: there is no garbage collector"),
     {.key = "memory_max",
         .kind = CONFIG_BYTES,
         .offset = offsetof(struct agent_config, memory_max),
@@ -76,6 +87,57 @@ static const struct config_field agent_fields[] = {
 const struct config_field *agent_config_fields(void)
 {
     return agent_fields;
+}
+
+/* ---- Settings without effect ---- */
+
+int agent_config_ignore(struct config_reader *reader, const struct yaml_node *node, void *member)
+{
+    (void)reader, (void)node, (void)member;
+    return 0;
+}
+
+struct noting {
+    const char *file;
+    size_t count;
+    struct strbuf *out;
+};
+
+/* As deep as the tables are. */
+static void note(struct noting *n, const struct config_field *fields, const struct yaml_node *node)
+{
+    for (size_t i = 0; node->kind == YAML_SEQUENCE && i < node->count; i++) {
+        note(n, fields, node->entries[i].value);
+    }
+    for (size_t i = 0; node->kind == YAML_MAPPING && i < node->count; i++) {
+        const struct yaml_entry *pair = &node->entries[i];
+        const struct config_field *f = fields;
+        while (f->key != NULL && !str_eq_c(pair->key->text, f->key)) {
+            f++;
+        }
+        if (f->key != NULL && strncmp(f->help, "Accepted", strlen("Accepted")) == 0 &&
+            n->count++ < AGENT_CONFIG_NOTES_MAX) {
+            strbuf_addf(n->out, "%s:%zu:%zu: %s: a%s\n", n->file, pair->key->line,
+                pair->key->column, f->key, f->help + 1);
+        } else if (f->key != NULL && (f->kind == CONFIG_OBJECT || f->kind == CONFIG_LIST)) {
+            note(n, f->fields, pair->value);
+        }
+    }
+}
+
+static int parse_file(
+    const char *path, struct arena *arena, struct yaml_node **root_out, struct err *e);
+
+void agent_config_write_notes(const char *path, struct strbuf *out)
+{
+    struct arena arena;
+    struct yaml_node *root = NULL;
+    struct noting noting = {.file = path, .out = out};
+    arena_init(&arena, 0);
+    if (parse_file(path, &arena, &root, NULL) == 0 && root != NULL) {
+        note(&noting, agent_fields, root);
+    }
+    arena_release(&arena);
 }
 
 /* ---- Places ---- */
@@ -158,12 +220,11 @@ static int expand_external(struct agent_config *config, struct arena *arena)
     return 0;
 }
 
-static int read_file(const char *path, struct arena *arena, struct agent_config *config,
-    struct yaml_node **root_out, struct err *e)
+static int parse_file(
+    const char *path, struct arena *arena, struct yaml_node **root_out, struct err *e)
 {
     char *text = NULL;
     size_t size = 0;
-    struct yaml_node *root = NULL;
     int status = vfs_read_file(vfs_posix(), path, AGENT_CONFIG_BYTES_MAX, &text, &size);
     if (status != 0) {
         return err_set(e, status, -1, "%s: cannot be read: %s", path, err_text(status));
@@ -171,11 +232,22 @@ static int read_file(const char *path, struct arena *arena, struct agent_config 
     struct strbuf expanded;
     strbuf_init(&expanded, AGENT_CONFIG_BYTES_MAX * 2);
     status = agent_config_expand(str_make(text, size), path, read_environment, &expanded, e);
-    status = status == 0 ? yaml_parse(arena, path, strbuf_str(&expanded), &root, e) : status;
+    status = status == 0 ? yaml_parse(arena, path, strbuf_str(&expanded), root_out, e) : status;
     strbuf_release(&expanded);
     mem_free(text);
-    *root_out = root != NULL && root->kind == YAML_MAPPING ? root : NULL;
-    return status != 0 ? status : config_read(arena, path, root, agent_fields, config, e);
+    return status;
+}
+
+static int read_file(const char *path, struct arena *arena, struct agent_config *config,
+    struct yaml_node **root_out, struct err *e)
+{
+    struct yaml_node *root = NULL;
+    int status = parse_file(path, arena, &root, e);
+    if (status == 0) {
+        status = config_read(arena, path, root, agent_fields, config, e);
+        *root_out = root != NULL && root->kind == YAML_MAPPING ? root : NULL;
+    }
+    return status;
 }
 
 int agent_config_load(const char *path, const char *const *servers, size_t server_count,

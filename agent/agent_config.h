@@ -32,6 +32,10 @@
 
 struct agent_global {
     int64_t scrape_interval_ms, scrape_timeout_ms, evaluation_interval_ms;
+    int64_t sample_limit, body_size_limit, target_limit; /* of jobs that set none */
+    int64_t label_limit, label_name_limit, label_value_limit;
+    bool native_histograms, classic_histograms;
+    struct config_strings protocols;
     struct config_map external_labels;
 };
 
@@ -72,6 +76,7 @@ struct agent_scrape {
     int64_t label_limit, label_name_limit, label_value_limit, bucket_limit;
     bool track_timestamps, native_histograms, classic_histograms;
     const char *fallback_protocol;
+    struct config_strings protocols; /* in this order; PrometheusProto first: native_histograms */
     struct agent_parameters params;
     struct http_profile profile;
     struct config_list static_configs;         /* struct agent_static */
@@ -134,6 +139,11 @@ const struct config_field *agent_config_fields(void);
 
 /* What fallback_scrape_protocol names; false for an unknown name. */
 bool agent_config_fallback(const char *name, enum exposition_format *format_out, bool *none_out);
+
+/* Adds a line for each setting of the file that has no effect here: "file:line:column: key: why". At most
+ * AGENT_CONFIG_NOTES_MAX. `path` has been loaded before. */
+#define AGENT_CONFIG_NOTES_MAX 100
+void agent_config_write_notes(const char *path, struct strbuf *out);
 
 /* Reads `path` (NULL = no file). Everything lives in `arena`. `servers` are addresses given by flags:
  * they replace remote_write. ERR_INVALID, ERR_IO … with a sentence. */

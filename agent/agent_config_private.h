@@ -4,6 +4,14 @@
 
 #include "agent_config.h"
 
+/* A setting of Prometheus or vmagent that has no meaning here: taken as it is, and told by a check. `text`
+ * begins with "Accepted". */
+#define AGENT_CONFIG_IGNORED(name, text)                                                           \
+    {                                                                                              \
+        .key = (name), .kind = CONFIG_CUSTOM, .read = agent_config_ignore, .help = (text)          \
+    }
+int agent_config_ignore(struct config_reader *reader, const struct yaml_node *node, void *member);
+
 /* Where something stands in a file, for sentences. */
 struct agent_config_place {
     const char *file;             /* or "command line" */

@@ -7,7 +7,28 @@
 #include "base/yaml.h"
 #include "discovery/discovery.h"
 
-enum { DAY_MS = 24 * 3600 * 1000 };
+enum { DAY_MS = 24 * 3600 * 1000, BODY_SIZE_DEFAULT = 64 << 20 };
+
+#define LIMIT_ROW(type, name, member, text)                                                        \
+    {                                                                                              \
+        .key = (name), .kind = CONFIG_INTEGER, .offset = offsetof(struct type, member),            \
+        .default_text = "0", .max = 100000000, .help = (text)                                      \
+    }
+
+/* Settings of Prometheus that global and each job have. */
+#define COMMON_IGNORED                                                                             \
+    AGENT_CONFIG_IGNORED("scrape_failure_log_file",                                                \
+        "Accepted, without effect: a failure is on the page of targets"),                          \
+        AGENT_CONFIG_IGNORED(                                                                      \
+            "keep_dropped_targets", "Accepted, without effect: 1000 are remembered"),              \
+        AGENT_CONFIG_IGNORED(                                                                      \
+            "metric_name_validation_scheme", "Accepted, without effect: names may be any UTF-8"),  \
+        AGENT_CONFIG_IGNORED(                                                                      \
+            "metric_name_escaping_scheme", "Accepted, without effect: names come as they are"),    \
+        AGENT_CONFIG_IGNORED("convert_classic_histograms_to_nhcb",                                 \
+            "Accepted, without effect: classic histograms stay what they are"),                    \
+        AGENT_CONFIG_IGNORED(                                                                      \
+            "extra_scrape_metrics", "Accepted, without effect: see /metrics of the agent")
 
 const struct config_field agent_global_fields[] = {
     {.key = "scrape_interval",
@@ -34,6 +55,36 @@ const struct config_field agent_global_fields[] = {
         .kind = CONFIG_STRING_MAP,
         .offset = offsetof(struct agent_global, external_labels),
         .help = "Labels added to every series that has none of that name"},
+    LIMIT_ROW(agent_global, "sample_limit", sample_limit, "Of jobs that set none"),
+    LIMIT_ROW(agent_global, "label_limit", label_limit, "Of jobs that set none"),
+    LIMIT_ROW(agent_global, "label_name_length_limit", label_name_limit, "Of jobs that set none"),
+    LIMIT_ROW(agent_global, "label_value_length_limit", label_value_limit, "Of jobs that set none"),
+    LIMIT_ROW(agent_global, "target_limit", target_limit, "Of jobs that set none"),
+    {.key = "body_size_limit",
+        .kind = CONFIG_BYTES,
+        .offset = offsetof(struct agent_global, body_size_limit),
+        .default_text = "64MiB",
+        .max = (int64_t)1 << 30,
+        .help = "Of jobs that set none; 0 = 64MiB"},
+    {.key = "scrape_protocols",
+        .kind = CONFIG_STRING_LIST,
+        .offset = offsetof(struct agent_global, protocols),
+        .help = "Of jobs that set none"},
+    {.key = "scrape_native_histograms",
+        .kind = CONFIG_BOOL,
+        .offset = offsetof(struct agent_global, native_histograms),
+        .default_text = "false",
+        .help = "Of jobs that set none"},
+    {.key = "always_scrape_classic_histograms",
+        .kind = CONFIG_BOOL,
+        .offset = offsetof(struct agent_global, classic_histograms),
+        .default_text = "false",
+        .help = "Of jobs that set none"},
+    COMMON_IGNORED,
+    AGENT_CONFIG_IGNORED(
+        "query_log_file", "Accepted, without effect: the agent answers no queries"),
+    AGENT_CONFIG_IGNORED(
+        "rule_query_offset", "Accepted, without effect: the agent evaluates no rules"),
     {.key = NULL},
 };
 
@@ -173,42 +224,18 @@ const struct config_field agent_scrape_fields[] = {
         .offset = offsetof(struct agent_scrape, honor_timestamps),
         .default_text = "true",
         .help = "Believe timestamps in the exposition"},
-    {.key = "sample_limit",
-        .kind = CONFIG_INTEGER,
-        .offset = offsetof(struct agent_scrape, sample_limit),
-        .default_text = "0",
-        .max = 100000000,
-        .help = "More samples fail the scrape; 0 = no limit"},
-    {.key = "label_limit",
-        .kind = CONFIG_INTEGER,
-        .offset = offsetof(struct agent_scrape, label_limit),
-        .default_text = "0",
-        .max = 100000000,
-        .help = "A series of more labels fails the scrape; 0 = no limit"},
-    {.key = "label_name_length_limit",
-        .kind = CONFIG_INTEGER,
-        .offset = offsetof(struct agent_scrape, label_name_limit),
-        .default_text = "0",
-        .max = 100000000,
-        .help = "A longer label name fails the scrape, in bytes; 0 = no limit"},
-    {.key = "label_value_length_limit",
-        .kind = CONFIG_INTEGER,
-        .offset = offsetof(struct agent_scrape, label_value_limit),
-        .default_text = "0",
-        .max = 100000000,
-        .help = "A longer label value fails the scrape, in bytes; 0 = no limit"},
-    {.key = "native_histogram_bucket_limit",
-        .kind = CONFIG_INTEGER,
-        .offset = offsetof(struct agent_scrape, bucket_limit),
-        .default_text = "0",
-        .max = 100000000,
-        .help = "A native histogram of more buckets fails the scrape; 0 = no limit"},
-    {.key = "target_limit",
-        .kind = CONFIG_INTEGER,
-        .offset = offsetof(struct agent_scrape, target_limit),
-        .default_text = "0",
-        .max = 100000000,
-        .help = "With more targets every scrape of the job fails; 0 = no limit"},
+    LIMIT_ROW(agent_scrape, "sample_limit", sample_limit,
+        "More samples fail the scrape; 0 = the global one, or none"),
+    LIMIT_ROW(agent_scrape, "label_limit", label_limit,
+        "A series of more labels fails the scrape; 0 = the global one, or none"),
+    LIMIT_ROW(agent_scrape, "label_name_length_limit", label_name_limit,
+        "A longer label name fails the scrape, in bytes; 0 = the global one, or none"),
+    LIMIT_ROW(agent_scrape, "label_value_length_limit", label_value_limit,
+        "A longer label value fails the scrape, in bytes; 0 = the global one, or none"),
+    LIMIT_ROW(agent_scrape, "native_histogram_bucket_limit", bucket_limit,
+        "A native histogram of more buckets fails the scrape; 0 = none"),
+    LIMIT_ROW(agent_scrape, "target_limit", target_limit,
+        "With more targets every scrape of the job fails; 0 = the global one, or none"),
     {.key = "track_timestamps_staleness",
         .kind = CONFIG_BOOL,
         .offset = offsetof(struct agent_scrape, track_timestamps),
@@ -234,10 +261,26 @@ const struct config_field agent_scrape_fields[] = {
     {.key = "body_size_limit",
         .kind = CONFIG_BYTES,
         .offset = offsetof(struct agent_scrape, body_size_limit),
-        .default_text = "64MiB",
-        .min = 1024,
+        .default_text = "0",
         .max = (int64_t)1 << 30,
-        .help = "A larger body fails the scrape"},
+        .help = "A larger body fails the scrape; 0 = the global one"},
+    {.key = "scrape_protocols",
+        .kind = CONFIG_STRING_LIST,
+        .offset = offsetof(struct agent_scrape, protocols),
+        .help = "Formats to ask for; PrometheusProto in the first place is as "
+                "scrape_native_histograms, the others are asked for in their usual order"},
+    COMMON_IGNORED,
+    AGENT_CONFIG_IGNORED(
+        "enable_compression", "Accepted, without effect: bodies are asked for compressed"),
+    AGENT_CONFIG_IGNORED("native_histogram_min_bucket_factor",
+        "Accepted, without effect: histograms keep their resolution"),
+    AGENT_CONFIG_IGNORED("stream_parse", "Accepted, without effect: bodies are parsed as they are"),
+    AGENT_CONFIG_IGNORED("relabel_debug", "Accepted, without effect: see sonde check relabel"),
+    AGENT_CONFIG_IGNORED(
+        "metric_relabel_debug", "Accepted, without effect: see sonde check relabel"),
+    AGENT_CONFIG_IGNORED(
+        "disable_compression", "Accepted, without effect: bodies are asked for compressed"),
+    AGENT_CONFIG_IGNORED("disable_keepalive", "Accepted, without effect: connections are kept"),
     HTTP_PROFILE_FIELDS(struct agent_scrape),
     {.key = "static_configs",
         .kind = CONFIG_LIST,
@@ -310,6 +353,58 @@ static int finish_times(const struct agent_global *global, struct agent_scrape *
     return 0;
 }
 
+static void inherit(int64_t *limit, int64_t global)
+{
+    *limit = *limit != 0 ? *limit : global;
+}
+
+static bool is_named(const struct agent_config_place *place, const char *key)
+{
+    return place->node != NULL && yaml_get(place->node, key) != NULL;
+}
+
+/* What a job does not say is as in global. */
+static void finish_limits(
+    const struct agent_global *g, struct agent_scrape *s, const struct agent_config_place *place)
+{
+    inherit(&s->sample_limit, g->sample_limit);
+    inherit(&s->label_limit, g->label_limit);
+    inherit(&s->label_name_limit, g->label_name_limit);
+    inherit(&s->label_value_limit, g->label_value_limit);
+    inherit(&s->target_limit, g->target_limit);
+    inherit(&s->body_size_limit, g->body_size_limit);
+    inherit(&s->body_size_limit, BODY_SIZE_DEFAULT);
+    if (!is_named(place, "scrape_native_histograms")) {
+        s->native_histograms = g->native_histograms;
+    }
+    if (!is_named(place, "always_scrape_classic_histograms")) {
+        s->classic_histograms = g->classic_histograms;
+    }
+    if (s->protocols.count == 0) {
+        s->protocols = g->protocols;
+    }
+}
+
+/* Each is one that is known. */
+static int check_protocols(
+    struct agent_scrape *s, const struct agent_config_place *place, struct err *e)
+{
+    enum exposition_format format;
+    bool none;
+    for (size_t i = 0; i < s->protocols.count; i++) {
+        if (!agent_config_fallback(s->protocols.items[i], &format, &none) || none) {
+            return agent_config_fail(place, "scrape_protocols", e,
+                "job \"%s\": scrape_protocols \"%s\"; accepted: PrometheusText0.0.4, "
+                "PrometheusText1.0.0, OpenMetricsText0.0.1, OpenMetricsText1.0.0, PrometheusProto",
+                s->job_name, s->protocols.items[i]);
+        }
+    }
+    s->native_histograms =
+        s->native_histograms ||
+        (s->protocols.count > 0 && strcmp(s->protocols.items[0], "PrometheusProto") == 0);
+    return 0;
+}
+
 int agent_config_finish_scrape(const struct agent_config *config, struct agent_scrape *s,
     const struct agent_config_place *place, struct err *e)
 {
@@ -317,6 +412,8 @@ int agent_config_finish_scrape(const struct agent_config *config, struct agent_s
     enum exposition_format format;
     bool none;
     int status = finish_times(&config->global, s, place, e);
+    finish_limits(&config->global, s, place);
+    status = status == 0 ? check_protocols(s, place, e) : status;
     if (status != 0) {
         return status;
     }

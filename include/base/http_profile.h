@@ -58,6 +58,7 @@ struct http_profile {
     struct http_tls tls;
     const char *proxy_url;
     bool follow_redirects;
+    bool http2;                 /* accepted, without effect */
     struct config_list headers; /* of struct http_profile_header */
 };
 
@@ -111,6 +112,11 @@ extern const struct config_field http_profile_header_fields[];
             .offset = offsetof(type, profile.proxy_url),                                           \
             .default_text = "",                                                                    \
             .help = "Proxy to go through; none is taken from the environment"},                    \
+        {.key = "enable_http2",                                                                    \
+            .kind = CONFIG_BOOL,                                                                   \
+            .offset = offsetof(type, profile.http2),                                               \
+            .default_text = "true",                                                                \
+            .help = "Accepted, without effect: requests go out over HTTP/1.1"},                    \
     {                                                                                              \
         .key = "follow_redirects", .kind = CONFIG_BOOL,                                            \
         .offset = offsetof(type, profile.follow_redirects), .default_text = "true",                \

@@ -73,6 +73,106 @@ SERIES = """job web, target a:1
 """ % {"start": START}
 
 
+# A server's file of Prometheus: what an agent has no use for is accepted and told.
+PROMETHEUS = """
+global:
+  scrape_interval: 15s
+  evaluation_interval: 15s
+  scrape_timeout: 10s
+  query_log_file: /var/log/queries.log
+  sample_limit: 50000
+  external_labels: {monitor: main, replica: a}
+rule_files:
+  - rules/*.yml
+alerting:
+  alertmanagers:
+    - static_configs: [{targets: ['alertmanager:9093']}]
+storage:
+  tsdb: {out_of_order_time_window: 30m}
+tracing: {endpoint: 'localhost:4317', sampling_fraction: 0.1}
+scrape_configs:
+  - job_name: prometheus
+    static_configs: [{targets: ['localhost:9090']}]
+  - job_name: node
+    scrape_protocols: [PrometheusProto, OpenMetricsText1.0.0, PrometheusText0.0.4]
+    enable_http2: false
+    enable_compression: true
+    file_sd_configs: [{files: ['targets/*.json', 'targets/*.yml'], refresh_interval: 5m}]
+    relabel_configs:
+      - source_labels: [__address__]
+        regex: '([^:]+)(:.*)?'
+        target_label: instance
+        replacement: '$1'
+  - job_name: kubernetes-pods
+    kubernetes_sd_configs: [{role: pod}]
+    relabel_configs:
+      - {source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_scrape], action: keep, regex: true}
+      - {source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_path], action: replace,
+         target_label: __metrics_path__, regex: (.+)}
+      - {source_labels: [__address__, __meta_kubernetes_pod_annotation_prometheus_io_port], action: replace,
+         regex: '([^:]+)(?::\\d+)?;(\\d+)', replacement: '$1:$2', target_label: __address__}
+      - {action: labelmap, regex: __meta_kubernetes_pod_label_(.+)}
+  - job_name: kubernetes-nodes
+    scheme: https
+    tls_config: {ca_file: /var/run/secrets/kubernetes.io/serviceaccount/ca.crt}
+    authorization: {credentials_file: /var/run/secrets/kubernetes.io/serviceaccount/token}
+    kubernetes_sd_configs: [{role: node}]
+  - job_name: consul
+    consul_sd_configs: [{server: 'localhost:8500', tags: [metrics]}]
+  - job_name: blackbox
+    metrics_path: /probe
+    params: {module: [http_2xx]}
+    static_configs: [{targets: ['http://prometheus.io', 'https://example.org']}]
+    relabel_configs:
+      - {source_labels: [__address__], target_label: __param_target}
+      - {source_labels: [__param_target], target_label: instance}
+      - {target_label: __address__, replacement: '127.0.0.1:9115'}
+remote_write:
+  - url: https://receiver.example/api/v1/push
+    name: main
+    remote_timeout: 30s
+    headers: {X-Scope-OrgID: team}
+    basic_auth: {username: u, password: p}
+    queue_config: {capacity: 10000, max_shards: 50, max_samples_per_send: 2000, batch_send_deadline: 5s}
+    metadata_config: {send: true, send_interval: 1m}
+    write_relabel_configs: [{source_labels: [__name__], regex: 'go_.*', action: drop}]
+remote_read: [{url: 'http://reader.example/read'}]
+"""
+
+# What of it has no effect.
+PROMETHEUS_IGNORED = ["evaluation_interval", "query_log_file", "rule_files", "alerting", "storage", "tracing",
+                      "enable_http2", "enable_compression", "capacity", "max_shards", "batch_send_deadline",
+                      "send_interval", "remote_read"]
+
+# A file of vmagent's.
+VMAGENT = """
+global:
+  scrape_interval: 10s
+  external_labels: {datacenter: dc1}
+scrape_configs:
+  - job_name: apps
+    stream_parse: true
+    relabel_debug: true
+    sample_limit: 10000
+    honor_timestamps: false
+    http_sd_configs: [{url: 'http://sd.example/targets'}]
+    relabel_configs:
+      - {action: hashmod, source_labels: [__address__], modulus: 4, target_label: __tmp_shard}
+      - {action: keep, source_labels: [__tmp_shard], regex: "2"}
+  - job_name: docker
+    docker_sd_configs: [{host: 'unix:///var/run/docker.sock'}]
+  - job_name: dns
+    dns_sd_configs: [{names: [db.example], type: A, port: 9100}]
+"""
+
+
+def places(path, text, keys):
+    """"path:line:column: key:" of each key, where it stands first."""
+    for key in keys:
+        before = text[:text.index(key + ":")]
+        yield f"{path}:{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}: {key}:"
+
+
 def sonde(*words):
     """(exit status, standard output, standard error)"""
     done = subprocess.run([find_program("sonde"), *words], text=True, timeout=60,
@@ -113,6 +213,41 @@ class Files(unittest.TestCase):
                 got, out, error = sonde("check", "config", path, *flags)
                 self.assertEqual(got, status, out + error)
                 self.assertIn(said.replace("FILE", path), out if status == 0 else error)
+
+    def test_files_of_others(self):
+        path = self.write(PROMETHEUS)
+        status, out, error = sonde("check", "config", path)
+        self.assertEqual((status, error), (0, ""))
+        good, *notes = out.splitlines()
+        # The agent itself, its host, and five static targets: two of them probed through one address.
+        self.assertEqual(good, f"{path}: good; 6 jobs, 5 targets and what 4 entries discover, 1 destinations")
+        self.assertEqual([note.split(" accepted")[0] for note in notes],
+                         list(places(path, PROMETHEUS, PROMETHEUS_IGNORED)))
+        path = self.write(VMAGENT)
+        status, out, error = sonde("check", "config", path)
+        self.assertEqual((status, error), (0, ""))
+        self.assertEqual([note.split(" accepted")[0] for note in out.splitlines()[1:]],
+                         list(places(path, VMAGENT, ["stream_parse", "relabel_debug"])))
+        status, _, error = sonde("check", "config", self.write(PROMETHEUS.replace("rule_files", "rule_filse")))
+        self.assertEqual(status, 1)
+        self.assertIn(':9:1: unknown key "rule_filse"; accepted here: rule_files, global,', error)
+
+    def test_global_limits(self):
+        """What global says holds for jobs that say nothing."""
+        text = """
+global: {scrape_interval: 200ms, label_limit: 3, body_size_limit: 1KiB}
+host: {enabled: false}
+scrape_configs:
+  - {job_name: own, label_limit: 30, body_size_limit: 1MiB, static_configs: [{targets: ['ADDRESS']}]}
+  - {job_name: global, static_configs: [{targets: ['ADDRESS']}]}
+"""
+        with agent(self.folder, name="target", config="host: {enabled: false}\n") as target, \
+                agent(self.folder, config=text.replace("ADDRESS", target.address)) as running:
+            def health():
+                found = get(running.url + "/api/v1/targets").json()["data"]["activeTargets"]
+                return {t["scrapePool"]: (t["health"], t["lastError"]) for t in found}
+            wait_until(lambda: health()["own"][0] == "up" and health()["global"][0] == "down", 30, "both scrapes")
+            self.assertIn("larger than", health()["global"][1])
 
     def test_dry_run(self):
         path = self.write(JOB)
