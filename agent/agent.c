@@ -197,6 +197,11 @@ static int set_targets(struct agent *a, const struct agent_config *config, struc
     if (status == 0) {
         status = scraper_set_targets(a->scraper, made.items, made.count, e);
     }
+    if (status == 0 && made.duplicate_count > 0 &&
+        strcmp(made.duplicate, a->targets.duplicate) != 0) {
+        LOG_WARN("agent: targets that are there twice are scraped once",
+            LOG_I("count", made.duplicate_count), LOG_S("first", made.duplicate));
+    }
     agent_targets_release(status == 0 ? &a->targets : &made);
     arena_release(status == 0 ? &a->targets_arena : &arena);
     if (status == 0) {

@@ -65,6 +65,11 @@ static void write_report(const char *path, const struct agent_config *config,
         strbuf_addf(report, " and what %zu entries discover", entries);
     }
     strbuf_addf(report, ", %zu destinations\n", config->destination_count);
+    if (targets->duplicate_count > 0) {
+        strbuf_addf(report,
+            "%s: targets that are there twice are scraped once: %zu, the first of %s\n", path,
+            targets->duplicate_count, targets->duplicate);
+    }
     if (path != NULL) {
         agent_config_write_notes(path, report);
     }

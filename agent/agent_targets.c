@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent_duplicates.h"
 #include "base/hash.h"
 #include "discovery/url_text.h"
 #include "model/duration.h"
@@ -42,6 +43,7 @@ void agent_targets_release(struct agent_targets *targets)
         labels_unref(targets->dropped[i]);
     }
     targets->count = targets->dropped_count = targets->refused_count = 0;
+    targets->duplicate_count = 0;
     labels_unref(targets->external);
     targets->external = NULL;
 }
@@ -367,6 +369,26 @@ static int compile(
                              why.message);
 }
 
+/* What is there twice is scraped once. */
+static int drop_duplicates(struct maker *m, const struct agent_scrape *s, size_t first)
+{
+    struct agent_targets *t = m->targets;
+    size_t count = t->count - first, unique = count;
+    int status = agent_duplicates_sort_out(&t->items[first], count, m->arena, &unique);
+    if (status != 0) {
+        return err_set(m->err, status, -1, "out of memory for the targets");
+    }
+    if (unique < count && t->duplicate_count == 0) {
+        snprintf(t->duplicate, sizeof(t->duplicate), "job %s: %s", s->job_name,
+            t->items[first + unique].url);
+    }
+    t->duplicate_count += count - unique;
+    while (t->count > first + unique) {
+        target_release(&t->items[--t->count]);
+    }
+    return 0;
+}
+
 /* A job with more targets than it may have: all of them fail, so that nobody takes a part for the
  * whole. */
 static int enforce_target_limit(struct maker *m, const struct agent_scrape *s, size_t first)
@@ -406,6 +428,7 @@ static int add_scrape(struct maker *m, const struct agent_scrape *s)
     if (status == 0 && m->discovery != NULL) {
         status = discovery_each(m->discovery, &s->discovery, add_discovered, &j);
     }
+    status = status == 0 ? drop_duplicates(m, s, first) : status;
     if (status == 0) {
         status = enforce_target_limit(m, s, first);
     }
@@ -419,6 +442,8 @@ int agent_targets_make(const struct agent_config *config, const struct agent_loc
     struct err *e)
 {
     targets_out->count = targets_out->dropped_count = targets_out->refused_count = 0;
+    targets_out->duplicate_count = 0;
+    targets_out->duplicate[0] = '\0';
     targets_out->external = NULL;
     struct err why = ERR_INIT;
     struct maker m = {

@@ -30,8 +30,10 @@ struct agent_targets {
     const struct labels *external;                   /* of all that leaves this agent */
     const struct labels *dropped[AGENT_DROPPED_MAX]; /* by relabel_configs, as discovered */
     size_t dropped_count;                            /* those beyond AGENT_DROPPED_MAX included */
-    size_t refused_count;          /* discovered, but not to be scraped: a bad address … */
-    char refused[ERR_MESSAGE_MAX]; /* why the first of them is not */
+    size_t refused_count;            /* discovered, but not to be scraped: a bad address … */
+    char refused[ERR_MESSAGE_MAX];   /* why the first of them is not */
+    size_t duplicate_count;          /* those that a job has twice after its rules: scraped once */
+    char duplicate[ERR_MESSAGE_MAX]; /* the first of them */
 };
 
 /* With what `discovery` has found by now (NULL: nothing). ERR_INVALID names the label, rule or target of

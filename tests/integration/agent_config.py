@@ -8,7 +8,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from programs import agent, find_program, get, scratch, start, wait_until, write_file  # noqa: E402
+from programs import agent, find_program, get, scratch, send, start, wait_until, write_file  # noqa: E402
 
 JOB = """
 global: {scrape_interval: 15s}
@@ -231,6 +231,36 @@ class Files(unittest.TestCase):
         status, _, error = sonde("check", "config", self.write(PROMETHEUS.replace("rule_files", "rule_filse")))
         self.assertEqual(status, 1)
         self.assertIn(':9:1: unknown key "rule_filse"; accepted here: rule_files, global,', error)
+
+    def test_duplicates(self):
+        """The same labels at the same address after the rules: one target. Other labels, or another job: two."""
+        text = """
+global: {scrape_interval: 200ms}
+host: {enabled: false}
+scrape_configs:
+  - job_name: twice
+    static_configs:
+      - {targets: ['ADDRESS', 'ADDRESS'], labels: {zone: a}}
+      - {targets: ['ADDRESS'], labels: {zone: b}}
+      - {targets: ['ADDRESS'], labels: {zone: a, gone: x}}
+    relabel_configs: [{action: labeldrop, regex: gone}]
+  - {job_name: other, static_configs: [{targets: ['ADDRESS']}]}
+"""
+        with agent(self.folder, name="target", config="host: {enabled: false}\n") as target:
+            text = text.replace("ADDRESS", target.address)
+            with agent(self.folder, config=text) as running:
+                found = get(running.url + "/api/v1/targets").json()["data"]["activeTargets"]
+                self.assertEqual([(t["labels"]["job"], t["labels"].get("zone")) for t in found],
+                                 [("sonde-agent", None), ("twice", "a"), ("twice", "b"), ("other", None)])
+                self.assertIn("targets that are there twice are scraped once", running.log())
+                self.assertIn(f"job twice: http://{target.address}/metrics", running.log())
+                said = running.log().count("are there twice")
+                self.assertEqual(send(running.url + "/-/reload", b"", method="POST").status, 200)
+                self.assertEqual(running.log().count("are there twice"), said)  # it is no news
+            path = self.write(text)
+            status, out, _ = sonde("check", "config", path)
+            self.assertEqual(status, 0)
+            self.assertIn(f"{path}: targets that are there twice are scraped once: 2, the first of job twice: ", out)
 
     def test_global_limits(self):
         """What global says holds for jobs that say nothing."""
