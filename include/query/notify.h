@@ -41,6 +41,8 @@ struct notify_options {
     const char
         *config_path; /* Alertmanager's file; NULL: alerts are kept and shown, nobody is told */
     const char *external_url; /* under which people reach this server; never NULL */
+    /* Where a trace can be looked at, with {traceID} in it; NULL: this server's own store of traces. */
+    const char *trace_url;
     const struct notify_alertmanager *alertmanagers; /* copied */
     size_t alertmanager_count;
     /* Of every alert that was found here, before anybody is told; NULL: none. A reference is taken. */

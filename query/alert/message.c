@@ -56,3 +56,29 @@ int message_common_annotations(const struct message *m, const struct labels **an
     return common(m, first != NULL ? first->annotations : NULL,
         first != NULL ? first->annotation_count : 0, true, annotations_out);
 }
+
+/* An id comes from whoever sends spans: what is not of the plain alphabet is escaped. */
+static void write_escaped(struct str id, struct strbuf *out)
+{
+    for (size_t i = 0; i < id.len; i++) {
+        unsigned char c = (unsigned char)id.ptr[i];
+        bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                     c == '-' || c == '_' || c == '.';
+        if (plain) {
+            strbuf_add_char(out, (char)c);
+        } else {
+            strbuf_addf(out, "%%%02X", c);
+        }
+    }
+}
+
+void message_trace_url_write(const struct message *m, struct str trace_id, struct strbuf *out)
+{
+    const char *rest = m->trace_url, *at;
+    while ((at = strstr(rest, MESSAGE_TRACE_ID)) != NULL) {
+        strbuf_add(out, rest, (size_t)(at - rest));
+        write_escaped(trace_id, out);
+        rest = at + sizeof(MESSAGE_TRACE_ID) - 1;
+    }
+    strbuf_add_c(out, rest);
+}

@@ -25,6 +25,7 @@ struct message {
     enum notice_reason reason;
     const char *delivery_id;
     const char *external_url;
+    const char *trace_url;                     /* with MESSAGE_TRACE_ID in it */
     const struct message_templates *templates; /* NULL: none */
 };
 
@@ -33,6 +34,10 @@ struct message_templates;
 bool message_fires(const struct message *m);
 /* Labels (or annotations) that all items have alike. 0 or ERR_NOMEM. */
 int message_common_labels(const struct message *m, const struct labels **labels_out);
+/* What stands for the id in the URL of a trace. */
+#define MESSAGE_TRACE_ID "{traceID}"
+/* Where a trace can be looked at. */
+void message_trace_url_write(const struct message *m, struct str trace_id, struct strbuf *out);
 int message_common_annotations(const struct message *m, const struct labels **annotations_out);
 
 /* In webhook_payload.c: left open at its end, for message_write_attempt. */

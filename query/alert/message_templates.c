@@ -26,7 +26,7 @@ static const char default_text[] =
     "{{ with .Annotations.description }}{{ . }}\n{{ end }}"
     "{{ range .Labels.SortedPairs }}  {{ .Name }} = {{ .Value }}\n{{ end }}"
     "{{ with .Annotations.runbook_url }}Runbook: {{ . }}\n{{ end }}"
-    "{{ range .TraceIDs }}Trace: {{ . }}\n{{ end }}"
+    "{{ range .TraceURLs }}Trace: {{ . }}\n{{ end }}"
     "Source: {{ .GeneratorURL }}\n\n{{ end }}{{ end }}"
     "{{ define \"slack.default.title\" }}{{ template \"__subject\" . }}{{ end }}"
     "{{ define \"slack.default.username\" }}{{ template \"__alertmanager\" . }}{{ end }}"
@@ -43,7 +43,7 @@ static const char default_text[] =
     "{{ with .Annotations.summary }} {{ . }}{{ end }}"
     "{{ with .Annotations.runbook_url }} <{{ . }}|runbook>{{ end }}"
     "{{ with .GeneratorURL }} <{{ . }}|source>{{ end }}"
-    "{{ range .TraceIDs }} trace `{{ . }}`{{ end }}\n{{ end }}{{ end }}"
+    "{{ range .TraceURLs }} <{{ . }}|trace>{{ end }}\n{{ end }}{{ end }}"
     "{{ define \"pagerduty.default.description\" }}{{ template \"__subject\" . }}{{ end }}"
     "{{ define \"pagerduty.default.client\" }}{{ template \"__alertmanager\" . }}{{ end }}"
     "{{ define \"pagerduty.default.clientURL\" }}{{ template \"__alertmanagerURL\" . }}{{ end }}"
@@ -59,7 +59,7 @@ static const char default_text[] =
     "}}</td></tr>{{ end }}</table><p>"
     "{{ with .Annotations.runbook_url }}<a href=\"{{ . }}\">Runbook</a> {{ end }}"
     "{{ with .GeneratorURL }}<a href=\"{{ . }}\">Source</a>{{ end }}</p>"
-    "{{ range .TraceIDs }}<p>Trace {{ . }}</p>{{ end }}{{ end }}"
+    "{{ range .TraceURLs }}<p><a href=\"{{ . }}\">Trace</a></p>{{ end }}{{ end }}"
     "<p><a href=\"{{ template \"__alertmanagerURL\" . }}\">All alerts of this "
     "receiver</a></p></body></html>{{ end }}";
 

@@ -1,6 +1,7 @@
 /* The data that texts of messages are executed with, and the texts themselves.
  *
- * Fields and methods are Alertmanager's; an alert has `Value` and `TraceIDs` besides.
+ * Fields and methods are Alertmanager's; an alert has `Value`, `TraceIDs` and
+ * `TraceURLs` besides.
  */
 #include "alert/message_texts.h"
 
@@ -10,7 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { DATA_FIELDS = 10, ALERT_FIELDS = 10 };
+enum { DATA_FIELDS = 10, ALERT_FIELDS = 11 };
 
 static bool is_firing(const struct template_value *alert)
 {
@@ -104,7 +105,9 @@ static struct template_value labels_value(struct arena *arena, const struct labe
     return pairs_of(arena, labels_pairs(labels), labels_count(labels));
 }
 
-static struct template_value traces_value(struct arena *arena, const struct alert *a)
+/* Ids of traces, or the links to them. */
+static struct template_value traces_value(
+    struct arena *arena, const struct message *message, const struct alert *a, bool links)
 {
     struct template_list *list = arena_calloc(arena, 1, sizeof(*list));
     struct template_value *items = arena_calloc(arena, a->exemplar_count + 1, sizeof(*items));
@@ -112,15 +115,24 @@ static struct template_value traces_value(struct arena *arena, const struct aler
         return template_nil();
     }
     for (size_t i = 0; i < a->exemplar_count; i++) {
-        items[i] = template_string(a->exemplars[i].trace_id);
+        struct strbuf url = STRBUF_INIT;
+        struct str text = a->exemplars[i].trace_id;
+        if (links) {
+            message_trace_url_write(message, a->exemplars[i].trace_id, &url);
+            char *kept = arena_strndup(arena, url.data != NULL ? url.data : "", url.size);
+            text = kept != NULL ? str_make(kept, url.size) : STR("");
+        }
+        items[i] = template_string(text);
+        strbuf_release(&url);
     }
     *list = (struct template_list){.items = items, .count = a->exemplar_count};
     return template_list_of(list);
 }
 
 static struct template_value alert_value(
-    struct arena *arena, const struct alert_item *item, int64_t now_ms)
+    struct arena *arena, const struct message *message, const struct alert_item *item)
 {
+    int64_t now_ms = message->now_ms;
     const struct alert *a = &item->alert;
     bool fires = alert_item_fires(item, now_ms);
     struct maker m;
@@ -138,7 +150,8 @@ static struct template_value alert_value(
     add_field(&m, "GeneratorURL", template_string(a->generator_url));
     add_field(&m, "Fingerprint", template_string(str_of(fingerprint)));
     add_field(&m, "Value", a->has_value ? template_float(a->value) : template_nil());
-    add_field(&m, "TraceIDs", traces_value(arena, a));
+    add_field(&m, "TraceIDs", traces_value(arena, message, a, false));
+    add_field(&m, "TraceURLs", traces_value(arena, message, a, true));
     return end_struct(&m, "template.Alert");
 }
 
@@ -150,7 +163,7 @@ static struct template_value alerts_value(struct arena *arena, const struct mess
         return template_nil();
     }
     for (size_t i = 0; i < message->count; i++) {
-        items[i] = alert_value(arena, message->items[i], message->now_ms);
+        items[i] = alert_value(arena, message, message->items[i]);
     }
     *list = (struct template_list){.type = "template.Alerts",
         .methods = alerts_methods,

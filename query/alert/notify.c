@@ -246,6 +246,7 @@ static int open_parts(struct notify *n, const struct notify_options *o, struct e
     struct pipeline_options options = {.fs = n->fs,
         .journal_path = path.data,
         .external_url = n->external_url,
+        .trace_url = n->trace_url,
         .seed = hash_seed_random()};
     status = strbuf_error(&path);
     if (status == 0) {
@@ -268,6 +269,21 @@ static int open_parts(struct notify *n, const struct notify_options *o, struct e
     return 0;
 }
 
+/* Our own store of traces, when nothing is said. NULL when memory is short. */
+static char *make_trace_url(const struct notify_options *o)
+{
+    if (o->trace_url != NULL) {
+        return mem_strdup(o->trace_url);
+    }
+    struct strbuf url = STRBUF_INIT;
+    size_t length = strlen(o->external_url);
+    while (length > 0 && o->external_url[length - 1] == '/') {
+        length--;
+    }
+    strbuf_addf(&url, "%.*s/api/traces/" MESSAGE_TRACE_ID, (int)length, o->external_url);
+    return strbuf_take(&url, NULL);
+}
+
 int notify_open(const struct notify_options *o, struct notify **notify_out, struct err *e)
 {
     struct notify *n = mem_calloc(1, sizeof(*n));
@@ -278,11 +294,12 @@ int notify_open(const struct notify_options *o, struct notify **notify_out, stru
     n->fs = o->fs != NULL ? o->fs : vfs_posix();
     n->clock = o->clock != NULL ? o->clock : clock_real();
     n->external_url = mem_strdup(o->external_url);
+    n->trace_url = make_trace_url(o);
     n->started_ms = clock_now_ms(n->clock);
     n->has_file = o->config_path != NULL;
     n->relabel = relabel_ref(o->alert_relabel);
     lock_init(&n->lock, LOCK_RANK_LEAF);
-    int status = n->external_url != NULL ? open_parts(n, o, e) : ERR_NOMEM;
+    int status = n->external_url != NULL && n->trace_url != NULL ? open_parts(n, o, e) : ERR_NOMEM;
     if (status == 0 && pthread_create(&n->thread, NULL, run_loop, n) != 0) {
         status = err_set(e, ERR_LIMIT, -1, "cannot start the notification thread");
     }
@@ -330,6 +347,7 @@ void notify_close(struct notify *n)
     lock_release(&n->lock);
     relabel_unref(n->relabel);
     mem_free(n->external_url);
+    mem_free(n->trace_url);
     mem_free(n);
 }
 

@@ -297,6 +297,7 @@ static void write_route_labels(struct ask *a, struct notify *n, const struct ale
         .count = g->count,
         .now_ms = a->now_ms,
         .external_url = n->pipeline.options.external_url,
+        .trace_url = n->pipeline.options.trace_url,
         .templates = n->config->templates};
     if (g->route->own_label_count > 0 && message_route_labels(&m, &labels) == 0) {
         alert_json_pairs(&a->json, "routeLabels", labels_pairs(labels), labels_count(labels));

@@ -25,7 +25,7 @@ struct notify {
     struct vfs *fs;
     struct clock *clock;
     struct relabel *relabel; /* of alerts that were found here; NULL: none */
-    char *external_url;
+    char *external_url, *trace_url;
     int64_t started_ms;
     pthread_t thread;
     bool has_thread;

@@ -48,7 +48,8 @@ struct pipeline_options {
     struct vfs *fs;           /* NULL = vfs_posix() */
     const char *journal_path; /* NULL: nothing is durable (tests) */
     const char *external_url;
-    uint64_t seed; /* of the jitter of pauses */
+    const char *trace_url; /* with MESSAGE_TRACE_ID in it */
+    uint64_t seed;         /* of the jitter of pauses */
 };
 
 struct pipeline_counters {

@@ -256,6 +256,7 @@ static int tell(struct pipeline *p, struct alert_group *g, const struct alerting
         .now_ms = now_ms,
         .reason = reason,
         .external_url = p->options.external_url,
+        .trace_url = p->options.trace_url,
         .templates = p->templates};
     return put_on_its_way(p, n, &m, f, not_before_ms);
 }
@@ -366,6 +367,7 @@ static int tell_heartbeat(struct pipeline *p, const struct alerting_receiver *re
         .now_ms = now_ms,
         .reason = n->told ? NOTICE_REPEAT : NOTICE_FIRST,
         .external_url = p->options.external_url,
+        .trace_url = p->options.trace_url,
         .templates = p->templates};
     return put_on_its_way(p, n, &m, &f, not_before_ms);
 }

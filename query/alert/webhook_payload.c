@@ -1,7 +1,7 @@
 /* Alertmanager's webhook payload, version 4, and our members beside its own.
  *
  *   top      deliveryId  the same over all attempts · attempt  from 1, the last member
- *   alerts[] value · valueString · slo {…} · exemplars [{traceID, value, timestamp}]
+ *   alerts[] value · valueString · slo {…} · exemplars [{traceID, value, timestamp, url}]
  *
  * The order of members is Alertmanager's. A receiver's name is quoted as a regular expression because
  * Alertmanager's template layer does so, and who compares it has learned that.
@@ -55,7 +55,7 @@ static void write_slo(struct json_writer *w, const struct alert_slo *slo)
 }
 
 /* What Alertmanager does not have. */
-static void write_additions(struct json_writer *w, const struct alert *a)
+static void write_additions(struct json_writer *w, const struct message *m, const struct alert *a)
 {
     if (a->has_value) {
         write_number(w, "value", a->value);
@@ -74,14 +74,21 @@ static void write_additions(struct json_writer *w, const struct alert *a)
             json_string(w, a->exemplars[i].trace_id);
             write_number(w, "value", a->exemplars[i].value);
             alert_json_time(w, "timestamp", a->exemplars[i].time_ms);
+            struct strbuf url = STRBUF_INIT;
+            message_trace_url_write(m, a->exemplars[i].trace_id, &url);
+            json_key(w, "url");
+            json_string(w, strbuf_str(&url));
+            strbuf_release(&url);
             json_end(w);
         }
         json_end(w);
     }
 }
 
-static void write_alert(struct json_writer *w, const struct alert_item *item, int64_t now_ms)
+static void write_alert(
+    struct json_writer *w, const struct message *m, const struct alert_item *item)
 {
+    int64_t now_ms = m->now_ms;
     const struct alert *a = &item->alert;
     bool fires = alert_item_fires(item, now_ms);
     char fingerprint[17];
@@ -98,7 +105,7 @@ static void write_alert(struct json_writer *w, const struct alert_item *item, in
     json_string(w, a->generator_url);
     json_key(w, "fingerprint");
     json_cstring(w, fingerprint);
-    write_additions(w, a);
+    write_additions(w, m, a);
     json_end(w);
 }
 
@@ -143,7 +150,7 @@ int webhook_payload_write(const struct message *m, struct strbuf *out)
     json_key(&w, "alerts");
     json_begin_array(&w);
     for (size_t i = 0; i < m->count; i++) {
-        write_alert(&w, m->items[i], m->now_ms);
+        write_alert(&w, m, m->items[i]);
     }
     json_end(&w);
     json_key(&w, "notification_reason");

@@ -72,6 +72,12 @@ const struct config_field notification_fields[] = {
         .help =
             "Alertmanager's configuration file: who is told of what. Empty: alerts are kept and "
             "shown, and nobody is told. Read again by a reload."},
+    {.key = "trace_url",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct server_alerting_config, trace_url),
+        .default_text = "",
+        .help = "Where messages link to the traces of an alert, with {traceID} in it. Empty: "
+                "/api/traces/{traceID} of this server."},
     {.key = "alert_relabel_configs",
         .kind = CONFIG_LIST,
         .offset = offsetof(struct server_alerting_config, alert_relabel),
@@ -265,6 +271,13 @@ static int list_targets(
 
 int notification_check(const struct server_alerting_config *config, struct err *e)
 {
+    const char *url = config->trace_url;
+    if (url[0] != '\0' &&
+        (strstr(url, "{traceID}") == NULL ||
+            (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0))) {
+        return err_set(e, ERR_INVALID, -1,
+            "alerting.trace_url: expected an http or https URL with {traceID} in it");
+    }
     struct arena arena;
     arena_init(&arena, 0);
     struct targets targets = {.arena = &arena};
@@ -282,6 +295,7 @@ static int open_with(struct arena *arena, const struct server_alerting_config *c
     struct notify_options options = {.data_path = data,
         .config_path = notification_file(config),
         .external_url = external_url,
+        .trace_url = config->trace_url[0] != '\0' ? config->trace_url : NULL,
         .alertmanagers = targets.list};
     int status = relabel_new(
         config->alert_relabel.items, config->alert_relabel.count, &options.alert_relabel, e);

@@ -24,6 +24,7 @@ struct notification_alertmanagers {
 
 struct server_alerting_config {
     const char *config_file; /* Alertmanager's; empty: none */
+    const char *trace_url;   /* with {traceID} in it; empty: this server's own */
     struct config_list alertmanagers;
     struct config_list alert_relabel;
 };

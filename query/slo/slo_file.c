@@ -370,6 +370,24 @@ static int compile_indicator(
     return status == 0 ? 0 : config_fail(&r->reader, node, "%s", e.message);
 }
 
+/* The ledger of an objective at work reaches over its window, a day for questions and a day for what was
+ * missed, and a tenth that goes at once (slo_run.c). */
+static int check_size(
+    struct slo_reading *r, const struct slo_definition *d, const struct yaml_node *node)
+{
+    const struct slo_parameters *p = &d->parameters;
+    int64_t period = slo_window_period_ms(&p->window);
+    /* Months, quarters and years of the calendar are up to three days longer than they are reckoned. */
+    int64_t reach = (period + 5 * (INT64_C(86400) * 1000)) / 10 * 11;
+    if (reach / p->step_ms < (int64_t)SLO_LEDGER_STEPS_MAX) {
+        return 0;
+    }
+    return config_fail(&r->reader, node,
+        "SLO \"%.*s\": its window has more steps than the %zu that are kept: take a longer "
+        "%sstep, or a timeSliceWindow",
+        STR_ARG(d->name), SLO_LEDGER_STEPS_MAX, SLO_EXTENSION_PREFIX);
+}
+
 static uint64_t hash_definition(const struct slo_definition *d)
 {
     struct strbuf text = STRBUF_INIT;
@@ -433,6 +451,10 @@ int slo_reading_finish(
     }
     p->composition = d->indicator_count == 1 ? SLO_SINGLE : p->composition;
     p->budget_billionths = slo_composed_budget(p->composition, components, d->indicator_count);
+    status = check_size(r, d, node);
+    if (status != 0) {
+        return status;
+    }
     repair_tiers(r, d);
     d->hash = hash_definition(d);
     return 0;

@@ -9,13 +9,15 @@
 #include "slo_exemplars.h"
 #include "slo_manager.h"
 
-#define DECIMALS 4
+#define SIGNIFICANT_DIGITS 4
 
-/* Four digits, as people read them. */
+/* Four digits, as people read them: without an exponent. */
 static void add_number(struct strbuf *out, double value)
 {
-    char text[64];
-    (void)snprintf(text, sizeof(text), "%.*g", DECIMALS, value);
+    char text[400];
+    bool large = value >= 1e4 || value <= -1e4;
+    (void)snprintf(
+        text, sizeof(text), large ? "%.*f" : "%.*g", large ? 0 : SIGNIFICANT_DIGITS, value);
     strbuf_add_c(out, text);
 }
 
@@ -42,9 +44,10 @@ void slo_write_message(const struct slo_run *run, size_t tier, struct strbuf *ou
     duration_write(t->short_ms, out);
     strbuf_addf(out, "; tier %s alerts above ", t->name);
     add_number(out, slo_tier_factor(t, period));
-    strbuf_add_c(out, "). ");
-    add_number(out, run->last.budget_remaining * 100);
-    strbuf_add_c(out, " % of the budget is left.");
+    double left = run->last.budget_remaining;
+    strbuf_add_c(out, left >= 0 ? "). " : "). The budget is spent ");
+    add_number(out, left >= 0 ? left * 100 : 1 - left);
+    strbuf_add_c(out, left >= 0 ? " % of the budget is left." : " times over.");
 }
 
 /* ---- Annotations ---- */

@@ -35,6 +35,7 @@ static void open_bench(struct bench *b, const char *config, struct vfs *fs)
     b->options = (struct pipeline_options){.fs = fs,
         .journal_path = fs != NULL ? "/alerts.journal" : NULL,
         .external_url = "http://sonde.example",
+        .trace_url = "http://traces.example/" MESSAGE_TRACE_ID,
         .seed = test_seed()};
     if (pipeline_open(&b->p, &b->options, b->config, b->now_ms, &e) != 0) {
         fail_msg("%s", e.message);

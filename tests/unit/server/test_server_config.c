@@ -222,6 +222,8 @@ static void test_mistakes_about_alertmanagers(void **state)
             "expected one that ends with /api/v2/alerts"},
         {"alerting: {alertmanagers: [{static_configs: [{targets: ['http://a']}]}]}\n",
             "a target must be host:port"},
+        {"alerting: {trace_url: 'http://x/'}\n", "with {traceID} in it"},
+        {"alerting: {trace_url: 'ftp://x/{traceID}'}\n", "with {traceID} in it"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct arena arena;

@@ -247,6 +247,10 @@ static void refusals(void **state)
          "{events: "
          "{error_query: a, total_query: b}}\n",
             "f.yml:5:16: a target lies between 0 and 100"},
+        {"version: prometheus/v1\nservice: s\nslos:\n  - name: n\n    objective: 99\n    sli: "
+         "{events: {error_query: a, total_query: b}}\n    alerting: {annotations: {runbook_url: x, "
+         "sonde.dev/step: 1s}}\n",
+            "f.yml:4:5: SLO \"s-n\": its window has more steps than the 1100000 that are kept"},
         {"version: prometheus/v1\nservice: s\nslos:\n  - name: n\n    objektive: 1\n",
             "f.yml:5:5:"},
         {"version: prometheus/v1\nservice: s\nslos:\n  - {name: n, objective: 99, sli: {plugin: "
