@@ -1,5 +1,7 @@
 /* The wiring of spans, and their account:
- *   agent_spans_received_total = agent_spans_queued_total + agent_spans_undelivered_total
+ *   agent_spans_received_total = agent_spans_queued_total + agent_spans_undelivered_total +
+ *       agent_sampling_dropped_spans_total + agent_sampling_waiting_spans +
+ *       agent_sampling_lost_spans_total
  * and for each destination
  *   agent_spans_queued_total + agent_remote_found_spans =
  *       agent_remote_sent_spans_total + agent_remote_dropped_spans_total (all reasons) +
@@ -196,6 +198,54 @@ static void expose_metrics(const struct span_metrics_statistics *s, struct strbu
         "Series that ended because no span came", NULL, 0, s->expired_series);
 }
 
+/* Traces decided, and what became of their spans. */
+static void expose_sampling(
+    const struct span_pipeline *p, const struct tail_sampler_statistics *s, struct strbuf *out)
+{
+    size_t count = span_pipeline_policies(p);
+    for (size_t i = 0; i <= count && count > 0; i++) {
+        struct label policy = {
+            STR("policy"), i < count ? str_of(span_pipeline_policy_name(p, i)) : STR("")};
+        put(out, "agent_sampling_traces_total", METRIC_TYPE_COUNTER,
+            i == 0 ? "Traces decided, by the policy that did; without one they are dropped" : NULL,
+            &policy, 1, s->traces[i < count ? i : SAMPLING_POLICIES_MAX]);
+    }
+    for (size_t i = 0; i < TAIL_REASON_COUNT; i++) {
+        struct label reason = {
+            STR("reason"), str_of(tail_sampler_reason_name((enum tail_sampler_reason)i))};
+        put(out, "agent_sampling_decisions_total", METRIC_TYPE_COUNTER,
+            i == 0 ? "The same by what made it time: time, or early" : NULL, &reason, 1,
+            s->reasons[i]);
+    }
+    const struct {
+        const char *name, *help;
+        enum metric_type type;
+        uint64_t value;
+    } rows[] = {
+        {"agent_sampling_kept_spans_total", "Spans kept and queued", METRIC_TYPE_COUNTER,
+            s->kept_spans},
+        {"agent_sampling_dropped_spans_total", "Spans dropped", METRIC_TYPE_COUNTER,
+            s->dropped_spans},
+        {"agent_sampling_late_kept_spans_total", "Of those kept, after their trace was decided",
+            METRIC_TYPE_COUNTER, s->late_kept_spans},
+        {"agent_sampling_late_dropped_spans_total",
+            "Of those dropped, after their trace was decided", METRIC_TYPE_COUNTER,
+            s->late_dropped_spans},
+        {"agent_sampling_lost_spans_total", "Spans kept that the queue did not take",
+            METRIC_TYPE_COUNTER, s->lost_spans},
+        {"agent_sampling_waiting_spans", "Spans that wait for a decision", METRIC_TYPE_GAUGE,
+            s->waiting_spans},
+        {"agent_sampling_waiting_traces", "Traces that wait for a decision", METRIC_TYPE_GAUGE,
+            s->waiting_traces},
+        {"agent_sampling_window_bytes", "Memory of what waits", METRIC_TYPE_GAUGE, s->window_bytes},
+        {"agent_sampling_decisions_remembered", "Decisions that late spans follow",
+            METRIC_TYPE_GAUGE, s->decisions},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        put(out, rows[i].name, rows[i].type, rows[i].help, NULL, 0, rows[i].value);
+    }
+}
+
 static struct label destination_label(const struct agent_spans *s, size_t index)
 {
     return (struct label){
@@ -263,6 +313,7 @@ void agent_spans_expose(const struct agent_spans *s, struct strbuf *out)
     span_pipeline_statistics(s->pipeline, &statistics);
     expose_protocols(&statistics, out);
     expose_metrics(&statistics.metrics, out);
+    expose_sampling(s->pipeline, &statistics.sampling, out);
     expose_queue(s, out);
     if (s->shipper != NULL) {
         expose_destinations(s, out);

@@ -2,6 +2,7 @@
 #include "spans/span_batch.h"
 
 #include "base/mem.h"
+#include "spans/sampling_policy.h"
 
 /* Key and length of a field. */
 enum { FRAME_BYTES = 6 };
@@ -72,6 +73,11 @@ int span_batch_add(
         .span_id = s->span_id,
         .seconds = (double)span_duration_ns(s) / 1e9,
         .weight = s->trace_state.len > 0 ? span_adjusted_count(s->trace_state) : 1,
+        .start_ns = s->start_ns,
+        .end_ns = s->end_ns,
+        .is_root = s->parent_id == 0,
+        .has_state = s->trace_state.len > 0,
+        .randomness = sampling_randomness(s),
     };
     b->bytes += cost;
     return 0;

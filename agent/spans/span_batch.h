@@ -28,6 +28,9 @@ struct span_item {
     struct trace_id trace_id;
     uint64_t span_id;
     double seconds, weight; /* how long it took, how many it stands for */
+    uint64_t start_ns, end_ns;
+    bool is_root, has_state;
+    uint64_t randomness, marks; /* for sampling */
 };
 
 struct span_batch {

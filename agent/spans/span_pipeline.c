@@ -1,4 +1,4 @@
-/* From a message to records of the queue.
+/* From a message to records of the queue, or to the window of sampling.
  *
  * A message in which every span is good is one record as it came. Where spans are left out, or the message is
  * too large, the good ones are put together anew, as slices, in records of bounded size; each record is
@@ -23,6 +23,7 @@ struct span_pipeline {
     struct otlp_traces *walker;
     struct span_metrics *metrics; /* NULL: not wanted */
     struct span_halves *halves;   /* NULL: not wanted */
+    struct tail_sampler *sampler; /* NULL: everything is kept */
     struct span_batch batch;
     struct strbuf record;
     char why[WHY_BYTES_MAX];
@@ -65,6 +66,7 @@ struct taking {
     uint64_t taken;           /* in the queue */
     uint64_t resource_number; /* of the span at hand */
     uint32_t service;         /* its number in the metrics */
+    uint32_t sampled_service; /* its number in the policies */
     uint64_t refused[SPAN_FAULT_COUNT];
 };
 
@@ -100,8 +102,10 @@ static void count_batch(struct span_pipeline *p)
     for (size_t i = 0; p->metrics != NULL && i < p->batch.count; i++) {
         const struct span_item *item = &p->batch.items[i];
         span_metrics_count(p->metrics, item->place, item->seconds, item->weight);
-        span_metrics_exemplar(
-            p->metrics, item->place, item->trace_id, item->span_id, item->seconds);
+        if (p->sampler == NULL) { /* else it tells of those it keeps */
+            span_metrics_exemplar(
+                p->metrics, item->place, item->trace_id, item->span_id, item->seconds);
+        }
     }
 }
 
@@ -111,7 +115,9 @@ static int hand_on(struct taking *t, bool whole)
     struct span_pipeline *p = t->pipeline;
     size_t count = p->batch.count;
     int status = 0;
-    if (p->options.shipper != NULL && count > 0) {
+    if (p->sampler != NULL) {
+        status = tail_sampler_take(p->sampler, &p->batch);
+    } else if (p->options.shipper != NULL && count > 0) {
         struct str record;
         status = write_record(t, whole, &record);
         status =
@@ -129,17 +135,45 @@ static int hand_on(struct taking *t, bool whole)
     return status;
 }
 
-static struct span_metrics_place find_place(struct taking *t, const struct otlp_span *span)
+/* What is known of the span's service is looked up once for each resource. */
+static void enter_resource(struct taking *t, const struct otlp_span *span)
 {
-    struct span_metrics *metrics = t->pipeline->metrics;
-    if (metrics == NULL) {
-        return (struct span_metrics_place){0, 0};
+    struct span_pipeline *p = t->pipeline;
+    if (t->resource_number == span->resource_number) {
+        return;
     }
-    if (t->resource_number != span->resource_number) {
-        t->resource_number = span->resource_number;
-        t->service = span_metrics_service(metrics, span->resource);
+    t->resource_number = span->resource_number;
+    if (p->metrics != NULL) {
+        t->service = span_metrics_service(p->metrics, span->resource);
     }
-    return span_metrics_find(metrics, t->service, span);
+    if (p->sampler != NULL) {
+        t->sampled_service = sampling_policies_service(
+            tail_sampler_policies(p->sampler), span_resource_service(span->resource));
+    }
+}
+
+/* The span joins the batch, with what it will count in and what it shows of its trace. */
+static int add_to_batch(struct taking *t, const struct otlp_span *span)
+{
+    struct span_pipeline *p = t->pipeline;
+    struct span_metrics_place place = {0, 0};
+    enter_resource(t, span);
+    if (p->metrics != NULL) {
+        place = span_metrics_find(p->metrics, t->service, span);
+    }
+    int status = span_batch_add(&p->batch, span, place);
+    if (status != 0) {
+        return status;
+    }
+    struct span_item *item = &p->batch.items[p->batch.count - 1];
+    if (p->halves != NULL) {
+        span_halves_add(p->halves, span, item->weight);
+    }
+    if (p->sampler != NULL) {
+        item->marks =
+            sampling_policies_mark(tail_sampler_policies(p->sampler), t->sampled_service, span);
+    }
+    return 0;
 }
 
 static int add_span(struct taking *t, const struct otlp_span *span)
@@ -156,11 +190,7 @@ static int add_span(struct taking *t, const struct otlp_span *span)
             return status;
         }
     }
-    int status = span_batch_add(&p->batch, span, find_place(t, span));
-    if (status == 0 && p->halves != NULL) {
-        span_halves_add(p->halves, span, p->batch.items[p->batch.count - 1].weight);
-    }
-    return status;
+    return add_to_batch(t, span);
 }
 
 static int add_all(struct taking *t)
@@ -277,6 +307,28 @@ static int open_halves(struct span_pipeline *p, struct err *e)
     return status == 0 ? 0 : err_set(e, status, -1, "out of memory for the service graph");
 }
 
+/* Without a destination nothing waits, but the settings are still read. */
+static int open_sampler(struct span_pipeline *p, struct err *e)
+{
+    const struct span_pipeline_options *o = &p->options;
+    const struct tail_sampler_options options = {
+        .config = &o->config->sampling,
+        .clock = o->clock,
+        .intake = o->intake,
+        .shipper = o->shipper,
+        .metrics = p->metrics,
+    };
+    if (o->config->sampling.policies.count == 0) {
+        return 0;
+    }
+    int status = tail_sampler_new(&options, &p->sampler, e);
+    if (status == 0 && o->shipper == NULL) {
+        tail_sampler_free(p->sampler);
+        p->sampler = NULL;
+    }
+    return status;
+}
+
 int span_pipeline_new(
     const struct span_pipeline_options *options, struct span_pipeline **pipeline_out, struct err *e)
 {
@@ -293,6 +345,7 @@ int span_pipeline_new(
     }
     status = status == 0 ? open_metrics(p, e) : status;
     status = status == 0 ? open_halves(p, e) : status;
+    status = status == 0 ? open_sampler(p, e) : status;
     if (status != 0) {
         span_pipeline_free(p);
         return status;
@@ -307,6 +360,7 @@ void span_pipeline_free(struct span_pipeline *p)
         return;
     }
     otlp_traces_free(p->walker);
+    tail_sampler_free(p->sampler);
     span_metrics_free(p->metrics);
     span_halves_free(p->halves);
     span_batch_release(&p->batch);
@@ -321,19 +375,34 @@ struct span_intake *span_pipeline_intake(struct span_pipeline *p)
 
 int64_t span_pipeline_step(struct span_pipeline *p)
 {
+    int64_t sampler = p->sampler != NULL ? tail_sampler_step(p->sampler) : STEP_MS;
     int64_t metrics = p->metrics != NULL ? span_metrics_step(p->metrics) : STEP_MS;
     int64_t halves = p->halves != NULL ? span_halves_step(p->halves) : STEP_MS;
-    return metrics < halves ? metrics : halves;
+    int64_t wake = metrics < halves ? metrics : halves;
+    return sampler < wake ? sampler : wake;
 }
 
 void span_pipeline_flush(struct span_pipeline *p)
 {
+    if (p->sampler != NULL) {
+        tail_sampler_flush(p->sampler);
+    }
     if (p->metrics != NULL) {
         span_metrics_flush(p->metrics);
     }
     if (p->halves != NULL) {
         span_halves_flush(p->halves);
     }
+}
+
+size_t span_pipeline_policies(const struct span_pipeline *p)
+{
+    return p->sampler != NULL ? sampling_policies_count(tail_sampler_policies(p->sampler)) : 0;
+}
+
+const char *span_pipeline_policy_name(const struct span_pipeline *p, size_t index)
+{
+    return sampling_policy_name(tail_sampler_policies(p->sampler), index);
 }
 
 void span_pipeline_statistics(
@@ -345,5 +414,8 @@ void span_pipeline_statistics(
     }
     if (p->halves != NULL) {
         span_halves_statistics(p->halves, &statistics_out->halves);
+    }
+    if (p->sampler != NULL) {
+        tail_sampler_statistics(p->sampler, &statistics_out->sampling);
     }
 }

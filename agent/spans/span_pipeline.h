@@ -11,6 +11,7 @@
 #include "spans/span_intake.h"
 #include "spans/span_metrics.h"
 #include "spans/spans_config.h"
+#include "spans/tail_sampler.h"
 
 struct span_pipeline_options {
     const struct spans_config *config; /* borrowed */
@@ -51,10 +52,11 @@ struct span_protocol_statistics {
 
 struct span_pipeline_statistics {
     struct span_protocol_statistics protocols[SPAN_PROTOCOL_COUNT];
-    /* taken = added to the queue + undelivered */
+    /* taken = added to the queue + undelivered; with sampling, taken = kept + dropped + lost + waiting */
     uint64_t undelivered_spans; /* no destination wants spans */
     struct span_metrics_statistics metrics;
     struct span_halves_statistics halves;
+    struct tail_sampler_statistics sampling;
 };
 
 struct span_pipeline;
@@ -70,6 +72,9 @@ struct span_intake *span_pipeline_intake(struct span_pipeline *p);
 int64_t span_pipeline_step(struct span_pipeline *p);
 /* Hands on all there is: before the agent ends. */
 void span_pipeline_flush(struct span_pipeline *p);
+/* The policies of sampling: 0 when nothing is sampled. */
+size_t span_pipeline_policies(const struct span_pipeline *p);
+const char *span_pipeline_policy_name(const struct span_pipeline *p, size_t index);
 void span_pipeline_statistics(
     const struct span_pipeline *p, struct span_pipeline_statistics *statistics_out);
 

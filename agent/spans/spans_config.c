@@ -116,5 +116,10 @@ const struct config_field spans_fields[] = {
         .offset = offsetof(struct spans_config, service_graph),
         .fields = graph_fields,
         .help = "Who calls whom"},
+    {.key = "sampling",
+        .kind = CONFIG_OBJECT,
+        .offset = offsetof(struct spans_config, sampling),
+        .fields = sampling_fields,
+        .help = "Which traces are kept, once they are whole"},
     {.key = NULL},
 };

@@ -7,6 +7,7 @@
 
 #include "base/config.h"
 #include "base/err.h"
+#include "spans/sampling_config.h"
 
 struct spans_queue_config {
     int64_t size_max, age_max_ms;
@@ -32,6 +33,7 @@ struct spans_config {
     struct spans_queue_config queue;
     struct spans_metrics_config metrics;
     struct spans_graph_config service_graph;
+    struct sampling_config sampling;
 };
 
 extern const struct config_field spans_fields[];

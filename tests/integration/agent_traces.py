@@ -126,6 +126,46 @@ class Traces(unittest.TestCase):
             self.assertEqual(one.figure("agent_span_halves_total") + two.figure("agent_span_halves_total"), 80)
             self.assertEqual(one.figure("agent_spans_received_total"), 40)
 
+    def test_sampling(self):
+        """What is dropped is absent at the server and counted all the same; late spans follow."""
+        config = QUIET + """
+traces:
+  metrics: {interval: 500ms}
+  sampling:
+    wait: 1s
+    wait_after_root: 500ms
+    policies:
+      - {name: errors, error: true}
+      - {name: slow, latency: 1s}
+      - {name: half, attributes: {tier: gold}, percent: 50}
+"""
+        with server(self.folder) as store, Agent(self.folder, [store.url], config=config) as sender:
+            for number in range(1, 101):
+                status = "error" if number % 20 == 0 else "ok"
+                trace = number << 64 | number
+                sender.send(("shop", [span(trace, number, "GET /", NOW, 2000 if number == 7 else 20, status=status)]))
+                # Chance is the low 56 bits of the id, of which half the range is kept: from 64 << 49 on.
+                sender.send(("shop", [span(number << 64 | number << 49, number, "gold", NOW, 20, tier="gold")]))
+            kept = {n for n in range(1, 101) if n % 20 == 0 or n == 7}
+            gold = set(range(64, 101))
+            wait_until(lambda: sender.figure("agent_sampling_waiting_spans") == 0, 30, "all decisions")
+            self.assertEqual(sender.figure('agent_sampling_traces_total{policy="errors"}'), 5)
+            self.assertEqual(sender.figure('agent_sampling_traces_total{policy="slow"}'), 1)
+            self.assertEqual(sender.figure('agent_sampling_traces_total{policy="half"}'), len(gold))
+            self.assertEqual(sender.figure("agent_sampling_dropped_spans_total"), 200 - 6 - len(gold))
+            wait_until(lambda: sender.figure("agent_remote_sent_spans_total") == 6 + len(gold), 30, "what was kept")
+            for number in range(1, 101):
+                names = self.spans_of(store, number << 64 | number)
+                self.assertEqual(names, ["GET /"] if number in kept else [], number)
+                names = self.spans_of(store, number << 64 | number << 49)
+                self.assertEqual(names, ["gold"] if number in gold else [], number)
+            sender.send(("shop", [span(7 << 64 | 7, 1007, "late", NOW, 1, parent=7),
+                                  span(8 << 64 | 8, 1008, "late", NOW, 1, parent=8)]))
+            wait_until(lambda: self.spans_of(store, 7 << 64 | 7) == ["GET /", "late"], 30, "the late span")
+            self.assertEqual(self.spans_of(store, 8 << 64 | 8), [])
+            calls = 'sum(traces_spanmetrics_calls_total{service="shop",span_name="GET /"})'
+            wait_until(lambda: store.value(calls) == 100, 30, "all calls, kept or not")
+
     def test_kills_lose_no_span_that_was_taken(self):
         """The server is away, the agent is killed again and again."""
         port = free_port()

@@ -1,0 +1,108 @@
+/* The tables of settings. */
+#include "spans/sampling_config.h"
+
+#include <stddef.h>
+
+enum { MINUTE_MS = 60000 };
+
+#define POLICY(member) offsetof(struct sampling_policy_config, member)
+
+static const struct config_field policy_fields[] = {
+    {.key = "name",
+        .kind = CONFIG_STRING,
+        .offset = POLICY(name),
+        .required = true,
+        .help = "Label policy of its decisions"},
+    {.key = "error",
+        .kind = CONFIG_BOOL,
+        .offset = POLICY(error),
+        .default_text = "false",
+        .help = "A span of the trace has the status error"},
+    {.key = "latency",
+        .kind = CONFIG_DURATION,
+        .offset = POLICY(latency_ms),
+        .max = 24 * 60 * MINUTE_MS,
+        .help = "The trace took longer, from its first start to its last end"},
+    {.key = "latency_quantile",
+        .kind = CONFIG_DOUBLE,
+        .offset = POLICY(latency_quantile),
+        .default_text = "0",
+        .help = "A server's, consumer's or root span took longer than this quantile of its own "
+                "service in the last minute, e.g. 0.99"},
+    {.key = "rare",
+        .kind = CONFIG_INTEGER,
+        .offset = POLICY(rare),
+        .default_text = "0",
+        .max = 10000,
+        .help =
+            "A span of the trace is of a service, name, kind and status that were seen together "
+            "fewer times than this in the last minute or two"},
+    {.key = "attributes",
+        .kind = CONFIG_STRING_MAP,
+        .offset = POLICY(attributes),
+        .help = "A span of the trace, or its resource, has all of these, compared as text"},
+    {.key = "percent",
+        .kind = CONFIG_DOUBLE,
+        .offset = POLICY(percent),
+        .default_text = "100",
+        .help = "The share of the traces, chosen by trace id: the same ones by every agent"},
+    {.key = "max_spans_per_second",
+        .kind = CONFIG_INTEGER,
+        .offset = POLICY(spans_per_second_max),
+        .default_text = "0",
+        .max = 100000000,
+        .help = "Traces beyond are left to the policies that follow; 0 = no limit"},
+    {.key = "drop",
+        .kind = CONFIG_BOOL,
+        .offset = POLICY(drop),
+        .default_text = "false",
+        .help = "Its traces are dropped instead of kept"},
+    {.key = NULL},
+};
+
+#define SAMPLING(member) offsetof(struct sampling_config, member)
+
+const struct config_field sampling_fields[] = {
+    {.key = "policies",
+        .kind = CONFIG_LIST,
+        .offset = SAMPLING(policies),
+        .fields = policy_fields,
+        .item_size = sizeof(struct sampling_policy_config),
+        .help = "The first whose conditions all hold decides over a trace; one that none takes is "
+                "dropped. Without policies everything is kept; at most 16"},
+    {.key = "wait",
+        .kind = CONFIG_DURATION,
+        .offset = SAMPLING(wait_ms),
+        .default_text = "10s",
+        .min = 100,
+        .max = 10 * MINUTE_MS,
+        .help = "A trace is decided so long after its first span came"},
+    {.key = "wait_after_root",
+        .kind = CONFIG_DURATION,
+        .offset = SAMPLING(wait_after_root_ms),
+        .default_text = "2s",
+        .max = 10 * MINUTE_MS,
+        .help = "And at the latest so long after its root came"},
+    {.key = "window_size",
+        .kind = CONFIG_BYTES,
+        .offset = SAMPLING(window_bytes_max),
+        .default_text = "64MiB",
+        .min = (int64_t)1 << 20,
+        .max = (int64_t)1 << 38,
+        .help = "Memory of traces that wait; beyond, the oldest are decided early"},
+    {.key = "max_trace_size",
+        .kind = CONFIG_BYTES,
+        .offset = SAMPLING(trace_bytes_max),
+        .default_text = "1MiB",
+        .min = 1024,
+        .max = (int64_t)1 << 30,
+        .help = "A larger trace is decided at once, with what came of it"},
+    {.key = "max_decisions",
+        .kind = CONFIG_INTEGER,
+        .offset = SAMPLING(decisions_max),
+        .default_text = "1000000",
+        .min = 1,
+        .max = 100000000,
+        .help = "Decisions remembered, so that late spans follow them; 8 bytes each"},
+    {.key = NULL},
+};
