@@ -101,6 +101,15 @@ void api_tempo_trace(struct api_request *r);
 void api_tempo_trace_v2(struct api_request *r);
 /* Tempo's or Jaeger's answer, by what the client accepts. */
 void api_either_trace(struct api_request *r);
+/* api_tempo.c */
+void api_tempo_search(struct api_request *r);
+void api_tempo_tags(struct api_request *r);
+void api_tempo_tags_v2(struct api_request *r);
+void api_tempo_tag_values(struct api_request *r);
+void api_tempo_tag_values_v2(struct api_request *r);
+/* api_tempo_metrics.c */
+void api_tempo_query_range(struct api_request *r);
+void api_tempo_query_instant(struct api_request *r);
 /* api_jaeger.c */
 void api_jaeger_services(struct api_request *r);
 void api_jaeger_operations(struct api_request *r);

@@ -172,6 +172,8 @@ enum traceql_need {
     TRACEQL_NEEDS_TRACE, /* the other spans of its trace */
 };
 
+enum traceql_need traceql_field_need(const struct traceql_field *field);
+
 struct traceql_expr {
     enum traceql_node node;
     enum traceql_operator op;

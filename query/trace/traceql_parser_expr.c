@@ -66,7 +66,7 @@ static enum traceql_intrinsic find_intrinsic(struct str word)
     return i;
 }
 
-static enum traceql_need need_of(const struct traceql_field *field)
+enum traceql_need traceql_field_need(const struct traceql_field *field)
 {
     if (field->scope != TRACEQL_SCOPE_INTRINSIC) {
         return TRACEQL_NEEDS_SPAN;
@@ -268,7 +268,7 @@ static int parse_operand(struct traceql_parser *p, const struct traceql_expr **e
     }
     note_field(p, made.field);
     made.node = TRACEQL_FIELD;
-    made.need = need_of(made.field);
+    made.need = traceql_field_need(made.field);
     made.type = made.field->scope == TRACEQL_SCOPE_INTRINSIC
                     ? intrinsics[made.field->intrinsic].type
                     : TRACEQL_ANY;

@@ -19,6 +19,13 @@ static bool decided_by_span(const struct traceql_query *query)
     for (s = s->next; one && s != NULL; s = s->next) {
         one = s->kind == TRACEQL_STAGE_SELECT;
     }
+    const struct traceql_metrics *m = query->metrics;
+    if (one && m != NULL && m->field != NULL) {
+        one = traceql_field_need(m->field) == TRACEQL_NEEDS_SPAN;
+    }
+    for (size_t i = 0; one && m != NULL && i < m->by_count; i++) {
+        one = traceql_field_need(m->by[i]) == TRACEQL_NEEDS_SPAN;
+    }
     return one;
 }
 

@@ -1,0 +1,452 @@
+/* Tempo's search, as Grafana's plugin of that name asks it: with TraceQL, or in the older form with tags.
+ *
+ *   /api/search                     {"traces":[…],"metrics":{…}}        newest first, exactly the newest
+ *   /api/search/tags                {"tagNames":["…"]}
+ *   /api/v2/search/tags             {"scopes":[{"name":"span","tags":["…"]}]}
+ *   /api/search/tag/TAG/values      {"tagValues":["…"]}
+ *   /api/v2/search/tag/TAG/values   {"tagValues":[{"type":"string","value":"…"}]}
+ *
+ * The plugin decodes strictly: nothing that Tempo does not send is sent.
+ */
+#include "api/api_private.h"
+#include "api/api_traceql.h"
+#include "base/log.h"
+#include "trace/tempo_json.h"
+#include "trace/trace_question.h"
+#include "trace/trace_reader.h"
+#include "trace/trace_tags.h"
+#include "trace/traceql_search.h"
+
+enum { LIMIT_DEFAULT = 20, SPANS_DEFAULT = 3, SPANS_MAX = 10000, VALUES_DEFAULT = 1000 };
+
+/* ---- The question ---- */
+
+/* Cuts one word, which may be quoted, up to `end` or a space. */
+static struct str take_word(struct str *rest, char end)
+{
+    struct str word = {rest->ptr, 0};
+    if (rest->len > 0 && *rest->ptr == '"') {
+        struct str inner = str_skip(*rest, 1);
+        ptrdiff_t close = str_find(inner, '"');
+        word = str_make(inner.ptr, close < 0 ? inner.len : (size_t)close);
+        *rest = str_skip(inner, word.len + 1);
+        return word;
+    }
+    while (word.len < rest->len && rest->ptr[word.len] != end && rest->ptr[word.len] != ' ') {
+        word.len++;
+    }
+    *rest = str_skip(*rest, word.len);
+    return word;
+}
+
+/* tags: logfmt, key=value key2="a value" */
+static void add_tags(struct strbuf *question, struct str tags)
+{
+    tags = str_trim(tags);
+    while (tags.len > 0) {
+        struct str value, key = take_word(&tags, '=');
+        if (tags.len > 0 && *tags.ptr == '=') {
+            tags = str_skip(tags, 1);
+            value = take_word(&tags, ' ');
+            if (str_eq_c(key, "name")) {
+                trace_question_text(question, "name", value);
+            } else {
+                trace_question_tag(question, key, value);
+            }
+        } else {
+            trace_question_key(question, key);
+        }
+        tags = str_trim(tags);
+    }
+}
+
+static int write_question(struct api_request *r, struct strbuf *question, struct err *e)
+{
+    uint64_t min_ns = 0, max_ns = 0;
+    int status = api_trace_duration(r, "minDuration", &min_ns, e);
+    status = status == 0 ? api_trace_duration(r, "maxDuration", &max_ns, e) : status;
+    trace_question_begin(question);
+    trace_question_durations(question, min_ns, max_ns);
+    add_tags(question, http_exchange_param(r->exchange, "tags"));
+    trace_question_end(question);
+    return status == 0 ? strbuf_error(question) : status;
+}
+
+/* q, or what the older parameters say. */
+static int read_query(struct api_request *r, const struct traceql_query **query_out, struct err *e)
+{
+    struct arena *arena = http_exchange_arena(r->exchange);
+    struct str q = str_trim(http_exchange_param(r->exchange, "q"));
+    struct strbuf question;
+    strbuf_init(&question, TRACEQL_BYTES_MAX);
+    int status = q.len == 0 ? write_question(r, &question, e) : 0;
+    if (status == 0) {
+        status = traceql_parse(q.len > 0 ? q : strbuf_str(&question), arena, query_out, e);
+    }
+    strbuf_release(&question);
+    if (status == 0 && (*query_out)->metrics != NULL) {
+        status =
+            err_set(e, ERR_INVALID, -1, "%s() makes series: ask /api/metrics/query_range for them",
+                (*query_out)->metrics->name);
+    }
+    return status;
+}
+
+static int read_times(struct api_request *r, uint64_t *start_ns, uint64_t *end_ns, struct err *e)
+{
+    *start_ns = 0;
+    *end_ns = UINT64_MAX;
+    int status = api_trace_time(r, "start", start_ns, e);
+    return status == 0 ? api_trace_time(r, "end", end_ns, e) : status;
+}
+
+/* ---- Search ---- */
+
+static int write_hits(struct span_view *view, const struct traceql_query *query,
+    const struct trace_hits *hits, size_t spans_max, struct json_writer *json, struct err *e)
+{
+    struct trace_reader reader;
+    int status = 0;
+    trace_reader_init(&reader, view);
+    json_key(json, "traces");
+    json_begin_array(json);
+    for (size_t i = 0; status == 0 && i < hits->count; i++) {
+        struct arena arena;
+        struct span_trace trace;
+        arena_init(&arena, TRACE_BUDGET_BYTES_MAX);
+        status = trace_reader_read(&reader, hits->items[i].id, &arena, &trace, e);
+        if (status == 0 && trace.count > 0) {
+            status = tempo_write_hit(query, &trace, spans_max, &arena, json);
+        }
+        arena_release(&arena);
+    }
+    json_end(json);
+    trace_reader_release(&reader);
+    return status;
+}
+
+static int search(
+    struct api_request *r, struct span_view *view, struct json_writer *json, struct err *e)
+{
+    const struct traceql_query *query;
+    struct trace_budget budget;
+    struct trace_hits hits;
+    uint64_t start_ns, end_ns;
+    size_t limit = LIMIT_DEFAULT, spans_max = SPANS_DEFAULT;
+    api_trace_budget(r, &budget);
+    int status = read_query(r, &query, e);
+    status = status == 0 ? read_times(r, &start_ns, &end_ns, e) : status;
+    status = status == 0 ? api_trace_count(r, "limit", TRACE_SEARCH_LIMIT_MAX, &limit, e) : status;
+    status = status == 0 ? api_trace_count(r, "spss", SPANS_MAX, &spans_max, e) : status;
+    if (status == 0) {
+        status = traceql_search(view, query, start_ns, end_ns, limit, &budget,
+            http_exchange_arena(r->exchange), &hits, e);
+    }
+    if (status != 0) {
+        return status;
+    }
+    if (hits.damaged_pages > 0) {
+        LOG_WARN(
+            "traces: a search left damaged pages out", LOG_I("pages", (int64_t)hits.damaged_pages));
+    }
+    json_begin_object(json);
+    status = write_hits(view, query, &hits, spans_max, json, e);
+    json_key(json, "metrics");
+    json_begin_object(json);
+    json_key(json, "inspectedTraces");
+    json_integer(json, (int64_t)hits.count);
+    json_end(json);
+    json_end(json);
+    return status;
+}
+
+/* One question: opens what there is, and sends what the answer says. */
+static void answer(struct api_request *r,
+    int write(struct api_request *, struct span_view *, struct json_writer *, struct err *))
+{
+    struct span_view *view = NULL;
+    struct api_plain a;
+    struct err e = ERR_INIT;
+    api_plain_begin(&a);
+    int status = api_open_spans(r, &view, &e);
+    status = status == 0 ? write(r, view, &a.json, &e) : status;
+    span_view_close(view);
+    api_plain_send(r, &a, status, &e);
+}
+
+void api_tempo_search(struct api_request *r)
+{
+    answer(r, search);
+}
+
+/* ---- Tags ---- */
+
+static const struct {
+    enum traceql_scope scope;
+    const char *name;
+} scopes[] = {{TRACEQL_SCOPE_RESOURCE, "resource"}, {TRACEQL_SCOPE_SPAN, "span"},
+    {TRACEQL_SCOPE_EVENT, "event"}, {TRACEQL_SCOPE_LINK, "link"},
+    {TRACEQL_SCOPE_INSTRUMENTATION, "instrumentation"}};
+enum { SCOPES = sizeof(scopes) / sizeof(scopes[0]) };
+
+static const char *const intrinsics[] = {"duration", "event:name", "event:timeSinceStart",
+    "instrumentation:name", "instrumentation:version", "kind", "link:spanID", "link:traceID",
+    "name", "rootName", "rootServiceName", "span:childCount", "span:duration", "span:id",
+    "span:kind", "span:name", "span:parentID", "span:status", "span:statusMessage", "status",
+    "statusMessage", "trace:duration", "trace:id", "trace:rootName", "trace:rootService",
+    "traceDuration"};
+enum { INTRINSICS = sizeof(intrinsics) / sizeof(intrinsics[0]) };
+
+static int read_keys(
+    struct api_request *r, struct span_view *view, struct trace_keys *keys, struct err *e)
+{
+    uint64_t start_ns, end_ns;
+    int status = read_times(r, &start_ns, &end_ns, e);
+    return status == 0
+               ? trace_keys(view, start_ns, end_ns, http_exchange_arena(r->exchange), keys, e)
+               : status;
+}
+
+/* All keys of all scopes, each once, in order. */
+static int write_tags(
+    struct api_request *r, struct span_view *view, struct json_writer *json, struct err *e)
+{
+    struct trace_keys keys;
+    int status = read_keys(r, view, &keys, e);
+    if (status != 0) {
+        return status;
+    }
+    struct str last = {0};
+    json_begin_object(json);
+    json_key(json, "tagNames");
+    json_begin_array(json);
+    for (;;) {
+        const struct trace_key *least = NULL;
+        for (size_t i = 0; i < keys.count; i++) {
+            const struct trace_key *k = &keys.items[i];
+            if ((last.ptr == NULL || str_cmp(k->key, last) > 0) &&
+                (least == NULL || str_cmp(k->key, least->key) < 0)) {
+                least = k;
+            }
+        }
+        if (least == NULL) {
+            break;
+        }
+        json_string(json, least->key);
+        last = least->key;
+    }
+    json_end(json);
+    json_end(json);
+    return 0;
+}
+
+static void write_scope(struct json_writer *json, const struct trace_keys *keys, size_t s)
+{
+    json_begin_object(json);
+    json_key(json, "name");
+    json_cstring(json, scopes[s].name);
+    json_key(json, "tags");
+    json_begin_array(json);
+    for (size_t i = 0; i < keys->count; i++) {
+        if (keys->items[i].scope == scopes[s].scope) {
+            json_string(json, keys->items[i].key);
+        }
+    }
+    json_end(json);
+    json_end(json);
+}
+
+static int write_scopes(
+    struct api_request *r, struct span_view *view, struct json_writer *json, struct err *e)
+{
+    struct str scope = http_exchange_param(r->exchange, "scope");
+    bool all = scope.len == 0 || str_eq_c(scope, "none");
+    bool known = all || str_eq_c(scope, "intrinsic");
+    struct trace_keys keys;
+    for (size_t s = 0; s < SCOPES; s++) {
+        known |= str_eq_c(scope, scopes[s].name);
+    }
+    if (!known) {
+        return err_set(e, ERR_INVALID, -1,
+            "scope: expected resource, span, event, link, instrumentation or intrinsic");
+    }
+    int status = read_keys(r, view, &keys, e);
+    if (status != 0) {
+        return status;
+    }
+    json_begin_object(json);
+    json_key(json, "scopes");
+    json_begin_array(json);
+    for (size_t s = 0; s < SCOPES; s++) {
+        if (all || str_eq_c(scope, scopes[s].name)) {
+            write_scope(json, &keys, s);
+        }
+    }
+    if (all || str_eq_c(scope, "intrinsic")) {
+        json_begin_object(json);
+        json_key(json, "name");
+        json_cstring(json, "intrinsic");
+        json_key(json, "tags");
+        json_begin_array(json);
+        for (size_t i = 0; i < INTRINSICS; i++) {
+            json_cstring(json, intrinsics[i]);
+        }
+        json_end(json);
+        json_end(json);
+    }
+    json_end(json);
+    json_end(json);
+    return 0;
+}
+
+void api_tempo_tags(struct api_request *r)
+{
+    answer(r, write_tags);
+}
+
+void api_tempo_tags_v2(struct api_request *r)
+{
+    answer(r, write_scopes);
+}
+
+/* ---- Values ---- */
+
+/* TAG of …/tag/TAG/values: a field of TraceQL, or a key by itself. */
+static int read_field(struct api_request *r, const struct traceql_field **field_out, struct err *e)
+{
+    struct arena *arena = http_exchange_arena(r->exchange);
+    struct str tag = http_exchange_path_value(r->exchange), tail = STR("/values");
+    struct err unused = ERR_INIT;
+    if (!str_ends_with(tag, tail) || tag.len == tail.len) {
+        return err_set(e, ERR_NOT_FOUND, -1, "expected …/search/tag/TAG/values");
+    }
+    tag.len -= tail.len;
+    if (traceql_parse_field(tag, arena, field_out, &unused) == 0) {
+        return 0;
+    }
+    struct strbuf quoted;
+    strbuf_init(&quoted, TRACEQL_BYTES_MAX);
+    strbuf_add_char(&quoted, '.');
+    for (size_t i = 0; i < tag.len; i++) {
+        bool plain = tag.ptr[i] != '"' && tag.ptr[i] != '\\';
+        strbuf_add_c(&quoted, i == 0 ? "\"" : "");
+        strbuf_add_c(&quoted, plain ? "" : "\\");
+        strbuf_add_char(&quoted, tag.ptr[i]);
+    }
+    strbuf_add_char(&quoted, '"');
+    int status = strbuf_error(&quoted);
+    status = status == 0 ? traceql_parse_field(strbuf_str(&quoted), arena, field_out, e) : status;
+    strbuf_release(&quoted);
+    return status;
+}
+
+/* While it is typed a query is not whole: then all spans count. */
+static int read_filter(struct api_request *r, const struct traceql_query **query_out, struct err *e)
+{
+    struct arena *arena = http_exchange_arena(r->exchange);
+    struct str q = str_trim(http_exchange_param(r->exchange, "q"));
+    struct err unused = ERR_INIT;
+    if (q.len > 0 && traceql_parse(q, arena, query_out, &unused) == 0) {
+        return 0;
+    }
+    return traceql_parse(STR("{}"), arena, query_out, e);
+}
+
+static int read_values(struct api_request *r, struct span_view *view,
+    const struct traceql_field **field_out, struct trace_values *values, struct err *e)
+{
+    const struct traceql_query *query;
+    struct trace_budget budget;
+    uint64_t start_ns, end_ns;
+    size_t limit = VALUES_DEFAULT;
+    api_trace_budget(r, &budget);
+    int status = read_field(r, field_out, e);
+    status = status == 0 ? read_filter(r, &query, e) : status;
+    status = status == 0 ? read_times(r, &start_ns, &end_ns, e) : status;
+    status = status == 0 ? api_trace_count(r, "limit", TRACE_NAMES_MAX, &limit, e) : status;
+    return status == 0 ? trace_values(view, query, *field_out, start_ns, end_ns, limit, &budget,
+                             http_exchange_arena(r->exchange), values, e)
+                       : status;
+}
+
+static void write_text(struct json_writer *json, struct traceql_value value)
+{
+    struct strbuf text = STRBUF_INIT;
+    traceql_value_write(value, &text);
+    json_string(json, strbuf_str(&text));
+    strbuf_release(&text);
+}
+
+static int write_values(
+    struct api_request *r, struct span_view *view, struct json_writer *json, struct err *e)
+{
+    const struct traceql_field *field;
+    struct trace_values values;
+    int status = read_values(r, view, &field, &values, e);
+    if (status != 0) {
+        return status;
+    }
+    json_begin_object(json);
+    json_key(json, "tagValues");
+    json_begin_array(json);
+    for (size_t i = 0; i < values.count; i++) {
+        write_text(json, values.items[i]);
+    }
+    json_end(json);
+    json_end(json);
+    return 0;
+}
+
+static const char *type_name(enum traceql_type type)
+{
+    switch (type) {
+    case TRACEQL_INT:
+        return "int";
+    case TRACEQL_FLOAT:
+        return "float";
+    case TRACEQL_BOOL:
+        return "bool";
+    case TRACEQL_DURATION:
+        return "duration";
+    case TRACEQL_STATUS:
+    case TRACEQL_KIND:
+        return "keyword";
+    default:
+        return "string";
+    }
+}
+
+static int write_typed_values(
+    struct api_request *r, struct span_view *view, struct json_writer *json, struct err *e)
+{
+    const struct traceql_field *field;
+    struct trace_values values;
+    int status = read_values(r, view, &field, &values, e);
+    if (status != 0) {
+        return status;
+    }
+    json_begin_object(json);
+    json_key(json, "tagValues");
+    json_begin_array(json);
+    for (size_t i = 0; i < values.count; i++) {
+        json_begin_object(json);
+        json_key(json, "type");
+        json_cstring(json, type_name(values.items[i].type));
+        json_key(json, "value");
+        write_text(json, values.items[i]);
+        json_end(json);
+    }
+    json_end(json);
+    json_end(json);
+    return 0;
+}
+
+void api_tempo_tag_values(struct api_request *r)
+{
+    answer(r, write_values);
+}
+
+void api_tempo_tag_values_v2(struct api_request *r)
+{
+    answer(r, write_typed_values);
+}

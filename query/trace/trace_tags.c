@@ -1,0 +1,235 @@
+#include "trace/trace_tags.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "tsdb/span_page.h"
+
+static int tell(int status, struct err *e)
+{
+    return status < 0 && e->code == 0 ? err_set(e, status, -1, "%s", err_text(status)) : status;
+}
+
+/* ---- Keys ---- */
+
+struct keys {
+    struct arena *arena;
+    struct trace_key *items; /* TRACE_NAMES_MAX, in order */
+    size_t count;
+};
+
+static int compare_keys(const struct trace_key *a, const struct trace_key *b)
+{
+    return a->scope != b->scope ? (int)a->scope - (int)b->scope : str_cmp(a->key, b->key);
+}
+
+static int add_key(struct keys *k, enum traceql_scope scope, struct str key)
+{
+    const struct trace_key wanted = {scope, key};
+    size_t low = 0, high = k->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int order = compare_keys(&k->items[middle], &wanted);
+        if (order == 0) {
+            return 0;
+        }
+        low = order < 0 ? middle + 1 : low;
+        high = order < 0 ? high : middle;
+    }
+    if (k->count == TRACE_NAMES_MAX) {
+        return 0;
+    }
+    char *copy = arena_strndup(k->arena, key.len > 0 ? key.ptr : "", key.len);
+    if (copy == NULL) {
+        return arena_error(k->arena);
+    }
+    memmove(&k->items[low + 1], &k->items[low], (k->count - low) * sizeof(*k->items));
+    k->items[low] = (struct trace_key){scope, str_make(copy, key.len)};
+    k->count++;
+    return 0;
+}
+
+static int add_list(struct keys *k, enum traceql_scope scope, struct attributes list)
+{
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < list.count; i++) {
+        status = add_key(k, scope, list.items[i].key);
+    }
+    return status;
+}
+
+/* Of the events or the links of all spans of a page. */
+static int add_extra(struct keys *k, struct span_page *page, bool events, struct arena *scratch)
+{
+    struct span_page_extras extras;
+    int status = span_page_extra(page, events ? SPAN_PAGE_EVENTS : SPAN_PAGE_LINKS, &extras);
+    for (uint32_t i = 0; status == 0 && i < extras.count; i++) {
+        struct decbuf in = decbuf_of(extras.items[i].ptr, extras.items[i].len);
+        while (status == 0 && !in.failed && decbuf_left(&in) > 0) {
+            struct span_event event;
+            struct span_link link;
+            struct str message = decbuf_sized(&in);
+            if (events) {
+                status = otlp_event_decode(message, scratch, &event);
+            } else {
+                status = otlp_link_decode(message, scratch, &link);
+            }
+            if (status == 0) {
+                status = add_list(k, events ? TRACEQL_SCOPE_EVENT : TRACEQL_SCOPE_LINK,
+                    events ? event.attributes : link.attributes);
+            }
+        }
+    }
+    return status;
+}
+
+static int add_page(struct keys *k, struct span_page *page)
+{
+    uint32_t resources, scopes;
+    struct arena scratch;
+    int status = span_page_pools(page, &resources, &scopes);
+    arena_init(&scratch, TRACE_BUDGET_BYTES_MAX);
+    for (uint32_t i = 0; status == 0 && i < resources; i++) {
+        const struct span_resource *resource;
+        status = span_page_resource(page, i, &resource);
+        status = status == 0 ? add_list(k, TRACEQL_SCOPE_RESOURCE, resource->attributes) : status;
+    }
+    for (uint32_t i = 0; status == 0 && i < scopes; i++) {
+        const struct span_scope *scope;
+        status = span_page_scope(page, i, &scope);
+        status =
+            status == 0 ? add_list(k, TRACEQL_SCOPE_INSTRUMENTATION, scope->attributes) : status;
+    }
+    for (uint32_t i = 0; status == 0 && i < span_page_column_count(page); i++) {
+        struct str key;
+        enum attribute_kind kind;
+        span_page_column_key(page, i, &key, &kind);
+        status = add_key(k, TRACEQL_SCOPE_SPAN, key);
+    }
+    status = status == 0 ? add_extra(k, page, true, &scratch) : status;
+    status = status == 0 ? add_extra(k, page, false, &scratch) : status;
+    arena_release(&scratch);
+    return status;
+}
+
+int trace_keys(struct span_view *view, uint64_t start_ns, uint64_t end_ns, struct arena *arena,
+    struct trace_keys *keys_out, struct err *e)
+{
+    struct keys k = {.arena = arena};
+    struct span_pages *pages = NULL;
+    struct span_page *page;
+    uint64_t latest;
+    int more = 0;
+    k.items = arena_alloc(arena, TRACE_NAMES_MAX * sizeof(*k.items));
+    int status =
+        k.items == NULL ? arena_error(arena) : span_view_pages(view, start_ns, end_ns, &pages, e);
+    for (int seen = 0; status == 0 && seen < TRACE_NAMES_PAGES_MAX; seen++) {
+        if ((more = span_pages_next(pages, &page, &latest)) != 1) {
+            break;
+        }
+        status = add_page(&k, page);
+        status = status == ERR_CORRUPT ? 0 : status; /* keys of other pages are of use */
+    }
+    span_pages_close(pages);
+    status = status == 0 && more < 0 ? more : status;
+    *keys_out = (struct trace_keys){k.items, k.count};
+    return tell(status, e);
+}
+
+/* ---- Values ---- */
+
+struct values {
+    struct arena *arena;
+    struct traceql_value *items; /* `limit`, in order */
+    size_t count, limit;
+};
+
+static int add_value(struct values *v, struct traceql_value value)
+{
+    size_t low = 0, high = v->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int order = traceql_value_order(v->items[middle], value);
+        if (order == 0) {
+            return 0;
+        }
+        low = order < 0 ? middle + 1 : low;
+        high = order < 0 ? high : middle;
+    }
+    if (v->count == v->limit || value.type == TRACEQL_ARRAY) {
+        return 0;
+    }
+    if (value.type == TRACEQL_STRING) {
+        value.text.ptr =
+            arena_strndup(v->arena, value.text.len > 0 ? value.text.ptr : "", value.text.len);
+        if (value.text.ptr == NULL) {
+            return arena_error(v->arena);
+        }
+    }
+    memmove(&v->items[low + 1], &v->items[low], (v->count - low) * sizeof(*v->items));
+    v->items[low] = value;
+    v->count++;
+    return 0;
+}
+
+/* Of rows that may match, each value once a page. */
+static int add_values(
+    struct values *v, struct traceql_scan *scan, const struct traceql_field *field)
+{
+    struct traceql_page_values found;
+    int known = traceql_page_values(&scan->page, field, &found);
+    if (known != 1) {
+        return known;
+    }
+    uint8_t *seen = arena_calloc(&scan->arena, (size_t)found.count + 1, 1);
+    int status = seen == NULL ? arena_error(&scan->arena) : 0;
+    for (uint32_t row = 0; status == 0 && row < scan->page.rows && v->count < v->limit; row++) {
+        uint32_t code = found.codes[row];
+        if ((scan->verdicts[row] & TRACEQL_MAY_HOLD) != 0 && code < found.count &&
+            seen[code] == 0) {
+            seen[code] = 1;
+            status = add_value(v, found.values[code]);
+        }
+    }
+    return status;
+}
+
+/* Whose values stand for those of a root. */
+static struct traceql_field stand_in(const struct traceql_field *field)
+{
+    struct traceql_field of = *field;
+    if (of.scope == TRACEQL_SCOPE_INTRINSIC && of.intrinsic == TRACEQL_INTRINSIC_ROOT_NAME) {
+        of.intrinsic = TRACEQL_INTRINSIC_NAME;
+    } else if (of.scope == TRACEQL_SCOPE_INTRINSIC &&
+               of.intrinsic == TRACEQL_INTRINSIC_ROOT_SERVICE) {
+        of.scope = TRACEQL_SCOPE_RESOURCE;
+        of.key = STR("service.name");
+    }
+    return of;
+}
+
+int trace_values(struct span_view *view, const struct traceql_query *query,
+    const struct traceql_field *field, uint64_t start_ns, uint64_t end_ns, size_t limit,
+    struct trace_budget *budget, struct arena *arena, struct trace_values *values_out,
+    struct err *e)
+{
+    struct traceql_scan scan;
+    struct values v = {.arena = arena, .limit = limit};
+    struct traceql_field of = stand_in(field);
+    v.items = arena_alloc(arena, limit * sizeof(*v.items));
+    if (v.items == NULL) {
+        return tell(arena_error(arena), e);
+    }
+    int status = traceql_scan_open(&scan, view, query, start_ns, end_ns, budget, e);
+    for (int seen = 0; status == 0 && seen < TRACE_NAMES_PAGES_MAX && v.count < limit; seen++) {
+        status = traceql_scan_next(&scan, 0, e);
+        if (status != 1) {
+            break;
+        }
+        status = add_values(&v, &scan, &of);
+        status = status == ERR_CORRUPT ? 0 : status;
+    }
+    traceql_scan_close(&scan);
+    *values_out = (struct trace_values){v.items, v.count};
+    return status < 0 ? tell(status, e) : 0;
+}
