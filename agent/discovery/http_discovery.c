@@ -4,11 +4,10 @@
  * tells it in X-Prometheus-Refresh-Interval-Seconds when it will be asked again.
  */
 #include <stdio.h>
-#include <string.h>
-#include <strings.h>
 
 #include "discovery/discoverer.h"
 #include "discovery/group_list.h"
+#include "wire/media_type.h"
 
 enum { DAY_MS = 24 * 3600 * 1000 };
 
@@ -44,15 +43,6 @@ static int check(const void *config, struct err *e)
     return http_profile_check(&c->profile, e);
 }
 
-/* "application/json", whatever parameters follow. */
-static bool is_json(struct str type)
-{
-    static const char wanted[] = "application/json";
-    size_t length = sizeof(wanted) - 1;
-    return type.len >= length && strncasecmp(type.ptr, wanted, length) == 0 &&
-           (type.len == length || type.ptr[length] == ';' || type.ptr[length] == ' ');
-}
-
 static void on_answer(void *context, const struct http_client_response *r)
 {
     struct discoverer *d = context;
@@ -67,7 +57,7 @@ static void on_answer(void *context, const struct http_client_response *r)
         discoverer_failed(d, "%s: %s", c->url, r->error_text);
         return;
     }
-    if (r->status != 200 || !is_json(r->content_type)) {
+    if (r->status != 200 || !media_type_is(r->content_type, "application/json")) {
         discoverer_failed(d,
             "%s: status %u, content type \"%.*s\"; wanted 200 and application/json", c->url,
             r->status, STR_ARG(r->content_type));

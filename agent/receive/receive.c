@@ -2,7 +2,6 @@
 #include "receive/receive.h"
 
 #include <stdio.h>
-#include <strings.h>
 
 #include "base/gzip.h"
 #include "base/log.h"
@@ -14,6 +13,7 @@
 #include "receive/receive_private.h"
 #include "receive/receive_statsd.h"
 #include "receive/receive_write.h"
+#include "wire/media_type.h"
 
 static const char *const source_names[RECEIVE_SOURCE_COUNT] = {
     [RECEIVE_OTLP] = "otlp",
@@ -86,21 +86,16 @@ int receive_admit_spans(struct receive *r, enum span_protocol protocol, struct e
     return status == 0 ? 0 : err_set(e, status, -1, "the agent's memory is full: send again later");
 }
 
-bool receive_word_is(struct str value, const char *word)
-{
-    return value.len == strlen(word) && strncasecmp(value.ptr, word, value.len) == 0;
-}
-
 int receive_plain_body(
     struct http_exchange *x, struct strbuf *plain, struct str *message_out, struct err *e)
 {
     struct str body = http_exchange_body(x);
-    struct str encoding = str_trim(http_exchange_header(x, "Content-Encoding"));
-    if (encoding.len == 0 || receive_word_is(encoding, "identity")) {
+    struct str encoding = http_exchange_header(x, "Content-Encoding");
+    if (media_encoding_is_none(encoding)) {
         *message_out = body;
         return 0;
     }
-    if (!receive_word_is(encoding, "gzip")) {
+    if (!media_encoding_is(encoding, "gzip")) {
         return err_set(e, ERR_UNSUPPORTED, -1,
             "Content-Encoding %.*s is not accepted; send gzip or none",
             encoding.len < 100 ? (int)encoding.len : 100, encoding.ptr);

@@ -2,6 +2,7 @@
 #include "receive/receive_otlp.h"
 
 #include "receive/receive_private.h"
+#include "wire/media_type.h"
 #include "wire/otlp_traces.h"
 
 /* ---- The frame ---- */
@@ -19,10 +20,8 @@ static int status_code(unsigned status)
 static int read_kind(const struct http_exchange *x, bool *json_out, struct err *e)
 {
     struct str type = http_exchange_header(x, "Content-Type");
-    struct str rest = type;
-    struct str kind = str_trim(str_split(&rest, ';'));
-    *json_out = receive_word_is(kind, "application/json");
-    if (*json_out || receive_word_is(kind, "application/x-protobuf")) {
+    *json_out = media_type_is(type, "application/json");
+    if (*json_out || media_type_is(type, "application/x-protobuf")) {
         return 0;
     }
     return err_set(e, ERR_UNSUPPORTED, -1,

@@ -60,7 +60,5 @@ unsigned receive_status(int code);
 /* Counts a request by how it ended (0 or an error), and sets Retry-After where it makes sense. */
 void receive_count(
     struct receive *r, enum receive_source source, struct http_exchange *x, int code);
-/* Whether a header's value is that word, in any case. */
-bool receive_word_is(struct str value, const char *word);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "receive/receive_private.h"
+#include "wire/media_type.h"
 #include "wire/remote_write2.h"
 #include "wire/snappy_codec.h"
 
@@ -156,34 +157,13 @@ int receive_write_take(struct receive *r, enum receive_write_version version, st
 
 /* ---- The request ---- */
 
-/* The message type a Content-Type names; "" when it is not protobuf. */
-static struct str message_of(struct str content_type)
-{
-    struct str rest = content_type;
-    if (content_type.len > 0 &&
-        !receive_word_is(str_trim(str_split(&rest, ';')), "application/x-protobuf")) {
-        return STR("");
-    }
-    while (content_type.len > 0 && rest.len > 0) {
-        struct str value = str_trim(str_split(&rest, ';'));
-        struct str key = str_trim(str_split(&value, '='));
-        if (receive_word_is(key, "proto")) {
-            return str_trim(value);
-        }
-    }
-    return STR(REMOTE_WRITE_MESSAGE_NAME);
-}
-
 int receive_write_kind(
     struct str content_type, enum receive_write_version *version_out, struct err *e)
 {
-    struct str message = message_of(content_type);
-    if (str_eq_c(message, REMOTE_WRITE_MESSAGE_NAME)) {
-        *version_out = RECEIVE_WRITE_1;
-        return 0;
-    }
-    if (str_eq_c(message, REMOTE_WRITE2_MESSAGE_NAME)) {
-        *version_out = RECEIVE_WRITE_2;
+    struct str message;
+    enum media_write kind = media_write_of(content_type, &message);
+    if (kind != MEDIA_WRITE_OTHER) {
+        *version_out = kind == MEDIA_WRITE_1 ? RECEIVE_WRITE_1 : RECEIVE_WRITE_2;
         return 0;
     }
     return err_set(e, ERR_UNSUPPORTED, -1,
@@ -195,7 +175,7 @@ int receive_write_kind(
 static int decompress(struct http_exchange *x, struct strbuf *message, struct err *e)
 {
     struct str encoding = str_trim(http_exchange_header(x, "Content-Encoding"));
-    if (encoding.len > 0 && !receive_word_is(encoding, "snappy")) {
+    if (encoding.len > 0 && !media_encoding_is(encoding, "snappy")) {
         return err_set(e, ERR_UNSUPPORTED, -1, "Content-Encoding %.*s is not accepted; send snappy",
             encoding.len < 100 ? (int)encoding.len : 100, encoding.ptr);
     }

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "wire/exposition.h"
+#include "wire/media_type.h"
 
 /* The line being read. */
 struct line {
@@ -26,17 +27,15 @@ struct line {
 int exposition_format_of(
     struct str content_type, bool fallback_text, enum exposition_format *format_out)
 {
-    struct str rest = content_type;
-    struct str kind = str_trim(str_split(&rest, ';'));
-    if (str_eq(kind, STR("application/openmetrics-text"))) {
+    if (media_type_is(content_type, "application/openmetrics-text")) {
         *format_out = EXPOSITION_OPENMETRICS;
         return 0;
     }
-    if (str_eq(kind, STR("application/vnd.google.protobuf"))) {
+    if (media_type_is(content_type, "application/vnd.google.protobuf")) {
         *format_out = EXPOSITION_PROTOBUF;
         return 0;
     }
-    if (str_eq(kind, STR("text/plain")) || fallback_text) {
+    if (media_type_is(content_type, "text/plain") || fallback_text) {
         *format_out = EXPOSITION_TEXT;
         return 0;
     }

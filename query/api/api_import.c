@@ -12,7 +12,6 @@
  */
 #include <assert.h>
 #include <inttypes.h>
-#include <strings.h>
 
 #include "api/api_ingest.h"
 #include "api/api_params.h"
@@ -20,6 +19,7 @@
 #include "base/gzip.h"
 #include "wire/exposition.h"
 #include "wire/json_lines.h"
+#include "wire/media_type.h"
 #include "wire/remote_write.h"
 
 /* A body, decompressed. */
@@ -67,7 +67,7 @@ static bool read_body(struct api_request *r, struct strbuf *plain, struct str *b
 {
     struct str encoding = str_trim(http_exchange_header(r->exchange, "Content-Encoding"));
     struct str body = http_exchange_body(r->exchange);
-    if (encoding.len == 4 && strncasecmp(encoding.ptr, "gzip", 4) == 0) {
+    if (media_encoding_is(encoding, "gzip")) {
         int status = gzip_decode(body, IMPORT_BYTES_MAX, plain);
         if (status != 0) {
             struct err e = ERR_INIT;

@@ -17,11 +17,11 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <strings.h>
 
 #include "api/api_ingest.h"
 #include "api/api_private.h"
 #include "base/mem.h"
+#include "wire/media_type.h"
 #include "wire/remote_write2.h"
 #include "wire/snappy_codec.h"
 
@@ -286,60 +286,29 @@ static void write_message(
 
 /* ---- The request ---- */
 
-/* Up to the next ';', trimmed. */
-static struct str next_part(struct str *rest)
-{
-    return str_trim(str_split(rest, ';'));
-}
-
-static bool equal_ignoring_case(struct str a, const char *b)
-{
-    return a.len == strlen(b) && strncasecmp(a.ptr, b, a.len) == 0;
-}
-
-/* The message type a Content-Type names; "" when it is not protobuf. */
-static struct str message_of(struct str content_type)
-{
-    struct str rest = content_type;
-    if (content_type.len == 0) {
-        return STR(REMOTE_WRITE_MESSAGE_NAME);
-    }
-    if (!equal_ignoring_case(next_part(&rest), "application/x-protobuf")) {
-        return STR("");
-    }
-    while (rest.len > 0) {
-        struct str value = next_part(&rest);
-        struct str key = str_trim(str_split(&value, '='));
-        if (equal_ignoring_case(key, "proto")) {
-            return str_trim(value);
-        }
-    }
-    return STR(REMOTE_WRITE_MESSAGE_NAME);
-}
-
 /* Which message it is; one that is not read here is refused and answered. */
 static enum write_version version_of(struct api_request *r)
 {
     char sentence[256];
     struct str type = http_exchange_header(r->exchange, "Content-Type");
-    struct str message = message_of(type);
+    struct str message;
+    enum media_write kind = media_write_of(type, &message);
     struct str encoding = str_trim(http_exchange_header(r->exchange, "Content-Encoding"));
-    bool first = str_eq_c(message, REMOTE_WRITE_MESSAGE_NAME);
     if (message.len == 0) {
         snprintf(sentence, sizeof(sentence),
             "Content-Type %.*s is not accepted; send application/x-protobuf",
             type.len < 100 ? (int)type.len : 100, type.ptr);
-    } else if (!first && !str_eq_c(message, REMOTE_WRITE2_MESSAGE_NAME)) {
+    } else if (kind == MEDIA_WRITE_OTHER) {
         snprintf(sentence, sizeof(sentence),
             "%.*s is not accepted by this server; it takes " REMOTE_WRITE_MESSAGE_NAME
             " (remote write 1.0) and " REMOTE_WRITE2_MESSAGE_NAME " (2.0)",
             message.len < 100 ? (int)message.len : 100, message.ptr);
-    } else if (encoding.len > 0 && !equal_ignoring_case(encoding, "snappy")) {
+    } else if (encoding.len > 0 && !media_encoding_is(encoding, "snappy")) {
         snprintf(sentence, sizeof(sentence),
             "%.*s encoding (compression) is not accepted by this server; only snappy is acceptable",
             encoding.len < 100 ? (int)encoding.len : 100, encoding.ptr);
     } else {
-        return first ? WRITE_1 : WRITE_2;
+        return kind == MEDIA_WRITE_1 ? WRITE_1 : WRITE_2;
     }
     api_reply_text(r, 415, sentence);
     return WRITE_REFUSED;

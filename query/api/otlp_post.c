@@ -3,10 +3,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "api/api_ingest.h"
 #include "base/gzip.h"
+#include "wire/media_type.h"
 #include "wire/otlp_metrics.h"
 
 /* ---- Answers ---- */
@@ -44,11 +44,6 @@ void otlp_post_fail(struct otlp_post *post, const struct err *e)
 
 /* ---- The body ---- */
 
-static bool equal_ignoring_case(struct str a, const char *b)
-{
-    return a.len == strlen(b) && strncasecmp(a.ptr, b, a.len) == 0;
-}
-
 /* Answers and returns false when the body is of a kind that is not read here. */
 static bool accept_kind(struct otlp_post *post, bool *gzipped_out)
 {
@@ -56,15 +51,13 @@ static bool accept_kind(struct otlp_post *post, bool *gzipped_out)
     struct http_exchange *x = post->request->exchange;
     struct str type = http_exchange_header(x, "Content-Type");
     struct str encoding = str_trim(http_exchange_header(x, "Content-Encoding"));
-    struct str rest = type;
-    struct str kind = str_trim(str_split(&rest, ';'));
-    post->json = equal_ignoring_case(kind, "application/json");
-    *gzipped_out = equal_ignoring_case(encoding, "gzip");
-    if (!post->json && !equal_ignoring_case(kind, "application/x-protobuf")) {
+    post->json = media_type_is(type, "application/json");
+    *gzipped_out = media_encoding_is(encoding, "gzip");
+    if (!post->json && !media_type_is(type, "application/x-protobuf")) {
         snprintf(sentence, sizeof(sentence),
             "Content-Type %.*s is not accepted; send application/x-protobuf or application/json",
             type.len < 100 ? (int)type.len : 100, type.len > 0 ? type.ptr : "");
-    } else if (encoding.len > 0 && !*gzipped_out && !equal_ignoring_case(encoding, "identity")) {
+    } else if (!*gzipped_out && !media_encoding_is_none(encoding)) {
         snprintf(sentence, sizeof(sentence),
             "Content-Encoding %.*s is not accepted; send gzip or none",
             encoding.len < 100 ? (int)encoding.len : 100, encoding.ptr);
