@@ -70,11 +70,16 @@ bool series_cache_take(struct series_cache *c)
     return is_new;
 }
 
-static size_t slot_of(const struct series_cache *c, struct str text, uint64_t hash)
+static uint32_t hash_of(const struct series_cache *c, struct str text)
+{
+    return (uint32_t)hash64(text.ptr, text.len, c->seed);
+}
+
+static size_t slot_of(const struct series_cache *c, struct str text, uint32_t hash)
 {
     size_t at = hash & (c->slot_cap - 1);
-    while (
-        c->slots[at] != NULL && (c->slots[at]->hash != hash || !str_eq(c->slots[at]->text, text))) {
+    while (c->slots[at] != NULL &&
+           (c->slots[at]->hash != hash || !str_eq(series_entry_text(c->slots[at]), text))) {
         at = (at + 1) & (c->slot_cap - 1);
     }
     return at;
@@ -83,7 +88,7 @@ static size_t slot_of(const struct series_cache *c, struct str text, uint64_t ha
 struct series_entry *series_cache_find(struct series_cache *c, struct str text)
 {
     leave_the_path(c);
-    if (c->expected < c->order_count && str_eq(c->order[c->expected]->text, text)) {
+    if (c->expected < c->order_count && str_eq(series_entry_text(c->order[c->expected]), text)) {
         c->hits++;
         return c->order[c->expected++];
     }
@@ -91,7 +96,7 @@ struct series_entry *series_cache_find(struct series_cache *c, struct str text)
     if (c->slot_cap == 0) {
         return NULL;
     }
-    struct series_entry *found = c->slots[slot_of(c, text, hash64(text.ptr, text.len, c->seed))];
+    struct series_entry *found = c->slots[slot_of(c, text, hash_of(c, text))];
     /* Lines were left out: go on behind this one. Where one was moved or put in between, the line
      * expected is still to come. */
     if (found != NULL && found->position >= c->expected && found->position < c->order_count &&
@@ -114,7 +119,7 @@ static bool widen(struct series_cache *c, size_t cap)
     c->slot_cap = cap;
     for (size_t i = 0; i < before_cap; i++) {
         if (before[i] != NULL) {
-            c->slots[slot_of(c, before[i]->text, before[i]->hash)] = before[i];
+            c->slots[slot_of(c, series_entry_text(before[i]), before[i]->hash)] = before[i];
         }
     }
     mem_free(before);
@@ -127,7 +132,7 @@ struct series_entry *series_cache_add(
     if (c->count >= SERIES_CACHE_MAX) {
         return NULL;
     }
-    if (c->count * 2 >= c->slot_cap && !widen(c, c->slot_cap == 0 ? 256 : c->slot_cap * 2)) {
+    if (c->count * 4 >= c->slot_cap * 3 && !widen(c, c->slot_cap == 0 ? 256 : c->slot_cap * 2)) {
         return NULL;
     }
     if (text.len > SERIES_TEXT_MAX || labels_bytes.len > SERIES_TEXT_MAX) {
@@ -139,14 +144,14 @@ struct series_entry *series_cache_add(
         return NULL;
     }
     char *bytes = (char *)(e + 1);
-    *e = (struct series_entry){.text = str_make(bytes, text.len),
-        .labels_bytes = str_make(bytes + text.len, labels_bytes.len)};
+    *e = (struct series_entry){
+        .text_size = (uint32_t)text.len, .labels_size = (uint32_t)labels_bytes.len};
     memcpy(bytes, text.ptr, text.len);
     if (labels_bytes.len > 0) {
         memcpy(bytes + text.len, labels_bytes.ptr, labels_bytes.len);
     }
-    e->hash = hash64(text.ptr, text.len, c->seed);
-    c->slots[slot_of(c, e->text, e->hash)] = e;
+    e->hash = hash_of(c, text);
+    c->slots[slot_of(c, text, e->hash)] = e;
     c->count++;
     return e;
 }
@@ -192,7 +197,7 @@ static void expire(struct series_cache *c)
     }
 }
 
-static void report_vanished(struct series_cache *c, uint64_t seen,
+static void report_vanished(struct series_cache *c, uint32_t seen,
     void (*vanished)(void *context, struct series_entry *entry), void *context)
 {
     for (size_t i = 0; i < c->slot_cap; i++) {
@@ -218,7 +223,7 @@ void series_cache_end(struct series_cache *c,
     c->order_cap = c->next_cap;
     c->order_count = c->next_count;
     for (size_t i = 0; i < c->order_count; i++) {
-        c->order[i]->position = i;
+        c->order[i]->position = (uint32_t)i;
     }
     c->next_order = order;
     c->next_cap = cap;
@@ -230,7 +235,7 @@ void series_cache_fail(struct series_cache *c,
     void (*vanished)(void *context, struct series_entry *entry), void *context)
 {
     /* The order of the last good scrape stays: it is the best guess for the next one. */
-    report_vanished(c, UINT64_MAX, vanished, context);
+    report_vanished(c, UINT32_MAX, vanished, context);
     for (size_t i = 0; i < c->order_count; i++) {
         c->order[i]->generation = c->generation; /* not too old to keep */
     }

@@ -18,18 +18,29 @@
 /* Series of one target. */
 #define SERIES_CACHE_MAX ((size_t)4 << 20)
 
+/* One block with the text behind it, as it stands in the exposition, and behind that the encoded final labels:
+ * there is one for each series, and each scrape walks over them all. */
 struct series_entry {
-    struct str text;         /* as it stands in the exposition; behind the entry */
-    struct str labels_bytes; /* encoded final labels; behind the text */
-    uint64_t hash;
-    uint64_t generation; /* of the scrape that had it last */
-    size_t position;     /* in the order of the last scrape that had it */
-    uint64_t exemplar;   /* hash of the one sent last */
+    uint32_t text_size, labels_size;
+    uint32_t hash;       /* of the text */
+    uint32_t generation; /* of the scrape that had it last */
+    uint32_t position;   /* in the order of the last scrape that had it */
     bool own_timestamp;  /* its samples carry their own time: no stale markers */
     bool histogram;      /* its last sample was a native histogram */
     bool live;           /* its last sample was not a stale marker */
     bool dropped;        /* by relabelling: known, and not sent */
+    uint64_t exemplar;   /* hash of the one sent last */
 };
+
+static inline struct str series_entry_text(const struct series_entry *e)
+{
+    return str_make((const char *)(e + 1), e->text_size);
+}
+
+static inline struct str series_entry_labels(const struct series_entry *e)
+{
+    return str_make((const char *)(e + 1) + e->text_size, e->labels_size);
+}
 
 struct series_cache {
     struct series_entry **slots; /* open addressing */
@@ -40,7 +51,7 @@ struct series_cache {
     bool exact;                       /* all lines so far were the expected ones */
     struct series_entry **next_order; /* of the scrape being read */
     size_t next_count, next_cap;
-    uint64_t generation;
+    uint32_t generation;
     uint64_t hits, misses;
     uint64_t seed;
 };

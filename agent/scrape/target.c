@@ -148,10 +148,20 @@ static void send_stale(void *context, struct series_entry *entry)
     }
     if (entry->histogram) { /* it ends as what it was */
         const struct histogram none = {.sum = value_stale_marker()};
-        send_histogram(t, entry->labels_bytes, t->stamp_ms, &none);
+        send_histogram(t, series_entry_labels(entry), t->stamp_ms, &none);
     } else {
-        send_sample(t, entry->labels_bytes, &stale);
+        send_sample(t, series_entry_labels(entry), &stale);
     }
+}
+
+/* What was staged lies in memory during a scrape only: all targets use the same, one after the other. */
+static void release_staged(struct target *t)
+{
+    mem_free(t->staged);
+    mem_free(t->exemplars);
+    t->staged = NULL;
+    t->exemplars = NULL;
+    t->staged_cap = t->exemplar_cap = 0;
 }
 
 void target_free(struct target *t, bool gone)
@@ -178,8 +188,7 @@ void target_free(struct target *t, bool gone)
     series_cache_release(&t->cache);
     comments_release(&t->comments);
     strbuf_release(&t->labels);
-    mem_free(t->staged);
-    mem_free(t->exemplars);
+    release_staged(t);
     mem_free(t);
 }
 
@@ -395,7 +404,7 @@ static int stage_lines(struct target *t, struct exposition_parser *p, struct err
     for (;;) {
         double value;
         struct series_entry *expected = series_cache_peek(&t->cache);
-        if (expected != NULL && exposition_take_known(p, expected->text, &value)) {
+        if (expected != NULL && exposition_take_known(p, series_entry_text(expected), &value)) {
             status = stage_known(t, expected, value, e);
             if (status != 0) {
                 break;
@@ -475,19 +484,22 @@ static void send_staged(struct target *t)
         struct series_entry *entry = s->entry;
         note_sent(entry, s);
         if (s->histogram != NULL) {
-            send_histogram(t, entry->labels_bytes, s->sample.t_ms, s->histogram);
+            send_histogram(t, series_entry_labels(entry), s->sample.t_ms, s->histogram);
         } else if (exemplar < t->exemplar_count && t->exemplars[exemplar].at == i) {
-            const struct remote_write_series series = {
-                entry->labels_bytes, &s->sample, 1, NULL, 0, &t->exemplars[exemplar++].exemplar, 1};
+            const struct remote_write_series series = {series_entry_labels(entry), &s->sample, 1,
+                NULL, 0, &t->exemplars[exemplar++].exemplar, 1};
             t->intake->add(t->intake, &series);
         } else {
-            send_sample(t, entry->labels_bytes, &s->sample);
+            send_sample(t, series_entry_labels(entry), &s->sample);
         }
     }
 }
 
 static void begin_body(struct target *t)
 {
+    /* As much as last time; where there is none, staging says so. */
+    (void)mem_array_grow((void **)&t->staged, &t->staged_cap, (size_t)t->status.last_kept,
+        sizeof(*t->staged), STAGED_MAX);
     t->exemplar_count = 0;
     series_cache_begin(&t->cache);
     t->staged_count = 0;
@@ -507,11 +519,13 @@ static void finish(struct target *t, int status, const struct err *e)
         t->status.failures++;
         t->status.health = TARGET_DOWN;
         snprintf(t->status.error, sizeof(t->status.error), "%s", e->message);
+        release_staged(t);
         series_cache_fail(&t->cache, send_stale, t);
         send_synthetic(t, false);
         return;
     }
     send_staged(t);
+    release_staged(t);
     t->status.health = TARGET_UP;
     t->status.error[0] = '\0';
     series_cache_end(&t->cache, send_stale, t);

@@ -14,7 +14,7 @@ struct tally {
 static size_t number_of(const struct series_entry *entry)
 {
     uint64_t n = 0;
-    assert_int_equal(str_to_u64(str_skip(entry->text, 1), &n), 0);
+    assert_int_equal(str_to_u64(str_skip(series_entry_text(entry), 1), &n), 0);
     assert_true(n < UNIVERSE);
     return (size_t)n;
 }
