@@ -71,23 +71,17 @@ static enum intake_pressure level_of(const struct memory_watch *w)
     return level;
 }
 
-void memory_watch_step(struct memory_watch *w)
+/* Reads the resident size; what level it makes. */
+static void read_level(struct memory_watch *w)
 {
     static const char *const names[] = {"easy", "tight", "high", "full"};
-    int64_t now = clock_monotonic_ms(w->clock);
-    if (now - w->read_ms < MEMORY_WATCH_INTERVAL_MS) {
-        return;
-    }
-    w->read_ms = now;
+    w->asked = 0;
     uint64_t pages = read_number(w->vfs, "/proc/self/statm", "", 1);
     if (pages == 0) {
         return; /* no /proc: the budget is not watched */
     }
     w->bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
     enum intake_pressure level = level_of(w);
-    if (level >= INTAKE_TIGHT) {
-        mem_give_back();
-    }
     if (level != w->level) {
         LOG_WARN("agent: memory use changes level", LOG_S("from", names[w->level]),
             LOG_S("to", names[level]), LOG_I("bytes", w->bytes), LOG_I("limit", w->bytes_max));
@@ -96,4 +90,25 @@ void memory_watch_step(struct memory_watch *w)
         w->entered[i]++;
     }
     w->level = level;
+}
+
+void memory_watch_step(struct memory_watch *w)
+{
+    int64_t now = clock_monotonic_ms(w->clock);
+    if (now - w->read_ms < MEMORY_WATCH_INTERVAL_MS) {
+        return;
+    }
+    w->read_ms = now;
+    read_level(w);
+    if (w->level >= INTAKE_TIGHT) {
+        mem_give_back();
+    }
+}
+
+enum intake_pressure memory_watch_ask(struct memory_watch *w)
+{
+    if (++w->asked >= MEMORY_WATCH_ASKED_MAX) {
+        read_level(w);
+    }
+    return w->level;
 }

@@ -21,7 +21,7 @@ struct batch {
 struct shipper {
     struct intake intake; /* first: what others see of it */
     struct clock *clock;
-    const struct memory_watch *memory;
+    struct memory_watch *memory;
     const struct labels *external;
     uint64_t external_epoch;
     struct strbuf scratch;
@@ -172,7 +172,7 @@ static int commit(struct intake *self)
 static enum intake_pressure pressure(const struct intake *self)
 {
     const struct shipper *s = (const struct shipper *)self;
-    return s->memory != NULL ? s->memory->level : INTAKE_EASY;
+    return s->memory != NULL ? memory_watch_ask(s->memory) : INTAKE_EASY;
 }
 
 static const struct labels *external(const struct intake *self, uint64_t *epoch_out)

@@ -34,7 +34,7 @@ struct shipper_options {
     struct http_client *client;
     struct clock *clock;
     struct shipper_background *background; /* NULL: the shipper waits for the disk itself */
-    const struct memory_watch *memory;     /* borrowed; NULL: memory is always easy */
+    struct memory_watch *memory;     /* borrowed; NULL: memory is always easy */
     uint64_t seed;
 };
 

@@ -88,11 +88,32 @@ static void test_levels_begin_and_end(void **state)
     sim_vfs_free(disk);
 }
 
+/* Who asks often has it read again before its time. */
+static void test_asked_often_it_reads_again(void **state)
+{
+    struct sim_vfs *disk = make_host("MemTotal: 1 kB\n", NULL);
+    struct fake_clock clock;
+    struct memory_watch w;
+    (void)state;
+    fake_clock_init(&clock, 1);
+    memory_watch_init(&w, sim_vfs_get(disk), &clock.clock, 100 * (uint64_t)sysconf(_SC_PAGESIZE));
+    write_file(sim_vfs_get(disk), "/proc/self/statm", "4000 50 12 1 0 7 0\n");
+    memory_watch_step(&w);
+    write_file(sim_vfs_get(disk), "/proc/self/statm", "4000 99 12 1 0 7 0\n");
+    for (int i = 1; i < MEMORY_WATCH_ASKED_MAX; i++) {
+        assert_int_equal(memory_watch_ask(&w), INTAKE_EASY);
+    }
+    assert_int_equal(memory_watch_ask(&w), INTAKE_FULL);
+    assert_int_equal(w.entered[INTAKE_FULL], 1);
+    sim_vfs_free(disk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_budget_by_default),
         cmocka_unit_test(test_levels_begin_and_end),
+        cmocka_unit_test(test_asked_often_it_reads_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
