@@ -24,6 +24,7 @@ struct scraper {
     struct metric_metadata metadata;
     int64_t metadata_sent_ms;
     struct slot *slots;
+    int64_t *due_ms; /* of each slot, monotonic: it has nothing to do before */
     size_t count;
 };
 
@@ -64,6 +65,7 @@ void scraper_free(struct scraper *s)
         slot_release(&s->slots[i], false);
     }
     mem_free(s->slots);
+    mem_free(s->due_ms);
     metric_metadata_release(&s->metadata);
     mem_free(s);
 }
@@ -171,8 +173,9 @@ int scraper_set_targets(
     }
     struct slot *slots = mem_calloc(count, sizeof(*slots));
     struct slot **kept = mem_calloc(count, sizeof(*kept));
+    int64_t *due_ms = mem_calloc(count, sizeof(*due_ms)); /* all are asked with the next step */
     size_t from = 0;
-    int status = slots == NULL || kept == NULL ? ERR_NOMEM : 0;
+    int status = slots == NULL || kept == NULL || due_ms == NULL ? ERR_NOMEM : 0;
     for (size_t i = 0; status == 0 && i < count; i++) {
         kept[i] = find_kept(s, &targets[i], &from);
         if (kept[i] != NULL) {
@@ -190,6 +193,7 @@ int scraper_set_targets(
         }
         mem_free(slots);
         mem_free(kept);
+        mem_free(due_ms);
         return err_set(e, status, -1, "the targets cannot be set up: %s", err_text(status));
     }
     for (size_t i = 0; i < count; i++) {
@@ -205,8 +209,10 @@ int scraper_set_targets(
         }
     }
     mem_free(s->slots);
+    mem_free(s->due_ms);
     mem_free(kept);
     s->slots = slots;
+    s->due_ms = due_ms;
     s->count = count;
     return 0;
 }
@@ -229,8 +235,12 @@ static void send_metadata(struct scraper *s)
 int64_t scraper_step(struct scraper *s)
 {
     int64_t wake = STEP_MS_MAX;
+    int64_t now = clock_monotonic_ms(s->clock);
     for (size_t i = 0; i < s->count; i++) {
-        int64_t wanted = target_step(s->slots[i].target);
+        if (s->due_ms[i] <= now) {
+            s->due_ms[i] = now + target_step(s->slots[i].target);
+        }
+        int64_t wanted = s->due_ms[i] - now;
         wake = wanted < wake ? wanted : wake;
     }
     send_metadata(s);

@@ -65,10 +65,9 @@ static void drop_labels(struct target_options *targets, size_t count)
     }
 }
 
-/* A whole interval, in steps as long as the scraper asks for. */
-static void run_interval(struct world *w)
+/* Time passes, in steps as long as the scraper asks for. */
+static void run_for(struct world *w, int64_t left)
 {
-    int64_t left = INTERVAL_MS;
     while (left > 0) {
         int64_t wait = scraper_step(w->scraper);
         assert_true(wait > 0 && wait <= 1000);
@@ -76,6 +75,11 @@ static void run_interval(struct world *w)
         fake_clock_advance_ms(&w->clock, wait);
         left -= wait;
     }
+}
+
+static void run_interval(struct world *w)
+{
+    run_for(w, INTERVAL_MS);
 }
 
 static void set(struct world *w, const struct target_options *targets, size_t count)
@@ -124,6 +128,49 @@ static void test_replacing_the_set(void **state)
     assert_int_equal(sample_log_holding(&w.log, "up{"), 3);
     drop_labels(targets, 3);
     drop_labels(next, 1);
+    world_release(&w);
+}
+
+/* One of a thousand targets is replaced in the middle of an interval, by another, by none, and back: the others miss no
+ * scrape, and the series that go end once. */
+static void test_one_of_a_thousand_changes(void **state)
+{
+    enum { COUNT = 1000, ROUNDS = 6, CHANGED = 500 };
+    static struct target_options targets[COUNT];
+    struct world w;
+    (void)state;
+    assert_int_equal(world_init(&w), 0);
+    for (int i = 0; i < COUNT; i++) {
+        char instance[16];
+        snprintf(instance, sizeof(instance), "t%d", i);
+        targets[i] = local(instance, "x 1\n");
+    }
+    struct target_options other = local("other", "x 1\n"), before = targets[CHANGED];
+    set(&w, targets, COUNT);
+    run_interval(&w); /* each one once at the beginning, and once in its phase */
+    for (int round = 1; round <= ROUNDS; round++) {
+        run_for(&w, INTERVAL_MS / 2);
+        sample_log_reset(&w.log);
+        targets[CHANGED] = round % 2 == 1 ? other : before;
+        set(&w, targets, COUNT);
+        assert_int_equal(
+            sample_log_holding(&w.log, "stale"), 6); /* x and the five of each scrape */
+        run_interval(&w);
+        assert_int_equal(sample_log_holding(&w.log, "stale"), 6);
+        run_for(&w, INTERVAL_MS / 2);
+        for (size_t i = 0; i < COUNT; i++) {
+            struct target_status s;
+            scraper_target(w.scraper, i, &s);
+            assert_int_equal(s.skipped, 0);
+            if (i != CHANGED && s.scrapes != 2 + 2 * (uint64_t)round) {
+                fail_msg("target %zu has %llu scrapes after %d intervals", i,
+                    (unsigned long long)s.scrapes, 1 + 2 * round);
+            }
+        }
+    }
+    targets[CHANGED] = before;
+    drop_labels(targets, COUNT);
+    drop_labels(&other, 1);
     world_release(&w);
 }
 
@@ -232,6 +279,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_replacing_the_set),
+        cmocka_unit_test(test_one_of_a_thousand_changes),
         cmocka_unit_test(test_a_kept_target_keeps_its_request),
         cmocka_unit_test(test_metadata_once_a_minute_and_when_it_changes),
         cmocka_unit_test(test_too_many_targets_are_refused),
