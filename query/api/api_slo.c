@@ -64,7 +64,10 @@ void api_slo_history(struct api_request *r)
     finish(r, &a, status, &e);
 }
 
-void api_slo_backtest(struct api_request *r)
+/* Alerts there would have been, of an objective by its name or of those in a file. */
+static void answer_backtest(struct api_request *r, struct str what,
+    int (*write)(struct slo_manager *m, struct str what, int64_t start_ms, int64_t end_ms,
+        struct json_writer *out, struct err *e))
 {
     struct err e = ERR_INIT;
     int64_t end_ms, start_ms;
@@ -74,25 +77,19 @@ void api_slo_backtest(struct api_request *r)
         return;
     }
     api_answer_begin(&a);
-    int status = slo_write_backtest(
-        r->api->backend.slos, http_exchange_path_value(r->exchange), start_ms, end_ms, &a.json, &e);
+    int status = write(r->api->backend.slos, what, start_ms, end_ms, &a.json, &e);
     finish(r, &a, status, &e);
+}
+
+void api_slo_backtest(struct api_request *r)
+{
+    answer_backtest(r, http_exchange_path_value(r->exchange), slo_write_backtest);
 }
 
 /* The body is a file of objectives; start and end are in the query. */
 void api_slo_preview(struct api_request *r)
 {
-    struct err e = ERR_INIT;
-    int64_t end_ms, start_ms;
-    struct api_answer a;
-    if (!has_objectives(r) || !param_time(r, "end", clock_now_ms(r->clock), &end_ms) ||
-        !param_time(r, "start", end_ms - BACKTEST_MS_DEFAULT, &start_ms)) {
-        return;
-    }
-    api_answer_begin(&a);
-    int status = slo_write_preview(
-        r->api->backend.slos, http_exchange_body(r->exchange), start_ms, end_ms, &a.json, &e);
-    finish(r, &a, status, &e);
+    answer_backtest(r, http_exchange_body(r->exchange), slo_write_preview);
 }
 
 void api_slo_openslo(struct api_request *r)
