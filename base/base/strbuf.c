@@ -66,6 +66,9 @@ char *strbuf_reserve(struct strbuf *b, size_t more)
     if (b->error != 0) {
         return NULL;
     }
+    if (b->size < b->cap && more < b->cap - b->size) {
+        return b->data + b->size; /* nearly always: what is there is within the limit */
+    }
     size_t limit = b->limit != 0 ? b->limit : STRBUF_LIMIT_DEFAULT;
     limit = limit < SIZE_MAX ? limit : SIZE_MAX - 1; /* one byte is the terminating zero's */
     if (more < b->cap - b->size && b->size + more <= limit) {

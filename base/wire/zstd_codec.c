@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 
+/* Contexts are made when they are first needed: most codecs go one way. */
 struct zstd_codec {
     ZSTD_CCtx *compress;
     ZSTD_DCtx *decompress;
@@ -15,12 +16,6 @@ int zstd_codec_new(struct zstd_codec **codec_out)
 {
     struct zstd_codec *codec = mem_calloc(1, sizeof(*codec));
     if (codec == NULL) {
-        return ERR_NOMEM;
-    }
-    codec->compress = ZSTD_createCCtx();
-    codec->decompress = ZSTD_createDCtx();
-    if (codec->compress == NULL || codec->decompress == NULL) {
-        zstd_codec_free(codec);
         return ERR_NOMEM;
     }
     *codec_out = codec;
@@ -44,6 +39,10 @@ int zstd_encode(struct zstd_codec *codec, struct str plain, int level, struct st
     if (room == NULL) {
         return strbuf_error(out);
     }
+    codec->compress = codec->compress != NULL ? codec->compress : ZSTD_createCCtx();
+    if (codec->compress == NULL) {
+        return ERR_NOMEM;
+    }
     size_t size = ZSTD_compressCCtx(codec->compress, room, bound, plain.ptr, plain.len, level);
     if (ZSTD_isError(size)) {
         return ERR_NOMEM;
@@ -64,6 +63,10 @@ int zstd_decode(struct zstd_codec *codec, struct str frame, size_t limit, struct
     char *room = strbuf_reserve(out, (size_t)announced);
     if (room == NULL) {
         return strbuf_error(out);
+    }
+    codec->decompress = codec->decompress != NULL ? codec->decompress : ZSTD_createDCtx();
+    if (codec->decompress == NULL) {
+        return ERR_NOMEM;
     }
     size_t size =
         ZSTD_decompressDCtx(codec->decompress, room, (size_t)announced, frame.ptr, frame.len);

@@ -66,6 +66,8 @@ int otlp_traces_begin(struct otlp_traces *walker, struct str message, struct err
 /* 1 and the next span; 0 at the end; ERR_NOMEM. Spans with a fault are skipped and counted. Names and
  * texts that are not UTF-8 are handed out as they are. */
 int otlp_traces_next(struct otlp_traces *walker, struct otlp_span *span_out);
+/* The same without attributes, events and links, for who keeps the bytes alone. */
+int otlp_traces_skim(struct otlp_traces *walker, struct otlp_span *span_out);
 /* Of this message so far, by fault. */
 uint64_t otlp_traces_faults(const struct otlp_traces *walker, enum otlp_span_fault fault);
 

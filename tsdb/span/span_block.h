@@ -79,12 +79,14 @@ struct span_block_options {
     const uint64_t *replaced;
     uint32_t replaced_count;
     int compression; /* zstd's level */
+    bool in_order;   /* all spans of a trace come by start, then id: pages need not be sorted */
 };
 
 /* Writes to `path`.new; nothing is at `path` before span_block_writer_finish. */
 int span_block_writer_open(struct vfs *fs, const char *path,
     const struct span_block_options *options, struct span_block_writer **writer_out, struct err *e);
-/* The next `spans` are one trace's: they come into one page if they fit. */
+/* The next `spans` are one trace's: they come into one page if they fit. Traces come by their first start,
+ * then id. */
 int span_block_writer_begin_trace(struct span_block_writer *writer, size_t spans);
 int span_block_writer_add(struct span_block_writer *writer, const struct otlp_span *span);
 /* Footer, sync, name; then the directory is synced. The writer is gone, whatever happens; on an error there

@@ -41,6 +41,7 @@ int span_block_writer_open(struct vfs *fs, const char *path,
     put_le32(header + 12, checksum32(header, 12));
     int status = length >= PATH_BYTES_MAX ? ERR_INVALID : span_pager_new(&w->pager);
     if (status == 0) {
+        w->pager->in_order = options->in_order;
         (void)vfs_remove(fs, w->path_new); /* of a crash */
         status = vfs_open(fs, w->path_new, VFS_CREATE, &w->file);
     }

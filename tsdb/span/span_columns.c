@@ -15,14 +15,10 @@ enum {
     SAMPLE = 64,
 };
 
-int text_column_add(struct text_column *column, struct str text)
+int text_column_grow(struct text_column *column)
 {
-    int status = mem_array_grow((void **)&column->items, &column->cap, column->count + 1,
+    return mem_array_grow((void **)&column->items, &column->cap, column->count + 1,
         sizeof(*column->items), VALUES_MAX);
-    if (status == 0) {
-        column->items[column->count++] = text;
-    }
-    return status;
 }
 
 void text_column_release(struct text_column *column)
@@ -46,6 +42,10 @@ static int find_codes(
     }
     for (size_t i = 0; i < column->count; i++) {
         struct str text = column->items[i];
+        if (i > 0 && str_eq(text, column->items[i - 1])) {
+            codes[i] = codes[i - 1];
+            continue;
+        }
         size_t slot = hash64(text.ptr, text.len, 0) & (slots - 1);
         while (table[slot] != 0 && !str_eq(column->items[firsts[table[slot] - 1]], text)) {
             slot = (slot + 1) & (slots - 1);
@@ -79,7 +79,7 @@ int text_column_write(const struct text_column *column, struct strbuf *out)
             strbuf_add_sized(out, column->items[firsts[i]]);
         }
         for (size_t i = 0; i < column->count; i++) {
-            strbuf_add_uvarint(out, codes[i]);
+            column_add(out, codes[i]);
         }
     }
     mem_free(codes);

@@ -3,8 +3,20 @@
 #define SONDE_TSDB_SPAN_COLUMNS_H
 
 #include "base/arena.h"
+#include "base/bytes.h"
 #include "base/str.h"
 #include "base/strbuf.h"
+
+/* As strbuf_add_uvarint, for numbers that are added by the million. */
+static inline void column_add(struct strbuf *b, uint64_t number)
+{
+    if (b->error == 0 && b->cap > b->size + VARINT_MAX) {
+        b->size += put_uvarint((uint8_t *)b->data + b->size, number);
+        b->data[b->size] = '\0';
+    } else {
+        strbuf_add_uvarint(b, number);
+    }
+}
 
 /* Texts that are borrowed. */
 struct text_column {
@@ -12,7 +24,16 @@ struct text_column {
     size_t count, cap;
 };
 
-int text_column_add(struct text_column *column, struct str text);
+int text_column_grow(struct text_column *column);
+
+static inline int text_column_add(struct text_column *column, struct str text)
+{
+    int status = column->count == column->cap ? text_column_grow(column) : 0;
+    if (status == 0) {
+        column->items[column->count++] = text;
+    }
+    return status;
+}
 void text_column_release(struct text_column *column);
 /* As a dictionary and codes, or one behind the other when more than half of many are different
  * (span_page_format.h: text column). */

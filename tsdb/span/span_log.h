@@ -23,6 +23,7 @@ enum { SPAN_SEGMENT_NAME_DIGITS = 8 };
 bool span_segment_name_parse(const char *name, uint64_t *number_out);
 
 struct span_log;
+struct zstd_codec;
 
 /* One message that was read back; not 0 stops. */
 typedef int (*span_log_replay)(void *context, struct str message);
@@ -39,8 +40,9 @@ void span_log_close(struct span_log *log);
 /* Hands out every message of one segment, which nobody writes to. */
 int span_log_read(struct vfs *fs, const char *path, span_log_replay replay, void *context,
     struct span_log_report *report_out);
-/* Packs a message into the payload of a frame: may be done by any thread, before the log is asked. */
-int span_log_pack(struct str message, struct strbuf *frame);
+/* Packs a message into the payload of a frame: by any thread with a codec of its own, before the log is
+ * asked. */
+int span_log_pack(struct zstd_codec *codec, struct str message, struct strbuf *frame);
 /* Appends a packed frame. A segment whose append failed takes no more: the next append begins another. */
 int span_log_append(struct span_log *log, const struct strbuf *frame);
 /* Syncs what was appended. A segment whose sync failed is not synced again. */

@@ -12,7 +12,7 @@ enum {
     /* So many blocks of a level become one of the next; above the last level nothing is merged. */
     MERGE_BLOCKS = 8,
     LEVELS = 3,
-    CUT_COMPRESSION = 3,
+    CUT_COMPRESSION = 1, /* merging does it again, and better */
     MERGE_COMPRESSION = 6,
 };
 static const uint64_t MILLISECOND_NS = 1000000;
@@ -159,7 +159,7 @@ static int end_cut(struct span_store *store, struct err *e)
 {
     struct span_source *made = NULL;
     struct span_block_options options = {
-        .covered = store->sealing_covered, .compression = CUT_COMPRESSION};
+        .covered = store->sealing_covered, .compression = CUT_COMPRESSION, .in_order = true};
     int status = write_block(store, &store->sealing, &options, &made, e);
     struct span_sources done = {0};
     status = status == 0 ? swap_in(store, made, NULL, &done) : status;

@@ -45,8 +45,12 @@ static int read_header(struct span_page *page, struct err *e)
     struct strbuf covered = STRBUF_INIT;
     strbuf_add(&covered, page->bytes.ptr, SPAN_PAGE_HEADER_SIZE - 4);
     strbuf_add(&covered, in.p, directory);
-    bool good = strbuf_error(&covered) == 0 && checksum32(covered.data, covered.size) == checksum;
+    int status = strbuf_error(&covered);
+    bool good = status == 0 && checksum32(covered.data, covered.size) == checksum;
     strbuf_release(&covered);
+    if (status != 0) {
+        return err_set(e, status, -1, "%s", err_text(status)); /* no memory is no damage */
+    }
     if (!good) {
         return corrupt(e, "the checksum of its directory is wrong");
     }

@@ -22,6 +22,7 @@ enum {
     /* Sections shorter than this are stored as they are. */
     COMPRESS_BYTES_MIN = 64,
     STATUS_SHIFT = 4,
+    LIKELY_COLUMNS = 256,
 };
 
 /* A column of attributes. */
@@ -52,7 +53,8 @@ struct writer {
     struct value_column *columns;
     size_t column_count;
     uint16_t *column_slots;
-    struct strbuf shapes; /* encoded, one behind the other */
+    uint16_t likely[LIKELY_COLUMNS]; /* index + 1 by a cheap look at key and kind */
+    struct strbuf shapes;            /* encoded, one behind the other */
     size_t *shape_offsets;
     size_t shape_count;
     uint16_t *shape_slots; /* index + 1; needs SHAPES_MAX < 65536 */
@@ -63,6 +65,13 @@ struct writer {
 static void fail(struct writer *w, int status)
 {
     w->error = w->error != 0 ? w->error : status;
+}
+
+/* The bytes of a buffer that is used again and again: emptying it forgets its error. */
+static struct str checked(struct writer *w, const struct strbuf *b)
+{
+    fail(w, strbuf_error(b));
+    return strbuf_str(b);
 }
 
 /* ---- Times ---- */
@@ -87,14 +96,19 @@ static uint32_t find_unit(const struct span_pager *p)
 
 /* ---- Attributes ---- */
 
-static struct value_column *find_column(
+static bool is_column(const struct value_column *c, const struct attribute *a)
+{
+    return c->kind == a->kind && str_eq(c->key, a->key);
+}
+
+static struct value_column *look_up_column(
     struct writer *w, const struct attribute *a, uint32_t *index)
 {
     uint64_t hash = hash64(a->key.ptr, a->key.len, a->kind);
     size_t slot = hash % COLUMN_SLOTS;
     for (; w->column_slots[slot] != 0; slot = (slot + 1) % COLUMN_SLOTS) {
         struct value_column *c = &w->columns[w->column_slots[slot] - 1];
-        if (c->kind == a->kind && str_eq(c->key, a->key)) {
+        if (is_column(c, a)) {
             *index = (uint32_t)(w->column_slots[slot] - 1);
             return c;
         }
@@ -110,6 +124,25 @@ static struct value_column *find_column(
     return c;
 }
 
+/* Keys are few and come again with each span: length and two of its letters tell most of them apart. */
+static struct value_column *find_column(
+    struct writer *w, const struct attribute *a, uint32_t *index)
+{
+    size_t size = a->key.len;
+    uint8_t middle = size > 0 ? (uint8_t)a->key.ptr[size / 2] : 0;
+    uint8_t last = size > 0 ? (uint8_t)a->key.ptr[size - 1] : 0;
+    uint16_t *likely = &w->likely[(size * 31 + middle * 7u + last * 3u + a->kind) % LIKELY_COLUMNS];
+    if (*likely != 0 && is_column(&w->columns[*likely - 1], a)) {
+        *index = *likely - 1u;
+        return &w->columns[*index];
+    }
+    struct value_column *c = look_up_column(w, a, index);
+    if (c != NULL) {
+        *likely = (uint16_t)(*index + 1);
+    }
+    return c;
+}
+
 static void add_value(struct writer *w, struct value_column *c, const struct attribute *a)
 {
     switch (a->kind) {
@@ -119,7 +152,7 @@ static void add_value(struct writer *w, struct value_column *c, const struct att
         strbuf_add_char(&c->numbers, (char)a->boolean);
         break;
     case ATTRIBUTE_INT:
-        strbuf_add_svarint(&c->numbers, a->integer);
+        column_add(&c->numbers, zigzag_encode(a->integer));
         break;
     case ATTRIBUTE_DOUBLE:
         strbuf_add_le64(&c->numbers, double_bits(a->number));
@@ -132,7 +165,7 @@ static void add_value(struct writer *w, struct value_column *c, const struct att
 /* The number of the shape that `w->shape` spells. */
 static uint32_t find_shape(struct writer *w)
 {
-    struct str shape = strbuf_str(&w->shape);
+    struct str shape = checked(w, &w->shape);
     size_t slot = hash64(shape.ptr, shape.len, 0) % SHAPE_SLOTS;
     for (; w->shape_slots[slot] != 0; slot = (slot + 1) % SHAPE_SLOTS) {
         size_t index = w->shape_slots[slot] - 1u;
@@ -162,19 +195,18 @@ static void add_attributes(struct writer *w, uint32_t row, struct attributes lis
         }
         struct strbuf pair = STRBUF_INIT;
         otlp_key_value_encode(a, &pair);
-        strbuf_add_sized(&w->part, strbuf_str(&pair));
-        fail(w, strbuf_error(&pair));
+        strbuf_add_sized(&w->part, checked(w, &pair));
         strbuf_release(&pair);
     }
     if (w->part.size > 0) {
-        sparse_column_add(&w->more, row, strbuf_str(&w->part));
+        sparse_column_add(&w->more, row, checked(w, &w->part));
     }
     strbuf_reset(&w->shape);
-    strbuf_add_uvarint(&w->shape, count);
+    column_add(&w->shape, count);
     for (uint32_t i = 0; i < count; i++) {
-        strbuf_add_uvarint(&w->shape, columns[i]);
+        column_add(&w->shape, columns[i]);
     }
-    strbuf_add_uvarint(&w->sections[SPAN_SECTION_OF_SHAPE], find_shape(w));
+    column_add(&w->sections[SPAN_SECTION_OF_SHAPE], find_shape(w));
 }
 
 /* ---- Spans ---- */
@@ -213,21 +245,21 @@ static void add_parent(struct writer *w, uint32_t row, uint64_t parent_id)
 {
     struct strbuf *out = &w->sections[SPAN_SECTION_PARENTS];
     if (parent_id == 0) {
-        strbuf_add_uvarint(out, 0);
+        column_add(out, 0);
         return;
     }
     size_t slot = slot_of_span(w, parent_id);
     while (w->row_of_span[slot] != 0) {
         uint32_t parent = w->row_of_span[slot] - 1;
         if (w->rows[parent].span_id == parent_id) {
-            strbuf_add_uvarint(out, 2 + zigzag_encode((int64_t)row - parent));
+            column_add(out, 2 + zigzag_encode((int64_t)row - parent));
             return;
         }
         slot = (slot + 1) & (w->row_slots - 1);
     }
     uint8_t bytes[SPAN_ID_BYTES];
     span_id_to_bytes(parent_id, bytes);
-    strbuf_add_uvarint(out, 1);
+    column_add(out, 1);
     strbuf_add(&w->sections[SPAN_SECTION_PARENT_IDS], bytes, sizeof(bytes));
 }
 
@@ -239,21 +271,20 @@ static void add_lists(struct writer *w, uint32_t row, const struct span *span)
     for (size_t i = 0; i < span->event_count; i++) {
         strbuf_reset(&one);
         otlp_event_encode(&span->events[i], &one);
-        strbuf_add_sized(&w->part, strbuf_str(&one));
+        strbuf_add_sized(&w->part, checked(w, &one));
     }
     if (span->event_count > 0) {
-        sparse_column_add(&w->events, row, strbuf_str(&w->part));
+        sparse_column_add(&w->events, row, checked(w, &w->part));
     }
     strbuf_reset(&w->part);
     for (size_t i = 0; i < span->link_count; i++) {
         strbuf_reset(&one);
         otlp_link_encode(&span->links[i], &one);
-        strbuf_add_sized(&w->part, strbuf_str(&one));
+        strbuf_add_sized(&w->part, checked(w, &one));
     }
     if (span->link_count > 0) {
-        sparse_column_add(&w->links, row, strbuf_str(&w->part));
+        sparse_column_add(&w->links, row, checked(w, &w->part));
     }
-    fail(w, strbuf_error(&one));
     strbuf_release(&one);
 }
 
@@ -273,16 +304,17 @@ static void add_rare(struct writer *w, uint32_t row, const struct span *span)
         strbuf_add_uvarint(&w->part, span->dropped_attributes);
         strbuf_add_uvarint(&w->part, span->dropped_events);
         strbuf_add_uvarint(&w->part, span->dropped_links);
-        sparse_column_add(&w->counts, row, strbuf_str(&w->part));
+        sparse_column_add(&w->counts, row, checked(w, &w->part));
     }
 }
 
 static void add_times(struct writer *w, const struct span_pager_row *row, const struct span *span)
 {
     int64_t duration = (int64_t)(span->end_ns - span->start_ns);
-    strbuf_add_uvarint(
+    column_add(
         &w->sections[SPAN_SECTION_STARTS], (row->start_ns - row->trace_start_ns) / w->time_unit);
-    strbuf_add_svarint(&w->sections[SPAN_SECTION_DURATIONS], duration / (int64_t)w->time_unit);
+    column_add(
+        &w->sections[SPAN_SECTION_DURATIONS], zigzag_encode(duration / (int64_t)w->time_unit));
     uint64_t shown = span_duration_ns(span);
     w->duration_max_ns = shown > w->duration_max_ns ? shown : w->duration_max_ns;
 }
@@ -307,8 +339,8 @@ static void add_span(struct writer *w, uint32_t number)
     strbuf_add_char(&w->sections[SPAN_SECTION_KINDS],
         (char)((int)span.kind | (int)span.status << STATUS_SHIFT));
     fail(w, text_column_add(&w->names, span.name));
-    strbuf_add_uvarint(&w->sections[SPAN_SECTION_OF_RESOURCE], row->resource);
-    strbuf_add_uvarint(&w->sections[SPAN_SECTION_OF_SCOPE], row->scope);
+    column_add(&w->sections[SPAN_SECTION_OF_RESOURCE], row->resource);
+    column_add(&w->sections[SPAN_SECTION_OF_SCOPE], row->scope);
     add_attributes(w, number, span.attributes);
     add_rare(w, number, &span);
     arena_rewind(&w->arena, mark);
@@ -501,6 +533,7 @@ static void write_page(
     for (uint32_t c = 0; c < w->column_count; c++) {
         put_section(w, &page, SPAN_SECTION_VALUES + c, &w->columns[c].numbers);
     }
+    fail(w, strbuf_error(&page.entries));
     if (w->error == 0) {
         put_page(w, &page, info);
     }
@@ -518,6 +551,7 @@ static int writer_init(struct writer *w, const struct span_pager *pager)
 {
     *w = (struct writer){.pager = pager, .time_unit = 1};
     arena_init(&w->arena, 0);
+    void *kept = arena_alloc(&w->arena, 1); /* so that going back to the mark keeps a block */
     for (size_t s = 0; s < SPAN_SECTION_VALUES; s++) {
         strbuf_init(&w->sections[s], SPAN_SECTION_BYTES_MAX);
     }
@@ -536,7 +570,7 @@ static int writer_init(struct writer *w, const struct span_pager *pager)
     w->shape_offsets = mem_calloc(SHAPES_MAX, sizeof(*w->shape_offsets));
     w->shape_slots = mem_calloc(SHAPE_SLOTS, sizeof(*w->shape_slots));
     w->rows = mem_dup(pager->rows, pager->row_count * sizeof(*w->rows));
-    bool good = w->rows != NULL && w->columns != NULL && w->column_slots != NULL &&
+    bool good = kept != NULL && w->rows != NULL && w->columns != NULL && w->column_slots != NULL &&
                 w->shape_offsets != NULL && w->shape_slots != NULL;
     return good ? 0 : ERR_NOMEM;
 }
@@ -578,7 +612,10 @@ int span_pager_write(
     assert(pager->row_count > 0);
     int status = writer_init(&w, pager);
     if (status == 0) {
-        w.traces = span_pager_sort(w.rows, pager->row_count);
+        if (!pager->in_order) {
+            span_pager_sort(w.rows, pager->row_count);
+        }
+        w.traces = span_pager_find_traces(w.rows, pager->row_count);
         w.time_unit = find_unit(pager);
     }
     status = status == 0 ? index_spans(&w) : status;

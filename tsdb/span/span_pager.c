@@ -74,10 +74,10 @@ size_t span_pager_bytes(const struct span_pager *pager)
 /* ---- Adding ---- */
 
 static bool message_is(const struct span_pager *p, const struct span_pager_message *m,
-    uint64_t hash, struct str message, struct str schema_url)
+    struct str message, struct str schema_url)
 {
     const char *bytes = p->bytes.data + m->offset;
-    return m->hash == hash && m->size == message.len && m->schema_url_size == schema_url.len &&
+    return m->size == message.len && m->schema_url_size == schema_url.len &&
            memcmp(bytes, message.ptr, message.len) == 0 &&
            (schema_url.len == 0 ||
                memcmp(bytes + message.len, schema_url.ptr, schema_url.len) == 0);
@@ -87,12 +87,17 @@ static bool message_is(const struct span_pager *p, const struct span_pager_messa
 static int intern(struct span_pager *p, struct span_pager_pool *pool, struct str message,
     struct str schema_url, uint16_t *index_out)
 {
+    if (pool->count > 0 && message_is(p, &pool->items[pool->last], message, schema_url)) {
+        *index_out = pool->last;
+        return 0;
+    }
     uint64_t hash = hash64(message.ptr, message.len, schema_url.len);
     size_t slot = hash % SLOTS;
     for (; pool->slots[slot] != 0; slot = (slot + 1) % SLOTS) {
         uint16_t index = (uint16_t)(pool->slots[slot] - 1);
-        if (message_is(p, &pool->items[index], hash, message, schema_url)) {
-            *index_out = index;
+        if (pool->items[index].hash == hash &&
+            message_is(p, &pool->items[index], message, schema_url)) {
+            *index_out = pool->last = index;
             return 0;
         }
     }
@@ -109,7 +114,7 @@ static int intern(struct span_pager *p, struct span_pager_pool *pool, struct str
     }
     pool->items[pool->count] =
         (struct span_pager_message){hash, offset, (uint32_t)message.len, (uint32_t)schema_url.len};
-    *index_out = (uint16_t)pool->count;
+    *index_out = pool->last = (uint16_t)pool->count;
     pool->slots[slot] = (uint16_t)++pool->count;
     return 0;
 }
@@ -126,6 +131,7 @@ static void forget(struct span_pager_pool *pool, size_t count)
     }
     pool->slots[slot] = 0; /* nothing was placed behind it since */
     pool->count = count;
+    pool->last = 0;
 }
 
 int span_pager_add(struct span_pager *pager, const struct otlp_span *span)
@@ -191,15 +197,20 @@ static int by_trace_start(const void *left, const void *right)
     return order != 0 ? order : by_trace(left, right);
 }
 
-uint32_t span_pager_sort(struct span_pager_row *rows, size_t count)
+uint32_t span_pager_find_traces(struct span_pager_row *rows, size_t count)
 {
     uint32_t traces = 0;
-    qsort(rows, count, sizeof(*rows), by_trace);
     for (size_t i = 0; i < count; i++) {
         bool same = i > 0 && trace_id_eq(rows[i].trace_id, rows[i - 1].trace_id);
         rows[i].trace_start_ns = same ? rows[i - 1].trace_start_ns : rows[i].start_ns;
         traces += !same;
     }
-    qsort(rows, count, sizeof(*rows), by_trace_start);
     return traces;
+}
+
+void span_pager_sort(struct span_pager_row *rows, size_t count)
+{
+    qsort(rows, count, sizeof(*rows), by_trace);
+    (void)span_pager_find_traces(rows, count);
+    qsort(rows, count, sizeof(*rows), by_trace_start);
 }

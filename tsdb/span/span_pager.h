@@ -26,6 +26,7 @@ struct span_pager_pool {
         uint32_t size, schema_url_size;
     } * items;
     size_t count, cap;
+    uint16_t last;   /* index of the one that was added last: the next span often has it, too */
     uint16_t *slots; /* open addressing: index + 1, 0 = free; twice SPAN_PAGE_ROWS_MAX of them */
 };
 
@@ -34,6 +35,8 @@ struct span_pager {
     struct span_pager_row *rows;
     size_t row_count, row_cap;
     struct span_pager_pool resources, scopes;
+    bool
+        in_order; /* spans are added in the order of a page (span_pager_sort): they need no sorting */
 };
 
 int span_pager_new(struct span_pager **pager_out);
@@ -61,8 +64,9 @@ void span_pager_reset(struct span_pager *pager);
 /* Nothing will be added: gives back what only adding needs. */
 void span_pager_end(struct span_pager *pager);
 
-/* Puts rows in the order of the page: traces by their first start, then id; spans by start. Returns the
- * number of traces. */
-uint32_t span_pager_sort(struct span_pager_row *rows, size_t count);
+/* Puts rows in the order of the page: traces by their first start, then id; spans by start. */
+void span_pager_sort(struct span_pager_row *rows, size_t count);
+/* Of rows in order: where each trace starts, and how many there are. */
+uint32_t span_pager_find_traces(struct span_pager_row *rows, size_t count);
 
 #endif

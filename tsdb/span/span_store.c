@@ -176,7 +176,7 @@ static int take_spans(struct span_store *store, struct span_append_counts *count
 {
     struct otlp_span span;
     int status;
-    while ((status = otlp_traces_next(store->walker, &span)) == 1) {
+    while ((status = otlp_traces_skim(store->walker, &span)) == 1) {
         int added = span_pager_add(store->pager, &span);
         if (added == ERR_LIMIT && span_pager_rows(store->pager) > 0) {
             added = span_store_end_page(store);
@@ -237,6 +237,18 @@ static int append_locked(struct span_store *store, struct str message, const str
     return status == 0 ? 0 : err_set(e, status, -1, "%s", err_text(status));
 }
 
+/* The codec that was used last, or a new one. */
+static int pack(struct span_store *store, struct str message, struct strbuf *frame)
+{
+    struct zstd_codec *codec = atomic_exchange(&store->packer, NULL);
+    int status = codec == NULL ? zstd_codec_new(&codec) : 0;
+    if (status == 0) {
+        status = span_log_pack(codec, message, frame);
+        zstd_codec_free(atomic_exchange(&store->packer, codec));
+    }
+    return status;
+}
+
 int span_store_append(struct span_store *store, struct str message, bool synced,
     struct span_append_counts *counts_out, struct err *e)
 {
@@ -246,7 +258,7 @@ int span_store_append(struct span_store *store, struct str message, bool synced,
     int status = message.len > OTLP_TRACES_MAX
                      ? err_set(e, ERR_LIMIT, -1, "the message has %zu bytes, at most %zu are read",
                            message.len, OTLP_TRACES_MAX)
-                     : span_log_pack(message, &frame);
+                     : pack(store, message, &frame);
     if (status == 0) {
         synced = synced || store->options.sync == WAL_SYNC_ALWAYS;
         lock_take(&store->writing);
@@ -339,6 +351,7 @@ void span_store_close(struct span_store *store)
     if (store->log != NULL && store->options.sync != WAL_SYNC_NEVER) {
         (void)span_log_sync(store->log); /* the last chance; the next start finds what is there */
     }
+    zstd_codec_free(atomic_load(&store->packer));
     span_log_close(store->log);
     span_sources_release(&store->head);
     span_sources_release(&store->sealing);

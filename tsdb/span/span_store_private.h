@@ -2,10 +2,13 @@
 #ifndef SONDE_TSDB_SPAN_STORE_PRIVATE_H
 #define SONDE_TSDB_SPAN_STORE_PRIVATE_H
 
+#include <stdatomic.h>
+
 #include "base/lock.h"
 #include "span/span_gather.h"
 #include "span/span_log.h"
 #include "tsdb/span_store.h"
+#include "wire/zstd_codec.h"
 
 enum { SPAN_PATH_BYTES_MAX = 4096 };
 
@@ -22,7 +25,8 @@ struct span_store {
     struct span_log *log;
     struct otlp_traces *walker;
     struct span_pager *pager;
-    int64_t head_since_ms; /* when the oldest span that is in no block came */
+    _Atomic(struct zstd_codec *) packer; /* one that is not in use, for the next message; or NULL */
+    int64_t head_since_ms;               /* when the oldest span that is in no block came */
     uint64_t head_spans, head_bytes;
     bool unsynced;
     int64_t synced_ms;
