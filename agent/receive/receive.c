@@ -190,7 +190,7 @@ static int start_http(struct receive *r, struct err *e)
 
 int receive_open(const struct receive_options *options, struct receive **receive_out, struct err *e)
 {
-    const struct receive_otlp_config *otlp = &options->config.otlp;
+    const struct otlp_settings *otlp = &options->config.otlp;
     struct receive *r = mem_calloc(1, sizeof(*r));
     if (r == NULL) {
         return err_set(e, ERR_NOMEM, -1, "out of memory for the receivers");
@@ -198,13 +198,7 @@ int receive_open(const struct receive_options *options, struct receive **receive
     r->options = *options;
     strbuf_init(&r->text, LABELS_BYTES_MAX);
     strbuf_init(&r->labels, LABELS_BYTES_MAX);
-    r->otlp = (struct otlp_translate_options){
-        .promoted = (const char *const *)otlp->promoted.items,
-        .promoted_count = otlp->promoted.count,
-        .keep_identifying = otlp->keep_identifying,
-        .promote_scope = otlp->promote_scope,
-    };
-    (void)otlp_naming_parse(str_of(otlp->translation_strategy), &r->otlp.naming); /* was checked */
+    r->otlp = otlp_settings_translate(otlp);
     int status = otlp_delta_new((size_t)otlp->delta_series_max, &r->delta);
     if (status != 0) {
         err_set(e, status, -1, "out of memory for the receivers");

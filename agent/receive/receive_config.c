@@ -1,41 +1,13 @@
-/* The tables of settings; those of OTLP are named as the server's are. */
+/* The tables of settings. */
 #include "receive/receive_config.h"
 
 #include <stddef.h>
 
-#include "wire/otlp_delta.h"
-#include "wire/otlp_names.h"
-
-#define OTLP(member) offsetof(struct receive_otlp_config, member)
-
+struct otlp_holder {
+    struct otlp_settings settings; /* what is at the member's offset */
+};
 static const struct config_field otlp_fields[] = {
-    {.key = "translation_strategy",
-        .kind = CONFIG_STRING,
-        .offset = OTLP(translation_strategy),
-        .default_text = "UnderscoreEscapingWithSuffixes",
-        .help = "How names become Prometheus': UnderscoreEscapingWithSuffixes, "
-                "UnderscoreEscapingWithoutSuffixes, NoUTF8EscapingWithSuffixes, NoTranslation"},
-    {.key = "promote_resource_attributes",
-        .kind = CONFIG_STRING_LIST,
-        .offset = OTLP(promoted),
-        .help = "Resource attributes that become labels of every series; '*' is all of them"},
-    {.key = "keep_identifying_resource_attributes",
-        .kind = CONFIG_BOOL,
-        .offset = OTLP(keep_identifying),
-        .default_text = "false",
-        .help = "service.name, service.namespace and service.instance.id in target_info, too"},
-    {.key = "promote_scope_metadata",
-        .kind = CONFIG_BOOL,
-        .offset = OTLP(promote_scope),
-        .default_text = "false",
-        .help = "Name, version and attributes of the scope as labels otel_scope_…"},
-    {.key = "max_delta_series",
-        .kind = CONFIG_INTEGER,
-        .offset = OTLP(delta_series_max),
-        .default_text = "100000",
-        .min = 1,
-        .max = 10000000,
-        .help = "Series of delta temporality whose totals are kept; more are refused"},
+    OTLP_SETTINGS_FIELDS(struct otlp_holder, settings),
     {.key = NULL},
 };
 
@@ -97,12 +69,7 @@ const struct config_field receive_fields[] = {
 
 int receive_config_check(const struct receive_config *config, const char *file, struct err *e)
 {
-    enum otlp_naming naming;
-    if (!otlp_naming_parse(str_of(config->otlp.translation_strategy), &naming)) {
-        return err_set(e, ERR_INVALID, -1,
-            "%s: receive: translation_strategy \"%s\"; accepted: UnderscoreEscapingWithSuffixes, "
-            "UnderscoreEscapingWithoutSuffixes, NoUTF8EscapingWithSuffixes, NoTranslation",
-            file, config->otlp.translation_strategy);
-    }
-    return 0;
+    struct err why = ERR_INIT;
+    int status = otlp_settings_check(&config->otlp, &why);
+    return status == 0 ? 0 : err_set(e, status, -1, "%s: receive: %s", file, why.message);
 }

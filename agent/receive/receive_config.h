@@ -7,13 +7,7 @@
 
 #include "base/config.h"
 #include "base/err.h"
-
-struct receive_otlp_config {
-    const char *translation_strategy; /* one that otlp_naming_parse knows */
-    struct config_strings promoted;
-    bool keep_identifying, promote_scope;
-    int64_t delta_series_max;
-};
+#include "wire/otlp_settings.h"
 
 struct receive_statsd_config {
     const char *listen, *socket; /* "" = not at all */
@@ -25,7 +19,7 @@ struct receive_graphite_config {
 };
 
 struct receive_config {
-    struct receive_otlp_config otlp;
+    struct otlp_settings otlp;
     struct receive_statsd_config statsd;
     struct receive_graphite_config graphite;
 };

@@ -300,13 +300,8 @@ static int open_http(struct server *s, struct err *e)
             .data_path = config->data,
             .admin_api = config->web.admin_api,
             .retention_ms = config->storage.retention_ms}};
-    const struct server_otlp_config *otlp = &config->otlp;
-    api.otlp.promoted = otlp->promoted.items;
-    api.otlp.promoted_count = otlp->promoted.count;
-    api.otlp.keep_identifying = otlp->keep_identifying;
-    api.otlp.promote_scope = otlp->promote_scope;
-    api.otlp_delta_series_max = (size_t)otlp->delta_series_max;
-    (void)otlp_naming_parse(str_of(otlp->translation_strategy), &api.otlp.naming); /* was checked */
+    api.otlp = otlp_settings_translate(&config->otlp.metrics);
+    api.otlp_delta_series_max = (size_t)config->otlp.metrics.delta_series_max;
     int status = api_new(&api, &s->api);
     if (status != 0) {
         return err_set(e, status, -1, "%s", err_text(status));

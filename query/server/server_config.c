@@ -306,18 +306,6 @@ static int check_origin(const char *origin, struct err *e)
     return status != 0 ? err_prefix(e, "origin \"%s\"", origin) : 0;
 }
 
-static int check_strategy(const char *strategy, struct err *e)
-{
-    enum otlp_naming naming;
-    if (!otlp_naming_parse(str_of(strategy), &naming)) {
-        return err_set(e, ERR_INVALID, -1,
-            "otlp.translation_strategy \"%s\": expected UnderscoreEscapingWithSuffixes, "
-            "UnderscoreEscapingWithoutSuffixes, NoUTF8EscapingWithSuffixes or NoTranslation",
-            strategy);
-    }
-    return 0;
-}
-
 int server_config_load(struct arena *arena, const char *path, const struct server_flags *flags,
     struct server_config *config_out, struct err *e)
 {
@@ -361,7 +349,10 @@ int server_config_load(struct arena *arena, const char *path, const struct serve
         status = tiers_config_apply(&config.storage.tiers, arena, &unused, e);
     }
     if (status == 0) {
-        status = check_strategy(config.otlp.translation_strategy, e);
+        status = otlp_settings_check(&config.otlp.metrics, e);
+        if (status != 0) {
+            (void)err_prefix(e, "otlp"); /* gives back its code */
+        }
     }
     if (status == 0) {
         status = notification_check(&config.alerting, e);

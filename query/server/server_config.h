@@ -19,6 +19,7 @@
 #include "server/notification.h"
 #include "server/tier_config.h"
 #include "tsdb/tsdb.h"
+#include "wire/otlp_settings.h"
 
 struct server_storage_config {
     int64_t retention_ms;                  /* 0 = for ever */
@@ -57,11 +58,8 @@ struct server_web_config {
 #define SERVER_GRPC_LISTEN_DEFAULT "127.0.0.1:4317"
 
 struct server_otlp_config {
-    const char *grpc_listen;          /* "" = not at all */
-    const char *translation_strategy; /* one that otlp_naming_parse knows */
-    struct config_strings promoted;
-    bool keep_identifying, promote_scope;
-    int64_t delta_series_max;
+    const char *grpc_listen; /* "" = not at all */
+    struct otlp_settings metrics;
 };
 
 /* Calls between services. */

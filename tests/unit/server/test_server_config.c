@@ -150,20 +150,20 @@ static void test_otlp(void **state)
     struct strbuf text = STRBUF_INIT;
     arena_init(&arena, 0);
     assert_int_equal(load(&arena, NULL, NULL, &config, &e), 0);
-    assert_string_equal(config.otlp.translation_strategy, "UnderscoreEscapingWithSuffixes");
-    assert_false(config.otlp.promote_scope);
+    assert_string_equal(config.otlp.metrics.translation_strategy, "UnderscoreEscapingWithSuffixes");
+    assert_false(config.otlp.metrics.promote_scope);
     assert_int_equal(load(&arena,
                          "otlp:\n  translation_strategy: NoTranslation\n"
                          "  promote_resource_attributes: [host.name]\n"
                          "  promote_scope_metadata: true\n  max_delta_series: 7\n",
                          NULL, &config, &e),
         0);
-    assert_string_equal(config.otlp.promoted.items[0], "host.name");
-    assert_int_equal(config.otlp.delta_series_max, 7);
+    assert_string_equal(config.otlp.metrics.promoted.items[0], "host.name");
+    assert_int_equal(config.otlp.metrics.delta_series_max, 7);
     server_config_write(&config, &text);
     assert_int_equal(load(&arena, text.data, NULL, &again, &e), 0);
     assert_null(server_config_needs_restart(&config, &again));
-    again.otlp.promote_scope = false;
+    again.otlp.metrics.promote_scope = false;
     assert_string_equal(server_config_needs_restart(&config, &again), "promote_scope_metadata");
     assert_int_equal(
         load(&arena, "otlp: {translation_strategy: best}\n", NULL, &config, &e), ERR_INVALID);
