@@ -37,7 +37,7 @@ struct otlp_delta {
     struct lock lock; /* guards all below */
     struct entry *entries;
     size_t count, cap, series_max;
-    int32_t *slots;
+    int32_t *slots; /* NULL until there is a series: most programs never see a delta */
     size_t slot_count;
     int32_t oldest, newest;
 };
@@ -51,14 +51,6 @@ int otlp_delta_new(size_t series_max, struct otlp_delta **delta_out)
     assert(series_max > 0 && series_max < INT32_MAX / 2);
     d->series_max = series_max;
     for (d->slot_count = 64; d->slot_count < series_max; d->slot_count *= 2) {
-    }
-    d->slots = mem_alloc(d->slot_count * sizeof(*d->slots));
-    if (d->slots == NULL) {
-        mem_free(d);
-        return ERR_NOMEM;
-    }
-    for (size_t i = 0; i < d->slot_count; i++) {
-        d->slots[i] = NONE;
     }
     d->oldest = d->newest = NONE;
     lock_init(&d->lock, LOCK_RANK_LEAF);
@@ -113,9 +105,18 @@ static int32_t *slot_of(struct otlp_delta *d, struct hash128 key)
     return &d->slots[key.low & (d->slot_count - 1)];
 }
 
+static int make_slots(struct otlp_delta *d)
+{
+    d->slots = mem_alloc(d->slot_count * sizeof(*d->slots));
+    for (size_t i = 0; d->slots != NULL && i < d->slot_count; i++) {
+        d->slots[i] = NONE;
+    }
+    return d->slots != NULL ? 0 : ERR_NOMEM;
+}
+
 static int32_t find(struct otlp_delta *d, struct hash128 key)
 {
-    int32_t at = *slot_of(d, key);
+    int32_t at = d->slots != NULL ? *slot_of(d, key) : NONE;
     while (at != NONE && !hash128_eq(d->entries[at].key, key)) {
         at = d->entries[at].chain;
     }
@@ -135,8 +136,12 @@ static void unchain(struct otlp_delta *d, int32_t at)
 static int make_entry(struct otlp_delta *d, struct hash128 key, int64_t now_ms, int32_t *at_out)
 {
     int32_t at;
+    int status = d->slots == NULL ? make_slots(d) : 0;
+    if (status != 0) {
+        return status;
+    }
     if (d->count < d->series_max) {
-        int status = mem_array_grow(
+        status = mem_array_grow(
             (void **)&d->entries, &d->cap, d->count + 1, sizeof(*d->entries), d->series_max);
         if (status != 0) {
             return status;
