@@ -124,15 +124,11 @@ int slo_fill(const struct slo_store *store, const struct slo_indicator *indicato
         return err_set(e, status, -1, "a ledger of more than %zu steps", SLO_LEDGER_STEPS_MAX);
     }
     from_ms = from_ms < ledger->first_ms ? ledger->first_ms : from_ms;
-    int64_t begin_ms = from_ms;
     while (status == 0 && from_ms <= to_ms) {
         int64_t last = from_ms + (SLO_FILL_STEPS_MAX - 1) * ledger->step_ms;
         last = last < to_ms ? last : to_ms;
         status = fill_piece(store, indicator, ledger, from_ms, last, e);
         from_ms = last + ledger->step_ms;
-    }
-    if (status == 0 && begin_ms <= to_ms) {
-        slo_ledger_note_asked(ledger, begin_ms, to_ms);
     }
     return status;
 }

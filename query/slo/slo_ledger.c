@@ -14,11 +14,7 @@
 void slo_ledger_init(
     struct slo_ledger *l, int64_t step_ms, int64_t first_ms, enum slo_no_data no_data)
 {
-    *l = (struct slo_ledger){.step_ms = step_ms,
-        .first_ms = first_ms,
-        .no_data = no_data,
-        .asked_from_ms = INT64_MAX,
-        .asked_until_ms = INT64_MIN};
+    *l = (struct slo_ledger){.step_ms = step_ms, .first_ms = first_ms, .no_data = no_data};
 }
 
 void slo_ledger_release(struct slo_ledger *l)
@@ -80,17 +76,12 @@ void slo_ledger_set(struct slo_ledger *l, int64_t end_ms, struct slo_count event
     l->summed = l->summed < index ? l->summed : index;
 }
 
-void slo_ledger_note_asked(struct slo_ledger *l, int64_t from_ms, int64_t until_ms)
-{
-    l->asked_from_ms = from_ms < l->asked_from_ms ? from_ms : l->asked_from_ms;
-    l->asked_until_ms = until_ms > l->asked_until_ms ? until_ms : l->asked_until_ms;
-}
-
 int slo_ledger_adopt(struct slo_ledger *l, const struct slo_ledger *from, int64_t until_ms)
 {
-    assert(l->step_ms == from->step_ms && l->asked_from_ms > l->asked_until_ms);
-    int64_t begin = from->asked_from_ms > l->first_ms ? from->asked_from_ms : l->first_ms;
-    int64_t end = from->asked_until_ms < until_ms ? from->asked_until_ms : until_ms;
+    assert(l->step_ms == from->step_ms && l->count == 0);
+    int64_t end = slo_ledger_end_ms(from);
+    end = end < until_ms ? end : until_ms;
+    int64_t begin = from->first_ms > l->first_ms ? from->first_ms : l->first_ms;
     if (begin > end) {
         return 0;
     }
@@ -98,15 +89,32 @@ int slo_ledger_adopt(struct slo_ledger *l, const struct slo_ledger *from, int64_
     if (status != 0) {
         return status;
     }
-    size_t count = (size_t)((end - begin) / l->step_ms) + 1;
+    const struct slo_step *source = &from->steps[(begin - from->first_ms) / l->step_ms];
     struct slo_step *to = &l->steps[(begin - l->first_ms) / l->step_ms];
-    memcpy(to, &from->steps[(begin - from->first_ms) / l->step_ms], count * sizeof(*to));
-    for (size_t i = 0; i < count; i++) {
-        to[i].excluded = false;
+    for (int64_t i = 0; i <= (end - begin) / l->step_ms; i++) {
+        to[i] =
+            source[i].known
+                ? (struct slo_step){.bad = source[i].bad, .total = source[i].total, .known = true}
+                : (struct slo_step){0};
     }
     l->summed = 0;
-    slo_ledger_note_asked(l, begin, end);
     return 0;
+}
+
+bool slo_ledger_gap(
+    const struct slo_ledger *l, int64_t from_ms, int64_t *first_ms_out, int64_t *last_ms_out)
+{
+    size_t first = index_after(l, from_ms - 1);
+    while (first < l->count && l->steps[first].known) {
+        first++;
+    }
+    size_t last = first;
+    while (last < l->count && !l->steps[last].known) {
+        last++;
+    }
+    *first_ms_out = l->first_ms + (int64_t)first * l->step_ms;
+    *last_ms_out = l->first_ms + ((int64_t)last - 1) * l->step_ms;
+    return first < l->count;
 }
 
 void slo_ledger_exclude(
@@ -130,7 +138,6 @@ void slo_ledger_drop(struct slo_ledger *l, int64_t before_ms)
     memmove(l->steps, &l->steps[dropped], (l->count - dropped) * sizeof(*l->steps));
     l->count -= dropped;
     l->first_ms += (int64_t)dropped * l->step_ms;
-    l->asked_from_ms = l->asked_from_ms > l->first_ms ? l->asked_from_ms : l->first_ms;
     l->summed = 0;
 }
 

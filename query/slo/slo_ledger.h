@@ -44,8 +44,6 @@ struct slo_ledger {
     struct slo_step *steps;
     struct slo_sums *sums; /* count + 1; valid up to `summed` */
     size_t count, cap, sums_cap, summed;
-    /* Steps whose samples were looked for end in this stretch; none while it is empty. */
-    int64_t asked_from_ms, asked_until_ms;
 };
 
 /* Steps that end at first_ms, first_ms + step_ms …; empty. */
@@ -58,11 +56,12 @@ int64_t slo_ledger_end_ms(const struct slo_ledger *l);
 int slo_ledger_extend(struct slo_ledger *l, int64_t end_ms);
 /* Sets the events of the step that ends at `end_ms`, which exists. */
 void slo_ledger_set(struct slo_ledger *l, int64_t end_ms, struct slo_count events);
-/* Samples of the steps that end in [from_ms, until_ms] were looked for: with what was, one stretch. */
-void slo_ledger_note_asked(struct slo_ledger *l, int64_t from_ms, int64_t until_ms);
-/* Takes over what another ledger of the same grid knows of steps that end up to `until_ms`, into one that was not
- * asked about anything yet. Not whether they are excluded. ERR_NOMEM, ERR_LIMIT. */
+/* Takes over the known steps of another ledger of the same grid that end up to `until_ms`, into an empty one. Not
+ * whether they are excluded. ERR_NOMEM, ERR_LIMIT. */
 int slo_ledger_adopt(struct slo_ledger *l, const struct slo_ledger *from, int64_t until_ms);
+/* The first stretch of unknown steps that end at `from_ms` or later: its first and last end. False: none. */
+bool slo_ledger_gap(
+    const struct slo_ledger *l, int64_t from_ms, int64_t *first_ms_out, int64_t *last_ms_out);
 /* Asks about the end of every step whether it is excluded. What was excluded before and is not now counts
  * again as if nothing had been. */
 void slo_ledger_exclude(

@@ -116,35 +116,52 @@ int slo_run_adopt(struct slo_run *run, const struct slo_run *from, int64_t until
     return status;
 }
 
-/* `again_ms` before the end of what was read are read again. */
-static int read_on(struct slo_run *run, const struct slo_store *store, int64_t until_ms,
-    int64_t again_ms, struct err *e)
+/* Each stretch that nothing is known of is asked for by itself; of many the whole they lie in. */
+static int fill_gaps(const struct slo_store *store, const struct slo_indicator *x,
+    struct slo_ledger *l, struct err *e)
 {
-    const struct slo_definition *d = run->definition;
-    int64_t step = d->parameters.step_ms;
-    for (size_t i = 0; i < d->indicator_count; i++) {
-        const struct slo_indicator *x = &d->indicators[i];
-        struct slo_ledger *l = &run->components[i].ledger;
-        int64_t head = l->asked_from_ms - step, from = l->first_ms;
-        int status = 0;
-        if (l->asked_from_ms <= l->asked_until_ms) {
-            from = l->asked_until_ms + step - slo_run_floor(run, again_ms);
-            status = head >= l->first_ms ? slo_fill(store, x, l, l->first_ms, head, e) : 0;
-        }
-        if (status == 0 && from <= until_ms) {
-            status = slo_fill(store, x, l, from, until_ms, e);
-        }
-        if (status != 0) {
-            return status;
-        }
+    int64_t from = l->first_ms, first, last, gaps = 0;
+    int status = 0;
+    while (status == 0 && slo_ledger_gap(l, from, &first, &last)) {
+        last = ++gaps < SLO_GAPS_MAX ? last : slo_ledger_end_ms(l);
+        status = slo_fill(store, x, l, first, last, e);
+        from = last + l->step_ms;
     }
-    return 0;
+    return status;
 }
 
 int slo_run_read(
     struct slo_run *run, const struct slo_store *store, int64_t until_ms, struct err *e)
 {
-    return read_on(run, store, until_ms, 0, e);
+    const struct slo_definition *d = run->definition;
+    int status = 0;
+    for (size_t i = 0; i < d->indicator_count && status == 0; i++) {
+        struct slo_ledger *l = &run->components[i].ledger;
+        status = slo_ledger_extend(l, until_ms);
+        status = status == 0 ? fill_gaps(store, &d->indicators[i], l, e)
+                             : err_set(e, status, -1, "%s", err_text(status));
+    }
+    return status;
+}
+
+/* What is new, and what may have changed: the end, and each hour more of it and what is missing. */
+static int read_on(
+    struct slo_run *run, const struct slo_store *store, int64_t until_ms, bool late, struct err *e)
+{
+    const struct slo_definition *d = run->definition;
+    int64_t again = slo_run_floor(run, late ? SLO_READ_LATE_MS : SLO_READ_AGAIN_MS);
+    int status = 0;
+    for (size_t i = 0; i < d->indicator_count && status == 0; i++) {
+        struct slo_ledger *l = &run->components[i].ledger;
+        int64_t from = slo_ledger_end_ms(l) + d->parameters.step_ms - again;
+        if (late) {
+            status = fill_gaps(store, &d->indicators[i], l, e);
+        }
+        if (status == 0) {
+            status = slo_fill(store, &d->indicators[i], l, from, until_ms, e);
+        }
+    }
+    return status;
 }
 
 int slo_run_fill(struct slo_run *run, const struct slo_store *store, int64_t until_ms,
@@ -156,7 +173,7 @@ int slo_run_fill(struct slo_run *run, const struct slo_store *store, int64_t unt
     int64_t keep = slo_run_floor(run, oldest - slo_reach_ms(&d->parameters, oldest));
     bool longer = slo_ledger_end_ms(&run->components[0].ledger) < until_ms;
     bool late = until_ms >= run->read_late_ms;
-    int status = read_on(run, store, until_ms, late ? SLO_READ_LATE_MS : SLO_READ_AGAIN_MS, e);
+    int status = read_on(run, store, until_ms, late, e);
     if (status != 0) {
         return status;
     }

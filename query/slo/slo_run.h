@@ -9,10 +9,12 @@
 #include "slo_fill.h"
 
 /* How much of the ledger each evaluation reads again: samples arrive late. Much later come those of an agent
- * that was cut off and sends what it kept: each hour a day is read again. */
+ * that was cut off and sends what it kept: each hour a day is read again, and whatever nothing is known of. */
 #define SLO_READ_AGAIN_MS ((int64_t)10 * 60 * 1000)
 #define SLO_READ_LATE_MS ((int64_t)24 * 3600 * 1000)
 #define SLO_READ_LATE_EACH_MS ((int64_t)3600 * 1000)
+/* Stretches without samples that are asked for one by one. */
+#define SLO_GAPS_MAX 64
 
 struct slo_run {
     const struct slo_definition *definition; /* borrowed */
@@ -38,8 +40,8 @@ int64_t slo_run_floor(const struct slo_run *run, int64_t time_ms);
 /* Takes over what another run has counted up to `until_ms`, when it counts the same: what is the same need not be
  * read again. Into a run that has read nothing. ERR_NOMEM. */
 int slo_run_adopt(struct slo_run *run, const struct slo_run *from, int64_t until_ms);
-/* Reads everything from the beginning of the ledgers to `until_ms`, a multiple of the step, that was not read
- * yet. */
+/* Reads every step from the beginning of the ledgers to `until_ms`, a multiple of the step, that nothing is known
+ * of. */
 int slo_run_read(
     struct slo_run *run, const struct slo_store *store, int64_t until_ms, struct err *e);
 /* The live run's: reads also what may have changed, forgets what no window reaches, and marks what is excluded.
