@@ -11,6 +11,7 @@
 #include "receive/receive_influx.h"
 #include "receive/receive_otlp.h"
 #include "receive/receive_private.h"
+#include "receive/receive_spans.h"
 #include "receive/receive_statsd.h"
 #include "receive/receive_write.h"
 #include "wire/media_type.h"
@@ -21,6 +22,8 @@ static const char *const source_names[RECEIVE_SOURCE_COUNT] = {
     [RECEIVE_STATSD] = "statsd",
     [RECEIVE_GRAPHITE] = "graphite",
     [RECEIVE_INFLUX] = "influx",
+    [RECEIVE_ZIPKIN] = "zipkin",
+    [RECEIVE_JAEGER] = "jaeger",
 };
 
 const char *receive_source_name(enum receive_source source)
@@ -166,6 +169,10 @@ static int start_http(struct receive *r, struct err *e)
             "The same, as version 2 has it"},
         {"POST", "/api/v1/write", receive_write, r, HTTP_LANE_INGEST,
             "Takes remote write 1.0 and 2.0"},
+        {"POST", "/api/v2/spans", receive_zipkin, r, HTTP_LANE_INGEST,
+            "Takes Zipkin's spans, in JSON or protobuf"},
+        {"POST", "/api/traces", receive_jaeger, r, HTTP_LANE_INGEST,
+            "Takes Jaeger's spans, in Thrift"},
     };
     _Static_assert(sizeof(routes) <= sizeof(r->routes), "RECEIVE_ROUTES_MAX is too small");
     memcpy(r->routes, routes, sizeof(routes)); /* the server borrows them for its life */
@@ -208,6 +215,7 @@ int receive_open(const struct receive_options *options, struct receive **receive
     status = status == 0 ? receive_grpc_open(r, e) : status;
     status = status == 0 ? receive_statsd_open(r, &r->statsd, e) : status;
     status = status == 0 ? receive_graphite_open(r, &r->graphite, e) : status;
+    status = status == 0 ? receive_jaeger_open(r, e) : status;
     if (status != 0) {
         receive_close(r);
         return status;
@@ -225,6 +233,7 @@ void receive_close(struct receive *r)
     grpc_server_stop(r->grpc);
     receive_statsd_close(r->statsd);
     receive_graphite_close(r->graphite);
+    receive_jaeger_close(r);
     strbuf_release(&r->text);
     strbuf_release(&r->labels);
     otlp_delta_free(r->delta);

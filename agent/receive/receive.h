@@ -4,8 +4,12 @@
  *   POST /v1/traces      OTLP traces, likewise
  *   POST /api/v1/write   remote write 1.0 and 2.0
  *   POST /write, /api/v2/write   InfluxDB's line protocol
+ *   POST /api/v2/spans   Zipkin's spans, in JSON or protobuf
+ *   POST /api/traces     Jaeger's spans, in Thrift
  *   UDP, Unix socket     StatsD and DogStatsD
  *   TCP                  Graphite, plaintext
+ *   UDP                  Jaeger, Thrift
+ *   gRPC                 OTLP, on a port of its own
  *
  * All of HTTP is one listener with one table of routes (receive.c): a further signal of OTLP is a further
  * row. A request is answered 2xx only when its samples are in the queue, its spans behind their door
@@ -41,6 +45,8 @@ enum receive_source {
     RECEIVE_STATSD,
     RECEIVE_GRAPHITE,
     RECEIVE_INFLUX,
+    RECEIVE_ZIPKIN, /* spans, as are those of Jaeger */
+    RECEIVE_JAEGER,
     RECEIVE_SOURCE_COUNT
 };
 

@@ -48,6 +48,22 @@ static const struct config_field graphite_fields[] = {
     {.key = NULL},
 };
 
+static const struct config_field jaeger_fields[] = {
+    {.key = "compact_listen",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct receive_jaeger_config, compact_listen),
+        .default_text = "",
+        .help = "UDP address for Thrift's compact protocol, e.g. 127.0.0.1:6831; not at all when "
+                "empty"},
+    {.key = "binary_listen",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct receive_jaeger_config, binary_listen),
+        .default_text = "",
+        .help = "UDP address for Thrift's binary protocol, e.g. 127.0.0.1:6832; not at all when "
+                "empty"},
+    {.key = NULL},
+};
+
 const struct config_field receive_fields[] = {
     {.key = "otlp",
         .kind = CONFIG_OBJECT,
@@ -64,6 +80,11 @@ const struct config_field receive_fields[] = {
         .offset = offsetof(struct receive_config, graphite),
         .fields = graphite_fields,
         .help = "Graphite's plaintext protocol"},
+    {.key = "jaeger",
+        .kind = CONFIG_OBJECT,
+        .offset = offsetof(struct receive_config, jaeger),
+        .fields = jaeger_fields,
+        .help = "Jaeger's spans over UDP, as its own clients send them"},
     {.key = NULL},
 };
 

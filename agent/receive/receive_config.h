@@ -18,10 +18,15 @@ struct receive_graphite_config {
     const char *listen; /* "" = not at all */
 };
 
+struct receive_jaeger_config {
+    const char *compact_listen, *binary_listen; /* "" = not at all */
+};
+
 struct receive_config {
     struct otlp_settings otlp;
     struct receive_statsd_config statsd;
     struct receive_graphite_config graphite;
+    struct receive_jaeger_config jaeger;
 };
 
 extern const struct config_field receive_fields[];

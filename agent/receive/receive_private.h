@@ -20,6 +20,7 @@ struct receive {
     struct otlp_delta *delta;
     struct receive_statsd *statsd;     /* NULL: not configured */
     struct receive_graphite *graphite; /* NULL: not configured */
+    struct datagram_socket *jaeger[2]; /* compact, binary; NULL: not configured */
     struct strbuf text, labels;        /* of the line at hand */
     struct grpc_method grpc_methods[RECEIVE_GRPC_METHODS_MAX];
     struct grpc_server *grpc; /* NULL: not asked for, or the address is in use */

@@ -12,12 +12,6 @@
 #include "receive/receive.h"
 #include "receive/statsd_table.h"
 
-/* Of one datagram; and taken at one turn of the loop. */
-#define STATSD_DATAGRAM_MAX ((size_t)65536)
-#define STATSD_DATAGRAMS_MAX 256
-/* Asked for: the kernel gives what it allows. */
-#define STATSD_SOCKET_BYTES (4 << 20)
-
 struct receive_statsd;
 
 /* NULL when neither address nor socket is configured. */

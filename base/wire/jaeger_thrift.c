@@ -14,6 +14,7 @@
 #include "wire/jaeger_thrift.h"
 
 #include "base/arena.h"
+#include "media_type.h"
 #include "thrift_reader.h"
 #include "wire/otlp_traces.h"
 
@@ -493,6 +494,20 @@ int jaeger_from_batch(struct str bytes, struct strbuf *message, struct err *e)
     int status = take_batch(&j, message, e);
     arena_release(&arena);
     return status;
+}
+
+int jaeger_from_body(struct str content_type, struct str body, uint64_t now_ns,
+    struct strbuf *message, struct err *e)
+{
+    (void)now_ns;
+    if (media_type_is(content_type, "application/x-thrift") ||
+        media_type_is(content_type, "application/vnd.apache.thrift.binary")) {
+        return jaeger_from_batch(body, message, e);
+    }
+    return err_set(e, ERR_UNSUPPORTED, -1,
+        "Content-Type %.*s is not accepted; send application/x-thrift (binary protocol)",
+        content_type.len < 100 ? (int)content_type.len : 100,
+        content_type.len > 0 ? content_type.ptr : "");
 }
 
 int jaeger_from_datagram(struct str bytes, struct strbuf *message, struct err *e)

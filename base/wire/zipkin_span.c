@@ -2,6 +2,7 @@
 #include "zipkin_span.h"
 
 #include "base/hash.h"
+#include "media_type.h"
 
 enum {
     NANOSECONDS = 1000, /* of a microsecond */
@@ -286,4 +287,18 @@ int zipkin_encode(struct zipkin_span *spans, size_t count, uint64_t now_ns, stru
     }
     otlp_traces_encoder_finish(&e.encoder);
     return status != 0 ? status : strbuf_error(message);
+}
+
+int zipkin_from_body(struct str content_type, struct str body, uint64_t now_ns,
+    struct strbuf *message, struct err *e)
+{
+    if (content_type.len == 0 || media_type_is(content_type, "application/json")) {
+        return zipkin_from_json(body, now_ns, message, e);
+    }
+    if (media_type_is(content_type, "application/x-protobuf")) {
+        return zipkin_from_protobuf(body, now_ns, message, e);
+    }
+    return err_set(e, ERR_UNSUPPORTED, -1,
+        "Content-Type %.*s is not accepted; send application/json or application/x-protobuf",
+        content_type.len < 100 ? (int)content_type.len : 100, content_type.ptr);
 }

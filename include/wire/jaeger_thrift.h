@@ -29,6 +29,8 @@
 #ifndef SONDE_WIRE_JAEGER_THRIFT_H
 #define SONDE_WIRE_JAEGER_THRIFT_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 #include "base/str.h"
 #include "base/strbuf.h"
@@ -44,6 +46,10 @@
  * Batch, and nothing is to be taken; ERR_LIMIT, ERR_NOMEM. Spans with ids of zero are passed on: whoever walks
  * the message counts them. */
 int jaeger_from_batch(struct str bytes, struct strbuf *message, struct err *e);
+/* The same by its Content-Type: application/x-thrift or application/vnd.apache.thrift.binary; else
+ * ERR_UNSUPPORTED. `now_ns` is of no use here: it makes the function one of a kind with zipkin_from_body. */
+int jaeger_from_body(struct str content_type, struct str body, uint64_t now_ns,
+    struct strbuf *message, struct err *e);
 /* A datagram, in either protocol: they differ in the first byte. ERR_UNSUPPORTED: a call of something else,
  * emitZipkinBatch for one. */
 int jaeger_from_datagram(struct str bytes, struct strbuf *message, struct err *e);

@@ -43,5 +43,9 @@
  * ERR_NOMEM. */
 int zipkin_from_json(struct str json, uint64_t now_ns, struct strbuf *message, struct err *e);
 int zipkin_from_protobuf(struct str bytes, uint64_t now_ns, struct strbuf *message, struct err *e);
+/* The body of a POST, by its Content-Type: application/json, also when there is none, or application/x-protobuf;
+ * else ERR_UNSUPPORTED. */
+int zipkin_from_body(struct str content_type, struct str body, uint64_t now_ns,
+    struct strbuf *message, struct err *e);
 
 #endif

@@ -95,6 +95,9 @@ void api_remote_write(struct api_request *r);
 /* api_otlp.c */
 void api_otlp_metrics(struct api_request *r);
 void api_otlp_traces(struct api_request *r);
+/* api_span_push.c */
+void api_zipkin_push(struct api_request *r);
+void api_jaeger_push(struct api_request *r);
 /* api_traces.c */
 void api_tempo_echo(struct api_request *r);
 void api_tempo_trace(struct api_request *r);

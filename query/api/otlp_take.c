@@ -152,23 +152,34 @@ static uint64_t count_refused(const struct span_append_counts *counts, struct st
     return refused;
 }
 
+int otlp_store_spans(struct api *api, struct str message, bool durable, uint64_t *refused_out,
+    struct strbuf *sentence, struct err *e)
+{
+    struct span_append_counts counts;
+    if (api->backend.spans == NULL) {
+        return err_set(e, ERR_CLOSED, -1, "traces are not kept here");
+    }
+    int status = span_store_append(api->backend.spans, message, durable, &counts, e);
+    if (status != 0) {
+        return status;
+    }
+    if (api->backend.graph != NULL) {
+        service_graph_take(api->backend.graph, message);
+    }
+    *refused_out = count_refused(&counts, sentence);
+    return 0;
+}
+
 static int store_spans(
     const struct otlp_message *m, struct str message, struct strbuf *answer, struct err *e)
 {
-    struct span_append_counts counts;
+    uint64_t refused;
     struct strbuf sentence = STRBUF_INIT;
-    if (m->api->backend.spans == NULL) {
-        return err_set(e, ERR_CLOSED, -1, "traces are not kept here");
-    }
-    int status = span_store_append(m->api->backend.spans, message, m->durable, &counts, e);
-    if (status == 0 && m->api->backend.graph != NULL) {
-        service_graph_take(m->api->backend.graph, message);
-    }
+    int status = otlp_store_spans(m->api, message, m->durable, &refused, &sentence, e);
     if (status == 0) {
-        uint64_t refused = count_refused(&counts, &sentence);
         otlp_write_traces_response(m->json, refused, strbuf_str(&sentence), answer);
-        strbuf_release(&sentence);
     }
+    strbuf_release(&sentence);
     return status;
 }
 

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/str.h"
@@ -28,5 +29,8 @@ typedef int otlp_take(const struct otlp_message *m, struct strbuf *answer, struc
 
 int otlp_take_metrics(const struct otlp_message *m, struct strbuf *answer, struct err *e);
 int otlp_take_traces(const struct otlp_message *m, struct strbuf *answer, struct err *e);
+/* Stores the spans of a message in protobuf. *refused_out were left out, and `sentence` says why. */
+int otlp_store_spans(struct api *api, struct str message, bool durable, uint64_t *refused_out,
+    struct strbuf *sentence, struct err *e);
 
 #endif

@@ -23,7 +23,8 @@ static void set_up(struct fixture *f)
         .grpc_address = "",
         .config = {.otlp = {"UnderscoreEscapingWithSuffixes", {0}, false, false, 10},
             .statsd = {"", "", 10000, 10},
-            .graphite = {""}}};
+            .graphite = {""},
+            .jaeger = {"", ""}}};
     *f = (struct fixture){.e = ERR_INIT};
     door_log_init(&f->door);
     strbuf_init(&f->message, 1 << 20);

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "span_text.h"
+#include "message_text.h"
 #include "support/support.h"
 #include "thrift_writer.h"
 #include "wire/jaeger_thrift.h"
@@ -133,7 +133,7 @@ static void put_small_span(struct thrift_writer *w, int64_t id, int64_t parent)
 static void check_text(const struct strbuf *message, const char *expected)
 {
     struct strbuf text = STRBUF_INIT;
-    span_text(&text, strbuf_str(message));
+    message_text(&text, strbuf_str(message));
     strbuf_add_char(&text, '\0');
     assert_string_equal(text.data, expected);
     strbuf_release(&text);

@@ -5,8 +5,8 @@
 
 #include "base/bytes.h"
 #include "base/mem.h"
+#include "message_text.h"
 #include "otlp_oracle.pb-c.h"
-#include "span_text.h"
 #include "support/support.h"
 #include "wire/otlp_traces.h"
 
@@ -218,7 +218,7 @@ static void test_reads_what_others_pack(void **state)
 {
     struct sample sample;
     struct strbuf message = STRBUF_INIT, text = STRBUF_INIT;
-    span_text(&text, pack(&sample, &message));
+    message_text(&text, pack(&sample, &message));
     assert_string_equal(text.data, shown);
     strbuf_release(&message);
     strbuf_release(&text);
@@ -245,7 +245,7 @@ static void test_writes_what_others_read(void **state)
         }
         otlp_traces_encoder_finish(&encoder);
         assert_int_equal(strbuf_error(&again), 0);
-        span_text(&text, strbuf_str(&again));
+        message_text(&text, strbuf_str(&again));
         assert_string_equal(text.data, shown);
         Oracle__TracesRequest *unpacked =
             oracle__traces_request__unpack(NULL, again.size, (const uint8_t *)again.data);
@@ -276,7 +276,7 @@ static void test_by_way_of_json(void **state)
     if (otlp_traces_from_json(strbuf_str(&json), &again, &e) != 0) {
         fail_msg("%s in %s", e.message, json.data);
     }
-    span_text(&text, strbuf_str(&again));
+    message_text(&text, strbuf_str(&again));
     assert_string_equal(text.data, shown);
     strbuf_release(&message);
     strbuf_release(&json);
@@ -325,7 +325,7 @@ static void test_json(void **state)
         int status = otlp_traces_from_json(str_of(json_cases[i].json), &message, &e);
         strbuf_add_c(&text, "");
         if (status == 0) {
-            span_text(&text, strbuf_str(&message));
+            message_text(&text, strbuf_str(&message));
         }
         const char *said = status == 0 ? text.data : e.message;
         if (status != json_cases[i].status || strcmp(said, json_cases[i].shown) != 0) {

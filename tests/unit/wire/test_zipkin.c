@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "span_text.h"
+#include "message_text.h"
 #include "support/support.h"
 #include "wire/otlp_traces.h"
 #include "wire/zipkin.h"
@@ -20,7 +20,7 @@ static void check_json(const char *json, const char *expected)
     if (zipkin_from_json(str_of(json), NOW, &message, &e) != 0) {
         fail_msg("%s: %s", json, e.message);
     }
-    span_text(&text, strbuf_str(&message));
+    message_text(&text, strbuf_str(&message));
     strbuf_add_char(&text, '\0');
     assert_string_equal(text.data, expected);
     strbuf_release(&message);
@@ -222,7 +222,7 @@ static void test_protobuf(void **state)
     struct strbuf message = STRBUF_INIT, text = STRBUF_INIT;
     struct str bytes = str_make((const char *)packed, size);
     assert_int_equal(zipkin_from_protobuf(bytes, NOW, &message, NULL), 0);
-    span_text(&text, strbuf_str(&message));
+    message_text(&text, strbuf_str(&message));
     strbuf_add_char(&text, '\0');
     check_json(
         "[{\"traceId\":\"102030405060708090a0b0c0d0e0f\",\"id\":\"2\",\"parentId\":\"1\",\"kind\":"

@@ -1,5 +1,5 @@
 /* Spans as lines. */
-#include "span_text.h"
+#include "message_text.h"
 
 #include "support/support.h"
 #include "wire/otlp_traces.h"
@@ -40,7 +40,7 @@ static void show_span(struct strbuf *out, const struct span *s)
     }
 }
 
-void span_text(struct strbuf *out, struct str message)
+void message_text(struct strbuf *out, struct str message)
 {
     struct otlp_traces *walker = NULL;
     struct otlp_span span;

@@ -1,11 +1,11 @@
 /* What a message of OTLP traces says, as lines of text, by the walker that receivers use. */
-#ifndef SONDE_TESTS_SPAN_TEXT_H
-#define SONDE_TESTS_SPAN_TEXT_H
+#ifndef SONDE_TESTS_MESSAGE_TEXT_H
+#define SONDE_TESTS_MESSAGE_TEXT_H
 
 #include "base/str.h"
 #include "base/strbuf.h"
 
 /* Fails the test when the message is malformed. */
-void span_text(struct strbuf *out, struct str message);
+void message_text(struct strbuf *out, struct str message);
 
 #endif
