@@ -8,11 +8,12 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "api/api_calls.h"
 #include "api/api_private.h"
+#include "api/api_traceql.h"
 #include "api/api_traces.h"
 #include "base/log.h"
 #include "trace/jaeger_json.h"
-#include "trace/trace_duration.h"
 #include "trace/trace_names.h"
 #include "trace/trace_search.h"
 
@@ -58,7 +59,8 @@ static void fail(struct api_request *r, const struct err *e)
         int code;
         unsigned status;
     } statuses[] = {{ERR_INVALID, 400}, {ERR_NOT_FOUND, 404}, {ERR_LIMIT, 422}, {ERR_NOMEM, 503},
-        {ERR_CLOSED, 503}, {ERR_BUSY, 503}};
+        {ERR_CLOSED, 503}, {ERR_BUSY, 503}, {ERR_TIMEOUT, 503}, {ERR_CANCELED, 503},
+        {ERR_UNSUPPORTED, 501}};
     struct jaeger_answer a;
     unsigned status = 500;
     for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
@@ -96,14 +98,6 @@ static void finish(
         return;
     }
     api_reply(r, 200, JSON, &a->body);
-}
-
-static int open_view(struct api_request *r, struct span_view **view_out, struct err *e)
-{
-    if (r->api->backend.spans == NULL) {
-        return err_set(e, ERR_CLOSED, -1, "traces are not kept here");
-    }
-    return span_store_view(r->api->backend.spans, view_out, e);
 }
 
 /* ---- Names ---- */
@@ -156,7 +150,7 @@ static void answer_names(struct api_request *r, const struct str *service, bool 
     struct arena *arena = http_exchange_arena(r->exchange);
     struct str kind = http_exchange_param(r->exchange, "spanKind");
     size_t total = 0;
-    int status = open_view(r, &view, &e);
+    int status = api_open_spans(r, &view, &e);
     if (status == 0) {
         status = service == NULL ? trace_services(view, arena, &names, &e)
                                  : trace_operations(view, *service, arena, &names, &e);
@@ -276,16 +270,6 @@ static int read_tags(struct api_request *r, struct question *q, struct err *e)
     return status;
 }
 
-static int read_duration(struct api_request *r, const char *name, uint64_t *ns, struct err *e)
-{
-    struct str text = http_exchange_param(r->exchange, name);
-    if (text.len > 0 && trace_duration_parse(text, ns) != 0) {
-        return err_set(
-            e, ERR_INVALID, -1, "%s: expected a duration like 1.2s, 100ms or 500us", name);
-    }
-    return 0;
-}
-
 static int read_time(struct api_request *r, const char *name, uint64_t *ns, struct err *e)
 {
     struct str text = http_exchange_param(r->exchange, name);
@@ -304,13 +288,15 @@ static int read_times(struct api_request *r, struct question *q, struct err *e)
 {
     uint64_t lookback = LOOKBACK_NS_DEFAULT;
     uint64_t now = (uint64_t)clock_now_ms(r->api->clock) * 1000000;
-    int status = read_duration(r, "lookback", &lookback, e);
+    int status = api_trace_duration(r, "lookback", &lookback, e);
     q->query.end_ns = now;
     status = status == 0 ? read_time(r, "end", &q->query.end_ns, e) : status;
     q->query.start_ns = q->query.end_ns > lookback ? q->query.end_ns - lookback : 0;
     status = status == 0 ? read_time(r, "start", &q->query.start_ns, e) : status;
-    status = status == 0 ? read_duration(r, "minDuration", &q->query.duration_min_ns, e) : status;
-    status = status == 0 ? read_duration(r, "maxDuration", &q->query.duration_max_ns, e) : status;
+    status =
+        status == 0 ? api_trace_duration(r, "minDuration", &q->query.duration_min_ns, e) : status;
+    status =
+        status == 0 ? api_trace_duration(r, "maxDuration", &q->query.duration_max_ns, e) : status;
     if (status == 0 && q->query.duration_max_ns != 0 &&
         q->query.duration_max_ns < q->query.duration_min_ns) {
         return err_set(e, ERR_INVALID, -1, "maxDuration is less than minDuration");
@@ -353,8 +339,11 @@ static int write_found(
     struct api_request *r, struct span_view *view, struct json_writer *json, struct err *e)
 {
     struct question q;
+    struct trace_budget budget;
     struct trace_hits hits = {0};
+    api_trace_budget(r, &budget);
     int status = read_question(r, &q, e);
+    q.query.budget = &budget;
     if (status == 0) {
         status = trace_search(view, &q.query, q.limit, http_exchange_arena(r->exchange), &hits, e);
     }
@@ -392,7 +381,7 @@ void api_jaeger_search(struct api_request *r)
     struct jaeger_answer a;
     struct err e = ERR_INIT;
     bool by_id = http_exchange_param(r->exchange, "traceID").len > 0;
-    int status = open_view(r, &view, &e);
+    int status = api_open_spans(r, &view, &e);
     begin(&a);
     if (status == 0) {
         json_begin_array(&a.json);
@@ -401,4 +390,37 @@ void api_jaeger_search(struct api_request *r)
     }
     span_view_close(view);
     finish(r, &a, 0, status, &e);
+}
+
+/* ---- Dependencies, archive ---- */
+
+void api_jaeger_dependencies(struct api_request *r)
+{
+    struct trace_calls calls;
+    struct jaeger_answer a;
+    struct err e = ERR_INIT;
+    int status = api_read_calls(r, &calls, &e);
+    begin(&a);
+    json_begin_array(&a.json);
+    for (size_t i = 0; status == 0 && i < calls.count; i++) {
+        json_begin_object(&a.json);
+        json_key(&a.json, "parent");
+        json_string(&a.json, calls.items[i].parent);
+        json_key(&a.json, "child");
+        json_string(&a.json, calls.items[i].child);
+        json_key(&a.json, "callCount");
+        json_integer(&a.json, (int64_t)calls.items[i].count);
+        json_end(&a.json);
+    }
+    json_end(&a.json);
+    finish(r, &a, calls.count, status, &e);
+}
+
+/* Traces are kept by age and size; none can be put aside. */
+void api_jaeger_archive(struct api_request *r)
+{
+    struct err e = ERR_INIT;
+    err_set(
+        &e, ERR_UNSUPPORTED, -1, "there is no archive: traces are kept as long as retention says");
+    fail(r, &e);
 }

@@ -119,6 +119,22 @@ void api_jaeger_operations(struct api_request *r);
 void api_jaeger_service_operations(struct api_request *r);
 void api_jaeger_trace(struct api_request *r);
 void api_jaeger_search(struct api_request *r);
+void api_jaeger_dependencies(struct api_request *r);
+void api_jaeger_archive(struct api_request *r);
+/* api_jaeger_v3.c */
+void api_jaeger_v3_services(struct api_request *r);
+void api_jaeger_v3_operations(struct api_request *r);
+void api_jaeger_v3_trace(struct api_request *r);
+void api_jaeger_v3_search(struct api_request *r);
+void api_jaeger_v3_summaries(struct api_request *r);
+/* api_zipkin.c */
+void api_zipkin_services(struct api_request *r);
+void api_zipkin_spans(struct api_request *r);
+void api_zipkin_nothing(struct api_request *r);
+void api_zipkin_trace(struct api_request *r);
+void api_zipkin_search(struct api_request *r);
+void api_zipkin_many(struct api_request *r);
+void api_zipkin_dependencies(struct api_request *r);
 /* api_read.c */
 void api_remote_read(struct api_request *r);
 /* api_import.c */

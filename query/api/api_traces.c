@@ -60,7 +60,7 @@ static bool wants_protobuf(const struct api_request *r)
     return false;
 }
 
-static void encode(const struct span_trace *trace, struct strbuf *out)
+void api_encode_trace(const struct span_trace *trace, struct strbuf *out)
 {
     const struct attribute unknown = {
         .key = STR("service.name"), .kind = ATTRIBUTE_STRING, .bytes = STR(SPAN_SERVICE_UNKNOWN)};
@@ -118,7 +118,7 @@ static void answer_trace(struct api_request *r, const struct span_trace *trace, 
     bool protobuf = wants_protobuf(r);
     strbuf_init(&message, STRBUF_LIMIT_DEFAULT);
     strbuf_init(&body, STRBUF_LIMIT_DEFAULT);
-    encode(trace, &message);
+    api_encode_trace(trace, &message);
     int status = strbuf_error(&message);
     if (status == 0 && !protobuf) {
         status = write_json(&body, strbuf_str(&message), trace->left_out, wrapped, &e);

@@ -18,5 +18,7 @@ struct api_trace {
 /* ERR_NOT_FOUND, ERR_INVALID for what is no id, or the store's. Close it in any case. */
 int api_trace_open(struct api_request *r, struct str id_text, struct api_trace *t, struct err *e);
 void api_trace_close(struct api_trace *t);
+/* Appends it as OTLP's TracesData in protobuf; a resource without attributes gets the name of an unknown service. */
+void api_encode_trace(const struct span_trace *trace, struct strbuf *out);
 
 #endif

@@ -132,5 +132,7 @@ void trace_question_key(struct strbuf *out, struct str key)
         add_quoted(out, key);
         strbuf_add_c(out, " != nil");
     }
+    strbuf_add_c(out, " || event:name = ");
+    add_quoted(out, key);
     strbuf_add_char(out, ')');
 }

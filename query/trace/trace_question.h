@@ -19,7 +19,7 @@ void trace_question_durations(struct strbuf *out, uint64_t min_ns, uint64_t max_
  * finds the integer 200. Besides what Jaeger shows as tags: error, span.kind, otel.status_code (OK, ERROR),
  * otel.scope.name, otel.scope.version, event. */
 void trace_question_tag(struct strbuf *out, struct str key, struct str value);
-/* The attribute is there. */
+/* The attribute is there, or an event of that name: an annotation. */
 void trace_question_key(struct strbuf *out, struct str key);
 
 #endif

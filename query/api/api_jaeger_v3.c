@@ -1,0 +1,417 @@
+/* Jaeger's query API, version 3: OTLP in JSON, as Jaeger's page and newer data sources ask for it.
+ *
+ *   /api/v3/services          {"services":["…"]}
+ *   /api/v3/operations        {"operations":[{"name":"…","spanKind":"server"}]}
+ *   /api/v3/traces/ID         {"result":{"resourceSpans":[…]}}
+ *   /api/v3/traces            the same, of all traces that are found
+ *   /api/v3/trace-summaries   {"summaries":[…]}
+ *   an error                  {"error":{"httpCode":404,"message":"No traces found"}}
+ *
+ * Parameters of a search have names like query.serviceName, or query.service_name. Its times are RFC 3339 and must be
+ * there; Grafana does not encode the plus of their offset, so that it arrives as a space.
+ */
+#include <jansson.h>
+#include <string.h>
+
+#include "api/api_private.h"
+#include "api/api_traceql.h"
+#include "api/api_traces.h"
+#include "base/rfc3339.h"
+#include "trace/trace_duration.h"
+#include "trace/trace_names.h"
+#include "trace/trace_reader.h"
+#include "trace/trace_search.h"
+#include "trace/trace_tree.h"
+
+enum { LIMIT_DEFAULT = 100 };
+
+/* ---- Errors ---- */
+
+static void fail(struct api_request *r, int status, struct err *e)
+{
+    struct strbuf body = STRBUF_INIT;
+    struct json_writer json;
+    unsigned code = status == ERR_INVALID                                                 ? 400
+                    : status == ERR_NOT_FOUND                                             ? 404
+                    : status == ERR_LIMIT                                                 ? 422
+                    : status == ERR_CORRUPT || status == ERR_IO || status == ERR_INTERNAL ? 500
+                                                                                          : 503;
+    json_init(&json, &body);
+    json_begin_object(&json);
+    json_key(&json, "error");
+    json_begin_object(&json);
+    json_key(&json, "httpCode");
+    json_integer(&json, code);
+    json_key(&json, "message");
+    json_cstring(&json, e->message[0] != '\0' ? e->message : err_text(status));
+    json_end(&json);
+    json_end(&json);
+    api_reply(r, code, "application/json", &body);
+}
+
+static void send(struct api_request *r, struct api_plain *a, int status, struct err *e)
+{
+    status = status == 0 ? strbuf_error(&a->body) : status;
+    if (status != 0) {
+        strbuf_release(&a->body);
+        fail(r, status, e);
+        return;
+    }
+    api_reply(r, 200, "application/json", &a->body);
+}
+
+/* ---- Names ---- */
+
+void api_jaeger_v3_services(struct api_request *r)
+{
+    struct span_view *view = NULL;
+    struct trace_names names = {0};
+    struct api_plain a;
+    struct err e = ERR_INIT;
+    int status = api_open_spans(r, &view, &e);
+    status =
+        status == 0 ? trace_services(view, http_exchange_arena(r->exchange), &names, &e) : status;
+    span_view_close(view);
+    api_plain_begin(&a);
+    json_begin_object(&a.json);
+    json_key(&a.json, "services");
+    json_begin_array(&a.json);
+    for (size_t i = 0; i < names.count; i++) {
+        json_string(&a.json, names.items[i].name);
+    }
+    json_end(&a.json);
+    json_end(&a.json);
+    send(r, &a, status, &e);
+}
+
+/* The first of the names that the request has. */
+static struct str parameter(struct api_request *r, const char *name, const char *other)
+{
+    struct str value = http_exchange_param(r->exchange, name);
+    return value.len > 0 ? value : http_exchange_param(r->exchange, other);
+}
+
+void api_jaeger_v3_operations(struct api_request *r)
+{
+    struct str kind = parameter(r, "spanKind", "span_kind");
+    struct str service = http_exchange_param(r->exchange, "service");
+    struct span_view *view = NULL;
+    struct trace_names names = {0};
+    struct api_plain a;
+    struct err e = ERR_INIT;
+    int status = api_open_spans(r, &view, &e);
+    if (status == 0) {
+        status = trace_operations(view, service, http_exchange_arena(r->exchange), &names, &e);
+    }
+    span_view_close(view);
+    api_plain_begin(&a);
+    json_begin_object(&a.json);
+    json_key(&a.json, "operations");
+    json_begin_array(&a.json);
+    for (size_t i = 0; i < names.count; i++) {
+        enum span_kind of = names.items[i].kind;
+        if (kind.len == 0 || str_eq_c(kind, span_kind_name(of))) {
+            json_begin_object(&a.json);
+            json_key(&a.json, "name");
+            json_string(&a.json, names.items[i].name);
+            json_key(&a.json, "spanKind");
+            json_cstring(&a.json, of == SPAN_KIND_UNSPECIFIED ? "" : span_kind_name(of));
+            json_end(&a.json);
+        }
+    }
+    json_end(&a.json);
+    json_end(&a.json);
+    send(r, &a, status, &e);
+}
+
+/* ---- Traces ---- */
+
+static int write_result(struct str message, struct json_writer *json, struct err *e)
+{
+    json_begin_object(json);
+    json_key(json, "result");
+    int status = otlp_traces_write_json(message, json, e);
+    json_end(json);
+    return status;
+}
+
+void api_jaeger_v3_trace(struct api_request *r)
+{
+    struct api_trace t;
+    struct api_plain a;
+    struct strbuf message = STRBUF_INIT;
+    struct err e = ERR_INIT;
+    int status = api_trace_open(r, http_exchange_path_value(r->exchange), &t, &e);
+    api_plain_begin(&a);
+    if (status == 0) {
+        api_encode_trace(&t.trace, &message);
+        status = strbuf_error(&message);
+        status = status == 0 ? write_result(strbuf_str(&message), &a.json, &e) : status;
+    }
+    strbuf_release(&message);
+    api_trace_close(&t);
+    send(r, &a, status, &e);
+}
+
+/* ---- Search: the question ---- */
+
+struct question {
+    struct trace_query query;
+    struct trace_tag tags[TRACE_TAGS_MAX];
+    size_t limit;
+};
+
+static int read_time(
+    struct api_request *r, const char *name, const char *other, uint64_t *ns, struct err *e)
+{
+    struct str text = parameter(r, name, other);
+    char copy[RFC3339_TEXT_MAX + 1];
+    int64_t ms;
+    if (text.len == 0 || text.len > RFC3339_TEXT_MAX) {
+        return err_set(
+            e, ERR_INVALID, -1, "%s is required: a time like 2026-11-22T10:00:00Z", name);
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        copy[i] = text.ptr[i];
+        if (copy[i] == ' ') {
+            copy[i] = '+';
+        }
+    }
+    if (rfc3339_parse(str_make(copy, text.len), &ms) != 0 || ms < 0 ||
+        (uint64_t)ms > UINT64_MAX / 1000000) {
+        return err_set(e, ERR_INVALID, -1, "%s: expected a time like 2026-11-22T10:00:00Z", name);
+    }
+    *ns = (uint64_t)ms * 1000000;
+    return 0;
+}
+
+static int read_duration(
+    struct api_request *r, const char *name, const char *other, uint64_t *ns, struct err *e)
+{
+    struct str text = parameter(r, name, other);
+    if (text.len > 0 && trace_duration_parse(text, ns) != 0) {
+        return err_set(e, ERR_INVALID, -1, "%s: expected a duration like 1.2s or 100ms", name);
+    }
+    return 0;
+}
+
+/* {"http.status_code":"200"} */
+static int read_attributes(struct api_request *r, struct question *q, struct err *e)
+{
+    struct str text = http_exchange_param(r->exchange, "query.attributes");
+    struct arena *arena = http_exchange_arena(r->exchange);
+    const char *key;
+    json_t *value;
+    if (text.len == 0) {
+        return 0;
+    }
+    json_t *root = json_loadb(text.ptr, text.len, 0, NULL);
+    int status = json_is_object(root) ? 0 : ERR_INVALID;
+    json_object_foreach(root, key, value)
+    {
+        if (status != 0 || !json_is_string(value) || q->query.tag_count == TRACE_TAGS_MAX) {
+            status = status != 0 ? status : ERR_INVALID;
+            break;
+        }
+        size_t key_length = strlen(key), length = json_string_length(value);
+        const char *key_copy = arena_strndup(arena, key, key_length);
+        const char *copy = arena_strndup(arena, json_string_value(value), length);
+        status = key_copy == NULL || copy == NULL ? arena_error(arena) : 0;
+        q->tags[q->query.tag_count++] =
+            (struct trace_tag){str_make(key_copy, key_length), str_make(copy, length)};
+    }
+    json_decref(root);
+    return status != 0
+               ? err_set(e, status, -1,
+                     "query.attributes: expected a JSON object of at most %d texts", TRACE_TAGS_MAX)
+               : 0;
+}
+
+static int read_limit(struct api_request *r, size_t *limit, struct err *e)
+{
+    struct str text = parameter(r, "query.searchDepth", "query.search_depth");
+    uint64_t number = LIMIT_DEFAULT;
+    text = text.len > 0 ? text : http_exchange_param(r->exchange, "query.num_traces");
+    if (text.len > 0 && (str_to_u64(text, &number) != 0 || number == 0)) {
+        return err_set(e, ERR_INVALID, -1, "query.searchDepth: expected a number above 0");
+    }
+    *limit = number < TRACE_SEARCH_LIMIT_MAX ? (size_t)number : TRACE_SEARCH_LIMIT_MAX;
+    return 0;
+}
+
+static int read_question(struct api_request *r, struct question *q, struct err *e)
+{
+    struct trace_query *query = &q->query;
+    *q = (struct question){
+        .query = {.service = parameter(r, "query.serviceName", "query.service_name"),
+            .operation = parameter(r, "query.operationName", "query.operation_name")}};
+    query->tags = q->tags;
+    int status = read_time(r, "query.startTimeMin", "query.start_time_min", &query->start_ns, e);
+    status = status == 0
+                 ? read_time(r, "query.startTimeMax", "query.start_time_max", &query->end_ns, e)
+                 : status;
+    query->end_ns += 999999; /* what is finer than milliseconds was cut */
+    status = status == 0 ? read_duration(r, "query.durationMin", "query.duration_min",
+                               &query->duration_min_ns, e)
+                         : status;
+    status = status == 0 ? read_duration(r, "query.durationMax", "query.duration_max",
+                               &query->duration_max_ns, e)
+                         : status;
+    status = status == 0 ? read_limit(r, &q->limit, e) : status;
+    return status == 0 ? read_attributes(r, q, e) : status;
+}
+
+/* ---- Search: the answer ---- */
+
+/* What is made of each trace that is found. */
+typedef int (*trace_taker)(const struct span_trace *trace, struct arena *arena, void *context);
+
+static int find(struct api_request *r, trace_taker take, void *context, struct err *e)
+{
+    struct question q;
+    struct trace_budget budget;
+    struct span_view *view = NULL;
+    struct trace_reader reader;
+    struct trace_hits hits = {0};
+    api_trace_budget(r, &budget);
+    int status = read_question(r, &q, e);
+    q.query.budget = &budget;
+    status = status == 0 ? api_open_spans(r, &view, e) : status;
+    trace_reader_init(&reader, view);
+    if (status == 0) {
+        status = trace_search(view, &q.query, q.limit, http_exchange_arena(r->exchange), &hits, e);
+    }
+    for (size_t i = 0; status == 0 && i < hits.count; i++) {
+        struct arena arena;
+        struct span_trace trace;
+        arena_init(&arena, TRACE_BUDGET_BYTES_MAX);
+        status = trace_reader_read(&reader, hits.items[i].id, &arena, &trace, e);
+        status = status == 0 && trace.count > 0 ? take(&trace, &arena, context) : status;
+        arena_release(&arena);
+    }
+    trace_reader_release(&reader);
+    span_view_close(view);
+    return status == 0 && hits.count == 0 ? err_set(e, ERR_NOT_FOUND, -1, "No traces found")
+                                          : status;
+}
+
+static int take_spans(const struct span_trace *trace, struct arena *arena, void *context)
+{
+    (void)arena;
+    api_encode_trace(trace, context);
+    return strbuf_error(context);
+}
+
+void api_jaeger_v3_search(struct api_request *r)
+{
+    struct strbuf message = STRBUF_INIT;
+    struct api_plain a;
+    struct err e = ERR_INIT;
+    api_plain_begin(&a);
+    int status = find(r, take_spans, &message, &e);
+    status = status == 0 ? write_result(strbuf_str(&message), &a.json, &e) : status;
+    strbuf_release(&message);
+    send(r, &a, status, &e);
+}
+
+static void write_u64(struct json_writer *json, const char *key, uint64_t value)
+{
+    struct strbuf text = STRBUF_INIT;
+    strbuf_add_u64(&text, value);
+    json_key(json, key);
+    json_string(json, strbuf_str(&text));
+    strbuf_release(&text);
+}
+
+static void write_counts(struct json_writer *json, int64_t spans, int64_t errors)
+{
+    json_key(json, "spanCount");
+    json_integer(json, spans);
+    json_key(json, "errorSpanCount");
+    json_integer(json, errors);
+}
+
+struct service {
+    struct str name;
+    int64_t spans, errors;
+};
+
+/* In order of appearance. */
+static int write_services(
+    struct json_writer *json, const struct trace_tree *tree, struct arena *arena)
+{
+    struct service *all = arena_alloc(arena, tree->count * sizeof(*all));
+    size_t count = 0;
+    if (all == NULL) {
+        return arena_error(arena);
+    }
+    for (uint32_t i = 0; i < tree->count; i++) {
+        struct str name = span_resource_service(tree->spans[i].resource);
+        size_t at = 0;
+        while (at < count && !str_eq(all[at].name, name)) {
+            at++;
+        }
+        if (at == count) {
+            all[count++] = (struct service){.name = name};
+        }
+        all[at].spans++;
+        all[at].errors += tree->spans[i].span.status == SPAN_STATUS_ERROR;
+    }
+    json_key(json, "services");
+    json_begin_array(json);
+    for (size_t i = 0; i < count; i++) {
+        json_begin_object(json);
+        json_key(json, "name");
+        json_string(json, all[i].name);
+        write_counts(json, all[i].spans, all[i].errors);
+        json_end(json);
+    }
+    json_end(json);
+    return 0;
+}
+
+static int take_summary(const struct span_trace *trace, struct arena *arena, void *context)
+{
+    struct json_writer *json = context;
+    struct trace_tree tree;
+    struct strbuf id = STRBUF_INIT;
+    int64_t errors = 0;
+    int status = trace_tree_build(trace, arena, &tree);
+    if (status != 0) {
+        return status;
+    }
+    for (uint32_t i = 0; i < tree.count; i++) {
+        errors += tree.spans[i].span.status == SPAN_STATUS_ERROR;
+    }
+    const struct otlp_span *root = &tree.spans[tree.root != TRACE_TREE_NONE ? tree.root : 0];
+    trace_id_write(root->span.trace_id, &id);
+    json_begin_object(json);
+    json_key(json, "traceId");
+    json_string(json, strbuf_str(&id));
+    json_key(json, "rootServiceName");
+    json_string(
+        json, tree.root != TRACE_TREE_NONE ? span_resource_service(root->resource) : STR(""));
+    json_key(json, "rootOperationName");
+    json_string(json, tree.root != TRACE_TREE_NONE ? root->span.name : STR(""));
+    write_u64(json, "minStartTimeUnixNano", tree.start_ns);
+    write_u64(json, "maxEndTimeUnixNano", tree.end_ns);
+    write_counts(json, tree.count, errors);
+    status = write_services(json, &tree, arena);
+    json_end(json);
+    strbuf_release(&id);
+    return status;
+}
+
+void api_jaeger_v3_summaries(struct api_request *r)
+{
+    struct api_plain a;
+    struct err e = ERR_INIT;
+    api_plain_begin(&a);
+    json_begin_object(&a.json);
+    json_key(&a.json, "summaries");
+    json_begin_array(&a.json);
+    int status = find(r, take_summary, &a.json, &e);
+    json_end(&a.json);
+    json_end(&a.json);
+    send(r, &a, status, &e);
+}
