@@ -321,9 +321,45 @@ static void test_an_outage_costs_nothing(void **state)
     world_close(&w);
 }
 
+/* Somebody sets the wall clock, forwards and back, by seconds and by days: scrapes go on within an interval, all that was
+ * scraped arrives, once, and is accounted for. */
+static void test_the_clock_jumps(void **state)
+{
+    enum { SECOND = 1000, HOUR = 3600 * SECOND, DAY = 24 * HOUR };
+    static const int64_t jumps[] = {
+        5 * SECOND, -5 * SECOND, HOUR, -2 * HOUR, 20 * DAY, -24 * DAY, 1, -1};
+    static struct world w;
+    (void)state;
+    world_open(&w);
+    pass_seconds(&w, 3);
+    for (size_t i = 0; i < sizeof(jumps) / sizeof(jumps[0]); i++) {
+        uint64_t before[TARGETS];
+        for (size_t t = 0; t < TARGETS; t++) {
+            before[t] = w.sources[t].scrape;
+        }
+        fake_clock_set_wall_ms(&w.clock, clock_now_ms(&w.clock.clock) + jumps[i]);
+        pass_seconds(&w, 6);
+        for (size_t t = 0; t < TARGETS; t++) {
+            uint64_t scrapes = w.sources[t].scrape - before[t];
+            if (scrapes < 5 || scrapes > 7) {
+                fail_msg("target %zu was scraped %llu times in 6 s after a jump of %lld ms", t,
+                    (unsigned long long)scrapes, (long long)jumps[i]);
+            }
+        }
+    }
+    pass_seconds(&w, 2);
+    assert_int_equal(w.receiver.lost, 0);
+    assert_int_equal(w.receiver.repeated, 0);
+    for (size_t i = 0; i < TARGETS * SERIES; i++) {
+        assert_true(w.receiver.next[i] > w.sources[i / SERIES].scrape - 2);
+    }
+    world_close(&w);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_clock_jumps),
         cmocka_unit_test(test_an_outage_costs_nothing),
     };
     outage_seconds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : outage_seconds;
