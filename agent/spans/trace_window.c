@@ -9,7 +9,8 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-enum { SLOTS_MIN = 1024, ALIGNMENT = 16 };
+/* RECENT_GROUPS: scopes that take turns in a message are copied once. */
+enum { SLOTS_MIN = 1024, ALIGNMENT = 16, RECENT_GROUPS = 4 };
 
 struct window_slab {
     size_t size, used;
@@ -22,9 +23,11 @@ struct list {
 
 struct trace_window {
     uint64_t seed;
-    struct window_slab *open;         /* NULL: none yet */
-    const struct window_group *group; /* in the open slab, of `group_number` of the batch at hand */
-    uint32_t group_number;
+    struct window_slab *open; /* NULL: none yet */
+    /* In the open slab, of the batch at hand: groups of the resource `resource_number`. */
+    const struct window_group *recent[RECENT_GROUPS];
+    size_t recent_count, recent_next;
+    uint64_t resource_number;
     struct window_trace **slots; /* open addressing, at most half full */
     size_t slot_count, traces, spans;
     struct list waiting, rooted;
@@ -98,7 +101,7 @@ static bool open_slab(struct trace_window *w, size_t needed)
     }
     *slab = (struct window_slab){.size = size, .live = 1};
     w->open = slab;
-    w->group = NULL;
+    trace_window_end_batch(w);
     w->bytes += sizeof(*slab) + size;
     return true;
 }
@@ -119,23 +122,55 @@ static struct str copy_behind(char **to, struct str text)
     return copy;
 }
 
-static size_t group_size(const struct span_group *g)
+/* The group among those that were copied last. */
+static const struct window_group *find_group(
+    const struct trace_window *w, const struct span_group *g)
 {
-    return sizeof(struct window_group) + g->resource_raw.len + g->scope_raw.len +
-           g->resource_schema.len + g->scope_schema.len;
+    if (w->resource_number != g->resource_number) {
+        return NULL;
+    }
+    for (size_t i = 0; i < w->recent_count; i++) {
+        const struct window_group *known = w->recent[i];
+        if (str_eq(known->scope_raw, g->scope_raw) &&
+            str_eq(known->scope_schema, g->scope_schema)) {
+            return known;
+        }
+    }
+    return NULL;
 }
 
-static void copy_group(struct trace_window *w, const struct span_group *g, uint32_t number)
+/* What a copy of the group takes: with its resource, unless that is there. */
+static size_t group_size(const struct trace_window *w, const struct span_group *g)
 {
-    struct window_group *copy = carve(w, group_size(g));
+    bool known = w->recent_count > 0 && w->resource_number == g->resource_number;
+    size_t resource = known ? 0 : g->resource_raw.len + g->resource_schema.len;
+    return sizeof(struct window_group) + g->scope_raw.len + g->scope_schema.len + resource;
+}
+
+static const struct window_group *copy_group(struct trace_window *w, const struct span_group *g)
+{
+    bool known = w->recent_count > 0 && w->resource_number == g->resource_number;
+    struct window_group *copy = carve(w, group_size(w, g));
     char *to = (char *)(copy + 1);
-    copy->resource_raw = copy_behind(&to, g->resource_raw);
     copy->scope_raw = copy_behind(&to, g->scope_raw);
-    copy->resource_schema = copy_behind(&to, g->resource_schema);
     copy->scope_schema = copy_behind(&to, g->scope_schema);
-    copy->hash = hash64(copy + 1, (size_t)(to - (char *)(copy + 1)), w->seed);
-    w->group = copy;
-    w->group_number = number;
+    if (known) {
+        copy->resource_raw = w->recent[0]->resource_raw;
+        copy->resource_schema = w->recent[0]->resource_schema;
+    } else {
+        copy->resource_raw = copy_behind(&to, g->resource_raw);
+        copy->resource_schema = copy_behind(&to, g->resource_schema);
+        trace_window_end_batch(w);
+        w->resource_number = g->resource_number;
+    }
+    uint64_t hash = hash64(copy->resource_raw.ptr, copy->resource_raw.len, w->seed);
+    hash = hash64(copy->resource_schema.ptr, copy->resource_schema.len, hash);
+    hash = hash64(copy->scope_raw.ptr, copy->scope_raw.len, hash);
+    copy->hash = hash64(copy->scope_schema.ptr, copy->scope_schema.len, hash);
+    w->recent[w->recent_next] = copy;
+    w->recent_next = (w->recent_next + 1) % RECENT_GROUPS;
+    w->recent_count += w->recent_count < RECENT_GROUPS;
+    return copy;
 }
 
 struct window_span *trace_window_copy(
@@ -143,21 +178,23 @@ struct window_span *trace_window_copy(
 {
     const struct span_group *g = &batch->groups[item->group];
     size_t size = aligned(sizeof(struct window_span) + item->raw.len);
-    bool same = w->group != NULL && w->group_number == item->group;
-    size_t needed = size + (same ? 0 : aligned(group_size(g)));
+    const struct window_group *group = find_group(w, g);
+    size_t needed = size + (group != NULL ? 0 : aligned(group_size(w, g)));
     if (w->open == NULL || w->open->size - w->open->used < needed) {
-        same = false;
-        if (!open_slab(w, size + aligned(group_size(g)))) {
+        size_t whole = sizeof(struct window_group) + g->resource_raw.len + g->resource_schema.len +
+                       g->scope_raw.len + g->scope_schema.len;
+        if (!open_slab(w, size + aligned(whole))) {
             return NULL;
         }
+        group = NULL;
     }
-    if (!same) {
-        copy_group(w, g, item->group);
+    if (group == NULL) {
+        group = copy_group(w, g);
     }
     struct window_span *span = carve(w, sizeof(*span) + item->raw.len);
     *span = (struct window_span){
         .slab = w->open,
-        .group = w->group,
+        .group = group,
         .span_id = item->span_id,
         .seconds = item->seconds,
         .place = item->place,
@@ -171,7 +208,7 @@ struct window_span *trace_window_copy(
 
 void trace_window_end_batch(struct trace_window *w)
 {
-    w->group = NULL;
+    w->recent_count = w->recent_next = 0;
 }
 
 void trace_window_release(struct trace_window *w, struct window_span *span)

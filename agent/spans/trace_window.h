@@ -5,8 +5,8 @@
  *   trace_window_take     it leaves the window: its spans are a list now
  *   trace_window_release  each of them is done with
  *
- * Spans lie in slabs in the order in which they came, behind a copy of their resource and scope for each
- * message and slab. Since every trace leaves the window after the same time at the latest, slabs empty in
+ * Spans lie in slabs in the order in which they came, behind a copy of their resource, one for each message and
+ * slab, and of their scope. Since every trace leaves the window after the same time at the latest, slabs empty in
  * order, and one is freed with its last span. A span costs its bytes and about 64 more.
  *
  * Private to agent/spans; one thread.
@@ -25,7 +25,7 @@ struct window_slab;
 /* Resource and scope, as they are encoded, and their hash. */
 struct window_group {
     uint64_t hash;
-    struct str resource_raw, scope_raw, resource_schema, scope_schema; /* behind it */
+    struct str resource_raw, scope_raw, resource_schema, scope_schema; /* in the same slab */
 };
 
 struct window_span {
