@@ -33,6 +33,8 @@ static void on_timer(void *context)
     int64_t wake = scrape < ship ? scrape : ship;
     wake = spans < wake ? spans : wake;
     wake = found < wake ? found : wake;
+    int64_t logs = access_logs_step(a->access_logs);
+    wake = logs < wake ? logs : wake;
     if (a->aggregator != NULL) {
         int64_t flush = stream_aggregator_step(a->aggregator);
         wake = flush < wake ? flush : wake;
@@ -163,6 +165,35 @@ static int open_spans(struct agent *a, struct err *e)
                              instance_of(a), &a->span_metrics.intake, e);
 }
 
+static int open_access_logs(
+    struct agent *a, const struct config_list *jobs, struct access_logs **logs_out, struct err *e)
+{
+    const struct access_logs_options options = {.jobs = jobs,
+        .instance = instance_of(a),
+        .bookmarks_path = a->bookmarks_path,
+        .vfs = vfs_posix(),
+        .clock = a->clock,
+        .intake = &a->logged.intake};
+    return access_logs_open(&options, logs_out, e);
+}
+
+/* Jobs that changed begin anew; their files go on where the old ones left them. */
+static void apply_access_logs(struct agent *a, const struct config_list *jobs)
+{
+    struct err e = ERR_INIT;
+    struct access_logs *logs;
+    if (a->access_logs != NULL && access_logs_are(a->access_logs, jobs)) {
+        return;
+    }
+    access_logs_close(a->access_logs); // keeps the places
+    a->access_logs = NULL;
+    if (open_access_logs(a, jobs, &logs, &e) == 0) {
+        a->access_logs = logs;
+    } else {
+        LOG_ERROR("agent: access logs are not read", LOG_S("error", e.message)); // no memory
+    }
+}
+
 static int open_receivers(struct agent *a, struct err *e)
 {
     const struct agent_options *o = a->options;
@@ -268,6 +299,7 @@ int agent_reload(struct agent *a, struct err *e)
     int status = agent_config_load(
         a->options->config_path, a->options->servers, a->options->server_count, &arena, &config, e);
     status = status == 0 ? agent_host_open(&config.host, &collectors, e) : status;
+    status = status == 0 ? access_logs_check(&config.access_logs, e) : status;
     status = status == 0 ? apply_scrapes(a, &config, &arena, e) : status;
     a->reload_good = status == 0;
     if (status != 0) {
@@ -278,6 +310,7 @@ int agent_reload(struct agent *a, struct err *e)
     }
     collectors_close(a->collectors);
     a->collectors = collectors;
+    apply_access_logs(a, &config.access_logs);
     /* Destinations and bounds of the queue change at a restart: senders keep what they began with. */
     a->config.host = config.host;
     a->config.global = config.global;
@@ -342,6 +375,12 @@ static int start(struct agent *a, struct err *e)
     }
     status = status == 0 ? apply_scrapes(a, &a->config, &a->arena, e) : status;
     status = status == 0 ? open_spans(a, e) : status;
+    if (status == 0) {
+        intake_gate_init(&a->logged, "logs", door(a));
+        (void)snprintf(a->bookmarks_path, sizeof(a->bookmarks_path), "%s/log-bookmarks",
+            a->options->data_path);
+        status = open_access_logs(a, &a->config.access_logs, &a->access_logs, e);
+    }
     status = status == 0 ? open_receivers(a, e) : status;
     status = status == 0 ? agent_http_start(a, e) : status;
     if (status == 0) {
@@ -388,6 +427,7 @@ void agent_stop(struct agent *a)
     }
     http_server_stop(a->server);
     receive_close(a->receive);
+    access_logs_close(a->access_logs);
     loop_timer_free(a->timer);
     discovery_free(a->discovery);
     workpool_close(a->lookups);

@@ -11,11 +11,12 @@
 #include "base/yaml.h"
 #include "collectors/collector.h"
 #include "intake/stream_aggregator.h"
+#include "logs/access_logs.h"
 
 bool agent_check_is_agent_file(const char *path)
 {
     static const char *const own[] = {"global", "host", "scrape_configs", "scrape_config_files",
-        "remote_write", "stream_aggr", "receive", "queue", "memory_max"};
+        "remote_write", "stream_aggr", "access_logs", "receive", "queue", "memory_max"};
     struct arena arena;
     char *text = NULL;
     size_t size = 0;
@@ -87,6 +88,7 @@ int agent_check_file(const char *path, const char *const *servers, size_t server
     int status = agent_config_load(path, servers, server_count, &arena, &config, e);
     status = status == 0 ? check_aggregator(&config, e) : status;
     status = status == 0 ? agent_spans_check(&config, e) : status;
+    status = status == 0 ? access_logs_check(&config.access_logs, e) : status;
     status = status == 0 ? agent_host_open(&config.host, &collectors, e) : status;
     status = status == 0 ? agent_targets_make(&config, &local, NULL, &arena, &targets, e) : status;
     if (status == 0) {

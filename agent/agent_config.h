@@ -18,6 +18,7 @@
 #include "intake/stream_aggregator.h"
 #include "model/labels.h"
 #include "model/relabel.h"
+#include "logs/access_log_config.h"
 #include "receive/receive_config.h"
 #include "ship/request_maker.h"
 #include "spans/spans_config.h"
@@ -128,6 +129,7 @@ struct agent_config {
     struct agent_destination *destinations; /* of both */
     size_t destination_count;
     struct config_list stream_aggr; /* struct stream_rule */
+    struct config_list access_logs; /* struct access_log_config */
     struct receive_config receive;
     struct spans_config traces;
     struct agent_queue queue;

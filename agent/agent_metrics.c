@@ -243,10 +243,10 @@ static void expose_memory(const struct agent *a, struct strbuf *out)
 
 static void expose_gates(const struct agent *a, struct strbuf *out)
 {
-    const struct intake_gate *gates[3 + RECEIVE_SOURCE_COUNT] = {
-        &a->scraped, &a->aggregated, &a->span_metrics};
+    const struct intake_gate *gates[4 + RECEIVE_SOURCE_COUNT] = {
+        &a->scraped, &a->aggregated, &a->span_metrics, &a->logged};
     for (size_t i = 0; i < RECEIVE_SOURCE_COUNT; i++) {
-        gates[3 + i] = &a->received[i];
+        gates[4 + i] = &a->received[i];
     }
     for (size_t i = 0; i < sizeof(gates) / sizeof(gates[0]); i++) {
         struct label source = {STR("source"), str_of(gates[i]->source)};
@@ -311,5 +311,6 @@ void agent_expose_self(void *context, struct strbuf *out)
     expose_queue(a, out);
     expose_destinations(a, out);
     agent_spans_expose(&a->spans, out);
+    access_logs_write_metrics(a->access_logs, out);
     expose_memory(a, out);
 }

@@ -12,6 +12,7 @@
 #include "discovery/discovery.h"
 #include "intake/intake.h"
 #include "intake/memory_watch.h"
+#include "logs/access_logs.h"
 #include "receive/receive.h"
 #include "scrape/scraper.h"
 #include "ship/shipper.h"
@@ -38,8 +39,10 @@ struct agent {
     int64_t discovery_due_ms;     /* monotonic: what it finds is not applied before */
     struct agent_targets targets; /* those in force, and what was dropped */
     struct arena targets_arena;   /* theirs */
-    struct intake_gate scraped, aggregated, span_metrics, received[RECEIVE_SOURCE_COUNT];
+    struct intake_gate scraped, aggregated, span_metrics, logged, received[RECEIVE_SOURCE_COUNT];
     struct receive *receive;
+    struct access_logs *access_logs;
+    char bookmarks_path[4096];
     struct stream_aggregator *aggregator; /* NULL: no rules */
     struct memory_watch memory;
     struct agent_background background;
