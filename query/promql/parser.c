@@ -117,6 +117,18 @@ void *parser_unexpected(struct parser *p)
     return parser_unexpected_in(p, p->context, p->expected);
 }
 
+bool parser_separator(
+    struct parser *p, enum token_kind closer, const char *context, const char *expected)
+{
+    if (parser_at(p, TOKEN_COMMA)) {
+        parser_advance(p);
+    } else if (!parser_at(p, closer)) {
+        (void)parser_unexpected_in(p, context, expected);
+        return false;
+    }
+    return true;
+}
+
 bool parser_expect(struct parser *p, enum token_kind kind)
 {
     if (!parser_at(p, kind)) {
@@ -314,10 +326,7 @@ bool parse_grouping_labels(struct parser *p, struct parser_list *labels)
         if (!parse_grouping_item(p, labels)) {
             return false;
         }
-        if (parser_at(p, TOKEN_COMMA)) {
-            parser_advance(p);
-        } else if (!parser_at(p, TOKEN_RIGHT_PAREN)) {
-            (void)parser_unexpected_in(p, "grouping opts", "\",\" or \")\"");
+        if (!parser_separator(p, TOKEN_RIGHT_PAREN, "grouping opts", "\",\" or \")\"")) {
             return false;
         }
     }

@@ -55,6 +55,9 @@ void *parser_fail_quoted(
 void *parser_unexpected(struct parser *p);
 void *parser_unexpected_in(struct parser *p, const char *context, const char *expected);
 void *parser_fail_code(struct parser *p, int code);
+/* Behind an item of a list: takes a comma, leaves `closer`; false after anything else, which is told as unexpected. */
+bool parser_separator(
+    struct parser *p, enum token_kind closer, const char *context, const char *expected);
 
 /* Consumes a token of this kind, or fails as unexpected. */
 bool parser_expect(struct parser *p, enum token_kind kind);

@@ -150,10 +150,7 @@ static bool parse_matchers(struct parser *p, struct parser_list *list)
         if (!parse_matcher(p, list)) {
             return false;
         }
-        if (parser_at(p, TOKEN_COMMA)) {
-            parser_advance(p);
-        } else if (!parser_at(p, TOKEN_RIGHT_BRACE)) {
-            (void)parser_unexpected_in(p, "label matching", "\",\" or \"}\"");
+        if (!parser_separator(p, TOKEN_RIGHT_BRACE, "label matching", "\",\" or \"}\"")) {
             return false;
         }
     }

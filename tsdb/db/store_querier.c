@@ -491,24 +491,9 @@ static void unref_labels(struct collection *c)
     }
 }
 
-/* Label sets lie anywhere in memory: they are on their way while those of some series before are merged. */
-enum { LABELS_AHEAD = 8, LABELS_FETCHED_BYTES = 192, CACHE_LINE_BYTES = 64 };
-
-static void fetch_labels(const struct tsdb *db, const struct db_series *s)
-{
-    const char *shape = (const char *)index_labels(db->index, INDEX_SHAPES, s->shape);
-    for (size_t at = 0; at < LABELS_FETCHED_BYTES; at += CACHE_LINE_BYTES) {
-        __builtin_prefetch(shape + at);
-    }
-    __builtin_prefetch(index_labels(db->index, INDEX_TARGETS, s->target));
-}
-
 static int label_all(struct collection *c)
 {
     for (size_t i = 0; i < c->count; i++) {
-        if (i + LABELS_AHEAD < c->count) {
-            fetch_labels(c->querier->db, c->items[i + LABELS_AHEAD]);
-        }
         int status = merge_labels(c->querier->db, c->items[i]);
         if (status != 0) {
             unref_labels(c);
