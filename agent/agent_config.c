@@ -30,6 +30,10 @@ static const struct config_field agent_fields[] = {
         .fields = agent_scrape_fields,
         .item_size = sizeof(struct agent_scrape),
         .help = "Services to scrape"},
+    {.key = "scrape_config_files",
+        .kind = CONFIG_STRING_LIST,
+        .offset = offsetof(struct agent_config, scrape_config_files),
+        .help = "Files with more of scrape_configs, as patterns; relative to this file"},
     {.key = "remote_write",
         .kind = CONFIG_LIST,
         .offset = offsetof(struct agent_config, remote_write),
@@ -131,16 +135,13 @@ static void note(struct noting *n, const struct config_field *fields, const stru
     }
 }
 
-static int parse_file(
-    const char *path, struct arena *arena, struct yaml_node **root_out, struct err *e);
-
 void agent_config_write_notes(const char *path, struct strbuf *out)
 {
     struct arena arena;
     struct yaml_node *root = NULL;
     struct noting noting = {.file = path, .out = out};
     arena_init(&arena, 0);
-    if (parse_file(path, &arena, &root, NULL) == 0 && root != NULL) {
+    if (agent_config_parse(path, &arena, &root, NULL) == 0 && root != NULL) {
         note(&noting, agent_fields, root);
     }
     arena_release(&arena);
@@ -226,7 +227,7 @@ static int expand_external(struct agent_config *config, struct arena *arena)
     return 0;
 }
 
-static int parse_file(
+int agent_config_parse(
     const char *path, struct arena *arena, struct yaml_node **root_out, struct err *e)
 {
     char *text = NULL;
@@ -248,10 +249,36 @@ static int read_file(const char *path, struct arena *arena, struct agent_config 
     struct yaml_node **root_out, struct err *e)
 {
     struct yaml_node *root = NULL;
-    int status = parse_file(path, arena, &root, e);
+    int status = agent_config_parse(path, arena, &root, e);
     if (status == 0) {
         status = config_read(arena, path, root, agent_fields, config, e);
         *root_out = root != NULL && root->kind == YAML_MAPPING ? root : NULL;
+    }
+    return status;
+}
+
+/* A job's name stands for its targets everywhere: on the page of targets, in limits, in dry runs. */
+static int check_name(const struct agent_scrape *jobs, size_t i,
+    const struct agent_config_place *place, struct err *e)
+{
+    for (size_t k = 0; k < i; k++) {
+        if (strcmp(jobs[k].job_name, jobs[i].job_name) == 0) {
+            return agent_config_fail(place, "job_name", e,
+                "job_name \"%s\" is here twice, first in %s on line %zu", jobs[i].job_name,
+                jobs[k].file, jobs[k].node != NULL ? jobs[k].node->line : 0);
+        }
+    }
+    return 0;
+}
+
+static int finish_jobs(struct agent_config *config, struct err *e)
+{
+    struct agent_scrape *jobs = config->scrape_configs.items;
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < config->scrape_configs.count; i++) {
+        const struct agent_config_place place = {jobs[i].file, jobs[i].node};
+        status = check_name(jobs, i, &place, e);
+        status = status == 0 ? agent_config_finish_scrape(config, &jobs[i], &place, e) : status;
     }
     return status;
 }
@@ -270,21 +297,15 @@ int agent_config_load(const char *path, const char *const *servers, size_t serve
     if (status == 0) {
         status = agent_config_servers(&config, servers, server_count, arena, e);
     }
-    struct agent_scrape *scrapes = config.scrape_configs.items;
-    for (size_t i = 0; status == 0 && i < config.scrape_configs.count; i++) {
-        const struct agent_config_place place = agent_config_item(file, root, "scrape_configs", i);
-        if (place.node != NULL) {
-            scrapes[i].line = place.node->line;
-            scrapes[i].column = place.node->column;
-        }
-        status = agent_config_finish_scrape(&config, &scrapes[i], &place, e);
-    }
+    agent_config_place_jobs(&config.scrape_configs, file, root);
+    status =
+        status == 0 && path != NULL ? agent_config_read_parts(&config, path, arena, e) : status;
+    status = status == 0 ? finish_jobs(&config, e) : status;
     if (status == 0) {
         status = agent_config_destinations(&config, file, root, arena, e);
     }
     status = status == 0 ? receive_config_check(&config.receive, file, e) : status;
     if (status == 0) {
-        config.file = path;
         *config_out = config;
     }
     return status;

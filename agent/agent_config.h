@@ -68,7 +68,8 @@ struct agent_parameters {
 };
 
 struct agent_scrape {
-    size_t line, column; /* where it stands in the file; 0: nowhere */
+    const char *file;             /* that it stands in */
+    const struct yaml_node *node; /* its place there; NULL: nowhere */
     const char *job_name;
     int64_t interval_ms, timeout_ms; /* 0 = the global one */
     const char *metrics_path, *scheme;
@@ -120,7 +121,8 @@ struct agent_queue {
 };
 
 struct agent_config {
-    const char *file; /* NULL: none */
+    struct config_strings
+        scrape_config_files; /* with more of scrape_configs, which are behind the others */
     struct agent_global global;
     struct agent_host host;
     struct config_list scrape_configs;      /* struct agent_scrape */

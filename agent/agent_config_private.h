@@ -39,6 +39,15 @@ extern const struct config_field agent_remote_write_fields[];
 extern const struct config_field agent_otlp_fields[];
 extern const struct config_field agent_queue_fields[];
 
+/* A file as a tree, with the environment filled in. ERR_INVALID, ERR_IO … with a sentence. */
+int agent_config_parse(
+    const char *path, struct arena *arena, struct yaml_node **root_out, struct err *e);
+/* Tells each job where it stands. */
+void agent_config_place_jobs(
+    struct config_list *jobs, const char *file, const struct yaml_node *root);
+/* Reads scrape_config_files behind the jobs that are there. */
+int agent_config_read_parts(
+    struct agent_config *config, const char *main_path, struct arena *arena, struct err *e);
 /* Fills in the global defaults of a job, and checks the rules over several of its settings. */
 int agent_config_finish_scrape(const struct agent_config *config, struct agent_scrape *scrape,
     const struct agent_config_place *place, struct err *e);

@@ -464,8 +464,9 @@ int agent_targets_make(const struct agent_config *config, const struct agent_loc
     const struct agent_scrape *scrapes = config->scrape_configs.items;
     for (size_t i = 0; status == 0 && i < config->scrape_configs.count; i++) {
         status = add_scrape(&m, &scrapes[i]);
-        if (status == ERR_INVALID && scrapes[i].line > 0) {
-            (void)err_prefix(&why, "%s:%zu:%zu", config->file, scrapes[i].line, scrapes[i].column);
+        const struct yaml_node *node = scrapes[i].node;
+        if (status == ERR_INVALID && node != NULL) {
+            (void)err_prefix(&why, "%s:%zu:%zu", scrapes[i].file, node->line, node->column);
         }
     }
     targets_out->external = m.external;

@@ -232,6 +232,35 @@ class Files(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertIn(':9:1: unknown key "rule_filse"; accepted here: rule_files, global,', error)
 
+    def test_jobs_in_files(self):
+        os.mkdir(os.path.join(self.folder, "jobs"))
+        self.write("scrape_configs:\n  - {job_name: b, static_configs: [{targets: ['b:1']}]}\n", "jobs/b.yml")
+        self.write("- {job_name: c, static_configs: [{targets: ['c:1']}]}\n", "jobs/c.yml")
+        self.write("", "jobs/empty.yml")
+        text = ("host: {enabled: false}\nscrape_configs: [{job_name: a, static_configs: [{targets: ['a:1']}]}]\n"
+                "scrape_config_files: ['jobs/*.yml', 'none/*.yml']\n")
+        with agent(self.folder, config=text) as running:
+            def jobs():
+                found = get(running.url + "/api/v1/targets").json()["data"]["activeTargets"]
+                return [t["scrapePool"] for t in found]
+            self.assertEqual(jobs(), ["sonde-agent", "a", "b", "c"])
+            self.write("- {job_name: d, static_configs: [{targets: ['d:1']}]}\n", "jobs/c.yml")
+            self.assertEqual(send(running.url + "/-/reload", b"", method="POST").status, 200)
+            self.assertEqual(jobs(), ["sonde-agent", "a", "b", "d"])
+        # (what a part holds, what is said; PART and FILE stand for their paths)
+        for part, said in (("- {job_name: x, scheme: ftp}\n", 'PART:1:25: job "x": scheme "ftp"; accepted: http, https'),
+                           ("scrape_configs: []\nglobal: {}\n", 'PART:2:1: unknown key "global"; accepted here: scrape'),
+                           ("- {job_name: a}\n", 'PART:1:14: job_name "a" is here twice, first in FILE on line 2'),
+                           ("- {job_name: x, static_configs: [{targets: ['a/b']}]}\n", "PART:1:3: job x: target a/b: no"),
+                           ("a: [", "PART:2:1: ")):
+            path, broken = self.write(text), self.write(part, "jobs/c.yml")
+            status, _, error = sonde("check", "config", path)
+            self.assertEqual(status, 1)
+            self.assertIn(said.replace("PART", broken).replace("FILE", path), error)
+        status, _, error = sonde("check", "config", self.write("scrape_config_files: [absent.yml]\n"))
+        self.assertEqual(status, 1)
+        self.assertIn("/absent.yml: cannot be read: not found", error)
+
     def test_duplicates(self):
         """The same labels at the same address after the rules: one target. Other labels, or another job: two."""
         text = """
