@@ -14,8 +14,8 @@
 #include "wire/jaeger_thrift.h"
 
 #include "base/arena.h"
-#include "media_type.h"
 #include "thrift_reader.h"
+#include "wire/media_type.h"
 #include "wire/otlp_traces.h"
 
 enum { NANOSECONDS = 1000, FLAG_SAMPLED = 1, FLAG_DEBUG = 2, EXTRA_ATTRIBUTES = 1 };

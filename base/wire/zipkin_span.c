@@ -2,7 +2,7 @@
 #include "zipkin_span.h"
 
 #include "base/hash.h"
-#include "media_type.h"
+#include "wire/media_type.h"
 
 enum {
     NANOSECONDS = 1000, /* of a microsecond */

@@ -15,7 +15,7 @@
 #include "trace/trace_names.h"
 #include "trace/trace_reader.h"
 #include "trace/trace_search.h"
-#include "trace/zipkin_json.h"
+#include "trace/zipkin_answer.h"
 
 enum { LIMIT_DEFAULT = 10, IDS_MAX = 1000 };
 #define LOOKBACK_MS_DEFAULT (UINT64_C(24) * 3600 * 1000)

@@ -1,6 +1,6 @@
 /* Spans as Zipkin's API, version 2, has them (openzipkin/zipkin-api, zipkin2-api.yaml). */
-#ifndef SONDE_QUERY_ZIPKIN_JSON_H
-#define SONDE_QUERY_ZIPKIN_JSON_H
+#ifndef SONDE_QUERY_ZIPKIN_ANSWER_H
+#define SONDE_QUERY_ZIPKIN_ANSWER_H
 
 #include "base/json.h"
 #include "tsdb/span_store.h"

@@ -9,7 +9,7 @@
  *
  * Times are whole microseconds; a duration that is not zero is at least one.
  */
-#include "trace/zipkin_json.h"
+#include "trace/zipkin_answer.h"
 
 static void write_text(struct json_writer *json, const char *key, struct str value)
 {
