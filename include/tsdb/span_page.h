@@ -28,6 +28,9 @@
  * as they came. */
 #define SPAN_PAGE_COLUMNS_MAX 1024
 
+/* The key that stands for a span's name, where values are wanted (span_store.h). */
+#define SPAN_WANT_NAME ":name"
+
 /* ---- Reading ---- */
 
 struct span_page;

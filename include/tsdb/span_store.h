@@ -103,6 +103,12 @@ int span_view_trace(struct span_view *view, struct trace_id id, struct arena *ar
 struct span_pages;
 int span_view_pages(struct span_view *view, uint64_t start_ns, uint64_t end_ns,
     struct span_pages **pages_out, struct err *e);
+/* Before the first page: spans without this text as the value of this attribute are not wanted, and pages
+ * that surely have none with it are skipped unread. Attributes are those of spans, of their resources, events
+ * and links; SPAN_WANT_NAME stands for the name. Numbers are wanted by their decimal text. Pages that come may
+ * have none either: it is for who asks to look. ERR_LIMIT beyond SPAN_WANTS_MAX: nothing is skipped for it. */
+#define SPAN_WANTS_MAX 16
+int span_pages_want(struct span_pages *pages, struct str key, struct str text);
 /* 1 and the next page, good until the following call; 0 at the end. `latest_out`: no span of this page
  * and of those behind it starts later. Damaged pages are skipped with a warning. */
 int span_pages_next(struct span_pages *pages, struct span_page **page_out, uint64_t *latest_out);

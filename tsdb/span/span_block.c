@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "span/value_filter.h"
 
 bool span_block_name_parse(const char *name, uint64_t *number_out)
 {
@@ -82,6 +83,7 @@ static void read_page(struct decbuf *in, struct span_block_page *page)
     page->info.start_max_ns = decbuf_le64(in);
     page->info.duration_max_ns = decbuf_le64(in);
     page->bloom = decbuf_sized(in);
+    page->filter_size = (uint32_t)decbuf_uvarint(in);
 }
 
 static int read_footer(struct span_block *b, uint32_t size, struct err *e)
@@ -111,8 +113,9 @@ static int read_footer(struct span_block *b, uint32_t size, struct err *e)
         struct span_block_page *page = &b->pages[i];
         read_page(&in, page);
         page->offset = offset;
-        offset += page->size;
-        if (in.failed || page->bloom.len == 0 || page->info.rows == 0) {
+        offset += (uint64_t)page->size + page->filter_size;
+        if (in.failed || page->bloom.len == 0 || page->info.rows == 0 ||
+            page->filter_size <= VALUE_FILTER_CHECKSUM) {
             return corrupt(b, e, "its footer makes no sense");
         }
         b->rows += page->info.rows;
@@ -178,5 +181,23 @@ int span_block_read(const struct span_block *block, uint32_t page, struct strbuf
     if (status == 0) {
         strbuf_commit(bytes, p->size);
     }
+    return status;
+}
+
+int span_block_read_filter(
+    const struct span_block *block, uint32_t page, struct strbuf *bytes, struct str *bits_out)
+{
+    const struct span_block_page *p = &block->pages[page];
+    strbuf_reset(bytes);
+    char *room = strbuf_reserve(bytes, p->filter_size);
+    if (room == NULL) {
+        return strbuf_error(bytes);
+    }
+    int status = vfs_pread_exact(block->fs, block->file, p->offset + p->size, room, p->filter_size);
+    size_t size = p->filter_size - VALUE_FILTER_CHECKSUM;
+    if (status == 0 && checksum32(room, size) != get_le32((const uint8_t *)room + size)) {
+        status = ERR_CORRUPT;
+    }
+    *bits_out = str_make(room, size);
     return status;
 }

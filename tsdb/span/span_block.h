@@ -1,19 +1,21 @@
 /* A block: pages of spans in a file, sorted by trace over all of them, with a footer that says which pages
  * are worth reading. Immutable once it has its name.
  *
- *   block      = header page* footer trailer
+ *   block      = header (page filter)* footer trailer
  *   header     0  8  "SPANBLCK"
- *              8  4  version, 1
+ *              8  4  version, 2
  *             12  4  checksum32 of bytes 0 … 11
  *   footer     v level · v last segment of the log that it covers · v count of blocks that it replaces,
  *              v number of each · v pages, then for each:
  *              v bytes · v rows · v traces · le64 least start · le64 greatest start · le64 greatest
- *              duration · v size, the Bloom filter of its traces (trace_bloom.h)
+ *              duration · v size, the Bloom filter of its traces (trace_bloom.h) · v bytes of its filter
  *   trailer    0  4  bytes of the footer
  *              4  4  checksum32 of the footer
  *              8  8  "SPANFOOT"
  *
- * Pages follow each other from byte 16 on and end where the footer begins. v is a varint. Numbers of
+ *   filter     of the page's values (value_filter.h): read where a search wants some of them
+ *
+ * Pages follow each other from byte 16 on, each with its filter, and end where the footer begins. v is a varint. Numbers of
  * blocks are their names; a block that another one replaces is not used, and removed when it is seen, which is
  * what makes a merge one act: the new block's name.
  */
@@ -27,7 +29,7 @@
 #define SPAN_BLOCK_TRAILER_MAGIC "SPANFOOT"
 
 enum {
-    SPAN_BLOCK_VERSION = 1,
+    SPAN_BLOCK_VERSION = 2,
     SPAN_BLOCK_HEADER_SIZE = 16,
     SPAN_BLOCK_TRAILER_SIZE = 16,
     /* Pages of one block, and blocks that one replaces. */
@@ -42,7 +44,7 @@ bool span_block_name_parse(const char *name, uint64_t *number_out);
 
 struct span_block_page {
     uint64_t offset;
-    uint32_t size;
+    uint32_t size, filter_size;
     struct span_page_info info;
     struct str bloom;
 };
@@ -68,6 +70,10 @@ int span_block_open(struct vfs *fs, const char *path, struct span_block **block_
 void span_block_close(struct span_block *block);
 /* Replaces `bytes` by the page's. ERR_IO, ERR_CORRUPT, ERR_NOMEM. */
 int span_block_read(const struct span_block *block, uint32_t page, struct strbuf *bytes);
+
+/* The bits of its filter. ERR_CORRUPT: it is damaged, and tells nothing. */
+int span_block_read_filter(
+    const struct span_block *block, uint32_t page, struct strbuf *bytes, struct str *bits_out);
 
 /* ---- Writing ---- */
 

@@ -36,6 +36,7 @@ int span_block_writer_open(struct vfs *fs, const char *path,
     strbuf_init(&w->page, (size_t)1 << 30);
     strbuf_init(&w->footer, SPAN_BLOCK_FOOTER_MAX);
     strbuf_init(&w->made.bloom, SPAN_BLOCK_FOOTER_MAX);
+    strbuf_init(&w->made.filter, SPAN_BLOCK_FOOTER_MAX);
     memcpy(header, SPAN_BLOCK_MAGIC, 8);
     put_le32(header + 8, SPAN_BLOCK_VERSION);
     put_le32(header + 12, checksum32(header, 12));
@@ -62,6 +63,7 @@ static void release(struct span_block_writer *w)
     strbuf_release(&w->page);
     strbuf_release(&w->footer);
     strbuf_release(&w->made.bloom);
+    strbuf_release(&w->made.filter);
     mem_free(w);
 }
 
@@ -91,6 +93,7 @@ static int add_to_footer(struct span_block_writer *w)
     strbuf_add_le64(&w->footer, info->start_max_ns);
     strbuf_add_le64(&w->footer, info->duration_max_ns);
     strbuf_add_sized(&w->footer, strbuf_str(&w->made.bloom));
+    strbuf_add_uvarint(&w->footer, w->made.filter.size);
     return strbuf_error(&w->footer);
 }
 
@@ -104,8 +107,12 @@ static int end_page(struct span_block_writer *w)
     }
     strbuf_reset(&w->page);
     strbuf_reset(&w->made.bloom);
+    strbuf_reset(&w->made.filter);
     int status = span_pager_write(w->pager, w->options.compression, &w->page, &w->made);
     status = status == 0 ? vfs_append(w->fs, w->file, w->page.data, w->page.size) : status;
+    if (status == 0) {
+        status = vfs_append(w->fs, w->file, w->made.filter.data, w->made.filter.size);
+    }
     status = status == 0 ? add_to_footer(w) : status;
     w->page_count++;
     span_pager_reset(w->pager);

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "span/value_filter.h"
 
 enum {
     /* Values of a column: attributes of all spans of a page. */
@@ -61,13 +62,90 @@ static int find_codes(
     return 0;
 }
 
-int text_column_write(const struct text_column *column, struct strbuf *out)
+/* ---- Hashes ---- */
+
+static int grow_set(struct hash_set *set)
+{
+    size_t slots = set->slots == NULL ? 1024 : 2 * (set->mask + 1);
+    struct hash_set grown = {.slots = mem_calloc(slots, sizeof(uint64_t)), .mask = slots - 1};
+    if (grown.slots == NULL) {
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; set->slots != NULL && i <= set->mask; i++) {
+        if (set->slots[i] != 0) {
+            (void)hash_set_add(&grown, set->slots[i]); /* there is room */
+        }
+    }
+    mem_free(set->slots);
+    *set = grown;
+    return 0;
+}
+
+int hash_set_add(struct hash_set *set, uint64_t hash)
+{
+    hash += hash == 0;
+    if (set->slots == NULL || 2 * set->count > set->mask) {
+        int status = grow_set(set);
+        if (status != 0) {
+            return status;
+        }
+    }
+    size_t slot = (size_t)hash & set->mask;
+    while (set->slots[slot] != 0 && set->slots[slot] != hash) {
+        slot = (slot + 1) & set->mask;
+    }
+    set->count += set->slots[slot] == 0;
+    set->slots[slot] = hash;
+    return 0;
+}
+
+void hash_set_release(struct hash_set *set)
+{
+    mem_free(set->slots);
+    *set = (struct hash_set){.slots = NULL};
+}
+
+int hash_set_write(const struct hash_set *set, struct strbuf *out)
+{
+    size_t size = value_filter_size(set->count);
+    char *bits = strbuf_reserve(out, size + VALUE_FILTER_CHECKSUM);
+    if (bits == NULL) {
+        return strbuf_error(out);
+    }
+    memset(bits, 0, size);
+    for (size_t i = 0; set->slots != NULL && i <= set->mask; i++) {
+        if (set->slots[i] != 0) {
+            value_filter_add((uint8_t *)bits, size, set->slots[i]);
+        }
+    }
+    put_le32((uint8_t *)bits + size, checksum32(bits, size));
+    strbuf_commit(out, size + VALUE_FILTER_CHECKSUM);
+    return 0;
+}
+
+/* ---- Text columns ---- */
+
+static int note_texts(const struct text_column *column, const uint32_t *firsts, uint32_t distinct,
+    uint64_t key, struct hash_set *hashes)
+{
+    int status = 0;
+    for (uint32_t i = 0; status == 0 && i < distinct; i++) {
+        status = hash_set_add(hashes, value_filter_text(key, column->items[firsts[i]]));
+    }
+    return status;
+}
+
+int text_column_write(
+    const struct text_column *column, uint64_t key, struct hash_set *hashes, struct strbuf *out)
 {
     uint32_t *codes = mem_calloc(column->count, sizeof(*codes));
     uint32_t *firsts = mem_calloc(column->count, sizeof(*firsts));
     uint32_t distinct = 0;
     int status = codes == NULL || firsts == NULL ? ERR_NOMEM : 0;
     status = status == 0 ? find_codes(column, codes, firsts, &distinct) : status;
+    if (status == 0 && hashes != NULL) {
+        status = note_texts(column, firsts, distinct, key, hashes);
+    }
     if (status == 0 && column->count > SAMPLE && distinct > column->count / 2) {
         strbuf_add_uvarint(out, 0);
         for (size_t i = 0; i < column->count; i++) {

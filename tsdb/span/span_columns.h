@@ -18,6 +18,17 @@ static inline void column_add(struct strbuf *b, uint64_t number)
     }
 }
 
+/* Different hashes (value_filter.h). */
+struct hash_set {
+    uint64_t *slots; /* open addressing; 0 = free */
+    size_t count, mask;
+};
+
+int hash_set_add(struct hash_set *set, uint64_t hash);
+void hash_set_release(struct hash_set *set);
+/* The filter of all of them, appended with its checksum. */
+int hash_set_write(const struct hash_set *set, struct strbuf *out);
+
 /* Texts that are borrowed. */
 struct text_column {
     struct str *items;
@@ -36,8 +47,9 @@ static inline int text_column_add(struct text_column *column, struct str text)
 }
 void text_column_release(struct text_column *column);
 /* As a dictionary and codes, or one behind the other when more than half of many are different
- * (span_page_format.h: text column). */
-int text_column_write(const struct text_column *column, struct strbuf *out);
+ * (span_page_format.h: text column). Every different text with `key` goes to `hashes`, unless that is NULL. */
+int text_column_write(
+    const struct text_column *column, uint64_t key, struct hash_set *hashes, struct strbuf *out);
 
 /* Rows that have something to say: v count, then v distance of rows, v size, bytes for each. */
 struct sparse_column {

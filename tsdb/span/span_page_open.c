@@ -194,7 +194,7 @@ int span_page_numbers(struct span_page *page, struct decbuf *in, uint32_t count,
     }
     uint64_t most = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t number = decbuf_uvarint(in);
+        uint64_t number = page_uvarint(in);
         most = number > most ? number : most;
         numbers[i] = (uint32_t)number;
     }
@@ -384,7 +384,7 @@ static int read_starts(struct span_page *page, struct span_page_columns *columns
     for (uint32_t t = 0; t < page->info.traces; t++) {
         for (uint32_t i = 0; i < page->traces[t].count; i++) {
             starts[page->traces[t].first + i] =
-                page->trace_starts[t] + decbuf_uvarint(&in) * page->time_unit;
+                page->trace_starts[t] + page_uvarint(&in) * page->time_unit;
         }
     }
     columns->start_ns = starts;
@@ -405,7 +405,7 @@ static int read_durations(struct span_page *page, struct span_page_columns *colu
         return ERR_NOMEM;
     }
     for (uint32_t i = 0; i < page->info.rows; i++) {
-        exact[i] = (int64_t)((uint64_t)decbuf_svarint(&in) * page->time_unit);
+        exact[i] = (int64_t)((uint64_t)page_svarint(&in) * page->time_unit);
         /* As span_duration_ns: what ends before it starts took no time. */
         uint64_t start = columns->start_ns[i], end = start + (uint64_t)exact[i];
         shown[i] = end > start ? end - start : 0;

@@ -62,6 +62,28 @@ struct span_page {
     struct page_sparse more, events, links, messages, states, counts;
 };
 
+/* As decbuf_uvarint: most numbers of a page are of one or two bytes. */
+static inline uint64_t page_uvarint(struct decbuf *in)
+{
+    const uint8_t *p = in->p;
+    if (in->end - p >= 2) {
+        if (p[0] < 0x80) {
+            in->p = p + 1;
+            return p[0];
+        }
+        if (p[1] < 0x80) {
+            in->p = p + 2;
+            return (uint64_t)(p[0] & 0x7f) | (uint64_t)p[1] << 7;
+        }
+    }
+    return decbuf_uvarint(in);
+}
+
+static inline int64_t page_svarint(struct decbuf *in)
+{
+    return zigzag_decode(page_uvarint(in));
+}
+
 /* The bytes of a section, checked and decompressed; empty when the page has none. ERR_CORRUPT … */
 int span_page_section(struct span_page *page, uint32_t what, struct str *plain_out);
 /* `count` varints, each below `limit` (0 = any). */

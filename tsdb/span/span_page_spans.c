@@ -228,7 +228,7 @@ static int read_integers(struct span_page *page, struct decbuf *in, struct span_
         return ERR_NOMEM;
     }
     for (uint32_t i = 0; i < c->count; i++) {
-        values[i] = c->kind == ATTRIBUTE_BOOL ? decbuf_u8(in) != 0 : decbuf_svarint(in);
+        values[i] = c->kind == ATTRIBUTE_BOOL ? decbuf_u8(in) != 0 : page_svarint(in);
     }
     c->integers = values;
     return in->failed ? ERR_CORRUPT : 0;

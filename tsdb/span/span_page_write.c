@@ -13,6 +13,7 @@
 #include "span/span_page_format.h"
 #include "span/span_pager.h"
 #include "span/trace_bloom.h"
+#include "span/value_filter.h"
 #include "wire/zstd_codec.h"
 
 enum {
@@ -31,6 +32,7 @@ struct value_column {
     enum attribute_kind kind;
     struct strbuf numbers;    /* bool, int, double, encoded */
     struct text_column texts; /* the others */
+    uint64_t hash;            /* of the key (value_filter.h) */
 };
 
 struct writer {
@@ -59,6 +61,8 @@ struct writer {
     size_t shape_count;
     uint16_t *shape_slots; /* index + 1; needs SHAPES_MAX < 65536 */
     struct strbuf shape, part;
+    struct hash_set values; /* for the filter */
+    bool with_filter;
     int error; /* sticky */
 };
 
@@ -119,7 +123,7 @@ static struct value_column *look_up_column(
     *index = (uint32_t)w->column_count++;
     w->column_slots[slot] = (uint16_t)w->column_count;
     struct value_column *c = &w->columns[*index];
-    *c = (struct value_column){.key = a->key, .kind = a->kind};
+    *c = (struct value_column){.key = a->key, .kind = a->kind, .hash = value_filter_key(a->key)};
     strbuf_init(&c->numbers, SPAN_SECTION_BYTES_MAX);
     return c;
 }
@@ -143,6 +147,13 @@ static struct value_column *find_column(
     return c;
 }
 
+static void note_value(struct writer *w, uint64_t hash)
+{
+    if (w->with_filter) {
+        fail(w, hash_set_add(&w->values, hash));
+    }
+}
+
 static void add_value(struct writer *w, struct value_column *c, const struct attribute *a)
 {
     switch (a->kind) {
@@ -153,6 +164,7 @@ static void add_value(struct writer *w, struct value_column *c, const struct att
         break;
     case ATTRIBUTE_INT:
         column_add(&c->numbers, zigzag_encode(a->integer));
+        note_value(w, value_filter_integer(c->hash, a->integer));
         break;
     case ATTRIBUTE_DOUBLE:
         strbuf_add_le64(&c->numbers, double_bits(a->number));
@@ -194,6 +206,7 @@ static void add_attributes(struct writer *w, uint32_t row, struct attributes lis
             continue;
         }
         struct strbuf pair = STRBUF_INIT;
+        note_value(w, value_filter_other(value_filter_key(a->key)));
         otlp_key_value_encode(a, &pair);
         strbuf_add_sized(&w->part, checked(w, &pair));
         strbuf_release(&pair);
@@ -263,6 +276,18 @@ static void add_parent(struct writer *w, uint32_t row, uint64_t parent_id)
     strbuf_add(&w->sections[SPAN_SECTION_PARENT_IDS], bytes, sizeof(bytes));
 }
 
+/* Of resources, events and links. */
+static void note_attributes(struct writer *w, struct attributes list)
+{
+    for (size_t k = 0; w->with_filter && k < list.count; k++) {
+        const struct attribute *a = &list.items[k];
+        uint64_t key = value_filter_key(a->key);
+        note_value(w, a->kind == ATTRIBUTE_STRING ? value_filter_text(key, a->bytes)
+                      : a->kind == ATTRIBUTE_INT  ? value_filter_integer(key, a->integer)
+                                                  : value_filter_other(key));
+    }
+}
+
 /* Events or links, encoded: each v size, bytes. */
 static void add_lists(struct writer *w, uint32_t row, const struct span *span)
 {
@@ -271,6 +296,7 @@ static void add_lists(struct writer *w, uint32_t row, const struct span *span)
     for (size_t i = 0; i < span->event_count; i++) {
         strbuf_reset(&one);
         otlp_event_encode(&span->events[i], &one);
+        note_attributes(w, span->events[i].attributes);
         strbuf_add_sized(&w->part, checked(w, &one));
     }
     if (span->event_count > 0) {
@@ -280,6 +306,7 @@ static void add_lists(struct writer *w, uint32_t row, const struct span *span)
     for (size_t i = 0; i < span->link_count; i++) {
         strbuf_reset(&one);
         otlp_link_encode(&span->links[i], &one);
+        note_attributes(w, span->links[i].attributes);
         strbuf_add_sized(&w->part, checked(w, &one));
     }
     if (span->link_count > 0) {
@@ -382,6 +409,28 @@ static void write_sparse(
     }
 }
 
+static void note_resources(struct writer *w)
+{
+    for (size_t i = 0; i < w->pager->resources.count; i++) {
+        const struct span_pager_message *m = &w->pager->resources.items[i];
+        struct span_resource r;
+        struct arena_mark mark = arena_mark(&w->arena);
+        fail(w, otlp_resource_decode(
+                    str_make(w->pager->bytes.data + m->offset, m->size), &w->arena, &r));
+        if (w->error == 0) {
+            note_attributes(w, r.attributes);
+        }
+        arena_rewind(&w->arena, mark);
+    }
+}
+
+static void write_texts(struct writer *w, struct value_column *c)
+{
+    bool plain = c->kind == ATTRIBUTE_STRING;
+    fail(w, text_column_write(
+                &c->texts, c->hash, plain && w->with_filter ? &w->values : NULL, &c->numbers));
+}
+
 static void fill_sections(struct writer *w)
 {
     const struct strbuf *const parts[] = {
@@ -393,7 +442,11 @@ static void fill_sections(struct writer *w)
     write_pool(w, &w->pager->scopes, SPAN_SECTION_SCOPES);
     strbuf_add_str(&w->sections[SPAN_SECTION_TRACES], strbuf_str(&w->trace_ids));
     strbuf_add_str(&w->sections[SPAN_SECTION_TRACES], strbuf_str(&w->trace_rows));
-    fail(w, text_column_write(&w->names, &w->sections[SPAN_SECTION_NAMES]));
+    fail(w, text_column_write(&w->names, value_filter_key(STR(SPAN_WANT_NAME)),
+                w->with_filter ? &w->values : NULL, &w->sections[SPAN_SECTION_NAMES]));
+    if (w->with_filter) {
+        note_resources(w);
+    }
     if (w->column_count > 0) {
         strbuf_add_uvarint(&w->sections[SPAN_SECTION_SHAPES], w->shape_count);
         strbuf_add_str(&w->sections[SPAN_SECTION_SHAPES], strbuf_str(&w->shapes));
@@ -405,7 +458,10 @@ static void fill_sections(struct writer *w)
         strbuf_add_sized(&w->sections[SPAN_SECTION_COLUMNS], w->columns[i].key);
         strbuf_add_char(&w->sections[SPAN_SECTION_COLUMNS], (char)w->columns[i].kind);
         if (w->columns[i].texts.count > 0) {
-            fail(w, text_column_write(&w->columns[i].texts, &w->columns[i].numbers));
+            write_texts(w, &w->columns[i]);
+        }
+        if (w->columns[i].kind != ATTRIBUTE_STRING && w->columns[i].kind != ATTRIBUTE_INT) {
+            note_value(w, value_filter_other(w->columns[i].hash));
         }
     }
     write_sparse(w, &w->more, SPAN_SECTION_MORE);
@@ -547,9 +603,9 @@ static void write_page(
 
 /* ---- Life ---- */
 
-static int writer_init(struct writer *w, const struct span_pager *pager)
+static int writer_init(struct writer *w, const struct span_pager *pager, int level)
 {
-    *w = (struct writer){.pager = pager, .time_unit = 1};
+    *w = (struct writer){.pager = pager, .time_unit = 1, .with_filter = level > 0};
     arena_init(&w->arena, 0);
     void *kept = arena_alloc(&w->arena, 1); /* so that going back to the mark keeps a block */
     for (size_t s = 0; s < SPAN_SECTION_VALUES; s++) {
@@ -600,6 +656,7 @@ static void writer_release(struct writer *w)
     mem_free(w->column_slots);
     mem_free(w->shape_offsets);
     mem_free(w->shape_slots);
+    hash_set_release(&w->values);
     mem_free(w->row_of_span);
     mem_free(w->rows);
     arena_release(&w->arena);
@@ -610,7 +667,7 @@ int span_pager_write(
 {
     struct writer w;
     assert(pager->row_count > 0);
-    int status = writer_init(&w, pager);
+    int status = writer_init(&w, pager, level);
     if (status == 0) {
         if (!pager->in_order) {
             span_pager_sort(w.rows, pager->row_count);
@@ -632,8 +689,12 @@ int span_pager_write(
     }
     if (w.error == 0) {
         fill_sections(&w);
+        fail(&w, strbuf_error(&made_out->filter));
         made_out->info = info_of(&w);
         add_bloom(&w, &made_out->bloom);
+        if (w.with_filter) {
+            fail(&w, hash_set_write(&w.values, &made_out->filter));
+        }
         write_page(&w, level, &made_out->info, out);
     }
     status = w.error;

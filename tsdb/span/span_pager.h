@@ -51,11 +51,12 @@ size_t span_pager_bytes(const struct span_pager *pager);
 /* What others need to know of a page that was written, without reading it. */
 struct span_page_made {
     struct span_page_info info;
-    struct strbuf bloom; /* of its traces (trace_bloom.h) */
+    struct strbuf bloom;  /* of its traces (trace_bloom.h) */
+    struct strbuf filter; /* of its values (value_filter.h); empty for a page in memory */
 };
 
 /* Appends the page of all spans so far to `out`; there is at least one. `level` is zstd's, 0 = stored as
- * they are, for a page that lives a second. The bloom filter is appended. Any number of threads, while
+ * they are, for a page that lives a second. The filters are appended. Any number of threads, while
  * none adds. */
 int span_pager_write(
     const struct span_pager *pager, int level, struct strbuf *out, struct span_page_made *made_out);

@@ -42,6 +42,7 @@ static void free_page(struct memory_page *page)
     if (page != NULL) {
         strbuf_release(&page->bytes);
         strbuf_release(&page->made.bloom);
+        strbuf_release(&page->made.filter);
         mem_free(page);
     }
 }
@@ -60,6 +61,7 @@ int span_source_make_page(struct span_source *source)
     }
     strbuf_init(&p->bytes, (size_t)1 << 30);
     strbuf_init(&p->made.bloom, (size_t)1 << 30);
+    strbuf_init(&p->made.filter, (size_t)1 << 30);
     int status = span_pager_write(source->pager, 0, &p->bytes, &p->made);
     status = status == 0 ? strbuf_error(&p->made.bloom) : status;
     if (status == 0) {

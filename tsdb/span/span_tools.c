@@ -84,6 +84,14 @@ static int verify_page(
     }
     status = status == 0 ? read_page(page, &arena, &spans) : status;
     if (status == 0) {
+        struct strbuf filter;
+        struct str bits;
+        strbuf_init(&filter, STRBUF_LIMIT_DEFAULT);
+        status = span_block_read_filter(block, number, &filter, &bits);
+        strbuf_release(&filter);
+        text = status == ERR_CORRUPT ? "the filter of its values is damaged" : text;
+    }
+    if (status == 0) {
         text = compare_footer(&block->pages[number], page, spans);
         status = text != NULL ? ERR_CORRUPT : 0;
     }

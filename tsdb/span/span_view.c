@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "span/span_store_private.h"
 #include "span/trace_bloom.h"
+#include "span/value_filter.h"
 
 enum { WARNINGS_MAX = 16, OPENED_MAX = 1 << 16 };
 
@@ -246,11 +247,20 @@ struct page_of_view {
     uint64_t latest_ns;
 };
 
+/* A value that spans have to have, as it may be stored. */
+struct want {
+    uint64_t text, integer, other;
+    bool may_be_integer;
+};
+
 struct span_pages {
     struct span_view *view;
     struct page_of_view *items;
     size_t count, next;
     struct span_open_page open;
+    struct want wants[SPAN_WANTS_MAX];
+    size_t want_count;
+    struct strbuf filter; /* of the page that is being looked at */
 };
 
 static int newest_first(const void *left, const void *right)
@@ -275,6 +285,7 @@ int span_view_pages(struct span_view *view, uint64_t start_ns, uint64_t end_ns,
     }
     pages->view = view;
     pages->items = items;
+    strbuf_init(&pages->filter, (size_t)1 << 30);
     for (size_t i = 0; i < view->sources.count; i++) {
         const struct span_source *source = view->sources.items[i];
         for (uint32_t p = 0; p < span_source_pages(source); p++) {
@@ -289,11 +300,46 @@ int span_view_pages(struct span_view *view, uint64_t start_ns, uint64_t end_ns,
     return 0;
 }
 
+int span_pages_want(struct span_pages *pages, struct str key, struct str text)
+{
+    int64_t integer = 0;
+    uint64_t hash = value_filter_key(key);
+    if (pages->want_count == SPAN_WANTS_MAX) {
+        return ERR_LIMIT;
+    }
+    bool may_be_integer = str_to_i64(text, &integer) == 0;
+    pages->wants[pages->want_count++] = (struct want){.text = value_filter_text(hash, text),
+        .integer = value_filter_integer(hash, integer),
+        .other = value_filter_other(hash),
+        .may_be_integer = may_be_integer};
+    return 0;
+}
+
+/* Has the page surely none of what is wanted? A filter that cannot be read says nothing. */
+static bool is_unwanted(struct span_pages *pages, const struct page_of_view *item)
+{
+    struct str bits;
+    bool unwanted = false;
+    if (pages->want_count == 0 || item->source->block == NULL ||
+        span_block_read_filter(item->source->block, item->page, &pages->filter, &bits) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < pages->want_count && !unwanted; i++) {
+        const struct want *w = &pages->wants[i];
+        unwanted = !value_filter_has(bits, w->text) && !value_filter_has(bits, w->other) &&
+                   !(w->may_be_integer && value_filter_has(bits, w->integer));
+    }
+    return unwanted;
+}
+
 int span_pages_next(struct span_pages *pages, struct span_page **page_out, uint64_t *latest_out)
 {
     span_open_page_close(&pages->open);
     while (pages->next < pages->count) {
         const struct page_of_view *item = &pages->items[pages->next++];
+        if (is_unwanted(pages, item)) {
+            continue;
+        }
         struct err e = ERR_INIT;
         int status = span_source_open(item->source, item->page, &pages->open, &e);
         if (status == 0) {
@@ -329,6 +375,7 @@ void span_pages_close(struct span_pages *pages)
 {
     if (pages != NULL) {
         span_open_page_close(&pages->open);
+        strbuf_release(&pages->filter);
         mem_free(pages->items);
         mem_free(pages);
     }

@@ -28,9 +28,10 @@ struct maker {
 
 static int write_page(const struct span_pager *pager, int level, struct strbuf *bytes)
 {
-    struct span_page_made made = {.bloom = STRBUF_INIT};
+    struct span_page_made made = {.bloom = STRBUF_INIT, .filter = STRBUF_INIT};
     int status = span_pager_write(pager, level, bytes, &made);
     strbuf_release(&made.bloom);
+    strbuf_release(&made.filter);
     return status;
 }
 

@@ -2,6 +2,7 @@
  * each fault of a disk, and time. */
 #include "tsdb/span_store.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "support/fake_clock.h"
@@ -117,6 +118,86 @@ static void test_finds_what_was_appended(void **state)
     struct err e = ERR_INIT;
     struct span_store *second = NULL;
     assert_int_equal(span_store_open("spans", &w.options, &second, &e), ERR_LOCKED);
+    span_store_close(store);
+    world_release(&w);
+    (void)state;
+}
+
+/* Rows of pages that may have a value, and how many of them do. */
+static void look_for(struct span_store *store, struct str key, struct str text, uint64_t *rows_out,
+    uint64_t *found_out)
+{
+    struct span_view *view = NULL;
+    struct span_pages *pages = NULL;
+    struct span_page *page;
+    struct err e = ERR_INIT;
+    uint64_t latest;
+    *rows_out = *found_out = 0;
+    assert_int_equal(span_store_view(store, &view, &e), 0);
+    assert_int_equal(span_view_pages(view, 0, UINT64_MAX, &pages, &e), 0);
+    assert_int_equal(span_pages_want(pages, key, text), 0);
+    while (span_pages_next(pages, &page, &latest) == 1) {
+        struct arena arena;
+        uint32_t rows = span_page_info(page).rows;
+        arena_init(&arena, 0);
+        struct otlp_span *spans = arena_alloc(&arena, rows * sizeof(*spans));
+        assert_int_equal(span_page_spans(page, 0, rows, &arena, spans), 0);
+        *rows_out += rows;
+        for (uint32_t i = 0; i < rows; i++) {
+            struct strbuf value = STRBUF_INIT;
+            const struct attribute *a = attributes_get(spans[i].span.attributes, key);
+            a = a != NULL ? a : attributes_get(spans[i].resource->attributes, key);
+            if (a != NULL) {
+                otlp_attribute_write_text(a, &value);
+            }
+            bool name = str_eq(key, STR(SPAN_WANT_NAME)) && str_eq(spans[i].span.name, text);
+            *found_out += name || (a != NULL && str_eq(strbuf_str(&value), text));
+            strbuf_release(&value);
+        }
+        arena_release(&arena);
+    }
+    span_pages_close(pages);
+    span_view_close(view);
+}
+
+/* Pages that have none of a wanted value are skipped, and no other: what is found in all pages is found in
+ * those that come. */
+static void test_wanted_values(void **state)
+{
+    static const struct {
+        struct str key, text;
+        bool there;
+    } cases[] = {{STR("service.namespace"), STR("shop"), true},
+        {STR("http.response.status_code"), STR("500"), true},
+        {STR("server.port"), STR("8080"), true}, {STR("http.route"), STR("/cart/{id}"), true},
+        {STR(SPAN_WANT_NAME), STR("SELECT shop"), true},
+        {STR("exception.type"), STR("java.lang.IllegalStateException"), true},
+        {STR("service.name"), STR("nowhere"), false}, {STR("server.port"), STR("8081"), false},
+        {STR("no.such.key"), STR("8080"), false}, {STR(SPAN_WANT_NAME), STR("DROP shop"), false}};
+    struct world w;
+    world_init(&w, 9);
+    struct span_store *store = open_store(&w);
+    append(&w, store, 9);
+    maintain(store);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        uint64_t rows = 0, found = 0;
+        look_for(store, cases[i].key, cases[i].text, &rows, &found);
+        bool of_event = str_eq(cases[i].key, STR("exception.type"));
+        if ((rows > 0) != cases[i].there || (found > 0) != (cases[i].there && !of_event)) {
+            fail_msg("%.*s = %.*s: %llu rows looked at, %llu found", STR_ARG(cases[i].key),
+                STR_ARG(cases[i].text), (unsigned long long)rows, (unsigned long long)found);
+        }
+    }
+    /* Orders are many: pages come for those they have, and hardly for others. */
+    uint64_t rows = 0, found = 0, vain = 0;
+    for (int i = 0; i < 200; i++) {
+        char text[32];
+        snprintf(text, sizeof(text), "ord-%d", i);
+        look_for(store, STR("app.order.id"), str_of(text), &rows, &found);
+        vain += rows > 0;
+        assert_int_equal(found, 0);
+    }
+    assert_in_range(vain, 0, 12); /* one in a hundred */
     span_store_close(store);
     world_release(&w);
     (void)state;
@@ -343,6 +424,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_finds_what_was_appended),
+        cmocka_unit_test(test_wanted_values),
         cmocka_unit_test(test_repeated_messages),
         cmocka_unit_test(test_old_blocks_go),
         cmocka_unit_test(test_refusals),
