@@ -58,6 +58,9 @@ struct span_page {
     const struct page_shape *shapes;
     const uint32_t *of_shape;
     uint32_t shape_count;
+    /* The shapes that have a column, as often as they do: those of column c are
+     * shapes_of_columns[first_shape[c]] until those of the next. */
+    const uint32_t *shapes_of_columns, *first_shape;
     bool rare_read;
     struct page_sparse more, events, links, messages, states, counts;
 };

@@ -148,40 +148,63 @@ static int read_shape_list(struct span_page *page, struct decbuf *in, uint32_t c
     return status == 0 && decbuf_left(in) != 0 ? ERR_CORRUPT : status;
 }
 
-/* How many values each column has, and the row of each: what shapes say, turned around. */
-static int find_rows(struct span_page *page)
+/* Shapes by column: what shapes say, turned around. */
+static int turn_shapes(struct span_page *page, uint32_t shape_count)
 {
-    uint32_t *filled = arena_calloc(&page->arena, page->attribute_count, sizeof(*filled));
-    if (filled == NULL) {
+    uint32_t columns = page->attribute_count, total = 0;
+    uint32_t *first = arena_calloc(&page->arena, columns + 1, sizeof(*first));
+    uint32_t *filled = arena_calloc(&page->arena, columns, sizeof(*filled));
+    for (uint32_t s = 0; first != NULL && s < shape_count; s++) {
+        for (uint32_t i = 0; i < page->shapes[s].count; i++) {
+            first[page->shapes[s].columns[i] + 1]++;
+            total++;
+        }
+    }
+    uint32_t *list = arena_alloc(&page->arena, total * sizeof(*list));
+    if (first == NULL || filled == NULL || list == NULL) {
         return ERR_NOMEM;
     }
-    for (uint32_t c = 0; c < page->attribute_count; c++) {
-        page->attributes[c].count = 0;
+    for (uint32_t c = 0; c < columns; c++) {
+        first[c + 1] += first[c];
+    }
+    for (uint32_t s = 0; s < shape_count; s++) {
+        for (uint32_t i = 0; i < page->shapes[s].count; i++) {
+            uint32_t c = page->shapes[s].columns[i];
+            list[first[c] + filled[c]++] = s;
+        }
+    }
+    page->first_shape = first;
+    page->shapes_of_columns = list;
+    return 0;
+}
+
+/* How many values a column has, and the row of each: for one column, when it
+ * is wanted: a search reads two of dozens. */
+static int find_rows(struct span_page *page, uint32_t index)
+{
+    struct span_page_column *c = &page->attributes[index];
+    uint16_t *times = arena_calloc(&page->arena, page->shape_count, sizeof(*times)); /* by shape */
+    uint32_t count = 0, at = 0;
+    if (times == NULL) {
+        return ERR_NOMEM;
+    }
+    for (uint32_t i = page->first_shape[index]; i < page->first_shape[index + 1]; i++) {
+        times[page->shapes_of_columns[i]]++;
     }
     for (uint32_t row = 0; row < page->info.rows; row++) {
-        const struct page_shape *shape = &page->shapes[page->of_shape[row]];
-        for (uint32_t i = 0; i < shape->count; i++) {
-            page->attributes[shape->columns[i]].count++;
-        }
+        count += times[page->of_shape[row]];
     }
-    uint32_t **rows = arena_calloc(&page->arena, page->attribute_count, sizeof(*rows));
-    for (uint32_t c = 0; rows != NULL && c < page->attribute_count; c++) {
-        rows[c] = arena_alloc(&page->arena, page->attributes[c].count * sizeof(**rows));
-        if (rows[c] == NULL) {
-            return ERR_NOMEM;
-        }
-        page->attributes[c].rows = rows[c];
-    }
+    uint32_t *rows = arena_alloc(&page->arena, count * sizeof(*rows));
     if (rows == NULL) {
         return ERR_NOMEM;
     }
     for (uint32_t row = 0; row < page->info.rows; row++) {
-        const struct page_shape *shape = &page->shapes[page->of_shape[row]];
-        for (uint32_t i = 0; i < shape->count; i++) {
-            uint32_t c = shape->columns[i];
-            rows[c][filled[c]++] = row;
+        for (uint32_t n = times[page->of_shape[row]]; n > 0; n--) {
+            rows[at++] = row;
         }
     }
+    c->rows = rows;
+    c->count = count;
     return 0;
 }
 
@@ -211,10 +234,10 @@ static int read_shapes(struct span_page *page)
     if (status != 0 || decbuf_left(&in) != 0) {
         return status != 0 ? status : ERR_CORRUPT;
     }
-    page->of_shape = of_shape;
-    status = find_rows(page);
-    if (status != 0) {
-        page->of_shape = NULL;
+    status = turn_shapes(page, (uint32_t)count);
+    if (status == 0) {
+        page->of_shape = of_shape;
+        page->shape_count = (uint32_t)count;
     }
     return status;
 }
@@ -278,8 +301,11 @@ int span_page_column(struct span_page *page, uint32_t index, struct span_page_co
     struct span_page_column *c = &page->attributes[index];
     int status = read_shapes(page);
     if (status == 0 && !page->attribute_read[index]) {
-        struct str plain;
-        status = span_page_section(page, SPAN_SECTION_VALUES + index, &plain);
+        struct str plain = STR("");
+        status = find_rows(page, index);
+        if (status == 0) {
+            status = span_page_section(page, SPAN_SECTION_VALUES + index, &plain);
+        }
         struct decbuf in = decbuf_of(plain.ptr, plain.len);
         status = status == 0 ? read_values(page, &in, c) : status;
         page->attribute_read[index] = status == 0;
