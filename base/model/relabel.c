@@ -1,6 +1,6 @@
 /* Prometheus' relabelling: the table of actions, checking of rules, and applying them.
  * The reference is "relabel_config" in Prometheus' configuration documents, and for corner cases
- * its model/relabel.
+ * its model/relabel; vmagent's actions that need no other regular expressions are taken, too.
  */
 #include "model/relabel.h"
 
@@ -93,7 +93,8 @@ const struct config_field relabel_fields[] = {
         .default_text = "replace",
         .help =
             "replace, keep, drop, keepequal, dropequal, hashmod, labelmap, labeldrop, labelkeep, "
-            "lowercase, uppercase"},
+            "lowercase, uppercase; as in vmagent: keep_if_equal, drop_if_equal, keep_if_contains, "
+            "drop_if_contains, keep_metrics, drop_metrics"},
     {.key = NULL},
 };
 
@@ -258,6 +259,76 @@ static int apply_uppercase(
     return set_case(rule, value, toupper, b, arena);
 }
 
+/* ---- vmagent's ---- */
+
+/* 1 when all sources have one value. */
+static int sources_equal(const struct rule *rule, const struct labels_builder *b)
+{
+    for (size_t i = 1; i < rule->source_count; i++) {
+        if (!str_eq(
+                labels_builder_get(b, rule->sources[i]), labels_builder_get(b, rule->sources[0]))) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int apply_keep_if_equal(
+    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
+{
+    (void)value, (void)arena;
+    return sources_equal(rule, b);
+}
+
+static int apply_drop_if_equal(
+    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
+{
+    (void)value, (void)arena;
+    return !sources_equal(rule, b);
+}
+
+/* 1 when the target's value holds that of each source. */
+static int target_contains(const struct rule *rule, const struct labels_builder *b)
+{
+    struct str whole = labels_builder_get(b, rule->target);
+    for (size_t i = 0; i < rule->source_count; i++) {
+        struct str part = labels_builder_get(b, rule->sources[i]);
+        if (part.len > whole.len ||
+            (part.len > 0 && memmem(whole.ptr, whole.len, part.ptr, part.len) == NULL)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int apply_keep_if_contains(
+    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
+{
+    (void)value, (void)arena;
+    return target_contains(rule, b);
+}
+
+static int apply_drop_if_contains(
+    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
+{
+    (void)value, (void)arena;
+    return !target_contains(rule, b);
+}
+
+static int apply_keep_metrics(
+    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
+{
+    (void)value, (void)arena;
+    return regex_matches(rule->regex, labels_builder_get(b, STR(LABEL_METRIC_NAME)));
+}
+
+static int apply_drop_metrics(
+    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
+{
+    (void)value, (void)arena;
+    return !regex_matches(rule->regex, labels_builder_get(b, STR(LABEL_METRIC_NAME)));
+}
+
 static const struct action actions[] = {
     {"replace", apply_replace, USES_SOURCE | USES_REGEX | USES_TARGET | USES_REPLACEMENT},
     {"keep", apply_keep, USES_SOURCE | USES_REGEX},
@@ -270,6 +341,12 @@ static const struct action actions[] = {
     {"labelkeep", apply_labelkeep, USES_REGEX},
     {"lowercase", apply_lowercase, USES_SOURCE | USES_TARGET},
     {"uppercase", apply_uppercase, USES_SOURCE | USES_TARGET},
+    {"keep_if_equal", apply_keep_if_equal, USES_SOURCE},
+    {"drop_if_equal", apply_drop_if_equal, USES_SOURCE},
+    {"keep_if_contains", apply_keep_if_contains, USES_SOURCE | USES_TARGET},
+    {"drop_if_contains", apply_drop_if_contains, USES_SOURCE | USES_TARGET},
+    {"keep_metrics", apply_keep_metrics, USES_REGEX},
+    {"drop_metrics", apply_drop_metrics, USES_REGEX},
 };
 
 /* ---- Checking and compiling ---- */
@@ -362,7 +439,8 @@ static int compile_rule(struct arena *arena, const struct relabel_rule *rule, si
     if (out->action == NULL) {
         return err_set(e, ERR_INVALID, -1,
             "relabel rule %zu: action \"%s\"; accepted: replace, keep, drop, keepequal, dropequal, "
-            "hashmod, labelmap, labeldrop, labelkeep, lowercase, uppercase",
+            "hashmod, labelmap, labeldrop, labelkeep, lowercase, uppercase, keep_if_equal, "
+            "drop_if_equal, keep_if_contains, drop_if_contains, keep_metrics, drop_metrics",
             number, rule->action);
     }
     int status = check_rule(out->action, rule, number, e);

@@ -115,6 +115,22 @@ static void test_actions(void **state)
         {"{source_labels: [a], target_label: 'l', action: 'lowercase'}", "a=QuX-3",
             "a=QuX-3,l=qux-3"},
         {"{source_labels: [a], target_label: 'a', action: 'uppercase'}", "a=QuX-3", "a=QUX-3"},
+        /* As vmagent's documents say. */
+        {"{source_labels: [a, b, c], action: keep_if_equal}", "a=1,b=1,c=1", "a=1,b=1,c=1"},
+        {"{source_labels: [a, b, c], action: keep_if_equal}", "a=1,b=1,c=2", NULL},
+        {"{source_labels: [a, b], action: drop_if_equal}", "a=1,b=1", NULL},
+        {"{source_labels: [a, b], action: drop_if_equal}", "a=1", "a=1"},
+        {"{source_labels: [a, b], target_label: t, action: keep_if_contains}", "a=x,b=yz,t=yzx",
+            "a=x,b=yz,t=yzx"},
+        {"{source_labels: [a, b], target_label: t, action: keep_if_contains}", "a=x,b=yz,t=xy",
+            NULL},
+        {"{source_labels: [a], target_label: t, action: keep_if_contains}", "a=x", NULL},
+        {"{source_labels: [a], target_label: t, action: drop_if_contains}", "a=x,t=axb", NULL},
+        {"{source_labels: [a], target_label: t, action: drop_if_contains}", "a=x,t=ab", "a=x,t=ab"},
+        {"{regex: 'go_.*', action: keep_metrics}", "__name__=go_x", "__name__=go_x"},
+        {"{regex: 'go_.*', action: keep_metrics}", "__name__=a_go_x", NULL},
+        {"{regex: 'go_.*', action: drop_metrics}", "__name__=go_x", NULL},
+        {"{regex: 'go_.*', action: drop_metrics}", "a=go_x", "a=go_x"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct relabel *r = NULL;
@@ -173,7 +189,8 @@ static void test_equal(void **state)
 {
     (void)state;
     static const char *const lists[] = {"", "{target_label: a, replacement: x}",
-        "{target_label: a, replacement: y}", "{source_labels: [a], target_label: a, replacement: x}",
+        "{target_label: a, replacement: y}",
+        "{source_labels: [a], target_label: a, replacement: x}",
         "{target_label: a, replacement: x}, {target_label: a, replacement: y}"};
     enum { LISTS = sizeof(lists) / sizeof(lists[0]) };
     struct relabel *first[LISTS], *second[LISTS];
