@@ -34,7 +34,7 @@ static void load(void)
     }
     if (!good) {
         const char *reason = dlerror();
-        LOG_ERROR("http: libcurl cannot be loaded; only plain HTTP to addresses in numbers works",
+        LOG_ERROR("http: libcurl cannot be loaded; only plain HTTP to addresses in numbers and to localhost works",
             LOG_S("error", reason != NULL ? reason : ""));
         return;
     }

@@ -157,6 +157,12 @@ static void lose(struct http_plain_exchange *e, const char *what, int reason)
 {
     struct http_client_connection *c = e->connection;
     char text[128], detail[80] = "";
+    if (c->phase == HTTP_CONNECTING && http_plain_next_address(&e->address)) {
+        http_client_connection_close(c);
+        e->connection = NULL;
+        begin(e, true);
+        return;
+    }
     if (c->kept && !e->heard) { /* closed while it was idle: nobody has read the request */
         http_client_connection_close(c);
         e->connection = NULL;
@@ -420,7 +426,10 @@ static void begin(struct http_plain_exchange *e, bool may_be_kept)
 {
     struct http_client_connection *c = NULL;
     e->sent = 0;
-    int status = http_client_connections_get(&e->plain->connections, &e->address, may_be_kept, &c);
+    int status;
+    do {
+        status = http_client_connections_get(&e->plain->connections, &e->address, may_be_kept, &c);
+    } while (status != 0 && http_plain_next_address(&e->address));
     if (status == 0) {
         e->connection = c;
         c->exchange = e;

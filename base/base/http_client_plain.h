@@ -1,4 +1,4 @@
-/* HTTP out without libcurl: requests over plain HTTP/1.1 to an address in numbers. Most of what an agent sends
+/* HTTP out without libcurl: requests over plain HTTP/1.1 to an address in numbers, or localhost. Most of what an agent sends
  * and asks is of this kind, and libcurl takes more for it than all else that is done with a scrape.
  *
  * One request at a time on a connection; connections are kept for the next one to the same address. A

@@ -67,12 +67,14 @@ static bool read_authority(struct str authority, struct http_plain_address *out)
                         port == 0 || port > UINT16_MAX)) {
         return false;
     }
+    memset(out, 0, sizeof(*out));
+    out->is_localhost = !six && str_eq(host, STR("localhost"));
+    host = out->is_localhost ? STR("127.0.0.1") : host;
     if (host.len == 0 || host.len >= sizeof(text)) {
         return false;
     }
     memcpy(text, host.ptr, host.len);
     text[host.len] = '\0';
-    memset(out, 0, sizeof(*out));
     if (six) {
         out->to.v6.sin6_family = AF_INET6;
         out->to.v6.sin6_port = htons((uint16_t)port);
@@ -83,6 +85,20 @@ static bool read_authority(struct str authority, struct http_plain_address *out)
     out->to.v4.sin_port = htons((uint16_t)port);
     out->size = sizeof(out->to.v4);
     return inet_pton(AF_INET, text, &out->to.v4.sin_addr) == 1;
+}
+
+bool http_plain_next_address(struct http_plain_address *address)
+{
+    in_port_t port = address->to.v4.sin_port;
+    if (!address->is_localhost || address->to.any.sa_family != AF_INET) {
+        return false;
+    }
+    memset(&address->to, 0, sizeof(address->to));
+    address->to.v6.sin6_family = AF_INET6;
+    address->to.v6.sin6_port = port;
+    address->to.v6.sin6_addr = in6addr_loopback;
+    address->size = sizeof(address->to.v6);
+    return true;
 }
 
 bool http_plain_read_url(const char *url, struct http_plain_address *address_out,

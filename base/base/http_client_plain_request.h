@@ -1,4 +1,5 @@
-/* What http_plain sends, and where to: a request as its bytes, from a URL with an address in numbers. */
+/* What http_plain sends, and where to: a request as its bytes, from a URL with an address in numbers or
+ * localhost. */
 #ifndef SONDE_BASE_HTTP_CLIENT_PLAIN_REQUEST_H
 #define SONDE_BASE_HTTP_CLIENT_PLAIN_REQUEST_H
 
@@ -14,12 +15,16 @@ struct http_plain_address {
         struct sockaddr_in6 v6;
     } to; /* zeroed behind what is used: compared by its bytes */
     socklen_t size;
+    bool is_localhost; /* as the name: both loopback addresses are meant, IPv4's first */
 };
 
-/* `http://127.0.0.1[:port][/path][?query]`, or `[::1]` for the host; a fragment is left out. False for what
- * is anything else: a name, https, a user, bytes that have no place in a URL. */
+/* `http://127.0.0.1[:port][/path][?query]`, or `[::1]` or `localhost` for the host; a fragment is left out. False
+ * for what is anything else: another name, https, a user, bytes that have no place in a URL. */
 bool http_plain_read_url(const char *url, struct http_plain_address *address_out,
     struct str *host_out, struct str *path_out);
+
+/* Turns to the other address of localhost: false when there is none, or it has been tried. */
+bool http_plain_next_address(struct http_plain_address *address);
 
 /* Request line and headers onto `out`: Host, User-Agent, Accept, those of the profile, those of the request; a
  * header of the request takes the place of ours, and one without a value is sent without one. 0, ERR_NOMEM,

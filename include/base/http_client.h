@@ -1,4 +1,4 @@
-/* Seam: HTTP out. Production drives the loop (base/base/http_client.c): plain requests to addresses in numbers
+/* Seam: HTTP out. Production drives the loop (base/base/http_client.c): plain requests to addresses in numbers (or localhost)
  * are sent by itself, all others by libcurl, which is loaded for the first of them; tests put a scripted
  * twin in its place (tests/support/sim_http_client).
  *

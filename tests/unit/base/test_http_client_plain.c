@@ -80,18 +80,35 @@ static void *run_peer(void *context)
     return NULL;
 }
 
-static void peer_start(struct peer *p, const struct script *script)
+/* Listens on loopback; false where there is no IPv6. */
+static bool peer_listen(struct peer *p, bool six)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET};
-    socklen_t size = sizeof(at);
-    *p = (struct peer){.script = script, .heads = STRBUF_INIT};
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    p->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(p->fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    struct sockaddr_in four = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
+    socklen_t size = six ? sizeof(at) : sizeof(four);
+    if (!six) {
+        memcpy(&at, &four, sizeof(four));
+    }
+    p->fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (p->fd < 0 || bind(p->fd, (struct sockaddr *)&at, size) != 0) {
+        assert_true(six);
+        close(p->fd);
+        return false;
+    }
     assert_int_equal(listen(p->fd, 8), 0);
     assert_int_equal(getsockname(p->fd, (struct sockaddr *)&at, &size), 0);
-    p->port = ntohs(at.sin_port);
+    p->port = ntohs(at.sin6_port); /* at the same place in both */
+    return true;
+}
+
+static bool peer_start(struct peer *p, const struct script *script, bool six)
+{
+    *p = (struct peer){.script = script, .heads = STRBUF_INIT};
+    if (!peer_listen(p, six)) {
+        return false;
+    }
     assert_int_equal(pthread_create(&p->thread, NULL, run_peer, p), 0);
+    return true;
 }
 
 /* ---- Calls, one after the other ---- */
@@ -129,23 +146,34 @@ static void send_next(struct fixture *f)
     assert_int_equal(f->client->send(f->client, &f->request, on_done, f, NULL), 0);
 }
 
-/* Does `wanted` calls against a peer with this script, then closes everything. */
-static void run(struct fixture *f, const struct script *script, size_t wanted,
-    struct http_client_request request)
+/* Does `wanted` calls against a peer with this script, then closes everything. False where there is no IPv6. */
+static bool run_at(struct fixture *f, const char *host, bool six, const struct script *script,
+    size_t wanted, struct http_client_request request)
 {
     *f = (struct fixture){.request = request, .wanted = wanted};
     assert_int_equal(loop_new(&f->loop), 0);
     assert_int_equal(http_client_open(f->loop, NULL, &f->client), 0);
-    peer_start(&f->peer, script);
-    snprintf(f->url, sizeof(f->url), "http://127.0.0.1:%u/metrics?a=b#part", f->peer.port);
+    bool there = peer_start(&f->peer, script, six);
+    snprintf(f->url, sizeof(f->url), "http://%s:%u/metrics?a=b#part", host, f->peer.port);
     f->request.url = f->url;
     f->request.method = f->request.method != NULL ? f->request.method : "GET";
-    send_next(f);
-    loop_run(f->loop);
+    if (there) {
+        send_next(f);
+        loop_run(f->loop);
+    }
     f->client->close(f->client);
-    pthread_join(f->peer.thread, NULL);
-    close(f->peer.fd);
+    if (there) {
+        pthread_join(f->peer.thread, NULL);
+        close(f->peer.fd);
+    }
     loop_free(f->loop);
+    return there;
+}
+
+static void run(struct fixture *f, const struct script *script, size_t wanted,
+    struct http_client_request request)
+{
+    assert_true(run_at(f, "127.0.0.1", false, script, wanted, request));
 }
 
 #define OK(body, length) "HTTP/1.1 200 OK\r\nContent-Length: " #length "\r\n\r\n" body
@@ -263,6 +291,30 @@ static void test_limits_of_answers(void **state)
     }
 }
 
+/* localhost is both loopback addresses, whichever somebody listens on. */
+static void test_localhost(void **state)
+{
+    static const struct script script = {{{OK("one", 3), OK("two", 3)}}, false};
+    static const struct {
+        const char *host;
+        bool six;
+    } rows[] = {{"localhost", false}, {"localhost", true}, {"[::1]", true}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct fixture f;
+        char host[64];
+        if (!run_at(&f, rows[i].host, rows[i].six, &script, 2, (struct http_client_request){0})) {
+            continue;
+        }
+        snprintf(host, sizeof(host), "\r\nHost: %s:%u\r\n", rows[i].host, f.peer.port);
+        assert_int_equal(f.errors[0] | f.errors[1], 0);
+        assert_string_equal(f.bodies[1], "two");
+        assert_int_equal(f.peer.connections, 1);
+        assert_non_null(strstr(f.peer.heads.data, host));
+        strbuf_release(&f.peer.heads);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +324,7 @@ int main(void)
         cmocka_unit_test(test_does_not_keep_what_says_too_much),
         cmocka_unit_test(test_large_requests),
         cmocka_unit_test(test_limits_of_answers),
+        cmocka_unit_test(test_localhost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
