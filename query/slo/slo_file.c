@@ -183,6 +183,10 @@ static int read_tiers(
     struct slo_reading *r, struct slo_definition *d, const struct yaml_node *node, struct str value)
 {
     size_t count = 0;
+    if (str_eq_c(value, "none")) {
+        d->parameters.tier_count = 0;
+        return 0;
+    }
     while (value.len > 0) {
         struct str one = str_trim(str_split(&value, ';'));
         struct slo_tier tier = {0};
@@ -472,8 +476,12 @@ static int read_document(struct slo_reading *r, const struct yaml_node *root)
     if (api_version != NULL && str_eq_c(api_version->text, "openslo/v1")) {
         return slo_read_openslo(r, root);
     }
+    if (api_version != NULL && str_eq_c(api_version->text, "pyrra.dev/v1alpha1")) {
+        return slo_read_pyrra(r, root);
+    }
     return config_fail(&r->reader, root,
-        "neither `apiVersion: openslo/v1` nor `version: prometheus/v1`: these formats are read");
+        "neither `apiVersion: openslo/v1` nor `version: prometheus/v1` nor `apiVersion: "
+        "pyrra.dev/v1alpha1`: these formats are read");
 }
 
 /* A document's text with the lines before it emptied, so that places stay right. */

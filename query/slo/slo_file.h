@@ -1,7 +1,7 @@
-/* Files of objectives: OpenSLO v1 and Sloth's prometheus/v1, told apart by their first keys; several
- * documents in a file.
+/* Files of objectives: OpenSLO v1, Sloth's prometheus/v1 and Pyrra's pyrra.dev/v1alpha1, told apart by their first
+ * keys; several documents in a file.
  *
- * What both formats lack is said in annotations whose names begin with "sonde.dev/" (metadata.annotations of an
+ * What these formats lack is said in annotations whose names begin with "sonde.dev/" (metadata.annotations of an
  * OpenSLO SLO, alerting.annotations of a Sloth one):
  *
  *   runbook-url     where whoever is woken reads what to do; `runbook_url` and Sloth's `runbook` count too
@@ -13,7 +13,7 @@
  *   low-traffic     failures (default): no more is asked of a tier; budget: as many failures in its long window as its
  *                   share of the budget is, of all events of the period
  *   keep-firing-for how long an alert goes on after its tier is quiet; 0s by default
- *   tiers           "page-fast=1h/5m@2%:page; slow=6h/30m@5%:ticket" in place of the default four
+ *   tiers           "page-fast=1h/5m@2%:page; slow=6h/30m@5%:ticket" in place of the default four; none
  *   composite       weighted or product: of an SLO with several objectives
  */
 #ifndef SONDE_QUERY_SLO_FILE_H
@@ -59,6 +59,13 @@ struct slo_reading {
 
 int slo_read_sloth(struct slo_reading *r, const struct yaml_node *root);
 int slo_read_openslo(struct slo_reading *r, const struct yaml_node *root);
+int slo_read_pyrra(struct slo_reading *r, const struct yaml_node *root);
+
+/* The mapping below a key, or NULL; the text below a key, or an empty one. `node` may be NULL. */
+const struct yaml_node *slo_yaml_mapping(const struct yaml_node *node, const char *key);
+struct str slo_yaml_text(const struct yaml_node *node, const char *key);
+/* A mapping of texts; lists of texts, which OpenSLO allows for labels, keep their first. `node` may be NULL. */
+int slo_yaml_map(struct slo_reading *r, const struct yaml_node *node, struct config_map *map_out);
 
 /* The next definition of the file, zeroed but for defaults; NULL when there are too many or memory is short
  * (told). */
@@ -71,6 +78,9 @@ int slo_reading_labels(struct slo_reading *r, struct slo_definition *d,
 /* 99.9 and the like, of `whole` (1 or 100): the budget in billionths. */
 int slo_reading_target(struct slo_reading *r, const struct yaml_node *node, const char *text,
     int64_t whole, int64_t *budget_out);
+/* The queries of a latency objective: the share of observations of a histogram up to `limit`. */
+int slo_reading_histogram(struct slo_reading *r, const struct yaml_node *node, struct str selector,
+    bool native, double limit, struct slo_definition *d, struct slo_indicator *x);
 /* When everything is there: checks, expressions, tiers. */
 int slo_reading_finish(
     struct slo_reading *r, struct slo_definition *d, const struct yaml_node *node);

@@ -27,52 +27,11 @@
 static const char *const op_names[] = {
     [SLO_LTE] = "lte", [SLO_GTE] = "gte", [SLO_LT] = "lt", [SLO_GT] = "gt"};
 
-static const struct yaml_node *mapping_at(const struct yaml_node *node, const char *key)
-{
-    const struct yaml_node *value = node != NULL ? yaml_get(node, key) : NULL;
-    return value != NULL && value->kind == YAML_MAPPING ? value : NULL;
-}
-
-static struct str text_at(const struct yaml_node *node, const char *key)
-{
-    const struct yaml_node *value = node != NULL ? yaml_get(node, key) : NULL;
-    return value != NULL && value->kind == YAML_SCALAR && !yaml_is_null(value) ? value->text
-                                                                               : STR("");
-}
-
 static int want_mapping(struct slo_reading *r, const struct yaml_node *node, const char *key,
     const struct yaml_node **value_out)
 {
-    *value_out = mapping_at(node, key);
+    *value_out = slo_yaml_mapping(node, key);
     return *value_out != NULL ? 0 : config_fail(&r->reader, node, "%s: expected a mapping", key);
-}
-
-/* A mapping of texts; lists of texts, which the standard allows for labels, keep their first. */
-static int read_map(struct slo_reading *r, const struct yaml_node *node, struct config_map *map_out)
-{
-    *map_out = (struct config_map){0};
-    if (node == NULL || yaml_is_null(node)) {
-        return 0;
-    }
-    if (node->kind != YAML_MAPPING) {
-        return config_fail(&r->reader, node, "expected a mapping");
-    }
-    map_out->items = arena_calloc(r->reader.arena, node->count, sizeof(*map_out->items));
-    if (map_out->items == NULL) {
-        return err_set(r->reader.err, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
-    }
-    for (size_t i = 0; i < node->count; i++) {
-        const struct yaml_node *value = node->entries[i].value;
-        if (value->kind == YAML_SEQUENCE && value->count > 0) {
-            value = value->entries[0].value;
-        }
-        if (value->kind != YAML_SCALAR) {
-            return config_fail(&r->reader, value, "expected a text");
-        }
-        map_out->items[map_out->count++] =
-            (struct config_pair){node->entries[i].key->text.ptr, value->text.ptr};
-    }
-    return 0;
 }
 
 /* ---- Indicators ---- */
@@ -104,21 +63,14 @@ static void write_series(
     strbuf_add_char(out, '}');
 }
 
-/* The queries of a latency objective on a histogram. */
-static int read_histogram(struct slo_reading *r, const struct yaml_node *spec,
-    struct slo_definition *d, struct slo_indicator *x)
+int slo_reading_histogram(struct slo_reading *r, const struct yaml_node *node, struct str selector,
+    bool native, double limit, struct slo_definition *d, struct slo_indicator *x)
 {
-    struct str selector = str_trim(text_at(spec, "histogram")), kind = text_at(spec, "kind");
     char threshold[FP_TEXT_MAX], matcher[FP_TEXT_MAX + 8], step[64];
     struct strbuf duration = STRBUF_INIT;
-    if (str_to_double(text_at(spec, "threshold"), &x->value) != 0) {
-        return config_fail(&r->reader, spec, "a histogram wants a threshold, a number in its unit");
-    }
-    if (kind.len > 0 && !str_eq_c(kind, "native") && !str_eq_c(kind, "classic")) {
-        return config_fail(&r->reader, spec, "kind: native or classic");
-    }
+    x->value = limit;
     x->histogram = true;
-    x->native = str_eq_c(kind, "native");
+    x->native = native;
     x->part_query = selector;
     x->part_is_good = true;
     (void)fp_format_short(x->value, threshold);
@@ -145,30 +97,47 @@ static int read_histogram(struct slo_reading *r, const struct yaml_node *spec,
         write_series(selector, "_count", "", &total);
         strbuf_addf(&total, "[%s] anchored))", step);
     }
-    int status = format_into(r, &good, spec, &x->part);
+    int status = format_into(r, &good, node, &x->part);
     if (status == 0) {
-        status = format_into(r, &total, spec, &x->total);
+        status = format_into(r, &total, node, &x->total);
     }
     strbuf_release(&good);
     strbuf_release(&total);
     return status;
 }
 
+static int read_histogram(struct slo_reading *r, const struct yaml_node *spec,
+    struct slo_definition *d, struct slo_indicator *x)
+{
+    struct str kind = slo_yaml_text(spec, "kind");
+    double threshold = 0;
+    if (str_to_double(slo_yaml_text(spec, "threshold"), &threshold) != 0) {
+        return config_fail(&r->reader, spec, "a histogram wants a threshold, a number in its unit");
+    }
+    if (kind.len > 0 && !str_eq_c(kind, "native") && !str_eq_c(kind, "classic")) {
+        return config_fail(&r->reader, spec, "kind: native or classic");
+    }
+    return slo_reading_histogram(r, spec, str_trim(slo_yaml_text(spec, "histogram")),
+        str_eq_c(kind, "native"), threshold, d, x);
+}
+
 /* The mapping below `metricSource.spec`. */
 static const struct yaml_node *source_spec(const struct yaml_node *part)
 {
-    return mapping_at(mapping_at(part, "metricSource"), "spec");
+    return slo_yaml_mapping(slo_yaml_mapping(part, "metricSource"), "spec");
 }
 
 static int read_ratio(struct slo_reading *r, const struct yaml_node *ratio,
     struct slo_definition *d, struct slo_indicator *x)
 {
-    const struct yaml_node *good = mapping_at(ratio, "good"), *bad = mapping_at(ratio, "bad");
-    const struct yaml_node *total = mapping_at(ratio, "total"), *raw = mapping_at(ratio, "raw");
+    const struct yaml_node *good = slo_yaml_mapping(ratio, "good"),
+                           *bad = slo_yaml_mapping(ratio, "bad");
+    const struct yaml_node *total = slo_yaml_mapping(ratio, "total"),
+                           *raw = slo_yaml_mapping(ratio, "raw");
     if (raw != NULL) {
         x->kind = SLO_RATIO;
-        x->part_query = text_at(source_spec(raw), "query");
-        x->part_is_good = !str_eq_c(text_at(ratio, "rawType"), "failure");
+        x->part_query = slo_yaml_text(source_spec(raw), "query");
+        x->part_is_good = !str_eq_c(slo_yaml_text(ratio, "rawType"), "failure");
         return x->part_query.len > 0
                    ? 0
                    : config_fail(&r->reader, raw, "raw: metricSource.spec.query is missing");
@@ -182,8 +151,8 @@ static int read_ratio(struct slo_reading *r, const struct yaml_node *ratio,
                             : config_fail(&r->reader, bad, "a histogram gives good events");
     }
     x->part_is_good = good != NULL;
-    x->part_query = text_at(spec, "query");
-    x->total_query = text_at(source_spec(total), "query");
+    x->part_query = slo_yaml_text(spec, "query");
+    x->total_query = slo_yaml_text(source_spec(total), "query");
     if (x->part_query.len == 0 || x->total_query.len == 0) {
         return config_fail(&r->reader, ratio,
             "ratioMetric: good (or bad) and total have a metricSource.spec.query each");
@@ -195,13 +164,14 @@ static int read_ratio(struct slo_reading *r, const struct yaml_node *ratio,
 static int find_indicator(
     struct slo_reading *r, const struct yaml_node *node, const struct yaml_node **spec_out)
 {
-    const struct yaml_node *inside = mapping_at(node, "indicator");
-    struct str reference = text_at(node, "indicatorRef");
+    const struct yaml_node *inside = slo_yaml_mapping(node, "indicator");
+    struct str reference = slo_yaml_text(node, "indicatorRef");
     if (inside != NULL) {
         return want_mapping(r, inside, "spec", spec_out);
     }
     for (size_t i = 0; i < r->indicator_count; i++) {
-        if (str_eq(text_at(mapping_at(r->indicators[i], "metadata"), "name"), reference)) {
+        if (str_eq(
+                slo_yaml_text(slo_yaml_mapping(r->indicators[i], "metadata"), "name"), reference)) {
             return want_mapping(r, r->indicators[i], "spec", spec_out);
         }
     }
@@ -214,7 +184,7 @@ static int read_slices(struct slo_reading *r, const struct yaml_node *objective,
     struct slo_definition *d, struct slo_indicator *x, struct str method)
 {
     int64_t slice = 0;
-    struct str window = text_at(objective, "timeSliceWindow");
+    struct str window = slo_yaml_text(objective, "timeSliceWindow");
     bool has_window = window.len > 0;
     if (has_window && (duration_parse(window, &slice, NULL) != 0 || slice < SLO_STEP_MS_MIN ||
                           slice > SLO_STEP_MS_MAX || (24 * 3600000) % slice != 0)) {
@@ -223,7 +193,7 @@ static int read_slices(struct slo_reading *r, const struct yaml_node *objective,
     }
     d->parameters.step_ms = has_window ? slice : d->parameters.step_ms;
     if (x->kind == SLO_EVENTS && !str_eq_c(method, "Occurrences")) {
-        struct str target = text_at(objective, "timeSliceTarget");
+        struct str target = slo_yaml_text(objective, "timeSliceTarget");
         x->kind = SLO_SLICES_RATIO;
         if (str_to_double(target, &x->slice_target) != 0 || !(x->slice_target > 0) ||
             x->slice_target > 1) {
@@ -237,13 +207,13 @@ static int read_slices(struct slo_reading *r, const struct yaml_node *objective,
 static int read_threshold(struct slo_reading *r, const struct yaml_node *objective,
     const struct yaml_node *metric, struct slo_indicator *x)
 {
-    struct str op = text_at(objective, "op");
+    struct str op = slo_yaml_text(objective, "op");
     x->kind = SLO_SLICES_VALUE;
-    x->total_query = text_at(source_spec(metric), "query");
+    x->total_query = slo_yaml_text(source_spec(metric), "query");
     for (int i = SLO_LTE; i <= SLO_GT; i++) {
         if (str_eq_c(op, op_names[i])) {
             x->op = (enum slo_op)i;
-            return str_to_double(text_at(objective, "value"), &x->value) == 0 &&
+            return str_to_double(slo_yaml_text(objective, "value"), &x->value) == 0 &&
                            x->total_query.len > 0
                        ? 0
                        : config_fail(&r->reader, objective,
@@ -264,7 +234,7 @@ static int read_objective(struct slo_reading *r, const struct yaml_node *spec,
     }
     size_t index = d->indicator_count++;
     struct slo_indicator *x = &d->indicators[index];
-    struct str method = text_at(spec, "budgetingMethod");
+    struct str method = slo_yaml_text(spec, "budgetingMethod");
     method = method.len > 0 ? method : STR("Occurrences");
     if (!str_eq_c(method, "Occurrences") && !str_eq_c(method, "Timeslices") &&
         !str_eq_c(method, "RatioTimeslices")) {
@@ -284,8 +254,8 @@ static int read_objective(struct slo_reading *r, const struct yaml_node *spec,
     if (status == 0) {
         status = find_indicator(r, holder, &indicator);
     }
-    const struct yaml_node *ratio = mapping_at(indicator, "ratioMetric");
-    const struct yaml_node *threshold = mapping_at(indicator, "thresholdMetric");
+    const struct yaml_node *ratio = slo_yaml_mapping(indicator, "ratioMetric");
+    const struct yaml_node *threshold = slo_yaml_mapping(indicator, "thresholdMetric");
     if (status == 0 && (ratio != NULL) == (threshold != NULL)) {
         status =
             config_fail(&r->reader, indicator, "one of ratioMetric and thresholdMetric is wanted");
@@ -298,7 +268,7 @@ static int read_objective(struct slo_reading *r, const struct yaml_node *spec,
             ratio != NULL ? read_ratio(r, ratio, d, x) : read_threshold(r, objective, threshold, x);
     }
     d->weights[index] = 1;
-    struct str weight = text_at(objective, "compositeWeight");
+    struct str weight = slo_yaml_text(objective, "compositeWeight");
     if (status == 0 && weight.len > 0 &&
         (str_to_double(weight, &d->weights[index]) != 0 || !(d->weights[index] > 0))) {
         status = config_fail(&r->reader, objective, "compositeWeight: a number above 0");
@@ -335,8 +305,8 @@ static int read_calendar(
 {
     struct slo_window *w = &d->parameters.window;
     struct slo_file *f = r->file;
-    d->calendar_start = text_at(calendar, "startTime");
-    d->zone_name = text_at(calendar, "timeZone");
+    d->calendar_start = slo_yaml_text(calendar, "startTime");
+    d->zone_name = slo_yaml_text(calendar, "timeZone");
     if (!parse_start(d->calendar_start, &w->start)) {
         return config_fail(&r->reader, calendar, "startTime: as in \"2026-01-01 00:00:00\"");
     }
@@ -366,12 +336,12 @@ static int read_window(
             &r->reader, list != NULL ? list : spec, "timeWindow: expected a list of one mapping");
     }
     const struct yaml_node *window = list->entries[0].value;
-    const struct yaml_node *calendar = mapping_at(window, "calendar");
+    const struct yaml_node *calendar = slo_yaml_mapping(window, "calendar");
     struct err e = ERR_INIT;
-    if (slo_window_parse(text_at(window, "duration"), &d->parameters.window, &e) != 0) {
+    if (slo_window_parse(slo_yaml_text(window, "duration"), &d->parameters.window, &e) != 0) {
         return config_fail(&r->reader, window, "duration: %s", e.message);
     }
-    bool rolling = str_eq_c(text_at(window, "isRolling"), "true");
+    bool rolling = str_eq_c(slo_yaml_text(window, "isRolling"), "true");
     if (rolling == (calendar != NULL)) {
         return config_fail(&r->reader, window, "one of `isRolling: true` and calendar is wanted");
     }
@@ -387,15 +357,15 @@ static int read_metadata(
     struct config_map labels = {0}, annotations = {0};
     int status = want_mapping(r, root, "metadata", &metadata);
     if (status == 0) {
-        d->name = text_at(metadata, "name");
-        d->display_name = text_at(metadata, "displayName");
-        status = read_map(r, yaml_get(metadata, "labels"), &labels);
+        d->name = slo_yaml_text(metadata, "name");
+        d->display_name = slo_yaml_text(metadata, "displayName");
+        status = slo_yaml_map(r, yaml_get(metadata, "labels"), &labels);
     }
     if (status == 0) {
         status = slo_reading_labels(r, d, metadata, &labels);
     }
     if (status == 0) {
-        status = read_map(r, yaml_get(metadata, "annotations"), &annotations);
+        status = slo_yaml_map(r, yaml_get(metadata, "annotations"), &annotations);
     }
     return status != 0 ? status : slo_reading_annotations(r, d, metadata, &annotations);
 }
@@ -412,8 +382,8 @@ static int read_slo(struct slo_reading *r, const struct yaml_node *root)
         status = want_mapping(r, root, "spec", &spec);
     }
     if (status == 0) {
-        d->service = text_at(spec, "service");
-        d->description = text_at(spec, "description");
+        d->service = slo_yaml_text(spec, "service");
+        d->description = slo_yaml_text(spec, "description");
         status = read_window(r, spec, d);
     }
     const struct yaml_node *objectives = spec != NULL ? yaml_get(spec, "objectives") : NULL;
@@ -432,8 +402,9 @@ static int read_slo(struct slo_reading *r, const struct yaml_node *root)
 /* Nothing of it is used; a comparison that alerts when nothing burns is told. */
 static void read_over_condition(struct slo_reading *r, const struct yaml_node *root)
 {
-    const struct yaml_node *condition = mapping_at(mapping_at(root, "spec"), "condition");
-    struct str op = text_at(condition, "op");
+    const struct yaml_node *condition =
+        slo_yaml_mapping(slo_yaml_mapping(root, "spec"), "condition");
+    struct str op = slo_yaml_text(condition, "op");
     if (str_eq_c(op, "lte") || str_eq_c(op, "lt")) {
         strbuf_addf(&r->file->warnings,
             "%s:%zu: op %.*s of a burn rate alerts while little burns; alerts are made of tiers "
@@ -446,7 +417,7 @@ int slo_read_openslo(struct slo_reading *r, const struct yaml_node *root)
 {
     static const char *const others[] = {
         "SLI", "Service", "DataSource", "AlertPolicy", "AlertNotificationTarget"};
-    struct str kind = text_at(root, "kind");
+    struct str kind = slo_yaml_text(root, "kind");
     if (str_eq_c(kind, "SLO")) {
         return read_slo(r, root);
     }

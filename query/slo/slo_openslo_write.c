@@ -71,9 +71,7 @@ static void write_settings(const struct slo_definition *d, struct strbuf *out)
     }
     strbuf_reset(&text);
     write_tiers(p, &text);
-    if (p->tier_count > 0) {
-        add_setting(out, "tiers", strbuf_str(&text));
-    }
+    add_setting(out, "tiers", p->tier_count > 0 ? strbuf_str(&text) : STR("none"));
     if (p->composition != SLO_SINGLE) {
         add_setting(
             out, "composite", str_of(p->composition == SLO_PRODUCT ? "product" : "weighted"));

@@ -169,11 +169,84 @@ static void openslo_is_read(void **state)
     slo_file_release(&f);
 }
 
+static const char pyrra[] =
+    "apiVersion: pyrra.dev/v1alpha1\n"
+    "kind: ServiceLevelObjective\n"
+    "metadata:\n"
+    "  name: requests\n"
+    "  namespace: shop\n"
+    "  labels: {prometheus: k8s, pyrra.dev/team: web}\n"
+    "  annotations: {pyrra.dev/runbook_url: https://wiki/shop, other.example/x: y}\n"
+    "spec:\n"
+    "  target: '99.5'\n"
+    "  window: 2w\n"
+    "  description: Requests work.\n"
+    "  indicator:\n"
+    "    ratio:\n"
+    "      errors: {metric: 'http_requests_total{code=~\"5..\"}'}\n"
+    "      total: {metric: http_requests_total}\n"
+    "      grouping: [handler]\n"
+    "---\n"
+    "apiVersion: pyrra.dev/v1alpha1\n"
+    "kind: ServiceLevelObjective\n"
+    "metadata: {name: latency, namespace: shop, annotations: {sonde.dev/runbook-waived: a test}}\n"
+    "spec:\n"
+    "  target: '90'\n"
+    "  window: 28d\n"
+    "  indicator:\n"
+    "    latency:\n"
+    "      success: {metric: 'took_seconds_bucket{le=\"1\"}'}\n"
+    "      total: {metric: 'took_seconds_count'}\n"
+    "  alerting: {burnrates: false}\n"
+    "---\n"
+    "apiVersion: pyrra.dev/v1alpha1\n"
+    "kind: ServiceLevelObjective\n"
+    "metadata: {name: native, namespace: shop, annotations: {sonde.dev/runbook-waived: a test}}\n"
+    "spec:\n"
+    "  target: '99'\n"
+    "  window: 4w\n"
+    "  indicator: {latencyNative: {latency: 250ms, total: {metric: 'took_seconds{job=\"a\"}'}}}\n"
+    "---\n"
+    "apiVersion: pyrra.dev/v1alpha1\n"
+    "kind: ServiceLevelObjective\n"
+    "metadata: {name: up, namespace: shop, annotations: {sonde.dev/runbook-waived: a test}}\n"
+    "spec:\n"
+    "  target: '99.9'\n"
+    "  window: 28d\n"
+    "  indicator: {bool_gauge: {metric: 'up{job=\"a\"}'}}\n";
+
+static void pyrra_is_read(void **state)
+{
+    (void)state;
+    struct slo_file f = parsed(pyrra);
+    assert_int_equal(f.count, 4);
+    const struct slo_definition *d = f.definitions;
+    same(d[0].name, "requests");
+    same(d[0].service, "shop");
+    same(d[0].runbook_url, "https://wiki/shop");
+    assert_int_equal(d[0].label_count, 1);
+    same(d[0].labels[0].name, "team");
+    assert_int_equal(d[0].parameters.budget_billionths, 5000000);
+    assert_true(slo_window_period_ms(&d[0].parameters.window) == INT64_C(14) * 86400 * 1000);
+    same(d[0].indicators[0].part, "sum(increase(http_requests_total{code=~\"5..\"}[1m] anchored))");
+    same(d[0].indicators[0].total, "sum(increase(http_requests_total[1m] anchored))");
+    assert_false(d[0].indicators[0].part_is_good);
+    assert_non_null(strstr(f.warnings.data, "f.yml:16: grouping is not followed"));
+    same(d[1].indicators[0].part, "sum(increase(took_seconds_bucket{le=\"1\"}[1m] anchored))");
+    assert_true(d[1].indicators[0].part_is_good);
+    assert_int_equal(d[1].parameters.tier_count, 0);
+    assert_true(d[2].indicators[0].native && d[2].indicators[0].value == 0.25);
+    assert_true(d[2].parameters.tier_count > 0);
+    same(d[3].indicators[0].part, "sum(sum_over_time(up{job=\"a\"}[1m]))");
+    same(d[3].indicators[0].total, "sum(count_over_time(up{job=\"a\"}[1m]))");
+    slo_file_release(&f);
+}
+
 static void written_and_read_again(void **state)
 {
     (void)state;
-    static const char *const texts[] = {sloth, openslo};
-    for (size_t t = 0; t < 2; t++) {
+    static const char *const texts[] = {sloth, openslo, pyrra};
+    for (size_t t = 0; t < 3; t++) {
         struct slo_file f = parsed(texts[t]);
         for (size_t i = 0; i < f.count; i++) {
             struct strbuf once = STRBUF_INIT, twice = STRBUF_INIT;
@@ -256,6 +329,13 @@ static void refusals(void **state)
         {"version: prometheus/v1\nservice: s\nslos:\n  - {name: n, objective: 99, sli: {plugin: "
          "{id: x}}}\n",
             "plugins are programs"},
+        {"apiVersion: pyrra.dev/v1alpha1\nkind: SLO\n", "`kind: ServiceLevelObjective`"},
+        {"apiVersion: pyrra.dev/v1alpha1\nkind: ServiceLevelObjective\nmetadata: {name: n}\nspec: "
+         "{target: '99', window: 1x}\n",
+            "f.yml:4:7: window: "},
+        {"apiVersion: pyrra.dev/v1alpha1\nkind: ServiceLevelObjective\nmetadata: {name: n}\nspec: "
+         "{target: '99', window: 1d, indicator: {}}\n",
+            "one of ratio, latency, latencyNative and bool_gauge"},
         {"metadata: {name: a b, annotations: {runbook_url: x}}\nspec: {}\n",
             "f.yml:4:7: timeWindow"},
         {"metadata: {name: n, annotations: {sonde.dev/color: x}}\nspec: {}\n",
@@ -297,6 +377,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sloth_is_read),
         cmocka_unit_test(openslo_is_read),
+        cmocka_unit_test(pyrra_is_read),
         cmocka_unit_test(written_and_read_again),
         cmocka_unit_test(expressions),
         cmocka_unit_test(refusals),
