@@ -61,6 +61,20 @@ static struct metric refused_series = {.name = "sonde_refused_series_total",
     .help = "Series of writes that were refused: bad labels or a limit.",
     .kind = METRIC_COUNTER};
 
+#define REFUSED_SPANS(why)                                                                         \
+    {                                                                                              \
+        .name = "sonde_spans_refused_total", .labels = "reason=\"" why "\"",                       \
+        .help = "Spans left out of messages that were taken.", .kind = METRIC_COUNTER              \
+    }
+
+/* By fault, and those that no page holds. */
+static struct metric refused_spans[OTLP_SPAN_FAULT_COUNT + 1] = {
+    [OTLP_SPAN_TRACE_ID] = REFUSED_SPANS("trace_id"),
+    [OTLP_SPAN_ID] = REFUSED_SPANS("span_id"),
+    [OTLP_SPAN_TOO_LONG] = REFUSED_SPANS("long_text"),
+    [OTLP_SPAN_FAULT_COUNT] = REFUSED_SPANS("too_large"),
+};
+
 void api_metrics_add_route(size_t route, const char *path, enum api_timing timing)
 {
     assert(route < API_ROUTES_MAX);
@@ -117,6 +131,9 @@ void api_metrics_register(void)
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         (void)metrics_register(all[i]); /* a full registry shows less and breaks nothing */
     }
+    for (size_t i = 0; i <= OTLP_SPAN_FAULT_COUNT; i++) {
+        (void)metrics_register(&refused_spans[i]);
+    }
     /* Metrics of one name stand together. */
     for (enum api_timing timing = API_TIMING_QUERY; timing <= API_TIMING_INGEST; timing++) {
         for (size_t i = 0; i < API_ROUTES_MAX; i++) {
@@ -163,4 +180,12 @@ void api_metrics_ingested(const struct append_counts *counts, uint64_t bytes)
 void api_metrics_refused_series(uint64_t count)
 {
     metric_add(&refused_series, (int64_t)count);
+}
+
+void api_metrics_refused_spans(const struct span_append_counts *counts)
+{
+    for (size_t i = 0; i < OTLP_SPAN_FAULT_COUNT; i++) {
+        metric_add(&refused_spans[i], (int64_t)counts->faults[i]);
+    }
+    metric_add(&refused_spans[OTLP_SPAN_FAULT_COUNT], (int64_t)counts->too_large);
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "tsdb/appender.h"
+#include "tsdb/span_store.h"
 
 /* Rows of the route table, at most. */
 #define API_ROUTES_MAX 128
@@ -28,5 +29,7 @@ void api_metrics_count(size_t route, unsigned status, int64_t took_ns);
 void api_metrics_ingested(const struct append_counts *counts, uint64_t bytes);
 /* Series of a write that were refused as such: bad labels, too many. */
 void api_metrics_refused_series(uint64_t count);
+/* Spans of a message that was taken otherwise. */
+void api_metrics_refused_spans(const struct span_append_counts *counts);
 
 #endif

@@ -166,6 +166,7 @@ int otlp_store_spans(struct api *api, struct str message, bool durable, uint64_t
     if (api->backend.graph != NULL) {
         service_graph_take(api->backend.graph, message);
     }
+    api_metrics_refused_spans(&counts);
     *refused_out = count_refused(&counts, sentence);
     return 0;
 }
