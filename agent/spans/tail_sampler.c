@@ -167,7 +167,9 @@ static size_t write_record(struct tail_sampler *s, size_t from)
 
 static void hand_on(struct tail_sampler *s)
 {
-    qsort(s->kept, s->kept_count, sizeof(*s->kept), compare_kept);
+    if (s->kept_count > 1) {
+        qsort(s->kept, s->kept_count, sizeof(*s->kept), compare_kept);
+    }
     for (size_t from = 0; from < s->kept_count;) {
         size_t end = write_record(s, from), count = end - from;
         int status = strbuf_error(&s->record);
