@@ -45,7 +45,8 @@ struct span_store_options {
     struct vfs *fs;
     struct clock *clock;
     int64_t retention_ms;
-    uint64_t retention_bytes; /* 0 = none */
+    int64_t retention_errors_ms; /* of traces with a span whose status is an error; 0 = as all others */
+    uint64_t retention_bytes;    /* 0 = none */
     int64_t block_age_ms;
     uint64_t block_spans;
     uint64_t head_bytes;

@@ -383,6 +383,7 @@ static int open_spans(struct server *s, struct err *e)
 {
     const struct server_config *config = &s->initial->config;
     const struct span_store_options options = {.retention_ms = config->traces.retention_ms,
+        .retention_errors_ms = config->traces.retention_errors_ms,
         .retention_bytes = (uint64_t)config->traces.retention_bytes,
         .sync = config->storage.wal_sync};
     struct strbuf path = STRBUF_INIT;

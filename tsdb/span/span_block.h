@@ -3,9 +3,10 @@
  *
  *   block      = header (page filter)* footer trailer
  *   header     0  8  "SPANBLCK"
- *              8  4  version, 2
+ *              8  4  version, 3
  *             12  4  checksum32 of bytes 0 … 11
- *   footer     v level · v last segment of the log that it covers · v count of blocks that it replaces,
+ *   footer     v level · v 1: traces without errors that were kept long enough have been taken out, else 0
+ *              · v last segment of the log that it covers · v count of blocks that it replaces,
  *              v number of each · v pages, then for each:
  *              v bytes · v rows · v traces · le64 least start · le64 greatest start · le64 greatest
  *              duration · v size, the Bloom filter of its traces (trace_bloom.h) · v bytes of its filter
@@ -29,7 +30,7 @@
 #define SPAN_BLOCK_TRAILER_MAGIC "SPANFOOT"
 
 enum {
-    SPAN_BLOCK_VERSION = 2,
+    SPAN_BLOCK_VERSION = 3,
     SPAN_BLOCK_HEADER_SIZE = 16,
     SPAN_BLOCK_TRAILER_SIZE = 16,
     /* Pages of one block, and blocks that one replaces. */
@@ -51,6 +52,7 @@ struct span_block_page {
 
 struct span_block {
     uint32_t level;
+    bool thinned;     /* holds traces with errors alone, or none that is due without one */
     uint64_t covered; /* segments of the log up to this one */
     uint64_t replaced[SPAN_BLOCK_REPLACED_MAX];
     uint32_t replaced_count;
@@ -81,6 +83,7 @@ struct span_block_writer;
 
 struct span_block_options {
     uint32_t level;
+    bool thinned;
     uint64_t covered;
     const uint64_t *replaced;
     uint32_t replaced_count;

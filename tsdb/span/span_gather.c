@@ -90,7 +90,8 @@ struct merge {
     struct span_block_writer *writer;
     struct arena arena; /* of one trace */
     struct strbuf raw;
-    uint64_t spans, damaged, oldest_ns;
+    struct span_keep keep;
+    uint64_t spans, damaged;
 };
 
 static void close_oldest(struct merge *m)
@@ -245,10 +246,13 @@ static int write_trace(struct merge *m, size_t first, size_t end)
             status = note_damage(m, part->page, status);
         }
     }
+    bool failed = false;
     for (size_t i = 0; status == 0 && i < have; i++) {
         latest = spans[i].span.start_ns > latest ? spans[i].span.start_ns : latest;
+        failed = failed || spans[i].span.status == SPAN_STATUS_ERROR;
     }
-    bool wanted = have > 0 && (latest >= m->oldest_ns || !whole);
+    uint64_t oldest = failed ? m->keep.oldest_errors_ns : m->keep.oldest_ns;
+    bool wanted = have > 0 && (latest >= oldest || !whole);
     return status == 0 && wanted ? write_spans(m, spans, have) : status;
 }
 
@@ -282,10 +286,10 @@ static int list_pages(struct merge *m)
 }
 
 int span_gather_merge(const struct span_sources *sources, struct vfs *fs, const char *path,
-    const struct span_block_options *options, uint64_t oldest_ns, uint64_t *spans_out,
+    const struct span_block_options *options, const struct span_keep *keep, uint64_t *spans_out,
     uint64_t *damaged_out, struct err *e)
 {
-    struct merge m = {.sources = sources, .oldest_ns = oldest_ns};
+    struct merge m = {.sources = sources, .keep = *keep};
     strbuf_init(&m.raw, SPAN_PAGE_BYTES_MAX * 2);
     arena_init(&m.arena, 0);
     int status = list_pages(&m);

@@ -22,11 +22,19 @@ static int fail(struct span_store *store, int status, struct err *e)
     return e->code != 0 ? status : err_set(e, status, -1, "%s: %s", store->path, err_text(status));
 }
 
-/* Spans that start before it have had their time. */
-static uint64_t oldest_ns(struct span_store *store)
+static uint64_t oldest_ns(struct span_store *store, int64_t kept_ms)
 {
-    int64_t oldest_ms = clock_now_ms(store->clock) - store->options.retention_ms;
+    int64_t oldest_ms = clock_now_ms(store->clock) - kept_ms;
     return oldest_ms > 0 ? (uint64_t)oldest_ms * MILLISECOND_NS : 0;
+}
+
+/* Spans that start before these have had their time. */
+static struct span_keep keep_of(struct span_store *store)
+{
+    const struct span_store_options *o = &store->options;
+    int64_t errors_ms =
+        o->retention_errors_ms > o->retention_ms ? o->retention_errors_ms : o->retention_ms;
+    return (struct span_keep){oldest_ns(store, o->retention_ms), oldest_ns(store, errors_ms)};
 }
 
 /* ---- The log ---- */
@@ -135,10 +143,12 @@ static int write_block(struct span_store *store, const struct span_sources *sour
     uint64_t number = store->next_number;
     *made_out = NULL;
     span_store_block_path(store, number, path);
-    int status = sources->items[0]->block == NULL
-                     ? span_seal(sources, store->fs, path, options, oldest_ns(store), &spans, e)
-                     : span_gather_merge(sources, store->fs, path, options, oldest_ns(store),
-                           &spans, &damaged, e);
+    const struct span_keep keep = keep_of(store);
+    /* What is in memory is not looked into: what is due there stays until it is merged. */
+    int status =
+        sources->items[0]->block == NULL
+            ? span_seal(sources, store->fs, path, options, keep.oldest_errors_ns, &spans, e)
+            : span_gather_merge(sources, store->fs, path, options, &keep, &spans, &damaged, e);
     if (status != 0 || spans == 0) {
         return status;
     }
@@ -199,31 +209,68 @@ static int choose_merge(struct span_store *store, struct span_sources *chosen, u
     return status;
 }
 
+/* A block that holds nothing but traces that are due, of which those with errors are kept longer. */
+static int choose_thinning(
+    struct span_store *store, struct span_sources *chosen, uint32_t *level_out)
+{
+    const struct span_keep keep = keep_of(store);
+    int status = 0;
+    lock_take(&store->list);
+    for (size_t i = 0; keep.oldest_errors_ns < keep.oldest_ns && i < store->blocks.count; i++) {
+        const struct span_block *b = store->blocks.items[i]->block;
+        if (!b->thinned && b->start_max_ns < keep.oldest_ns) {
+            *level_out = b->level;
+            status = span_sources_add(chosen, store->blocks.items[i]);
+            break;
+        }
+    }
+    lock_give(&store->list);
+    return status;
+}
+
+/* Blocks become one; their references are given back. */
+static int replace(struct span_store *store, struct span_sources *chosen, uint32_t level,
+    bool thinned, struct err *e)
+{
+    struct span_source *made = NULL;
+    uint64_t replaced[MERGE_BLOCKS];
+    struct span_block_options options = {.level = level,
+        .thinned = thinned,
+        .replaced = replaced,
+        .replaced_count = (uint32_t)chosen->count,
+        .compression = MERGE_COMPRESSION};
+    for (size_t i = 0; i < chosen->count; i++) {
+        const struct span_source *s = chosen->items[i];
+        replaced[i] = s->number;
+        options.covered = s->block->covered > options.covered ? s->block->covered : options.covered;
+    }
+    int status = write_block(store, chosen, &options, &made, e);
+    status = status == 0 ? swap_in(store, made, chosen, NULL) : status;
+    span_source_unref(made);
+    span_sources_release(chosen);
+    return status == 0 ? 1 : fail(store, status, e);
+}
+
+/* The next block of which only traces with errors are to be left, or the next merge. */
 static int merge(struct span_store *store, struct err *e)
 {
     struct span_sources chosen = {0};
-    struct span_source *made = NULL;
-    uint64_t replaced[MERGE_BLOCKS];
     uint32_t level = 0;
-    int status = choose_merge(store, &chosen, &level);
+    int status = choose_thinning(store, &chosen, &level);
+    bool thinned = chosen.count > 0;
+    if (status == 0 && !thinned) {
+        status = choose_merge(store, &chosen, &level);
+        level++;
+        thinned = chosen.count > 0;
+        for (size_t i = 0; i < chosen.count; i++) {
+            thinned = thinned && chosen.items[i]->block->thinned;
+        }
+    }
     if (status != 0 || chosen.count == 0) {
         span_sources_release(&chosen);
         return status == 0 ? 0 : fail(store, status, e);
     }
-    struct span_block_options options = {.level = level + 1,
-        .replaced = replaced,
-        .replaced_count = (uint32_t)chosen.count,
-        .compression = MERGE_COMPRESSION};
-    for (size_t i = 0; i < chosen.count; i++) {
-        const struct span_source *s = chosen.items[i];
-        replaced[i] = s->number;
-        options.covered = s->block->covered > options.covered ? s->block->covered : options.covered;
-    }
-    status = write_block(store, &chosen, &options, &made, e);
-    status = status == 0 ? swap_in(store, made, &chosen, NULL) : status;
-    span_source_unref(made);
-    span_sources_release(&chosen);
-    return status == 0 ? 1 : fail(store, status, e);
+    return replace(store, &chosen, level, thinned, e);
 }
 
 /* ---- Retention ---- */
@@ -232,7 +279,7 @@ static int merge(struct span_store *store, struct err *e)
 static struct span_source *take_expired(struct span_store *store)
 {
     struct span_source *expired = NULL;
-    uint64_t oldest = oldest_ns(store), bytes = 0;
+    uint64_t oldest = keep_of(store).oldest_errors_ns, bytes = 0;
     lock_take(&store->list);
     for (size_t i = 0; i < store->blocks.count; i++) {
         bytes += store->blocks.items[i]->block->file_bytes;

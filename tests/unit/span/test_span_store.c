@@ -244,6 +244,68 @@ static void test_old_blocks_go(void **state)
     (void)state;
 }
 
+/* Spans in pages, and how many of their traces have no error. */
+static uint64_t count_sound_traces(struct span_store *store, uint64_t *spans_out)
+{
+    struct span_view *view = NULL;
+    struct span_pages *pages = NULL;
+    struct span_page *page;
+    struct err e = ERR_INIT;
+    uint64_t latest, sound = 0;
+    *spans_out = 0;
+    assert_int_equal(span_store_view(store, &view, &e), 0);
+    assert_int_equal(span_view_pages(view, 0, UINT64_MAX, &pages, &e), 0);
+    while (span_pages_next(pages, &page, &latest) == 1) {
+        const struct span_page_trace *traces;
+        struct span_page_columns c;
+        assert_int_equal(span_page_traces(page, &traces), 0);
+        assert_int_equal(span_page_columns(page, &c), 0);
+        *spans_out += span_page_info(page).rows;
+        for (uint32_t t = 0; t < span_page_info(page).traces; t++) {
+            bool failed = false;
+            for (uint32_t i = 0; i < traces[t].count; i++) {
+                failed = failed || c.status[traces[t].first + i] == SPAN_STATUS_ERROR;
+            }
+            sound += !failed;
+        }
+    }
+    span_pages_close(pages);
+    span_view_close(view);
+    return sound;
+}
+
+/* Traces with an error outlive the others, whole; then they go, too. */
+static void test_errors_are_kept_longer(void **state)
+{
+    struct world w;
+    struct span_store_statistics statistics;
+    uint64_t spans = 0, kept = 0;
+    world_init(&w, 6);
+    w.options.retention_ms = 3600 * 1000;
+    w.options.retention_errors_ms = 10 * 3600 * 1000;
+    struct span_store *store = open_store(&w);
+    append(&w, store, 18);
+    maintain(store);
+    assert_true(count_sound_traces(store, &spans) > 0);
+    assert_int_equal(spans, w.list.count);
+    fake_clock_set_wall_ms(&w.clock, START_MS + 2 * 3600 * 1000);
+    maintain(store);
+    assert_int_equal(count_sound_traces(store, &kept), 0);
+    assert_in_range(kept, 1, spans / 2);
+    span_store_close(store);
+    store = open_store(&w);
+    maintain(store); /* a block is thinned once */
+    assert_int_equal(count_sound_traces(store, &spans), 0);
+    assert_int_equal(spans, kept);
+    fake_clock_set_wall_ms(&w.clock, START_MS + 11 * 3600 * 1000);
+    maintain(store);
+    span_store_statistics(store, &statistics);
+    assert_int_equal(statistics.blocks, 0);
+    span_store_close(store);
+    world_release(&w);
+    (void)state;
+}
+
 /* ---- Refusals ---- */
 
 static void test_refusals(void **state)
@@ -427,6 +489,7 @@ int main(void)
         cmocka_unit_test(test_wanted_values),
         cmocka_unit_test(test_repeated_messages),
         cmocka_unit_test(test_old_blocks_go),
+        cmocka_unit_test(test_errors_are_kept_longer),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_faults),
