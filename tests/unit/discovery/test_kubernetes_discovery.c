@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "discovery/kubernetes_object.h"
 #include "support/support.h"
 
 #define SERVER "http://api:6443"
@@ -421,6 +422,34 @@ static void test_monstrous_object(void **state)
     discovery_world_release(&f.w);
 }
 
+/* An object beyond the limit fails the list; what is known stays, and the next list is as good as the first. */
+static void test_large_object(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct strbuf list = STRBUF_INIT;
+    begin(&f, "pod");
+    go(&f);
+    answer(&f, PODS, 200, LIST("1", "", POD("a", "10.0.0.1", "1")));
+    answer(&f, PODS, 410, "");
+    strbuf_add_c(&list, "{\"metadata\":{\"resourceVersion\":\"2\"},\"items\":["
+                        "{\"metadata\":{\"name\":\"m\",\"annotations\":{\"x\":\"");
+    char *filler = strbuf_reserve(&list, KUBERNETES_OBJECT_BYTES_MAX);
+    assert_non_null(filler);
+    memset(filler, 'y', KUBERNETES_OBJECT_BYTES_MAX);
+    strbuf_commit(&list, KUBERNETES_OBJECT_BYTES_MAX);
+    strbuf_add_c(&list, "\"}}}]}");
+    answer(&f, PODS, 200, list.data);
+    assert_int_equal(failing(&f), 1);
+    check_addresses(&f, "10.0.0.1 ");
+    discovery_world_pass(&f.w, 30000);
+    answer(&f, PODS, 200, LIST("3", "", POD("b", "10.0.0.2", "3")));
+    assert_int_equal(failing(&f), 0);
+    check_addresses(&f, "10.0.0.2 ");
+    strbuf_release(&list);
+    discovery_world_release(&f.w);
+}
+
 static void drop_line(void *context, struct str line)
 {
     (void)context;
@@ -438,6 +467,7 @@ int main(void)
         cmocka_unit_test(test_joins),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_monstrous_object),
+        cmocka_unit_test(test_large_object),
     };
     log_set_sink(drop_line, NULL); /* failures are wanted here */
     return cmocka_run_group_tests(tests, NULL, NULL);
