@@ -90,7 +90,8 @@ def check(killed_at):
     worst = 0
     lost = [n for n in range(1, killed_at[-1] + 1) if n not in Peer.arrived]
     for kill, number in enumerate(killed_at):
-        of_it = [n for n in lost if number - LOST_SCRAPES_MAX < n <= number]
+        # The one behind was asked for before the kill when the target came to answer it after.
+        of_it = [n for n in lost if number - LOST_SCRAPES_MAX < n <= number + 1]
         worst = max(worst, len(of_it))
         lost = [n for n in lost if n not in of_it]
     if lost:
