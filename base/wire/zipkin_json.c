@@ -107,11 +107,25 @@ static void read_tags(struct otlp_json_reader *r, const json_t *object, struct z
     span->tags = tags;
 }
 
+/* 0, or what was wrong with the span at hand. */
+static int result(const struct zipkin_json *z)
+{
+    const struct otlp_json_reader *r = &z->read;
+    return r->status == 0 ? 0
+           : r->status == ERR_CORRUPT
+               ? err_set(z->error, r->status, -1, "span %zu: %s is not of the kind expected",
+                     z->index, r->what)
+               : err_set(z->error, r->status, -1, "span %zu: %s", z->index, err_text(r->status));
+}
+
 static int read_ids(struct zipkin_json *z, const json_t *object, struct zipkin_span *span)
 {
     struct str trace = otlp_json_text(&z->read, object, "traceId");
     struct str id = otlp_json_text(&z->read, object, "id");
     struct str parent = otlp_json_text(&z->read, object, "parentId");
+    if (z->read.status != 0) {
+        return result(z); /* a text that memory had no room for is no wrong id */
+    }
     if (trace_id_parse(trace, &span->trace_id) != 0) {
         return zipkin_refuse_id(z->index, "traceId", z->error);
     }
@@ -144,8 +158,7 @@ static int read_span(struct zipkin_json *z, const json_t *object, struct zipkin_
     span->shared = json_is_true(json_object_get(object, "shared"));
     read_annotations(r, object, span);
     read_tags(r, object, span);
-    status = otlp_json_result(r, z->error);
-    return status != 0 ? err_prefix(z->error, "span %zu", z->index) : 0;
+    return result(z);
 }
 
 static int read_list(
