@@ -205,8 +205,11 @@ static uint64_t start_of(const struct zipkin_span *s, uint64_t now_ns)
 
 static int set_events(const struct zipkin_span *s, struct arena *arena, struct span *span)
 {
+    if (s->annotation_count == 0) {
+        return 0;
+    }
     struct span_event *events = arena_calloc(arena, s->annotation_count, sizeof(*events));
-    if (events == NULL && s->annotation_count > 0) {
+    if (events == NULL) {
         return arena_error(arena);
     }
     for (size_t i = 0; i < s->annotation_count; i++) {
