@@ -52,7 +52,8 @@ class Hostile(unittest.TestCase):
         cls.folder = tempfile.TemporaryDirectory(prefix="sonde-test-")
         cls.grpc, cls.http, cls.agent_grpc = (f"127.0.0.1:{free_port()}" for _ in range(3))
         cls.server = Server("--otlp-grpc-listen", cls.grpc).__enter__()
-        cls.agent = agent(cls.folder.name, servers=[f"http://{cls.server.address}"],
+        # A sanitizer's memory is several times as much: the agent would rightly refuse everything.
+        cls.agent = agent(cls.folder.name, servers=[f"http://{cls.server.address}"], config="memory_max: 4GiB\n",
                           flags=["--otlp-listen", cls.http, "--otlp-grpc-listen", cls.agent_grpc]).__enter__()
         cls.doors = [f"http://{cls.server.address}", f"http://{cls.http}"]
         cls.last = 0x9000
