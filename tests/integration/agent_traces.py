@@ -166,6 +166,19 @@ traces:
             calls = 'sum(traces_spanmetrics_calls_total{service="shop",span_name="GET /"})'
             wait_until(lambda: store.value(calls) == 100, 30, "all calls, kept or not")
 
+    def test_overload_is_answered_busy(self):
+        """An agent whose memory is used up says so in the protocol's own way, and takes nothing."""
+        config = QUIET + "memory_max: 1MiB\n"
+        with server(self.folder) as store, Agent(self.folder, [store.url], config=config) as sender:
+            def refused():
+                answer = sender.send(("shop", [span(1, 1, "work", NOW, 1)]))
+                return answer if answer.status != 200 else None
+            answer = wait_until(refused, 30, "the first look at memory")
+            self.assertEqual(answer.status, 429)
+            self.assertGreaterEqual(int(answer.headers["Retry-After"]), 1)
+            self.assertGreaterEqual(
+                sender.figure('agent_span_requests_refused_total{protocol="otlp_http",reason="busy"}'), 1)
+
     def test_kills_lose_no_span_that_was_taken(self):
         """The server is away, the agent is killed again and again."""
         port = free_port()
