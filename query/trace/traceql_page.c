@@ -98,17 +98,49 @@ static uint8_t duration_verdict(const struct traceql_page *p, const struct leaf 
     return from_below && !leaf_holds(leaf, longest) ? TRACEQL_MAY_FAIL : TRACEQL_OPEN;
 }
 
-static bool has_column(const struct traceql_page *p, struct str key)
+/* Whether values of that kind can be compared with the literal at all. */
+static bool kind_fits(enum attribute_kind kind, const struct traceql_value *literal)
+{
+    switch (kind) {
+    case ATTRIBUTE_STRING:
+        return literal->type == TRACEQL_STRING;
+    case ATTRIBUTE_BOOL:
+        return literal->type == TRACEQL_BOOL;
+    case ATTRIBUTE_INT:
+    case ATTRIBUTE_DOUBLE:
+        return traceql_is_numeric(literal->type);
+    case ATTRIBUTE_ARRAY:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Whether a column of the page may have a value that satisfies the condition. */
+static bool has_column(const struct traceql_page *p, const struct leaf *leaf)
 {
     uint32_t count = span_page_column_count(p->page);
     bool found = count == SPAN_PAGE_COLUMNS_MAX; /* it may be among those beyond */
+    const struct traceql_expr *e = leaf->expr;
+    const struct traceql_value *literal = e->node != TRACEQL_BINARY ? NULL
+                                          : leaf->flipped           ? &e->left->literal
+                                                                    : &e->right->literal;
     for (uint32_t i = 0; i < count && !found; i++) {
         struct str of;
         enum attribute_kind kind;
         span_page_column_key(p->page, i, &of, &kind);
-        found = str_eq(of, key);
+        found = str_eq(of, leaf->field->key) && (literal == NULL || kind_fits(kind, literal));
     }
     return found;
+}
+
+/* Where the resource speaks for spans that have none, the key alone counts. */
+static bool has_key(const struct traceql_page *p, struct str key)
+{
+    const struct traceql_expr any = {.node = TRACEQL_EXISTS};
+    const struct traceql_field field = {.scope = TRACEQL_SCOPE_SPAN, .key = key};
+    const struct leaf leaf = {.expr = &any, .field = &field};
+    return has_column(p, &leaf);
 }
 
 static int leaf_page_verdict(struct traceql_page *p, const struct leaf *leaf, uint8_t *verdict)
@@ -119,9 +151,9 @@ static int leaf_page_verdict(struct traceql_page *p, const struct leaf *leaf, ui
     *verdict = TRACEQL_OPEN;
     if (field->scope == TRACEQL_SCOPE_RESOURCE) {
         status = resources_verdict(p, leaf, verdict);
-    } else if (field->scope == TRACEQL_SCOPE_SPAN && !has_column(p, field->key)) {
+    } else if (field->scope == TRACEQL_SCOPE_SPAN && !has_column(p, leaf)) {
         *verdict = verdict_of(leaf_holds(leaf, nil));
-    } else if (field->scope == TRACEQL_SCOPE_ANY && !has_column(p, field->key)) {
+    } else if (field->scope == TRACEQL_SCOPE_ANY && !has_key(p, field->key)) {
         status = resources_verdict(p, leaf, verdict);
     } else if (field->scope == TRACEQL_SCOPE_INTRINSIC &&
                field->intrinsic == TRACEQL_INTRINSIC_DURATION) {
@@ -192,6 +224,12 @@ static int filter_events(struct traceql_page *p, const struct leaf *leaf, uint8_
 static int filter_leaf(struct traceql_page *p, const struct leaf *leaf, uint8_t *verdicts)
 {
     struct traceql_page_values v;
+    uint8_t all;
+    int status = leaf_page_verdict(p, leaf, &all);
+    if (status != 0 || all != TRACEQL_OPEN) {
+        memset(verdicts, all, p->rows);
+        return status;
+    }
     if (traceql_field_of_events(leaf->field) && leaf->expr->node == TRACEQL_BINARY) {
         return filter_events(p, leaf, verdicts);
     }
