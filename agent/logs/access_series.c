@@ -9,8 +9,8 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/regex.h"
+#include "intake/guarded_text.h"
 #include "logs/text_numbers.h"
-#include "spans/span_text.h"
 
 /* Statuses are 100 to 599: series of overflow there can be. */
 #define OVERFLOW_SERIES_MAX 500
@@ -113,7 +113,7 @@ int access_series_table_new(const struct access_log_config *config, const char *
     t->config = config;
     t->instance = instance;
     t->seed = hash_seed_random();
-    strbuf_init(&t->text, SPAN_TEXT_BYTES_MAX * 8);
+    strbuf_init(&t->text, GUARDED_TEXT_BYTES_MAX * 8);
     strbuf_init(&t->labels, LABELS_BYTES_MAX);
     t->slot_count = 16;
     while (t->slot_count < ((size_t)config->series_max + OVERFLOW_SERIES_MAX) * 2) {
@@ -184,7 +184,7 @@ static uint32_t route_number(struct access_series_table *t, struct str path)
         return NUMBER_NONE;
     }
     strbuf_reset(&t->text);
-    span_text_add_template(path, &t->text);
+    guarded_text_add_template(path, &t->text);
     return strbuf_error(&t->text) == 0 ? number_or_overflow(t->paths, strbuf_str(&t->text))
                                        : NUMBER_OVERFLOW;
 }
@@ -195,7 +195,7 @@ static uint32_t host_number(struct access_series_table *t, struct str host)
         return NUMBER_NONE;
     }
     strbuf_reset(&t->text);
-    span_text_add(host, &t->text);
+    guarded_text_add(host, &t->text);
     return strbuf_error(&t->text) == 0 ? number_or_overflow(t->hosts, strbuf_str(&t->text))
                                        : NUMBER_OVERFLOW;
 }

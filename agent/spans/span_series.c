@@ -6,7 +6,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "spans/span_text.h"
+#include "intake/guarded_text.h"
 
 enum { SLOTS_MIN = 256, NAME_SLOTS_MIN = 16, KEY_BYTES_MAX = 1 << 16, KEY_HEAD_BYTES = 6 };
 
@@ -122,7 +122,7 @@ static int grow_service_slots(struct span_series_table *t)
 static char *copy_service_name(struct span_series_table *t, struct str name, struct str *label_out)
 {
     strbuf_reset(&t->text);
-    span_text_add(name, &t->text);
+    guarded_text_add(name, &t->text);
     char *copy = strbuf_error(&t->text) == 0 ? mem_alloc(name.len + t->text.size) : NULL;
     if (copy != NULL) {
         memcpy(copy, name.ptr, name.len);
@@ -247,11 +247,11 @@ static void add_dimension(
     const struct attribute *a = attributes_get(span->span.attributes, key);
     a = a != NULL ? a : attributes_get(span->resource->attributes, key);
     if (a != NULL && a->kind == ATTRIBUTE_STRING) {
-        span_text_add(a->bytes, &t->key);
+        guarded_text_add(a->bytes, &t->key);
     } else if (a != NULL) {
         strbuf_reset(&t->text);
         otlp_attribute_write_text(a, &t->text);
-        span_text_add(strbuf_str(&t->text), &t->key);
+        guarded_text_add(strbuf_str(&t->text), &t->key);
     }
     strbuf_add_char(&t->key, '\0');
 }
@@ -397,7 +397,7 @@ int span_series_find(struct span_series_table *t, uint32_t service, const struct
     int64_t now_ms, struct span_series **series_out)
 {
     struct str name = span->span.name;
-    bool plain = name.len <= SPAN_TEXT_BYTES_MAX;
+    bool plain = name.len <= GUARDED_TEXT_BYTES_MAX;
     if (plain) {
         begin_key(t, service, span->span.kind, span->span.status);
         strbuf_add_str(&t->key, name);
@@ -413,9 +413,9 @@ int span_series_find(struct span_series_table *t, uint32_t service, const struct
     /* A name that is new, or must not stand as it is. */
     struct strbuf label = STRBUF_INIT;
     if (keeps_name(t, &t->services[service], name)) {
-        span_text_add(name, &label);
+        guarded_text_add(name, &label);
     } else {
-        span_text_add_template(name, &label);
+        guarded_text_add_template(name, &label);
         t->statistics.templated_spans++;
     }
     begin_key(t, service, span->span.kind, span->span.status);

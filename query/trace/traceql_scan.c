@@ -2,7 +2,12 @@
  * them are opened, in a view of their own that is given up when it holds too many. */
 #include "trace/traceql_scan.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+
+/* Digits of an integer with its sign and the zero. */
+#define INTEGER_TEXT_MAX 24
 
 static int tell(int status, struct err *e)
 {
@@ -155,6 +160,49 @@ int traceql_scan_next(struct traceql_scan *scan, uint64_t floor_ns, struct err *
     return tell(more, e);
 }
 
+/* The text by which the store knows the value of `field = literal`; false when it knows none. */
+static bool wanted_text(const struct traceql_field *field, const struct traceql_value *literal,
+    char digits[INTEGER_TEXT_MAX], struct str *key_out, struct str *text_out)
+{
+    bool is_name =
+        field->scope == TRACEQL_SCOPE_INTRINSIC && field->intrinsic == TRACEQL_INTRINSIC_NAME;
+    if (!is_name && (field->scope == TRACEQL_SCOPE_INTRINSIC ||
+                        field->scope == TRACEQL_SCOPE_INSTRUMENTATION)) {
+        return false;
+    }
+    *key_out = is_name ? STR(SPAN_WANT_NAME) : field->key;
+    if (literal->type == TRACEQL_STRING) {
+        *text_out = literal->text;
+        return true;
+    }
+    *text_out =
+        str_make(digits, (size_t)snprintf(digits, INTEGER_TEXT_MAX, "%" PRId64, literal->integer));
+    return literal->type == TRACEQL_INT;
+}
+
+/* Tells the store which values every span of the answer has: what `&&` joins of equalities. As deep as the
+ * condition: TRACEQL_NODES_MAX. */
+static void want_equalities(struct span_pages *pages, const struct traceql_expr *e)
+{
+    char digits[INTEGER_TEXT_MAX];
+    struct str key, text;
+    if (e == NULL || e->node != TRACEQL_BINARY) {
+        return;
+    }
+    if (e->op == TRACEQL_AND) {
+        want_equalities(pages, e->left);
+        want_equalities(pages, e->right);
+        return;
+    }
+    bool turned = e->left->node == TRACEQL_LITERAL;
+    const struct traceql_expr *field = turned ? e->right : e->left;
+    const struct traceql_expr *literal = turned ? e->left : e->right;
+    if (e->op == TRACEQL_EQ && field->node == TRACEQL_FIELD && literal->node == TRACEQL_LITERAL &&
+        wanted_text(field->field, &literal->literal, digits, &key, &text)) {
+        (void)span_pages_want(pages, key, text); // one too many is only not skipped for
+    }
+}
+
 int traceql_scan_open(struct traceql_scan *scan, struct span_view *view,
     const struct traceql_query *query, uint64_t start_ns, uint64_t end_ns,
     struct trace_budget *budget, struct err *e)
@@ -167,7 +215,13 @@ int traceql_scan_open(struct traceql_scan *scan, struct span_view *view,
         .exact_by_span = decided_by_span(query)};
     arena_init(&scan->arena, TRACE_BUDGET_BYTES_MAX);
     trace_reader_init(&scan->reader, view);
-    return span_view_pages(view, start_ns, end_ns, &scan->pages, e);
+    int status = span_view_pages(view, start_ns, end_ns, &scan->pages, e);
+    const struct traceql_spanset *first = query->stages->spanset;
+    if (status == 0 && query->stages->kind == TRACEQL_STAGE_SPANSET &&
+        first->kind == TRACEQL_SPANSET_FILTER) {
+        want_equalities(scan->pages, first->expr); // what is left of the others has passed it, too
+    }
+    return status;
 }
 
 void traceql_scan_close(struct traceql_scan *scan)

@@ -1,5 +1,5 @@
 /* Texts cleaned. */
-#include "spans/span_text.h"
+#include "intake/guarded_text.h"
 
 #include <ctype.h>
 
@@ -23,8 +23,8 @@ static size_t character_size(struct str text)
 static struct str cut(struct str text)
 {
     size_t size = text.len;
-    if (size > SPAN_TEXT_BYTES_MAX) {
-        size = SPAN_TEXT_BYTES_MAX;
+    if (size > GUARDED_TEXT_BYTES_MAX) {
+        size = GUARDED_TEXT_BYTES_MAX;
         while (size > 0 && ((unsigned char)text.ptr[size] & 0xc0) == 0x80) {
             size--;
         }
@@ -32,7 +32,7 @@ static struct str cut(struct str text)
     return str_make(text.ptr, size);
 }
 
-void span_text_add(struct str text, struct strbuf *out)
+void guarded_text_add(struct str text, struct strbuf *out)
 {
     struct str rest = cut(text);
     if (str_is_utf8(rest) && str_find(rest, '\0') < 0) {
@@ -43,7 +43,7 @@ void span_text_add(struct str text, struct strbuf *out)
     while (rest.len > 0) {
         size_t size = character_size(rest);
         struct str character = size > 0 ? str_make(rest.ptr, size) : STR("\xef\xbf\xbd");
-        if (out->size - begin + character.len > SPAN_TEXT_BYTES_MAX) {
+        if (out->size - begin + character.len > GUARDED_TEXT_BYTES_MAX) {
             break;
         }
         strbuf_add_str(out, character);
@@ -84,7 +84,7 @@ static struct str take_run(struct str rest, bool with_dashes)
     return str_make(rest.ptr, size);
 }
 
-void span_text_add_template(struct str text, struct strbuf *out)
+void guarded_text_add_template(struct str text, struct strbuf *out)
 {
     struct strbuf made = STRBUF_INIT;
     struct str rest = cut(text);
@@ -101,6 +101,6 @@ void span_text_add_template(struct str text, struct strbuf *out)
         strbuf_add_str(&made, is_identifier(run) ? STR("{id}") : run);
         rest = str_skip(rest, run.len);
     }
-    span_text_add(strbuf_str(&made), out);
+    guarded_text_add(strbuf_str(&made), out);
     strbuf_release(&made);
 }

@@ -1,7 +1,7 @@
 /* Names of strangers as values of labels. */
 #include <string.h>
 
-#include "spans/span_text.h"
+#include "intake/guarded_text.h"
 #include "support/support.h"
 
 static const struct {
@@ -29,7 +29,7 @@ static void test_templates(void **state)
     for (size_t i = 0; i < sizeof(templates) / sizeof(templates[0]); i++) {
         struct strbuf out = STRBUF_INIT;
         strbuf_add_c(&out, "");
-        span_text_add_template(str_of(templates[i].text), &out);
+        guarded_text_add_template(str_of(templates[i].text), &out);
         if (!str_eq_c(strbuf_str(&out), templates[i].made)) {
             fail_msg("%s: %s, expected %s", templates[i].text, out.data, templates[i].made);
         }
@@ -49,13 +49,13 @@ static void test_any_bytes(void **state)
             text[i] = (char)(r % 3 == 0 ? r >> 8 : 'a' + (r >> 8) % 26);
         }
         struct strbuf out = STRBUF_INIT;
-        span_text_add(str_make(text, size), &out);
-        assert_true(out.size <= SPAN_TEXT_BYTES_MAX);
+        guarded_text_add(str_make(text, size), &out);
+        assert_true(out.size <= GUARDED_TEXT_BYTES_MAX);
         assert_true(str_is_utf8(strbuf_str(&out)));
         assert_true(memchr(out.size > 0 ? out.data : "", '\0', out.size) == NULL);
         strbuf_reset(&out);
-        span_text_add_template(str_make(text, size), &out);
-        assert_true(str_is_utf8(strbuf_str(&out)) && out.size <= SPAN_TEXT_BYTES_MAX);
+        guarded_text_add_template(str_make(text, size), &out);
+        assert_true(str_is_utf8(strbuf_str(&out)) && out.size <= GUARDED_TEXT_BYTES_MAX);
         strbuf_release(&out);
     }
 }
@@ -67,7 +67,7 @@ static void test_cuts_between_characters(void **state)
     memset(text, 'x', 127);
     memcpy(
         text + 127, "\xc3\xa4\xc3\xa4", 4); /* two characters of two bytes, the first across it */
-    span_text_add(str_make(text, 131), &out);
+    guarded_text_add(str_make(text, 131), &out);
     assert_int_equal(out.size, 127);
     strbuf_release(&out);
 }
