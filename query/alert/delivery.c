@@ -220,11 +220,10 @@ static int decode(struct decbuf *in, struct delivery *d)
     uint64_t attempts = decbuf_uvarint(in);
     struct str body = decbuf_sized(in), url = version > 1 ? decbuf_sized(in) : STR("");
     uint8_t whole = version > 1 ? decbuf_u8(in) : 0;
-    if (!known || whole > 1 || url.len > DELIVERY_URL_BYTES_MAX ||
-        memchr(url.ptr, '\0', url.len) != NULL || in->failed || kind > ALERTING_PAGERDUTY ||
-        state > DELIVERY_DEAD || reason > NOTICE_REPEAT || index > UINT32_MAX ||
-        attempts > UINT32_MAX || body.len > DELIVERY_BODY_BYTES_MAX ||
-        memchr(id.ptr, '\0', id.len) != NULL) {
+    if (!known || whole > 1 || url.len > DELIVERY_URL_BYTES_MAX || str_find(url, '\0') >= 0 ||
+        in->failed || kind > ALERTING_PAGERDUTY || state > DELIVERY_DEAD ||
+        reason > NOTICE_REPEAT || index > UINT32_MAX || attempts > UINT32_MAX ||
+        body.len > DELIVERY_BODY_BYTES_MAX || str_find(id, '\0') >= 0) {
         return ERR_CORRUPT;
     }
     memcpy(d->id, id.ptr, ID_LENGTH);
