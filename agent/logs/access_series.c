@@ -336,15 +336,13 @@ static int hand_in_series(struct access_series_table *t, struct intake *intake,
     const struct access_series *s, int64_t t_ms, bool ended)
 {
     struct labels_builder b;
-    struct number_label {
-        char digits[12];
-    } status_text;
+    char code[12];
     double stale = value_stale_marker();
-    (void)snprintf(status_text.digits, sizeof(status_text.digits), "%u", s->key.status);
+    (void)snprintf(code, sizeof(code), "%u", s->key.status);
     labels_builder_init(&b);
     set_common(t, &b);
     labels_builder_set(&b, STR("http_request_method"), str_of(methods[s->key.method]));
-    labels_builder_set(&b, STR("http_response_status_code"), str_of(status_text.digits));
+    labels_builder_set(&b, STR("http_response_status_code"), str_of(code));
     labels_builder_set(&b, STR("http_route"), number_text(t->paths, s->key.route));
     labels_builder_set(&b, STR("server_address"), number_text(t->hosts, s->key.host));
     int first =
