@@ -212,6 +212,18 @@ static bool is_set(const struct collect *c, enum collector_setting setting)
            c->settings[setting][0] != '\0';
 }
 
+int collect_switch(
+    const struct collect *c, enum collector_setting setting, bool *value_out, struct err *e)
+{
+    const char *text = c->settings[setting];
+    *value_out = strcmp(text, "true") == 0;
+    if (!*value_out && strcmp(text, "false") != 0) {
+        return err_set(e, ERR_INVALID, -1, "%s must be true or false, not \"%s\"",
+            collector_settings()[setting].name, text);
+    }
+    return 0;
+}
+
 int collect_filter_open(const struct collect *c, enum collector_setting include,
     enum collector_setting exclude, struct collect_filter *filter_out, struct err *e)
 {

@@ -64,6 +64,10 @@ int collect_read_number(struct collect *c, struct kept_file *f, enum collect_roo
 int collect_path(
     const struct collect *c, enum collect_root root, const char *path, char *buffer, size_t size);
 
+/* A setting that is "true" or "false"; anything else is ERR_INVALID with a sentence. */
+int collect_switch(
+    const struct collect *c, enum collector_setting setting, bool *value_out, struct err *e);
+
 /* ---- Include and exclude patterns ---- */
 
 struct collect_filter {

@@ -96,11 +96,9 @@ struct process_groups_state {
 static int process_groups_open(struct collect *c, void *state, struct err *e)
 {
     struct process_groups_state *s = state;
-    const char *smaps = c->settings[COLLECTOR_SETTING_PROCESS_GROUPS_SMAPS];
-    s->with_smaps = strcmp(smaps, "true") == 0;
-    if (!s->with_smaps && strcmp(smaps, "false") != 0) {
-        return err_set(
-            e, ERR_INVALID, -1, "process_groups.smaps must be true or false, not \"%s\"", smaps);
+    int status = collect_switch(c, COLLECTOR_SETTING_PROCESS_GROUPS_SMAPS, &s->with_smaps, e);
+    if (status != 0) {
+        return status;
     }
     strbuf_init(&s->name, PROCESS_GROUP_NAME_MAX * 8);
     strbuf_init(&s->arguments, KEPT_ARGUMENTS_MAX);

@@ -26,18 +26,6 @@ static bool wants(void *context, struct str name)
     return collect_filter_accepts(context, name);
 }
 
-static int read_switch(
-    const struct collect *c, enum collector_setting setting, bool *value_out, struct err *e)
-{
-    const char *text = c->settings[setting];
-    *value_out = strcmp(text, "true") == 0;
-    if (!*value_out && strcmp(text, "false") != 0) {
-        return err_set(e, ERR_INVALID, -1, "%s must be true or false, not \"%s\"",
-            collector_settings()[setting].name, text);
-    }
-    return 0;
-}
-
 static int systemd_open(struct collect *c, void *state, struct err *e)
 {
     struct systemd_state *s = state;
@@ -46,12 +34,12 @@ static int systemd_open(struct collect *c, void *state, struct err *e)
         .wants = wants,
         .context = &s->filter,
     };
-    int status = read_switch(c, COLLECTOR_SETTING_SYSTEMD_START_TIMES, &options.start_times, e);
+    int status = collect_switch(c, COLLECTOR_SETTING_SYSTEMD_START_TIMES, &options.start_times, e);
     if (status == 0) {
-        status = read_switch(c, COLLECTOR_SETTING_SYSTEMD_RESTARTS, &options.restarts, e);
+        status = collect_switch(c, COLLECTOR_SETTING_SYSTEMD_RESTARTS, &options.restarts, e);
     }
     if (status == 0) {
-        status = read_switch(c, COLLECTOR_SETTING_SYSTEMD_TASKS, &options.tasks, e);
+        status = collect_switch(c, COLLECTOR_SETTING_SYSTEMD_TASKS, &options.tasks, e);
     }
     if (status == 0) {
         status = collect_filter_open(
