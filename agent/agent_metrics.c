@@ -23,24 +23,14 @@ void agent_expose_host(void *context, struct strbuf *out)
     collectors_run(a->collectors, &sink.sink);
 }
 
-static void put(struct strbuf *out, const char *name, enum metric_type type, const char *help,
-    const struct label *labels, size_t count, double value)
-{
-    if (help != NULL) {
-        exposition_write_help(out, str_of(name), str_of(help));
-        exposition_write_type(out, str_of(name), type);
-    }
-    exposition_write_sample(out, str_of(name), labels, count, value, INT64_MIN);
-}
-
 static void put_counter(struct strbuf *out, const char *name, const char *help, uint64_t value)
 {
-    put(out, name, METRIC_TYPE_COUNTER, help, NULL, 0, (double)value);
+    exposition_write_figure(out, name, METRIC_TYPE_COUNTER, help, NULL, 0, (double)value);
 }
 
 static void put_gauge(struct strbuf *out, const char *name, const char *help, double value)
 {
-    put(out, name, METRIC_TYPE_GAUGE, help, NULL, 0, value);
+    exposition_write_figure(out, name, METRIC_TYPE_GAUGE, help, NULL, 0, value);
 }
 
 /* ---- The queue ---- */
@@ -120,7 +110,7 @@ static void expose_dropped(const struct agent *a, struct strbuf *out)
         for (size_t k = 0; k < sizeof(values) / sizeof(values[0]); k++) {
             const struct label labels[] = {
                 destination_label(a, i), {STR("reason"), str_of(reasons[k])}};
-            put(out, "agent_remote_dropped_samples_total", METRIC_TYPE_COUNTER,
+            exposition_write_figure(out, "agent_remote_dropped_samples_total", METRIC_TYPE_COUNTER,
                 i + k == 0 ? "Samples the destination does not get" : NULL, labels, 2,
                 (double)values[k]);
         }
@@ -142,8 +132,8 @@ static void expose_state(const struct agent *a, struct strbuf *out)
             shipper_destination_statistics(a->shipper, i, &s);
             const double values[] = {s.in_flight, s.failing, (double)s.newest_sent_t / 1000};
             struct label destination = destination_label(a, i);
-            put(out, rows[row].name, METRIC_TYPE_GAUGE, i == 0 ? rows[row].help : NULL,
-                &destination, 1, values[row]);
+            exposition_write_figure(out, rows[row].name, METRIC_TYPE_GAUGE,
+                i == 0 ? rows[row].help : NULL, &destination, 1, values[row]);
         }
     }
 }
@@ -157,7 +147,7 @@ static void expose_destinations(const struct agent *a, struct strbuf *out)
             shipper_destination_statistics(a->shipper, i, &s);
             memcpy(&value, (const char *)&s + destination_rows[row].offset, sizeof(value));
             struct label destination = destination_label(a, i);
-            put(out, destination_rows[row].name, destination_rows[row].type,
+            exposition_write_figure(out, destination_rows[row].name, destination_rows[row].type,
                 i == 0 ? destination_rows[row].help : NULL, &destination, 1, (double)value);
         }
     }
@@ -221,8 +211,8 @@ static void expose_discovery(const struct agent *a, struct strbuf *out)
             discovery_statistics(a->discovery, i, &s);
             memcpy(&value, (const char *)&s + rows[row].offset, sizeof(value));
             struct label kind = {STR("kind"), str_of(s.kind)};
-            put(out, rows[row].name, rows[row].type, i == 0 ? rows[row].help : NULL, &kind, 1,
-                (double)value);
+            exposition_write_figure(out, rows[row].name, rows[row].type,
+                i == 0 ? rows[row].help : NULL, &kind, 1, (double)value);
         }
     }
     put_gauge(out, "agent_discovery_refused_targets",
@@ -250,7 +240,7 @@ static void expose_gates(const struct agent *a, struct strbuf *out)
     }
     for (size_t i = 0; i < sizeof(gates) / sizeof(gates[0]); i++) {
         struct label source = {STR("source"), str_of(gates[i]->source)};
-        put(out, "agent_intake_samples_total", METRIC_TYPE_COUNTER,
+        exposition_write_figure(out, "agent_intake_samples_total", METRIC_TYPE_COUNTER,
             i == 0 ? "Samples taken in" : NULL, &source, 1, (double)gates[i]->samples);
     }
     struct stream_statistics s = {0};
@@ -288,8 +278,8 @@ static void expose_receivers(const struct agent *a, struct strbuf *out)
             receive_statistics(a->receive, (enum receive_source)i, &s);
             memcpy(&value, (const char *)&s + rows[row].offset, sizeof(value));
             struct label source = {STR("source"), str_of(a->received[i].source)};
-            put(out, rows[row].name, METRIC_TYPE_COUNTER, i == 0 ? rows[row].help : NULL, &source,
-                1, (double)value);
+            exposition_write_figure(out, rows[row].name, METRIC_TYPE_COUNTER,
+                i == 0 ? rows[row].help : NULL, &source, 1, (double)value);
         }
     }
 }
@@ -299,7 +289,8 @@ void agent_expose_self(void *context, struct strbuf *out)
     struct agent *a = context;
     struct label version = {STR("version"), STR(SONDE_VERSION)};
     metrics_write(out);
-    put(out, "agent_build_info", METRIC_TYPE_GAUGE, "1, labelled with the version", &version, 1, 1);
+    exposition_write_figure(
+        out, "agent_build_info", METRIC_TYPE_GAUGE, "1, labelled with the version", &version, 1, 1);
     put_gauge(out, "agent_config_last_reload_successful", "1 when the last reload was good",
         a->reload_good ? 1 : 0);
     put_gauge(out, "agent_config_last_reload_success_timestamp_seconds",

@@ -92,16 +92,6 @@ int64_t agent_spans_step(struct agent_spans *s)
 
 /* ---- What /metrics says ---- */
 
-static void put(struct strbuf *out, const char *name, enum metric_type type, const char *help,
-    const struct label *labels, size_t count, uint64_t value)
-{
-    if (help != NULL) {
-        exposition_write_help(out, str_of(name), str_of(help));
-        exposition_write_type(out, str_of(name), type);
-    }
-    exposition_write_sample(out, str_of(name), labels, count, (double)value, INT64_MIN);
-}
-
 static struct label protocol_label(size_t protocol)
 {
     return (struct label){
@@ -112,7 +102,7 @@ static void expose_protocols(const struct span_pipeline_statistics *s, struct st
 {
     for (size_t i = 0; i < SPAN_PROTOCOL_COUNT; i++) {
         struct label protocol = protocol_label(i);
-        put(out, "agent_span_requests_total", METRIC_TYPE_COUNTER,
+        exposition_write_figure(out, "agent_span_requests_total", METRIC_TYPE_COUNTER,
             i == 0 ? "Requests with spans, all that came" : NULL, &protocol, 1,
             s->protocols[i].requests);
     }
@@ -120,21 +110,21 @@ static void expose_protocols(const struct span_pipeline_statistics *s, struct st
         for (size_t k = 0; k < SPAN_REQUEST_FAULT_COUNT; k++) {
             const struct label labels[] = {protocol_label(i),
                 {STR("reason"), str_of(span_request_fault_name((enum span_request_fault)k))}};
-            put(out, "agent_span_requests_refused_total", METRIC_TYPE_COUNTER,
+            exposition_write_figure(out, "agent_span_requests_refused_total", METRIC_TYPE_COUNTER,
                 i + k == 0 ? "Requests with spans that were refused as a whole" : NULL, labels, 2,
                 s->protocols[i].requests_refused[k]);
         }
     }
     for (size_t i = 0; i < SPAN_PROTOCOL_COUNT; i++) {
         struct label protocol = protocol_label(i);
-        put(out, "agent_spans_received_total", METRIC_TYPE_COUNTER,
+        exposition_write_figure(out, "agent_spans_received_total", METRIC_TYPE_COUNTER,
             i == 0 ? "Spans taken in" : NULL, &protocol, 1, s->protocols[i].spans);
     }
     for (size_t i = 0; i < SPAN_PROTOCOL_COUNT; i++) {
         for (size_t k = 0; k < SPAN_FAULT_COUNT; k++) {
             const struct label labels[] = {
                 protocol_label(i), {STR("reason"), str_of(span_fault_name((enum span_fault)k))}};
-            put(out, "agent_spans_refused_total", METRIC_TYPE_COUNTER,
+            exposition_write_figure(out, "agent_spans_refused_total", METRIC_TYPE_COUNTER,
                 i + k == 0 ? "Spans left out of requests that were taken" : NULL, labels, 2,
                 s->protocols[i].spans_refused[k]);
         }
@@ -177,24 +167,25 @@ static void expose_queue(const struct agent_spans *s, struct strbuf *out)
             METRIC_TYPE_COUNTER, ship.queue.corrupt_bytes},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        put(out, rows[i].name, rows[i].type, rows[i].help, NULL, 0, rows[i].value);
+        exposition_write_figure(
+            out, rows[i].name, rows[i].type, rows[i].help, NULL, 0, rows[i].value);
     }
 }
 
 static void expose_metrics(const struct span_metrics_statistics *s, struct strbuf *out)
 {
-    put(out, "agent_span_metrics_series", METRIC_TYPE_GAUGE, "Series that span metrics keep", NULL,
-        0, s->table.series);
-    put(out, "agent_span_metrics_services", METRIC_TYPE_GAUGE, "Services they know", NULL, 0,
-        s->table.services);
-    put(out, "agent_span_metrics_overflowed_spans_total", METRIC_TYPE_COUNTER,
+    exposition_write_figure(out, "agent_span_metrics_series", METRIC_TYPE_GAUGE,
+        "Series that span metrics keep", NULL, 0, s->table.series);
+    exposition_write_figure(out, "agent_span_metrics_services", METRIC_TYPE_GAUGE,
+        "Services they know", NULL, 0, s->table.services);
+    exposition_write_figure(out, "agent_span_metrics_overflowed_spans_total", METRIC_TYPE_COUNTER,
         "Spans counted in a series of the overflow", NULL, 0, s->table.overflowed_spans);
-    put(out, "agent_span_metrics_templated_spans_total", METRIC_TYPE_COUNTER,
+    exposition_write_figure(out, "agent_span_metrics_templated_spans_total", METRIC_TYPE_COUNTER,
         "Spans whose name stands with {id} in place of identifiers", NULL, 0,
         s->table.templated_spans);
-    put(out, "agent_span_metrics_lost_spans_total", METRIC_TYPE_COUNTER,
+    exposition_write_figure(out, "agent_span_metrics_lost_spans_total", METRIC_TYPE_COUNTER,
         "Spans not counted for want of memory", NULL, 0, s->lost_spans);
-    put(out, "agent_span_metrics_expired_series_total", METRIC_TYPE_COUNTER,
+    exposition_write_figure(out, "agent_span_metrics_expired_series_total", METRIC_TYPE_COUNTER,
         "Series that ended because no span came", NULL, 0, s->expired_series);
 }
 
@@ -206,14 +197,14 @@ static void expose_sampling(
     for (size_t i = 0; i <= count && count > 0; i++) {
         struct label policy = {
             STR("policy"), i < count ? str_of(span_pipeline_policy_name(p, i)) : STR("")};
-        put(out, "agent_sampling_traces_total", METRIC_TYPE_COUNTER,
+        exposition_write_figure(out, "agent_sampling_traces_total", METRIC_TYPE_COUNTER,
             i == 0 ? "Traces decided, by the policy that did; without one they are dropped" : NULL,
             &policy, 1, s->traces[i < count ? i : SAMPLING_POLICIES_MAX]);
     }
     for (size_t i = 0; i < TAIL_REASON_COUNT; i++) {
         struct label reason = {
             STR("reason"), str_of(tail_sampler_reason_name((enum tail_sampler_reason)i))};
-        put(out, "agent_sampling_decisions_total", METRIC_TYPE_COUNTER,
+        exposition_write_figure(out, "agent_sampling_decisions_total", METRIC_TYPE_COUNTER,
             i == 0 ? "The same by what made it time: time, or early" : NULL, &reason, 1,
             s->reasons[i]);
     }
@@ -242,7 +233,8 @@ static void expose_sampling(
             METRIC_TYPE_GAUGE, s->decisions},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        put(out, rows[i].name, rows[i].type, rows[i].help, NULL, 0, rows[i].value);
+        exposition_write_figure(
+            out, rows[i].name, rows[i].type, rows[i].help, NULL, 0, rows[i].value);
     }
 }
 
@@ -264,7 +256,7 @@ static void expose_dropped(const struct agent_spans *s, struct strbuf *out)
         for (size_t k = 0; k < sizeof(values) / sizeof(values[0]); k++) {
             const struct label labels[] = {
                 destination_label(s, i), {STR("reason"), str_of(reasons[k])}};
-            put(out, "agent_remote_dropped_spans_total", METRIC_TYPE_COUNTER,
+            exposition_write_figure(out, "agent_remote_dropped_spans_total", METRIC_TYPE_COUNTER,
                 i + k == 0 ? "Spans the destination does not get" : NULL, labels, 2, values[k]);
         }
     }
@@ -300,8 +292,8 @@ static void expose_destinations(const struct agent_spans *s, struct strbuf *out)
             span_shipper_destination_statistics(s->shipper, i, &d);
             memcpy(&value, (const char *)&d + rows[row].offset, sizeof(value));
             struct label destination = destination_label(s, i);
-            put(out, rows[row].name, rows[row].type, i == 0 ? rows[row].help : NULL, &destination,
-                1, value);
+            exposition_write_figure(out, rows[row].name, rows[row].type,
+                i == 0 ? rows[row].help : NULL, &destination, 1, value);
         }
     }
     expose_dropped(s, out);

@@ -375,9 +375,7 @@ void access_logs_close(struct access_logs *a)
 static void put(
     struct strbuf *out, const char *name, enum metric_type type, const char *help, uint64_t value)
 {
-    exposition_write_help(out, str_of(name), str_of(help));
-    exposition_write_type(out, str_of(name), type);
-    exposition_write_sample(out, str_of(name), NULL, 0, (double)value, INT64_MIN);
+    exposition_write_figure(out, name, type, help, NULL, 0, (double)value);
 }
 
 void access_logs_write_metrics(const struct access_logs *a, struct strbuf *out)

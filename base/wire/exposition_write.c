@@ -89,3 +89,13 @@ void exposition_write_sample(struct strbuf *out, struct str metric, const struct
     }
     strbuf_add_char(out, '\n');
 }
+
+void exposition_write_figure(struct strbuf *out, const char *metric, enum metric_type type,
+    const char *help, const struct label *labels, size_t label_count, double value)
+{
+    if (help != NULL) {
+        exposition_write_help(out, str_of(metric), str_of(help));
+        exposition_write_type(out, str_of(metric), type);
+    }
+    exposition_write_sample(out, str_of(metric), labels, label_count, value, INT64_MIN);
+}

@@ -105,6 +105,10 @@ void exposition_write_type(struct strbuf *out, struct str metric, enum metric_ty
 /* `labels` without __name__; t_ms INT64_MIN = none. */
 void exposition_write_sample(struct strbuf *out, struct str metric, const struct label *labels,
     size_t label_count, double value, int64_t t_ms);
+/* One figure of a program's own /metrics: HELP and TYPE first, unless `help` is NULL (a further sample
+ * of the metric before), then the sample, without a time. */
+void exposition_write_figure(struct strbuf *out, const char *metric, enum metric_type type,
+    const char *help, const struct label *labels, size_t label_count, double value);
 
 /* ---- Writing protobuf: io.prometheus.client.MetricFamily, each with its length in front ---- */
 

@@ -172,9 +172,22 @@ static void test_what_is_written_reads_back(void **state)
     strbuf_release(&again);
 }
 
+static void test_figures_of_one_metric_share_its_head(void **state)
+{
+    struct strbuf out = STRBUF_INIT;
+    const struct label first = {STR("source"), STR("a")}, second = {STR("source"), STR("b")};
+    exposition_write_figure(&out, "taken_total", METRIC_TYPE_COUNTER, "Taken", &first, 1, 1);
+    exposition_write_figure(&out, "taken_total", METRIC_TYPE_COUNTER, NULL, &second, 1, 2);
+    assert_string_equal(out.data,
+        "# HELP taken_total Taken\n# TYPE taken_total counter\n"
+        "taken_total{source=\"a\"} 1\ntaken_total{source=\"b\"} 2\n");
+    strbuf_release(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_figures_of_one_metric_share_its_head),
         cmocka_unit_test(test_text_is_read),
         cmocka_unit_test(test_text_is_refused_with_its_place),
         cmocka_unit_test(test_openmetrics),
