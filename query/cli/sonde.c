@@ -57,7 +57,7 @@ static const struct command commands[] = {
     {"tsdb export", "DIR [FLAG...]", "Write a store as blocks for Prometheus, Thanos or Mimir.",
         command_tsdb_export},
     {"version", "", "Print the version.", command_version},
-    {"help", "", "Print this.", command_help},
+    {"help", "[GROUP]", "Print this, or the commands of one group.", command_help},
 };
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 
@@ -130,19 +130,49 @@ int command_parse_files(const struct command *self, const struct flag *flags, in
 
 /* ---- Choosing ---- */
 
-static int command_help(const struct command *self, int argc, char **argv)
+/* Whether a command's name begins with this word. */
+static bool in_group(const struct command *command, const char *word)
 {
-    (void)self, (void)argc, (void)argv;
+    struct str rest = str_of(command->name);
+    return str_eq_c(str_split(&rest, ' '), word);
+}
+
+/* The commands of a group, of all where `group` is NULL; COMMAND_USAGE where there is none. */
+static int print_commands(const char *group)
+{
     struct strbuf text = STRBUF_INIT;
+    size_t count = 0;
     strbuf_add_c(&text, "usage: sonde COMMAND ...\n\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (group != NULL && !in_group(&commands[i], group)) {
+            continue;
+        }
         struct strbuf left = STRBUF_INIT;
         strbuf_addf(&left, "%s %s", commands[i].name, commands[i].parameters);
-        strbuf_addf(&text, "  %-30s%s\n", left.data != NULL ? left.data : "", commands[i].help);
+        strbuf_addf(&text, "  %-46s%s\n", left.data != NULL ? left.data : "", commands[i].help);
         strbuf_release(&left);
+        count++;
+    }
+    if (count == 0) {
+        strbuf_release(&text);
+        return COMMAND_USAGE;
     }
     strbuf_add_c(&text, "\nsonde COMMAND --help says more.\n");
     return command_print(&text);
+}
+
+static int no_such_command(int argc, char **argv)
+{
+    fprintf(stderr, "sonde: there is no command \"%s%s%s\"; sonde help lists them\n", argv[0],
+        argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
+    return COMMAND_USAGE;
+}
+
+static int command_help(const struct command *self, int argc, char **argv)
+{
+    (void)self;
+    int status = print_commands(argc > 1 ? argv[1] : NULL);
+    return status == COMMAND_USAGE ? no_such_command(argc - 1, argv + 1) : status;
 }
 
 static int command_version(const struct command *self, int argc, char **argv)
@@ -167,14 +197,19 @@ static int match(const struct command *command, int argc, char **argv)
     return words;
 }
 
+static bool asks_for_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        (void)command_help(NULL, 0, NULL);
+        (void)print_commands(NULL);
         return COMMAND_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        return command_help(NULL, 0, NULL);
+    if (asks_for_help(argv[1])) {
+        return print_commands(NULL);
     }
     if (strcmp(argv[1], "--version") == 0) {
         return command_version(NULL, 0, NULL);
@@ -185,7 +220,12 @@ int main(int argc, char **argv)
             return commands[i].run(&commands[i], argc - words, argv + words);
         }
     }
-    fprintf(stderr, "sonde: there is no command \"%s%s%s\"; sonde help lists them\n", argv[1],
-        argc > 2 ? " " : "", argc > 2 ? argv[2] : "");
-    return COMMAND_USAGE;
+    /* The name of a group alone lists its commands. */
+    if (argc == 2 && print_commands(argv[1]) != COMMAND_USAGE) {
+        return COMMAND_USAGE;
+    }
+    if (argc == 3 && asks_for_help(argv[2]) && print_commands(argv[1]) == 0) {
+        return 0;
+    }
+    return no_such_command(argc - 1, argv + 1);
 }

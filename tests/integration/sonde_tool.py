@@ -5,6 +5,7 @@ import collections
 import glob
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,17 @@ class Tool(unittest.TestCase):
         self.assertEqual(sonde()[0], 2)
         self.assertIn("usage: sonde query", sonde("query", "--help")[1])
         self.assertEqual(sonde("version")[:2], sonde("--version")[:2])
+
+    def test_help_of_a_group(self):
+        status, text, error = sonde("help", "trace")
+        self.assertEqual((status, error), (0, ""))
+        self.assertEqual(re.findall(r"^  (\w+ \w+) ", text, re.M), ["trace get", "trace search", "trace tail"])
+        self.assertEqual(sonde("trace", "--help"), (0, text, ""))
+        self.assertEqual(sonde("trace"), (2, text, ""))
+        for words in (("help", "traces"), ("traces", "--help"), ("traces",)):
+            status, text, error = sonde(*words)
+            self.assertEqual((status, text), (2, ""), words)
+            self.assertIn("sonde: there is no command \"traces", error)
 
     def test_mistakes(self):
         status, _, error = sonde("querry", "up")
