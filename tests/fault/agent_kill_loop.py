@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Kills the agent while it scrapes and ships, and looks for every scrape.
 
-    agent_kill_loop.py [--kills N]
+    agent_kill_loop.py [--kills N]             N kills, one every few scrapes
+    agent_kill_loop.py --seconds S [--load N]  a kill every 10 to 60 s for so long, beside N samples/s of load
 
 A target numbers its scrapes; a receiver keeps the numbers that arrive, and in every other round it is away, so that
 there is a queue when the agent is killed. After each SIGKILL the agent is started again at once: it must never
-refuse. What a kill may cost is the open batch, a second at most; what was scraped before that arrives, and what was
-sent again is counted. On every page of /metrics every sample is accounted for. SONDE_SEED repeats the decisions, not
+refuse. What a kill may cost is the open batch, a second at most; what was scraped before that arrives, and what is
+sent again is what was sent since the cursor was written, a second at most too. On every page of /metrics every sample is accounted for. SONDE_SEED repeats the decisions, not
 the moments at which the machine carries them out."""
 import argparse
 import http.server
@@ -26,11 +27,16 @@ INTERVAL_SECONDS = 0.1
 LOAD_SERIES = 200
 # Of the open batch, and the one that is under way to it.
 LOST_SCRAPES_MAX = round(1 / INTERVAL_SECONDS) + 3
+# Sent within the second since the cursor was written: that second's, and the open batch of the second before it.
+REPEATED_SCRAPES_MAX = 2 * LOST_SCRAPES_MAX
+KILL_SECONDS = (10, 60)
 
 CONFIG = """
 global: {{scrape_interval: 100ms, scrape_timeout: 100ms}}
 host: {{enabled: false}}
-scrape_configs: [{{job_name: trial, static_configs: [{{targets: ["127.0.0.1:{port}"]}}]}}]
+scrape_configs:
+  - {{job_name: trial, static_configs: [{{targets: ["127.0.0.1:{port}"]}}]}}
+  - {{job_name: load, metrics_path: /load, scrape_interval: 1s, static_configs: [{{targets: ["127.0.0.1:{port}"]}}]}}
 remote_write: [{{name: store, url: "http://127.0.0.1:{port}/write", queue_config: {{max_backoff: 200ms}}}}]
 """
 
@@ -41,8 +47,10 @@ class Peer(http.server.BaseHTTPRequestHandler):
     lock = threading.Lock()
     scrapes = 0
     arrived = {}  # number of the scrape -> how often
+    repeated = 0  # of the present round: marks that had arrived before
     away = False
     load = "".join(f'load{{series="{i}"}} {i}\n' for i in range(LOAD_SERIES))
+    more_load = b""
 
     def answer(self, status, body=b""):
         self.send_response(status)
@@ -52,6 +60,9 @@ class Peer(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_GET(self):
+        if self.path == "/load":
+            self.answer(200, Peer.more_load)
+            return
         with Peer.lock:
             Peer.scrapes += 1
             number = Peer.scrapes
@@ -66,6 +77,7 @@ class Peer(http.server.BaseHTTPRequestHandler):
                  if labels["__name__"] == "mark" for _, value in samples if value == value]
         with Peer.lock:
             for number in marks:
+                Peer.repeated += number in Peer.arrived
                 Peer.arrived[number] = Peer.arrived.get(number, 0) + 1
         self.answer(204)
 
@@ -99,30 +111,59 @@ def check(killed_at):
     return worst
 
 
+def rounds(arguments, decisions):
+    """Numbers the kills, 0 being the first start, and waits behind each for as long as it is to be."""
+    if arguments.seconds is None:
+        for kill in range(arguments.kills + 1):
+            yield kill
+            wait_for_scrapes(decisions.randrange(5, 40))
+        return
+    end, kill = time.monotonic() + arguments.seconds, 0
+    while time.monotonic() < end:
+        yield kill
+        time.sleep(decisions.uniform(*KILL_SECONDS))
+        kill += 1
+
+
+def kill_and_start(running):
+    """The number of the last scrape before the kill, and the seconds until it was ready again."""
+    running.kill()
+    with Peer.lock:
+        number = Peer.scrapes
+    began = time.monotonic()
+    running.start()  # fails when it ends instead of being ready
+    return number, time.monotonic() - began
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=10)
-    kills = parser.parse_args().kills
+    parser.add_argument("--seconds", type=int)
+    parser.add_argument("--load", type=int, default=1)
+    arguments = parser.parse_args()
     find_program("sonde-agent")
     decisions = random.Random(int(os.environ.get("SONDE_SEED", "1")))
+    Peer.more_load = b"".join(b'more_load{code="200",handler="/api/v1/items",series="%d"} %d\n' % (i, i)
+                              for i in range(arguments.load))
     server = Server(("127.0.0.1", 0), Peer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    killed_at = []
-    longest_start = 0.0
+    killed_at, repeated, longest_start = [], [], 0.0
     with scratch() as folder:
         config = CONFIG.format(port=server.server_address[1])
         with agent(folder, config=config) as running:
-            for kill in range(kills):
+            for kill in rounds(arguments, decisions):
+                if kill > 0:
+                    read_page(running)
+                    repeated.append(Peer.repeated)
+                    Peer.repeated = 0
+                    number, seconds = kill_and_start(running)
+                    killed_at.append(number)
+                    longest_start = max(longest_start, seconds)
+                    read_page(running)
+                    if arguments.seconds is not None:
+                        print(f"kill {kill}: {number} scrapes, {len(Peer.arrived)} arrived, {repeated[-1]} sent again, "
+                              f"ready within {seconds:.2f} s", flush=True)
                 Peer.away = kill % 2 == 1
-                wait_for_scrapes(decisions.randrange(5, 40))
-                read_page(running)
-                running.kill()
-                with Peer.lock:
-                    killed_at.append(Peer.scrapes)
-                began = time.monotonic()
-                running.start()  # fails when it ends instead of being ready
-                longest_start = max(longest_start, time.monotonic() - began)
-                read_page(running)
             Peer.away = False
             wait_for_scrapes(20)
             # What waits now was scraped after the last kill.
@@ -131,10 +172,12 @@ def main():
             if total(page, "agent_remote_dropped_samples_total") or total(page, "agent_lost_samples_total"):
                 raise Failure("samples were dropped")
     worst = check(killed_at)
-    repeated = sum(count - 1 for count in Peer.arrived.values())
-    print(f"{kills} kills in {Peer.scrapes} scrapes of {LOAD_SERIES} series: at most {worst} scrapes, "
-          f"{INTERVAL_SECONDS} s apart, lost to one; {repeated / kills:.1f} sent again for each; started again "
-          f"within {longest_start:.1f} s")
+    repeated.append(Peer.repeated)
+    if max(repeated) > REPEATED_SCRAPES_MAX:
+        raise Failure(f"{repeated} scrapes were sent again after the kills; {REPEATED_SCRAPES_MAX} may be")
+    print(f"{len(killed_at)} kills in {Peer.scrapes} scrapes of {LOAD_SERIES} series beside {arguments.load} samples/s: at "
+          f"most {worst} scrapes, {INTERVAL_SECONDS} s apart, lost to one; at most {max(repeated)} sent again after one, "
+          f"{sum(repeated) / len(repeated):.1f} on average; started again within {longest_start:.1f} s")
     return 0
 
 
