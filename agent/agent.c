@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 
 /* Discovered targets take effect this long after those before, so that a crowd that comes up one by one
  * costs little. */
@@ -20,10 +21,29 @@ static void apply_discovered(struct agent *a);
 
 /* ---- The one timer ---- */
 
+/* How much later than wanted the timer comes says how long other work held up the loop. */
+static const double lag_bounds[] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5};
+static struct metric loop_lag = {
+    .name = "agent_loop_lag_seconds",
+    .help = "How late the loop came to what was due",
+    .kind = METRIC_HISTOGRAM,
+    .scale = 1e-9,
+    .bounds = lag_bounds,
+    .bound_count = sizeof(lag_bounds) / sizeof(lag_bounds[0]),
+};
+
+static void start_timer(struct agent *a, int64_t wait_ms)
+{
+    a->timer_due_ns = clock_monotonic_ns(a->clock) + wait_ms * 1000000;
+    loop_timer_start(a->timer, wait_ms, 0);
+}
+
 /* Scrapes what is due, then ships; sets the timer for what comes first. */
 static void on_timer(void *context)
 {
     struct agent *a = context;
+    int64_t late_ns = clock_monotonic_ns(a->clock) - a->timer_due_ns;
+    metric_observe(&loop_lag, late_ns > 0 ? late_ns : 0);
     memory_watch_step(&a->memory);
     int64_t found = discovery_step(a->discovery);
     apply_discovered(a);
@@ -39,7 +59,7 @@ static void on_timer(void *context)
         int64_t flush = stream_aggregator_step(a->aggregator);
         wake = flush < wake ? flush : wake;
     }
-    loop_timer_start(a->timer, wake > 0 ? wake : 1, 0);
+    start_timer(a, wake > 0 ? wake : 1);
 }
 
 /* ---- Configuration ---- */
@@ -384,9 +404,10 @@ static int start(struct agent *a, struct err *e)
     status = status == 0 ? open_receivers(a, e) : status;
     status = status == 0 ? agent_http_start(a, e) : status;
     if (status == 0) {
-        status = loop_timer_new(a->loop, on_timer, a, &a->timer);
+        status = metrics_register(&loop_lag);
+        status = status == 0 ? loop_timer_new(a->loop, on_timer, a, &a->timer) : status;
         if (status != 0) {
-            err_set(e, status, -1, "out of memory for the timer");
+            err_set(e, status, -1, "the timer cannot be made: %s", err_text(status));
         }
     }
     return status;
@@ -415,7 +436,7 @@ int agent_start(
         agent_stop(a);
         return status;
     }
-    loop_timer_start(a->timer, 1, 0);
+    start_timer(a, 1);
     *agent_out = a;
     return 0;
 }

@@ -47,6 +47,7 @@ struct agent {
     struct memory_watch memory;
     struct agent_background background;
     struct loop_timer *timer;
+    int64_t timer_due_ns; /* monotonic */
     struct http_route routes[AGENT_ROUTE_COUNT];
     struct http_server *server;
     bool reload_good;
