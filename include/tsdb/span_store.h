@@ -134,6 +134,7 @@ struct span_store_statistics {
     uint64_t head_spans, head_bytes;
     uint64_t blocks, block_bytes, block_spans, block_traces;
     uint64_t appended_spans, log_bytes, damaged_pages, replayed_spans;
+    uint64_t cut_spans, merged_spans;    /* written into blocks from memory, and from blocks */
     uint64_t start_min_ns, start_max_ns; /* of all spans that are there */
 };
 void span_store_statistics(struct span_store *store, struct span_store_statistics *statistics_out);

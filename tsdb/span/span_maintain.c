@@ -145,8 +145,9 @@ static int write_block(struct span_store *store, const struct span_sources *sour
     span_store_block_path(store, number, path);
     const struct span_keep keep = keep_of(store);
     /* What is in memory is not looked into: what is due there stays until it is merged. */
+    bool in_memory = sources->items[0]->block == NULL;
     int status =
-        sources->items[0]->block == NULL
+        in_memory
             ? span_seal(sources, store->fs, path, options, keep.oldest_errors_ns, &spans, e)
             : span_gather_merge(sources, store->fs, path, options, &keep, &spans, &damaged, e);
     if (status != 0 || spans == 0) {
@@ -155,6 +156,7 @@ static int write_block(struct span_store *store, const struct span_sources *sour
     store->next_number++;
     lock_take(&store->list);
     store->damaged_pages += damaged;
+    *(in_memory ? &store->cut_spans : &store->merged_spans) += spans;
     lock_give(&store->list);
     status = span_block_open(store->fs, path, &block, e);
     status = status == 0 ? span_source_of_block(block, number, made_out) : status;
@@ -349,6 +351,8 @@ void span_store_statistics(struct span_store *store, struct span_store_statistic
         s.start_max_ns = b->start_max_ns > s.start_max_ns ? b->start_max_ns : s.start_max_ns;
     }
     s.damaged_pages = store->damaged_pages;
+    s.cut_spans = store->cut_spans;
+    s.merged_spans = store->merged_spans;
     lock_give(&store->list);
     lock_give(&store->writing);
     s.start_min_ns = s.blocks > 0 ? s.start_min_ns : 0;

@@ -41,6 +41,7 @@ struct span_store {
     /* The thread that maintains. */
     uint64_t sealing_covered; /* segments of the log that `sealing` came from */
     uint64_t next_number;
+    uint64_t cut_spans, merged_spans; /* with `list` held */
 
     uint64_t appended_spans, replayed_spans;
 };
