@@ -103,7 +103,6 @@ static int open_senders(struct outbox *o, const struct outbox_options *options, 
         if (status != 0) {
             return err_set(e, status, -1, "destination %s: %s", sender.name, err_text(status));
         }
-        o->names[i] = sender.name;
         o->sender_count++;
     }
     return 0;

@@ -30,7 +30,7 @@ struct shipper_background {
 
 struct outbox_options {
     struct queue_options queue;                /* cursors are filled in from the destinations */
-    const struct sender_options *destinations; /* `seed` is filled in */
+    const struct sender_options *destinations; /* copied; `seed` is filled in */
     size_t destination_count;                  /* at least one */
     struct http_client *client;
     struct clock *clock;
@@ -44,10 +44,19 @@ struct outbox {
     struct queue_sync *sync; /* under way in the background */
     struct queue *queue;
     struct sender *senders[OUTBOX_DESTINATIONS_MAX];
-    const char *names[OUTBOX_DESTINATIONS_MAX];
     size_t sender_count;
     int64_t maintained_ms;
     bool was_in_memory;
+};
+
+/* Another configuration, ready to be in force: what may fail is done. */
+struct outbox_change {
+    struct sender *senders[OUTBOX_DESTINATIONS_MAX]; /* in the order of the configuration */
+    struct sender_settings
+        *settings[OUTBOX_DESTINATIONS_MAX]; /* for one that stays; NULL: it is new */
+    size_t sender_count;
+    uint64_t bytes_max, free_floor_bytes; /* of the queue */
+    int64_t age_max_ms;
 };
 
 /* ERR_INVALID: no destination, or too many; else as queue_open. On an error there is nothing to close. */
@@ -57,6 +66,15 @@ int outbox_open(struct outbox *o, const struct outbox_options *options, struct e
 void outbox_close(struct outbox *o);
 /* Sends, keeps bounds, syncs each second. Returns milliseconds until the next call is due. */
 int64_t outbox_step(struct outbox *o);
+/* Destinations and bounds of other options, in two steps; all else in `options` stays as it was. Destinations are
+ * told apart by their names: one that stays keeps its place in the queue and what it counts, one that is new
+ * begins where the slowest stands, one that is gone is forgotten. There may be none left: nothing is kept for
+ * anybody then. Prepare changes nothing that is seen, and each one is followed by commit or abandon before
+ * anything else is done. ERR_INVALID: too many; else as outbox_open. */
+int outbox_prepare(struct outbox *o, const struct outbox_options *options,
+    struct outbox_change *change_out, struct err *e);
+void outbox_commit(struct outbox *o, struct outbox_change *change);
+void outbox_abandon(struct outbox *o, struct outbox_change *change);
 void outbox_destination_statistics(
     const struct outbox *o, size_t index, struct sender_statistics *statistics_out);
 

@@ -148,8 +148,8 @@ static void shrink_memory(struct queue *q, size_t room)
                                          q->memory_count - gone >= MEMORY_RECORDS_MAX)) {
         struct queue_memory_record *m = &q->memory[gone++];
         q->memory_bytes -= m->record.payload.len;
-        for (size_t i = 0; i < q->options.cursor_count; i++) {
-            struct queue_place *c = &q->cursors[i];
+        struct queue_place *c;
+        for (size_t i = 0; (c = queue_next_place(q, &i)) != NULL; i++) {
             if (c->next <= m->record.sequence) {
                 take_samples(c, m->record.samples);
                 c->statistics.dropped_samples[QUEUE_DROP_DISK] += m->record.samples;
@@ -196,9 +196,11 @@ int queue_append(
         status = append_to_memory(q, &record);
     }
     if (status == 0) {
+        struct queue_place *c;
         q->next_sequence++;
-        for (size_t i = 0; i < q->options.cursor_count; i++) {
-            q->cursors[i].statistics.samples += samples;
+        q->appended_samples += samples;
+        for (size_t i = 0; (c = queue_next_place(q, &i)) != NULL; i++) {
+            c->statistics.samples += samples;
         }
     }
     return status;

@@ -79,7 +79,8 @@ struct queue_statistics {
 
 /* One destination's view: waiting at the start + appended = taken + waiting + dropped, always. */
 struct queue_cursor_statistics {
-    uint64_t samples; /* waiting */
+    uint64_t samples;        /* waiting */
+    uint64_t missed_samples; /* appended before it was added */
     uint64_t dropped_samples[QUEUE_DROP_COUNT];
 };
 
@@ -90,6 +91,16 @@ struct queue;
 int queue_open(const struct queue_options *options, struct queue **queue_out, struct err *e);
 /* Writes the cursors, syncs, closes. Accepts NULL. */
 void queue_close(struct queue *q);
+
+/* One more destination, which has as much before it as the slowest of the others: one that takes the place of
+ * another begins where that one stood. `*cursor_out` is its index until it is removed. ERR_LIMIT, ERR_IO …
+ * with a sentence. */
+int queue_add_cursor(struct queue *q, const char *name, size_t *cursor_out, struct err *e);
+/* The destination is forgotten, and its file with it. */
+void queue_remove_cursor(struct queue *q, size_t cursor);
+/* Other bounds from now on; 0 = default. Enforced by the next queue_maintain. */
+void queue_set_bounds(
+    struct queue *q, uint64_t bytes_max, int64_t age_max_ms, uint64_t free_floor_bytes);
 
 /* Appends one request body. Always 0 or ERR_NOMEM, ERR_LIMIT (payload too large): a failing disk
  * moves the queue to memory instead. */

@@ -7,13 +7,13 @@
 
 /* ---- Bounds ---- */
 
-static uint64_t slowest_cursor(const struct queue *q)
+void queue_set_bounds(
+    struct queue *q, uint64_t bytes_max, int64_t age_max_ms, uint64_t free_floor_bytes)
 {
-    uint64_t slowest = q->next_sequence;
-    for (size_t i = 0; i < q->options.cursor_count; i++) {
-        slowest = q->cursors[i].next < slowest ? q->cursors[i].next : slowest;
-    }
-    return slowest;
+    q->options.bytes_max = bytes_max != 0 ? bytes_max : QUEUE_BYTES_MAX_DEFAULT;
+    q->options.age_max_ms = age_max_ms != 0 ? age_max_ms : QUEUE_AGE_MAX_MS_DEFAULT;
+    q->options.free_floor_bytes =
+        free_floor_bytes != 0 ? free_floor_bytes : QUEUE_FREE_FLOOR_DEFAULT;
 }
 
 static uint64_t bytes_on_disk(const struct queue *q)
@@ -32,8 +32,8 @@ static void drop_oldest(struct queue *q, enum queue_drop reason)
         queue_end_segment(q);
     }
     uint64_t first = q->segments[0].first_sequence, end = q->segments[0].end_sequence;
-    for (size_t i = 0; i < q->options.cursor_count; i++) {
-        struct queue_place *c = &q->cursors[i];
+    struct queue_place *c;
+    for (size_t i = 0; (c = queue_next_place(q, &i)) != NULL; i++) {
         if (c->reading != NULL && c->segment == first) {
             vfs_close(q->options.vfs, c->reading);
             c->reading = NULL;
@@ -70,7 +70,7 @@ static void enforce_bounds(struct queue *q)
 /* Lets go what all destinations have, and moves records in memory back to a disk that works again. */
 static void tidy(struct queue *q)
 {
-    uint64_t slowest = slowest_cursor(q);
+    uint64_t slowest = queue_slowest(q);
     while (q->segment_count > 0 && q->segments[0].end_sequence <= slowest &&
            (q->segment_count > 1 || q->writing == NULL)) {
         drop_oldest(q, QUEUE_DROP_SIZE); /* costs nobody anything */
@@ -97,15 +97,16 @@ void queue_maintain(struct queue *q)
 {
     tidy(q);
     enforce_bounds(q);
-    for (size_t i = 0; i < q->options.cursor_count; i++) {
-        (void)queue_cursor_write(&q->cursors[i].file, q->cursors[i].next);
+    struct queue_place *c;
+    for (size_t i = 0; (c = queue_next_place(q, &i)) != NULL; i++) {
+        (void)queue_cursor_write(&c->file, c->next);
     }
 }
 
 void queue_statistics(const struct queue *q, struct queue_statistics *statistics_out)
 {
     struct queue_statistics s = q->statistics;
-    uint64_t slowest = slowest_cursor(q);
+    uint64_t slowest = queue_slowest(q);
     s.bytes = bytes_on_disk(q);
     s.segments = q->segment_count;
     s.records = q->next_sequence - slowest;
@@ -117,7 +118,7 @@ void queue_statistics(const struct queue *q, struct queue_statistics *statistics
         const struct queue_record *record = &q->memory[i].record;
         s.oldest_t = record->sequence >= slowest ? record->min_t : 0;
     }
-    for (size_t i = 0; i < q->options.cursor_count; i++) {
+    for (size_t i = 0; i < QUEUE_PLACES_MAX; i++) { /* all zero where there is none */
         const struct queue_cursor_statistics *c = &q->cursors[i].statistics;
         s.samples = c->samples > s.samples ? c->samples : s.samples;
         for (size_t k = 0; k < QUEUE_DROP_COUNT; k++) {

@@ -111,24 +111,6 @@ static int open_lock(struct queue *q, struct err *e)
                        : err_set(e, status, -1, "%s: cannot be opened: %s", path, err_text(status));
 }
 
-static int open_cursors(struct queue *q, struct err *e)
-{
-    int status = 0;
-    uint64_t oldest = q->segment_count > 0 ? q->segments[0].first_sequence : q->next_sequence;
-    for (size_t i = 0; status == 0 && i < q->options.cursor_count; i++) {
-        struct queue_place *c = &q->cursors[i];
-        strbuf_init(&c->buffer, QUEUE_PAYLOAD_MAX + QUEUE_RECORD_HEADER);
-        status = queue_cursor_open(
-            &c->file, q->options.vfs, q->path, q->options.cursors[i], &c->next, e);
-        if (c->next > q->next_sequence) {
-            q->next_sequence = c->next; /* its segments were all taken and deleted */
-        }
-        c->next = c->next < oldest ? oldest : c->next;
-        c->statistics.samples = status == 0 ? queue_count_waiting(q, c->next) : 0;
-    }
-    return status;
-}
-
 int queue_open(const struct queue_options *options, struct queue **queue_out, struct err *e)
 {
     struct queue *q = mem_calloc(1, sizeof(*q));
@@ -155,7 +137,7 @@ int queue_open(const struct queue_options *options, struct queue **queue_out, st
     }
     status = status != 0 ? status : open_lock(q, e);
     status = status != 0 ? status : survey(q, e);
-    status = status != 0 ? status : open_cursors(q, e);
+    status = status != 0 ? status : queue_open_cursors(q, e);
     if (status != 0) {
         queue_close(q);
         return status;
@@ -172,10 +154,9 @@ void queue_close(struct queue *q)
     if (q->lock_file != NULL) {
         (void)queue_sync(q); /* what cannot be synced now was never promised */
     }
-    for (size_t i = 0; i < q->options.cursor_count; i++) {
-        queue_cursor_close(&q->cursors[i].file);
-        vfs_close(q->options.vfs, q->cursors[i].reading);
-        strbuf_release(&q->cursors[i].buffer);
+    struct queue_place *c;
+    for (size_t i = 0; (c = queue_next_place(q, &i)) != NULL; i++) {
+        queue_close_place(q, c);
     }
     for (size_t i = 0; i < q->memory_count; i++) {
         mem_free(q->memory[i].bytes);

@@ -12,8 +12,12 @@ struct queue_memory_record {
     char *bytes;
 };
 
+/* Places of the destinations of two configurations, while one takes the place of the other. */
+#define QUEUE_PLACES_MAX ((size_t)2 * QUEUE_CURSORS_MAX)
+
 /* Where one destination stands. */
 struct queue_place {
+    bool is_open;
     struct queue_cursor_file file;
     uint64_t next;    /* sequence wanted next */
     uint64_t segment; /* first sequence of the segment that is open for reading */
@@ -37,17 +41,32 @@ struct queue {
     uint64_t next_sequence;
     struct queue_memory_record *memory; /* ascending, behind everything on disk */
     size_t memory_count, memory_cap, memory_bytes;
-    struct queue_place cursors[QUEUE_CURSORS_MAX];
+    struct queue_place cursors[QUEUE_PLACES_MAX];
+    uint64_t appended_samples;
     struct strbuf record;
     struct queue_statistics statistics;
     uint64_t unsynced_from; /* first sequence of the oldest segment with bytes to sync; 0 = none */
     bool names_changed;     /* files were made or removed since the directory was synced */
 };
 
+/* Opens the places of q->options.cursors. */
+int queue_open_cursors(struct queue *q, struct err *e);
+/* Frees what a place holds, which is empty then. */
+void queue_close_place(struct queue *q, struct queue_place *c);
 /* Unlinks a segment; what stays is found again at the next start. */
 void queue_remove_segment(struct queue *q, uint64_t first_sequence);
 /* No more is appended to the segment that is open for writing, if there is one. */
 void queue_end_segment(struct queue *q);
+/* The first place from `*i` on that is in use, and its index; NULL: there is none. */
+static inline struct queue_place *queue_next_place(struct queue *q, size_t *i)
+{
+    while (*i < QUEUE_PLACES_MAX && !q->cursors[*i].is_open) {
+        (*i)++;
+    }
+    return *i < QUEUE_PLACES_MAX ? &q->cursors[*i] : NULL;
+}
+/* The lowest sequence that a destination wants; what comes next when there is none. */
+uint64_t queue_slowest(const struct queue *q);
 /* Samples that a destination which wants `next` has before it; headers are read where a segment is
  * partly taken. */
 uint64_t queue_count_waiting(struct queue *q, uint64_t next);

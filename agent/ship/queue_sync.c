@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "ship/queue_private.h"
 
-enum { PATHS_MAX = QUEUE_CURSORS_MAX + 64 };
+enum { PATHS_MAX = QUEUE_PLACES_MAX + 64 };
 
 struct queue_sync {
     struct vfs *vfs;
@@ -56,21 +56,17 @@ static int collect_segments(struct queue *q, struct queue_sync *sync)
  * is sent once more, because the cursors are older than it. */
 static bool everybody_has_all(const struct queue *q)
 {
-    for (size_t i = 0; i < q->options.cursor_count; i++) {
-        if (q->cursors[i].next < q->next_sequence) {
-            return false;
-        }
-    }
-    return q->options.cursor_count > 0;
+    return queue_slowest(q) == q->next_sequence;
 }
 
 static int collect(struct queue *q, struct queue_sync *sync)
 {
     bool all = everybody_has_all(q);
     int status = all ? 0 : collect_segments(q, sync);
-    for (size_t i = 0; status == 0 && i < q->options.cursor_count; i++) {
-        struct queue_cursor_file *file = &q->cursors[i].file;
-        int written = queue_cursor_write(file, q->cursors[i].next);
+    struct queue_place *c;
+    for (size_t i = 0; status == 0 && (c = queue_next_place(q, &i)) != NULL; i++) {
+        struct queue_cursor_file *file = &c->file;
+        int written = queue_cursor_write(file, c->next);
         sync->status = sync->status == 0 ? written : sync->status;
         if (!all && written == 0 && file->generation != file->synced_generation) {
             status = add_path(sync, file->path);

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "ship/batch_split.h"
 #include "ship/sender_answer.h"
+#include "ship/sender_settings.h"
 
 enum sender_state { SENDER_IDLE, SENDER_SENDING, SENDER_WAITING };
 
@@ -18,12 +19,12 @@ enum { ANSWER_BYTES_MAX = 64 << 10, FIXED_HEADERS_MAX = 3, SHOWN_BODY_BYTES = 20
 enum { EMPTY_RECORDS_MAX = 16 };
 
 struct sender {
-    struct sender_options options;
+    struct sender_settings *settings;
+    struct sender_settings *next; /* theirs when the request on its way is done; NULL: none */
     struct queue *queue;
     size_t cursor;
     struct http_client *client;
     struct clock *clock;
-    struct request_maker *maker;
 
     enum sender_state state;
     struct http_client_call *call;
@@ -45,18 +46,10 @@ struct sender {
 int sender_new(const struct sender_options *options, struct queue *queue, size_t cursor,
     struct http_client *client, struct clock *clock, struct sender **sender_out)
 {
-    if (options->header_count > HTTP_CLIENT_HEADERS_MAX - FIXED_HEADERS_MAX - 1) {
-        return ERR_LIMIT;
-    }
     struct sender *s = mem_calloc(1, sizeof(*s));
     if (s == NULL) {
         return ERR_NOMEM;
     }
-    s->options = *options;
-    struct sender_options *o = &s->options;
-    o->timeout_ms = o->timeout_ms != 0 ? o->timeout_ms : SENDER_TIMEOUT_DEFAULT_MS;
-    o->backoff_min_ms = o->backoff_min_ms != 0 ? o->backoff_min_ms : SENDER_BACKOFF_MIN_MS;
-    o->backoff_max_ms = o->backoff_max_ms != 0 ? o->backoff_max_ms : SENDER_BACKOFF_MAX_MS;
     s->queue = queue;
     s->cursor = cursor;
     s->client = client;
@@ -67,7 +60,7 @@ int sender_new(const struct sender_options *options, struct queue *queue, size_t
     struct queue_cursor_statistics found;
     queue_cursor_statistics(queue, cursor, &found);
     s->statistics.found_samples = found.samples;
-    int status = request_maker_new(&options->request, &s->maker);
+    int status = sender_settings_new(options, &s->settings);
     if (status != 0) {
         sender_free(s);
         return status;
@@ -85,7 +78,8 @@ void sender_free(struct sender *s)
         s->client->cancel(s->client, s->call);
     }
     batch_split_free(s->split);
-    request_maker_free(s->maker);
+    sender_settings_free(s->settings);
+    sender_settings_free(s->next);
     strbuf_release(&s->piece);
     mem_free(s);
 }
@@ -94,7 +88,7 @@ void sender_free(struct sender *s)
 
 static enum queue_cargo cargo_of(const struct sender *s)
 {
-    return s->options.protocol == SHIP_OTLP_TRACES ? QUEUE_SPANS : QUEUE_SAMPLES;
+    return s->settings->options.protocol == SHIP_OTLP_TRACES ? QUEUE_SPANS : QUEUE_SAMPLES;
 }
 
 /* What is counted, for people. */
@@ -130,7 +124,8 @@ static void finish_record(struct sender *s)
  * receiver takes what it has for a repetition. */
 static void take_piece(struct sender *s)
 {
-    while (s->options.samples_max > 0 && batch_split_samples(s->split) > s->options.samples_max &&
+    while (s->settings->options.samples_max > 0 &&
+           batch_split_samples(s->split) > s->settings->options.samples_max &&
            batch_split_halve(s->split)) {
     }
     strbuf_reset(&s->piece);
@@ -168,7 +163,8 @@ static bool take_record(struct sender *s)
         strbuf_reset(&s->piece);
         return false;
     }
-    bool large = s->options.samples_max > 0 && s->record.samples > s->options.samples_max;
+    bool large = s->settings->options.samples_max > 0 &&
+                 s->record.samples > s->settings->options.samples_max;
     if (large && batch_split_new(cargo_of(s), strbuf_str(&s->piece), &s->split) == 0) {
         take_piece(s);
     }
@@ -177,15 +173,15 @@ static bool take_record(struct sender *s)
 
 static bool is_too_old(const struct sender *s)
 {
-    return s->options.sample_age_max_ms > 0 && s->record.samples > 0 &&
-           s->record.max_t < clock_now_ms(s->clock) - s->options.sample_age_max_ms;
+    return s->settings->options.sample_age_max_ms > 0 && s->record.samples > 0 &&
+           s->record.max_t < clock_now_ms(s->clock) - s->settings->options.sample_age_max_ms;
 }
 
 /* ---- Waiting ---- */
 
 static int64_t backoff_ms(struct sender *s)
 {
-    int64_t least = s->options.backoff_min_ms, most = s->options.backoff_max_ms;
+    int64_t least = s->settings->options.backoff_min_ms, most = s->settings->options.backoff_max_ms;
     int64_t ceiling = least * 2;
     for (uint64_t i = 0; i < s->attempt && ceiling < most; i++) {
         ceiling *= 2;
@@ -205,11 +201,11 @@ static bool is_unauthorized(const struct http_client_response *response)
 static bool has_grace(struct sender *s, const struct http_client_response *response)
 {
     int64_t now = clock_monotonic_ms(s->clock);
-    if (s->options.unauthorized_grace_ms == 0 || !is_unauthorized(response)) {
+    if (s->settings->options.unauthorized_grace_ms == 0 || !is_unauthorized(response)) {
         return false;
     }
     s->unauthorized_since_ms = s->unauthorized_since_ms != 0 ? s->unauthorized_since_ms : now;
-    return now - s->unauthorized_since_ms < s->options.unauthorized_grace_ms;
+    return now - s->unauthorized_since_ms < s->settings->options.unauthorized_grace_ms;
 }
 
 /* Said once when delivery begins to fail, not at each attempt. */
@@ -221,7 +217,7 @@ static void on_again(struct sender *s, const struct http_client_response *respon
     wait = wait < asked ? asked : wait;
     if (!s->statistics.failing) {
         LOG_WARN("ship: delivery fails, keeping what waits on disk",
-            LOG_S("destination", s->options.name), LOG_S("cargo", cargo_name(s)),
+            LOG_S("destination", s->settings->options.name), LOG_S("cargo", cargo_name(s)),
             LOG_I("status", response->status),
             LOG_S("error",
                 response->error != 0 && response->error_text != NULL ? response->error_text : ""));
@@ -231,6 +227,65 @@ static void on_again(struct sender *s, const struct http_client_response *respon
     s->attempt++;
     s->state = SENDER_WAITING;
     s->wait_until_ms = clock_monotonic_ms(s->clock) + wait;
+}
+
+/* ---- Other settings ---- */
+
+size_t sender_cursor(const struct sender *s)
+{
+    return s->cursor;
+}
+
+const char *sender_name(const struct sender *s)
+{
+    return s->settings->options.name;
+}
+
+enum ship_protocol sender_protocol(const struct sender *s)
+{
+    const struct sender_settings *settings = s->next != NULL ? s->next : s->settings;
+    return settings->options.protocol;
+}
+
+/* What another receiver has said does not hold for this one. */
+static void meet_receiver(struct sender *s)
+{
+    s->protocol = s->settings->options.protocol;
+    s->proven = false;
+    s->unauthorized_since_ms = 0;
+    s->attempt = 0;
+    s->statistics.failing = false;
+    s->state = SENDER_IDLE;
+}
+
+/* Goes on by the settings that wait, if there are any. Nothing is on its way. */
+static void adopt(struct sender *s)
+{
+    struct sender_settings *before = s->settings;
+    if (s->next == NULL) {
+        return;
+    }
+    s->settings = s->next;
+    s->next = NULL;
+    s->is_made = false;
+    if (sender_settings_same_requests(before, s->settings)) { /* what it knows of series is kept */
+        struct request_maker *maker = before->maker;
+        before->maker = s->settings->maker;
+        s->settings->maker = maker;
+    }
+    if (!sender_settings_same_receiver(before, s->settings)) {
+        meet_receiver(s);
+    }
+    sender_settings_free(before);
+}
+
+void sender_change(struct sender *s, struct sender_settings *settings)
+{
+    sender_settings_free(s->next);
+    s->next = settings;
+    if (s->state != SENDER_SENDING) {
+        adopt(s);
+    }
 }
 
 /* ---- Answers ---- */
@@ -247,7 +302,7 @@ static bool halve(struct sender *s)
     }
     if (first) {
         LOG_INFO("ship: the receiver finds a request too large; sending it in parts",
-            LOG_S("destination", s->options.name), LOG_I("bytes", s->made.body.len));
+            LOG_S("destination", s->settings->options.name), LOG_I("bytes", s->made.body.len));
     }
     s->statistics.splits++;
     take_piece(s);
@@ -265,7 +320,7 @@ static void count_request(struct sender *s, uint64_t missing)
 static void on_taken(struct sender *s, uint64_t missing)
 {
     if (s->statistics.failing) {
-        LOG_INFO("ship: delivering again", LOG_S("destination", s->options.name));
+        LOG_INFO("ship: delivering again", LOG_S("destination", s->settings->options.name));
     }
     s->statistics.failing = false;
     s->proven = true;
@@ -277,7 +332,7 @@ static void on_taken(struct sender *s, uint64_t missing)
     }
     if (missing > 0) {
         LOG_WARN("ship: the receiver took a part of a request only",
-            LOG_S("destination", s->options.name), LOG_S("cargo", cargo_name(s)),
+            LOG_S("destination", s->settings->options.name), LOG_S("cargo", cargo_name(s)),
             LOG_I("count", samples_in_request(s)), LOG_I("missing", missing));
     }
     count_request(s, missing);
@@ -290,7 +345,7 @@ static void on_refused(
     struct str shown = response->body;
     shown.len = shown.len < SHOWN_BODY_BYTES ? shown.len : SHOWN_BODY_BYTES;
     LOG_WARN("ship: the receiver refused a request for good; what was in it is dropped",
-        LOG_S("destination", s->options.name), LOG_I("status", response->status),
+        LOG_S("destination", s->settings->options.name), LOG_I("status", response->status),
         LOG_S("cargo", cargo_name(s)), LOG_I("count", missing), LOG_STR("answer", shown));
     s->statistics.failing = false; /* it answers, and the next request is another one */
     s->statistics.rejected_requests++;
@@ -301,7 +356,7 @@ static void on_refused(
 static void on_other_protocol(struct sender *s, const struct http_client_response *response)
 {
     LOG_WARN("ship: the receiver does not speak remote write 2.0; it gets 1.0",
-        LOG_S("destination", s->options.name), LOG_I("status", response->status));
+        LOG_S("destination", s->settings->options.name), LOG_I("status", response->status));
     s->statistics.fall_backs++;
     s->protocol = SHIP_REMOTE_WRITE_1;
     s->proven = false;
@@ -346,6 +401,7 @@ static void on_done(void *context, const struct http_client_response *response)
         on_refused(s, answer.missing, response);
         break;
     }
+    adopt(s);
     if (s->state == SENDER_IDLE) {
         (void)sender_step(s); /* catching up must not wait for the owner's next turn */
     }
@@ -379,8 +435,8 @@ static void post(struct sender *s)
     struct http_client_header headers[HTTP_CLIENT_HEADERS_MAX];
     size_t count = protocol_headers(s->protocol, headers);
     char attempt[24];
-    for (size_t i = 0; i < s->options.header_count; i++) {
-        headers[count++] = s->options.headers[i];
+    for (size_t i = 0; i < s->settings->options.header_count; i++) {
+        headers[count++] = s->settings->options.headers[i];
     }
     if (s->attempt > 0) {
         snprintf(attempt, sizeof(attempt), "%llu", (unsigned long long)s->attempt);
@@ -388,14 +444,14 @@ static void post(struct sender *s)
     }
     struct http_client_request request = {
         .method = "POST",
-        .url = s->options.url,
+        .url = s->settings->options.url,
         .headers = headers,
         .header_count = count,
         .body = s->made.body,
-        .timeout_ms = s->options.timeout_ms,
+        .timeout_ms = s->settings->options.timeout_ms,
         .body_max = ANSWER_BYTES_MAX,
         .follow_redirects = false, /* remote write's rule: a redirect is an error */
-        .profile = s->options.profile,
+        .profile = s->settings->options.profile,
     };
     s->state = SENDER_SENDING;
     int status = s->client->send(s->client, &request, on_done, s, &s->call);
@@ -412,7 +468,8 @@ static void post(struct sender *s)
 static bool make(struct sender *s)
 {
     if (!s->is_made) {
-        int status = request_maker_make(s->maker, s->protocol, strbuf_str(&s->piece), &s->made);
+        int status =
+            request_maker_make(s->settings->maker, s->protocol, strbuf_str(&s->piece), &s->made);
         if (status == ERR_NOMEM) {
             struct http_client_response nothing = {
                 .error = status, .error_text = err_text(status), .retry_after_ms = -1};
@@ -421,7 +478,7 @@ static bool make(struct sender *s)
         }
         if (status != 0) {
             LOG_ERROR("ship: a batch cannot be made into a request; it is dropped",
-                LOG_S("destination", s->options.name), LOG_S("cargo", cargo_name(s)),
+                LOG_S("destination", s->settings->options.name), LOG_S("cargo", cargo_name(s)),
                 LOG_I("count", samples_in_hand(s)), LOG_S("error", err_text(status)));
             s->statistics.rejected_requests++;
             s->statistics.rejected_samples += samples_in_hand(s);
@@ -466,8 +523,8 @@ int64_t sender_step(struct sender *s)
         s->state = SENDER_IDLE;
     }
     if (s->state == SENDER_IDLE) {
-        if (s->protocol != s->options.protocol && now >= s->ask_again_ms) {
-            s->protocol = s->options.protocol;
+        if (s->protocol != s->settings->options.protocol && now >= s->ask_again_ms) {
+            s->protocol = s->settings->options.protocol;
             s->is_made = false;
         }
         if (prepare(s)) {
@@ -494,6 +551,7 @@ void sender_statistics(const struct sender *s, struct sender_statistics *statist
         statistics_out->dropped_samples += queue.dropped_samples[i];
         statistics_out->dropped_by[i] = queue.dropped_samples[i];
     }
+    statistics_out->missed_samples = queue.missed_samples;
     statistics_out->in_flight = s->state == SENDER_SENDING;
     statistics_out->protocol = s->protocol;
 }

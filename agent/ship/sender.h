@@ -35,12 +35,16 @@
 /* How long a receiver that refused remote write 2.0 gets 1.0. */
 #define SENDER_FALL_BACK_MS 3600000
 
+/* Headers of a destination; those beside them are the sender's own. */
+#define SENDER_HEADERS_MAX ((size_t)HTTP_CLIENT_HEADERS_MAX - 4)
+
+/* All of it is copied. */
 struct sender_options {
     const char *name;                         /* for logs, and of its cursor file */
     const char *url;                          /* whole: http://host:port/api/v1/write */
-    const struct http_client_header *headers; /* added to each request; borrowed */
+    const struct http_client_header *headers; /* added to each request */
     size_t header_count;
-    const struct http_profile *profile; /* borrowed; NULL: of nobody in particular */
+    const struct http_profile *profile; /* NULL: of nobody in particular */
     enum ship_protocol protocol;
     struct request_maker_options request;
     uint32_t samples_max;                   /* of one request; 0 = as batches are */
@@ -62,7 +66,8 @@ struct sender_statistics {
     uint64_t splits;           /* requests that were too large, and halved */
     uint64_t fall_backs;       /* to remote write 1.0 */
     uint64_t waiting_samples;  /* in the queue for this destination */
-    uint64_t found_samples;    /* waiting when the queue was opened */
+    uint64_t found_samples;    /* waiting when the queue was opened, or the destination added */
+    uint64_t missed_samples;   /* went through the queue before it was added */
     uint64_t dropped_samples;  /* by the queue, over its bounds or damaged, not delivered here */
     uint64_t dropped_by[QUEUE_DROP_COUNT]; /* the same, by reason */
     unsigned last_status;                  /* HTTP status of the last answer, 0 = none came */
@@ -72,12 +77,25 @@ struct sender_statistics {
 };
 
 struct sender;
+struct sender_settings;
 
 /* Queue, client and clock are borrowed. */
 int sender_new(const struct sender_options *options, struct queue *queue, size_t cursor,
     struct http_client *client, struct clock *clock, struct sender **sender_out);
 /* Cancels what is in flight; the record stays in the queue. Accepts NULL. */
 void sender_free(struct sender *s);
+/* Its cursor in the queue, and its name. */
+size_t sender_cursor(const struct sender *s);
+const char *sender_name(const struct sender *s);
+/* What it would like to speak: that of the settings it will go by. */
+enum ship_protocol sender_protocol(const struct sender *s);
+/* Other settings, in two steps so that a failure changes nothing: `sender_settings_new` may fail (ERR_NOMEM;
+ * ERR_LIMIT: too many headers), `sender_change` takes them over and cannot. The name stays what it was. A
+ * request on its way is waited for, and its answer counts; with another receiver a pause ends at once. */
+int sender_settings_new(
+    const struct sender_options *options, struct sender_settings **settings_out);
+void sender_settings_free(struct sender_settings *settings);
+void sender_change(struct sender *s, struct sender_settings *settings);
 /* Does what is due. Returns milliseconds until it wants to be called again at the latest, -1 = when a
  * record comes. */
 int64_t sender_step(struct sender *s);

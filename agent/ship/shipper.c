@@ -211,17 +211,17 @@ int64_t shipper_step(struct shipper *s)
 
 /* ---- Opening ---- */
 
-static int open_outbox(struct shipper *s, const struct shipper_options *options, struct err *e)
+/* Options of the outbox, with what only the shipper knows. `destinations` has room for all. */
+static struct outbox_options outbox_of(const struct shipper *s,
+    const struct shipper_options *options, struct sender_options *destinations)
 {
-    struct sender_options destinations[OUTBOX_DESTINATIONS_MAX];
     size_t count = options->destination_count;
     count = count < OUTBOX_DESTINATIONS_MAX ? count : OUTBOX_DESTINATIONS_MAX;
     for (size_t i = 0; i < count; i++) {
         destinations[i] = options->destinations[i];
         destinations[i].request.metadata = &s->known;
-        s->keeps_metadata = s->keeps_metadata || destinations[i].protocol != SHIP_REMOTE_WRITE_1;
     }
-    const struct outbox_options outbox = {
+    return (struct outbox_options){
         .queue = options->queue,
         .destinations = destinations,
         .destination_count = options->destination_count,
@@ -230,7 +230,44 @@ static int open_outbox(struct shipper *s, const struct shipper_options *options,
         .background = options->background,
         .seed = options->seed,
     };
-    return outbox_open(&s->outbox, &outbox, e);
+}
+
+/* Metadata is remembered while somebody is told of it with each series. */
+static void find_keepers(struct shipper *s)
+{
+    s->keeps_metadata = false;
+    for (size_t i = 0; i < s->outbox.sender_count; i++) {
+        s->keeps_metadata =
+            s->keeps_metadata || sender_protocol(s->outbox.senders[i]) != SHIP_REMOTE_WRITE_1;
+    }
+}
+
+static int open_outbox(struct shipper *s, const struct shipper_options *options, struct err *e)
+{
+    struct sender_options destinations[OUTBOX_DESTINATIONS_MAX];
+    const struct outbox_options outbox = outbox_of(s, options, destinations);
+    int status = outbox_open(&s->outbox, &outbox, e);
+    find_keepers(s);
+    return status;
+}
+
+int shipper_prepare(struct shipper *s, const struct shipper_options *options,
+    struct outbox_change *change_out, struct err *e)
+{
+    struct sender_options destinations[OUTBOX_DESTINATIONS_MAX];
+    const struct outbox_options outbox = outbox_of(s, options, destinations);
+    return outbox_prepare(&s->outbox, &outbox, change_out, e);
+}
+
+void shipper_commit(struct shipper *s, struct outbox_change *change)
+{
+    outbox_commit(&s->outbox, change);
+    find_keepers(s);
+}
+
+void shipper_abandon(struct shipper *s, struct outbox_change *change)
+{
+    outbox_abandon(&s->outbox, change);
 }
 
 int shipper_open(const struct shipper_options *options, struct shipper **shipper_out, struct err *e)
@@ -297,5 +334,5 @@ void shipper_destination_statistics(
 
 const char *shipper_destination_name(const struct shipper *s, size_t index)
 {
-    return s->outbox.names[index];
+    return sender_name(s->outbox.senders[index]);
 }

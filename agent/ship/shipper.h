@@ -34,13 +34,13 @@ struct shipper_options {
     struct http_client *client;
     struct clock *clock;
     struct shipper_background *background; /* NULL: the shipper waits for the disk itself */
-    struct memory_watch *memory;     /* borrowed; NULL: memory is always easy */
+    struct memory_watch *memory;           /* borrowed; NULL: memory is always easy */
     uint64_t seed;
 };
 
 struct shipper_statistics {
-    /* The account. For each destination: added (and waiting at the start) = sent + rejected +
-     * filtered + aged + waiting + dropped + open + lost. */
+    /* The account. For each destination: added (and found at its start) = sent + rejected + filtered +
+     * aged + waiting + dropped + missed + open + lost. */
     uint64_t added_samples;
     uint64_t batches;
     uint64_t open_samples; /* in the batch being filled */
@@ -55,6 +55,12 @@ int shipper_open(
 /* Queues the open batch, syncs, closes; what is in flight stays in the queue. Nothing of it may be in
  * the background any more: close that first. Accepts NULL. */
 void shipper_close(struct shipper *s);
+
+/* Other destinations and bounds in two steps: ship/outbox.h. */
+int shipper_prepare(struct shipper *s, const struct shipper_options *options,
+    struct outbox_change *change_out, struct err *e);
+void shipper_commit(struct shipper *s, struct outbox_change *change);
+void shipper_abandon(struct shipper *s, struct outbox_change *change);
 
 /* Where samples go in; lives as long as the shipper. Metadata travels in requests of its own. */
 struct intake *shipper_intake(struct shipper *s);

@@ -14,21 +14,29 @@ struct span_shipper {
     struct span_shipper_statistics statistics;
 };
 
-int span_shipper_open(
-    const struct outbox_options *options, struct span_shipper **shipper_out, struct err *e)
+/* Options of the outbox of spans. `destinations` has room for all. */
+static struct outbox_options outbox_of(
+    const struct outbox_options *options, struct sender_options *destinations)
 {
-    struct sender_options destinations[OUTBOX_DESTINATIONS_MAX];
     struct outbox_options outbox = *options;
-    struct span_shipper *s = mem_calloc(1, sizeof(*s));
-    if (s == NULL) {
-        return err_set(e, ERR_NOMEM, -1, "out of memory for the shipper of spans");
-    }
     for (size_t i = 0; i < options->destination_count && i < OUTBOX_DESTINATIONS_MAX; i++) {
         destinations[i] = options->destinations[i];
         destinations[i].protocol = SHIP_OTLP_TRACES;
     }
     outbox.destinations = destinations;
     outbox.queue.cargo = QUEUE_SPANS;
+    return outbox;
+}
+
+int span_shipper_open(
+    const struct outbox_options *options, struct span_shipper **shipper_out, struct err *e)
+{
+    struct sender_options destinations[OUTBOX_DESTINATIONS_MAX];
+    const struct outbox_options outbox = outbox_of(options, destinations);
+    struct span_shipper *s = mem_calloc(1, sizeof(*s));
+    if (s == NULL) {
+        return err_set(e, ERR_NOMEM, -1, "out of memory for the shipper of spans");
+    }
     s->clock = options->clock;
     strbuf_init(&s->compressed, QUEUE_PAYLOAD_MAX);
     int status = outbox_open(&s->outbox, &outbox, e);
@@ -38,6 +46,24 @@ int span_shipper_open(
     }
     *shipper_out = s;
     return 0;
+}
+
+int span_shipper_prepare(struct span_shipper *s, const struct outbox_options *options,
+    struct outbox_change *change_out, struct err *e)
+{
+    struct sender_options destinations[OUTBOX_DESTINATIONS_MAX];
+    const struct outbox_options outbox = outbox_of(options, destinations);
+    return outbox_prepare(&s->outbox, &outbox, change_out, e);
+}
+
+void span_shipper_commit(struct span_shipper *s, struct outbox_change *change)
+{
+    outbox_commit(&s->outbox, change);
+}
+
+void span_shipper_abandon(struct span_shipper *s, struct outbox_change *change)
+{
+    outbox_abandon(&s->outbox, change);
 }
 
 void span_shipper_close(struct span_shipper *s)
@@ -93,5 +119,5 @@ void span_shipper_destination_statistics(
 
 const char *span_shipper_destination_name(const struct span_shipper *s, size_t index)
 {
-    return s->outbox.names[index];
+    return sender_name(s->outbox.senders[index]);
 }

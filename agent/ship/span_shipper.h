@@ -15,7 +15,7 @@
 #include "ship/outbox.h"
 
 struct span_shipper_statistics {
-    /* For each destination: added (and waiting at the start) = sent + rejected + waiting + dropped. */
+    /* For each destination: added (and found at its start) = sent + rejected + waiting + dropped + missed. */
     uint64_t added_spans;
     uint64_t records;
     uint64_t message_bytes, record_bytes; /* before and after compression */
@@ -30,6 +30,11 @@ int span_shipper_open(
     const struct outbox_options *options, struct span_shipper **shipper_out, struct err *e);
 /* Syncs, closes; what is in flight stays in the queue. Accepts NULL. */
 void span_shipper_close(struct span_shipper *s);
+/* Other destinations and bounds in two steps: ship/outbox.h. */
+int span_shipper_prepare(struct span_shipper *s, const struct outbox_options *options,
+    struct outbox_change *change_out, struct err *e);
+void span_shipper_commit(struct span_shipper *s, struct outbox_change *change);
+void span_shipper_abandon(struct span_shipper *s, struct outbox_change *change);
 /* A message of TracesData with so many spans. 0: it is in the queue, a kill of the process does not lose
  * it. ERR_NOMEM; ERR_LIMIT: it is larger than QUEUE_PAYLOAD_MAX when compressed. */
 int span_shipper_add(struct span_shipper *s, struct str message, uint32_t spans);
