@@ -248,6 +248,55 @@ static void test_retry_after_is_a_lower_bound_within_reason(void **state)
     }
 }
 
+/* A hundred agents whose receiver answers 429 to all of them for ten minutes, and then takes everything: each has one
+ * request on its way at most, asks ever less often, and they do not ask together; it is not asked more than once for
+ * each record when it is back. */
+static void test_no_storm_of_429(void **state)
+{
+    enum { AGENTS = 100, SECONDS = 600, STEP_MS = 50, CALM_SECONDS = 60, EACH_MAX = 60 };
+    static struct world worlds[AGENTS];
+    unsigned asked_in[SECONDS] = {0}, most = 0;
+    (void)state;
+    for (size_t i = 0; i < AGENTS; i++) {
+        world_init(&worlds[i], test_seed() * 1000 + i);
+        append(&worlds[i]);
+        append(&worlds[i]);
+    }
+    for (int ms = 0; ms < SECONDS * 1000; ms += STEP_MS) {
+        for (size_t i = 0; i < AGENTS; i++) {
+            struct world *w = &worlds[i];
+            sender_step(w->sender);
+            assert_true(w->http.in_flight <= 1);
+            if (w->http.in_flight > 0) {
+                asked_in[ms / 1000]++;
+                sim_http_client_expect(&w->http, &(struct sim_http_answer){.status = 429});
+                assert_true(sim_http_client_deliver(&w->http));
+            }
+            fake_clock_advance_ms(&w->clock, STEP_MS);
+        }
+    }
+    for (int second = CALM_SECONDS; second < SECONDS; second++) {
+        most = asked_in[second] > most ? asked_in[second] : most;
+    }
+    print_message("at most %u of %d agents ask in one second\n", most, AGENTS);
+    assert_true(
+        most < AGENTS / 4); /* the mean wait is 15 s: 7 a second when they are spread evenly */
+    for (size_t i = 0; i < AGENTS; i++) {
+        struct world *w = &worlds[i];
+        size_t before = w->http.sent;
+        assert_true(before <= EACH_MAX);
+        fake_clock_advance_ms(&w->clock, SENDER_BACKOFF_MAX_MS);
+        sender_step(w->sender);
+        for (int record = 0; record < 2; record++) {
+            sim_http_client_expect(&w->http, &(struct sim_http_answer){.status = 204});
+            assert_true(sim_http_client_deliver(&w->http));
+        }
+        assert_int_equal(w->http.sent, before + 2);
+        assert_int_equal(statistics_of(w).sent_samples, 20);
+        world_release(w);
+    }
+}
+
 /* The request in flight is answered; returns how long the next one waits. */
 static int64_t answer(struct world *w, unsigned status)
 {
@@ -378,6 +427,7 @@ int main(void)
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_waiting_grows_within_its_bounds),
         cmocka_unit_test(test_retry_after_is_a_lower_bound_within_reason),
+        cmocka_unit_test(test_no_storm_of_429),
         cmocka_unit_test(test_grace_for_a_token_that_is_exchanged),
         cmocka_unit_test(test_a_record_dropped_in_flight_costs_no_other),
         cmocka_unit_test(test_a_client_that_is_busy_is_asked_again),

@@ -275,6 +275,43 @@ static void test_a_dead_destination_delays_no_other(void **state)
     end(&w);
 }
 
+/* The longest that a sample waited at the first destination while the second answers with a status, in ms; 0: nobody
+ * is there. */
+static int64_t longest_lag_ms(unsigned status_of_second)
+{
+    enum { SECONDS = 120, STEP_MS = 10 };
+    struct world w;
+    int64_t longest = 0;
+    begin(&w);
+    w.hosts[1]->status = status_of_second;
+    for (int second = 0; second < SECONDS; second++) {
+        add(&w, 100);
+        int64_t lag = 0;
+        for (; missing(&w, 0) > 0; lag += STEP_MS) {
+            assert_true(lag < 10000);
+            pass(&w, STEP_MS);
+        }
+        longest = lag > longest ? lag : longest;
+        pass(&w, lag < 1000 ? 1000 - lag : 1);
+    }
+    end(&w);
+    return longest;
+}
+
+static void test_the_lag_of_one_does_not_depend_on_another(void **state)
+{
+    static const unsigned statuses[] = {0, 400, 413, 415, 429, 500, 503};
+    int64_t alone = longest_lag_ms(204);
+    (void)state;
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        int64_t lag = longest_lag_ms(statuses[i]);
+        if (lag > alone + 100 || lag < alone - 100) {
+            fail_msg("%lld ms beside status %u, %lld beside one that is well", (long long)lag,
+                statuses[i], (long long)alone);
+        }
+    }
+}
+
 /* A backlog goes as fast as the receiver answers, not one request a step. */
 static void test_catching_up_does_not_wait_for_steps(void **state)
 {
@@ -539,6 +576,7 @@ int main(void)
         cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_batches_close_by_count_bytes_and_age),
         cmocka_unit_test(test_a_dead_destination_delays_no_other),
+        cmocka_unit_test(test_the_lag_of_one_does_not_depend_on_another),
         cmocka_unit_test(test_catching_up_does_not_wait_for_steps),
         cmocka_unit_test(test_refused_batches_are_counted_and_others_arrive),
         cmocka_unit_test(test_a_slow_disk_holds_nobody_up),
