@@ -54,6 +54,8 @@ struct span_page_trace {
 };
 /* All traces, sorted by id: no two have the same. Lives as long as the page. ERR_CORRUPT, ERR_NOMEM. */
 int span_page_traces(struct span_page *page, const struct span_page_trace **traces_out);
+/* The same in the order of their rows. */
+int span_page_runs(struct span_page *page, const struct span_page_trace **traces_out);
 /* 1 and where it is; 0 when the page has none of it. */
 int span_page_find(struct span_page *page, struct trace_id id, struct span_page_trace *trace_out);
 
@@ -64,12 +66,24 @@ struct span_page_columns {
     const uint8_t *kind;
     const uint8_t *status;
     const uint32_t *name;     /* into `names` */
-    const uint32_t *resource; /* into the resources */
-    const uint32_t *scope;    /* into the scopes */
+    const uint16_t *resource; /* into the resources */
+    const uint16_t *scope;    /* into the scopes */
     const struct str *names;
     uint32_t name_count, resource_count, scope_count;
 };
+enum span_page_which {
+    SPAN_PAGE_STARTS = 1,
+    SPAN_PAGE_DURATIONS = 2,
+    SPAN_PAGE_KINDS = 4, /* and statuses */
+    SPAN_PAGE_NAMES = 8,
+    SPAN_PAGE_OF_RESOURCE = 16,
+    SPAN_PAGE_OF_SCOPE = 32,
+};
+/* All of them. */
 int span_page_columns(struct span_page *page, struct span_page_columns *columns_out);
+/* Those of the set `which`, and what was read before; the others are NULL. */
+int span_page_columns_of(
+    struct span_page *page, unsigned which, struct span_page_columns *columns_out);
 int span_page_resource(
     struct span_page *page, uint32_t index, const struct span_resource **resource_out);
 int span_page_scope(struct span_page *page, uint32_t index, const struct span_scope **scope_out);
@@ -81,7 +95,7 @@ enum span_page_extra {
     SPAN_PAGE_MESSAGES, /* of the status, as they are; empty ones are not here */
 };
 struct span_page_extras {
-    const uint32_t *rows;
+    const uint16_t *rows;
     const struct str *items;
     uint32_t count;
 };
@@ -96,7 +110,7 @@ struct span_page_column {
     struct str key;
     enum attribute_kind kind;
     uint32_t count; /* of values */
-    const uint32_t
+    const uint16_t
         *rows; /* of each value, ascending; a row comes twice when its span has the key twice */
     /* By kind, `count` values: */
     const int64_t *integers; /* ATTRIBUTE_INT, ATTRIBUTE_BOOL */

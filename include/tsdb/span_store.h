@@ -35,6 +35,8 @@
 #define SPAN_STORE_BLOCK_SPANS_DEFAULT ((uint64_t)131072)
 /* Of spans that are not in a block yet; beyond it appending answers ERR_BUSY. */
 #define SPAN_STORE_HEAD_BYTES_DEFAULT ((uint64_t)512 << 20)
+/* Memory of what searches have read of pages and may want again. */
+#define SPAN_STORE_CACHE_BYTES_DEFAULT ((uint64_t)256 << 20)
 /* Spans of one trace that are handed out; more are counted. */
 #define SPAN_TRACE_SPANS_MAX ((size_t)1 << 20)
 
@@ -50,6 +52,7 @@ struct span_store_options {
     int64_t block_age_ms;
     uint64_t block_spans;
     uint64_t head_bytes;
+    uint64_t cache_bytes;
     /* Whether an append waits for the disk; as the store's write-ahead log. */
     enum wal_sync_policy sync;
 };

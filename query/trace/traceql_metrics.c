@@ -80,7 +80,8 @@ struct page_of_spans {
 static int begin_page(struct measuring *m, struct page_of_spans *p)
 {
     const struct traceql_metrics *metrics = m->groups.metrics;
-    int status = metrics->field != NULL ? read_wanted(m, metrics->field, &p->field) : 0;
+    int status = metrics->field != NULL ? read_wanted(m, metrics->field, &p->field)
+                                        : traceql_page_read(&m->scan.page, SPAN_PAGE_DURATIONS);
     for (size_t i = 0; status == 0 && i < metrics->by_count; i++) {
         status = read_wanted(m, metrics->by[i], &p->by[i]);
     }
@@ -121,13 +122,14 @@ static int measure_row(
     struct traceql_subject subject = {0};
     struct traceql_group *group = NULL;
     const struct span_page_columns *c = &m->scan.page.columns;
-    struct traceql_value value = {
-        .type = TRACEQL_DURATION, .integer = (int64_t)c->duration_ns[row]};
+    struct traceql_value value = {.type = TRACEQL_DURATION};
     struct traceql_sighting seen = {.trace = trace, .start_ns = c->start_ns[row]};
     struct arena_mark mark = arena_mark(&m->scan.arena);
     int status = 0;
     if (m->groups.metrics->field != NULL) {
         status = row_value(m, &p->field, row, &span, &subject, &value);
+    } else {
+        value.integer = (int64_t)c->duration_ns[row];
     }
     if (status == 0 && sight(value, &seen)) {
         status = find_group(m, p, row, &span, &subject, &group);

@@ -202,6 +202,7 @@ static int filter_events(struct traceql_page *p, const struct leaf *leaf, uint8_
 {
     struct span_page_extras extras;
     int status = span_page_extra(p->page, SPAN_PAGE_EVENTS, &extras);
+    status = status == 0 ? traceql_page_read(p, SPAN_PAGE_STARTS) : status;
     memset(verdicts, TRACEQL_MAY_FAIL, p->rows);
     for (uint32_t i = 0; status == 0 && i < extras.count; i++) {
         struct decbuf in = decbuf_of(extras.items[i].ptr, extras.items[i].len);
@@ -308,7 +309,7 @@ static size_t count_conjuncts(const struct traceql_expr *e)
                : 1;
 }
 
-static bool any_holds(const uint8_t *verdicts, uint32_t rows)
+bool traceql_any_holds(const uint8_t *verdicts, uint32_t rows)
 {
     uint8_t all = 0;
     for (uint32_t row = 0; row < rows; row++) {
@@ -328,7 +329,7 @@ static int filter_and(struct traceql_page *p, const struct traceql_expr *e, uint
     collect(e, all, &count);
     qsort(all, count, sizeof(*all), cheap_first);
     memset(verdicts, TRACEQL_MAY_HOLD, p->rows);
-    for (size_t i = 0; i < count && any_holds(verdicts, p->rows); i++) {
+    for (size_t i = 0; i < count && traceql_any_holds(verdicts, p->rows); i++) {
         int status = filter(p, all[i].expr, one);
         if (status != 0) {
             return status;
@@ -382,14 +383,12 @@ static int filter(struct traceql_page *p, const struct traceql_expr *e, uint8_t 
 int traceql_page_filter(
     struct traceql_page *p, const struct traceql_expr *expr, uint8_t **verdicts_out)
 {
-    int status = traceql_page_read(p);
     uint8_t *verdicts = arena_alloc(p->arena, (size_t)p->rows + 1);
-    status = status == 0 && verdicts == NULL ? arena_error(p->arena) : status;
-    if (status != 0) {
-        return status;
+    if (verdicts == NULL) {
+        return arena_error(p->arena);
     }
     memset(verdicts, TRACEQL_MAY_HOLD, p->rows);
-    status = expr != NULL ? filter(p, expr, verdicts) : 0;
+    int status = expr != NULL ? filter(p, expr, verdicts) : 0;
     *verdicts_out = verdicts;
     return status;
 }

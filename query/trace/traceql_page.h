@@ -14,13 +14,13 @@ struct traceql_page {
     struct span_page *page;
     struct arena *arena; /* what is found lives here */
     uint32_t rows;
-    struct span_page_columns columns;
-    bool columns_read;
+    struct span_page_columns columns; /* those that were read */
 };
 
 void traceql_page_init(struct traceql_page *p, struct span_page *page, struct arena *arena);
-/* Reads p->columns. All functions return 0 or an error: ERR_CORRUPT, ERR_NOMEM, the arena's. */
-int traceql_page_read(struct traceql_page *p);
+/* Reads columns, a set of enum span_page_which. All functions return 0 or an error: ERR_CORRUPT, ERR_NOMEM, the
+ * arena's. */
+int traceql_page_read(struct traceql_page *p, unsigned which);
 
 /* What a condition says of a span: may be true, may be false, or, both, is open. */
 enum { TRACEQL_MAY_HOLD = 1, TRACEQL_MAY_FAIL = 2, TRACEQL_OPEN = 3 };
@@ -30,6 +30,8 @@ int traceql_page_may_hold(struct traceql_page *p, const struct traceql_expr *exp
 /* A byte a row of the above. */
 int traceql_page_filter(
     struct traceql_page *p, const struct traceql_expr *expr, uint8_t **verdicts_out);
+
+bool traceql_any_holds(const uint8_t *verdicts, uint32_t rows);
 
 /* The values of a field: values[codes[row]]. */
 struct traceql_page_values {

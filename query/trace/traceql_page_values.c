@@ -9,11 +9,9 @@ void traceql_page_init(struct traceql_page *p, struct span_page *page, struct ar
     *p = (struct traceql_page){.page = page, .arena = arena, .rows = span_page_info(page).rows};
 }
 
-int traceql_page_read(struct traceql_page *p)
+int traceql_page_read(struct traceql_page *p, unsigned which)
 {
-    int status = p->columns_read ? 0 : span_page_columns(p->page, &p->columns);
-    p->columns_read = status == 0;
-    return status;
+    return span_page_columns_of(p->page, which, &p->columns);
 }
 
 /* What is being filled. */
@@ -50,7 +48,7 @@ static void fill_nil(struct traceql_page *p, struct filling *f)
 
 /* Codes of `of`, an index each row, by way of the code of each index. */
 static void spread(
-    struct traceql_page *p, const uint32_t *of, const uint32_t *by_index, uint32_t *codes)
+    struct traceql_page *p, const uint16_t *of, const uint32_t *by_index, uint32_t *codes)
 {
     for (uint32_t row = 0; row < p->rows; row++) {
         codes[row] = by_index[of[row]];
@@ -77,7 +75,8 @@ static int resource_codes(
 static int resource_values(struct traceql_page *p, struct str key, struct filling *f)
 {
     uint32_t *by_index;
-    int status = begin(p, p->columns.resource_count, f);
+    int status = traceql_page_read(p, SPAN_PAGE_OF_RESOURCE);
+    status = status == 0 ? begin(p, p->columns.resource_count, f) : status;
     status = status == 0 ? resource_codes(p, key, f, &by_index) : status;
     if (status == 0) {
         spread(p, p->columns.resource, by_index, f->codes);
@@ -88,8 +87,9 @@ static int resource_values(struct traceql_page *p, struct str key, struct fillin
 static int scope_values(
     struct traceql_page *p, const struct traceql_field *field, struct filling *f)
 {
+    int status = traceql_page_read(p, SPAN_PAGE_OF_SCOPE);
     uint32_t count = p->columns.scope_count;
-    int status = begin(p, count, f);
+    status = status == 0 ? begin(p, count, f) : status;
     uint32_t *by_index = arena_alloc(p->arena, ((size_t)count + 1) * sizeof(*by_index));
     status = status == 0 && by_index == NULL ? arena_error(p->arena) : status;
     for (uint32_t i = 0; status == 0 && i < count; i++) {
@@ -108,6 +108,10 @@ static int scope_values(
 static int name_values(struct traceql_page *p, struct traceql_page_values *out)
 {
     const struct span_page_columns *c = &p->columns;
+    int status = traceql_page_read(p, SPAN_PAGE_NAMES);
+    if (status != 0) {
+        return status;
+    }
     struct traceql_value *values =
         arena_alloc(p->arena, ((size_t)c->name_count + 1) * sizeof(*values));
     if (values == NULL) {
@@ -121,10 +125,13 @@ static int name_values(struct traceql_page *p, struct traceql_page_values *out)
 }
 
 /* Kinds and statuses: a byte a row. */
-static int byte_values(struct traceql_page *p, enum traceql_type type, const uint8_t *bytes,
-    int known, struct filling *f)
+static int byte_values(struct traceql_page *p, enum traceql_type type, struct filling *f)
 {
-    int status = begin(p, (size_t)known, f);
+    bool kinds = type == TRACEQL_KIND;
+    int known = kinds ? SPAN_KIND_COUNT : SPAN_STATUS_COUNT;
+    int status = traceql_page_read(p, SPAN_PAGE_KINDS);
+    const uint8_t *bytes = kinds ? p->columns.kind : p->columns.status;
+    status = status == 0 ? begin(p, (size_t)known, f) : status;
     for (int i = 0; status == 0 && i < known; i++) {
         (void)add(f, (struct traceql_value){.type = type, .integer = i});
     }
@@ -136,7 +143,8 @@ static int byte_values(struct traceql_page *p, enum traceql_type type, const uin
 
 static int duration_values(struct traceql_page *p, struct filling *f)
 {
-    int status = begin(p, p->rows, f);
+    int status = traceql_page_read(p, SPAN_PAGE_DURATIONS);
+    status = status == 0 ? begin(p, p->rows, f) : status;
     for (uint32_t row = 0; status == 0 && row < p->rows; row++) {
         f->codes[row] = add(f, (struct traceql_value){.type = TRACEQL_DURATION,
                                    .integer = (int64_t)p->columns.duration_ns[row]});
@@ -238,8 +246,10 @@ static int attribute_values(
     uint32_t *by_index = NULL;
     uint8_t *seen = arena_calloc(p->arena, (size_t)p->rows + 1, 1);
     int status = seen == NULL ? arena_error(p->arena) : 0;
+    status = status == 0 && resources ? traceql_page_read(p, SPAN_PAGE_OF_RESOURCE) : status;
     status = status == 0 ? each_column(p, key, NULL, NULL, &distinct) : status;
-    status = status == 0 ? begin(p, distinct + p->columns.resource_count, f) : status;
+    size_t cap = distinct + (resources ? p->columns.resource_count : 0);
+    status = status == 0 ? begin(p, cap, f) : status;
     if (status == 0) {
         fill_nil(p, f);
         status = each_column(p, key, f, seen, &distinct);
@@ -266,6 +276,7 @@ static int event_values(
 {
     struct span_page_extras extras;
     int status = span_page_extra(p->page, SPAN_PAGE_EVENTS, &extras);
+    status = status == 0 ? traceql_page_read(p, SPAN_PAGE_STARTS) : status;
     status = status == 0 ? begin(p, extras.count, f) : status;
     if (status != 0) {
         return status;
@@ -300,10 +311,10 @@ static int intrinsic_values(struct traceql_page *p, const struct traceql_field *
         status = name_values(p, out);
         break;
     case TRACEQL_INTRINSIC_STATUS:
-        status = byte_values(p, TRACEQL_STATUS, p->columns.status, SPAN_STATUS_COUNT, f);
+        status = byte_values(p, TRACEQL_STATUS, f);
         break;
     case TRACEQL_INTRINSIC_KIND:
-        status = byte_values(p, TRACEQL_KIND, p->columns.kind, SPAN_KIND_COUNT, f);
+        status = byte_values(p, TRACEQL_KIND, f);
         break;
     case TRACEQL_INTRINSIC_DURATION:
         status = duration_values(p, f);
@@ -330,10 +341,7 @@ int traceql_page_values(struct traceql_page *p, const struct traceql_field *fiel
 {
     struct filling f = {0};
     struct traceql_page_values out = {0};
-    int status = traceql_page_read(p);
-    if (status != 0) {
-        return status;
-    }
+    int status;
     switch (field->scope) {
     case TRACEQL_SCOPE_INTRINSIC:
         status = intrinsic_values(p, field, &f, &out);

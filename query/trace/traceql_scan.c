@@ -110,6 +110,22 @@ static int may_matter(struct traceql_scan *scan, bool *may_out)
                : 0;
 }
 
+/* Fails those outside of the time; false when no row is left. */
+static bool hold_in_time(struct traceql_scan *scan)
+{
+    struct span_page_info info = span_page_info(scan->page.page);
+    const uint64_t *start = scan->page.columns.start_ns;
+    if (info.start_min_ns >= scan->start_ns && info.start_max_ns <= scan->end_ns) {
+        return true;
+    }
+    for (uint32_t row = 0; row < scan->page.rows; row++) {
+        if (start[row] < scan->start_ns || start[row] > scan->end_ns) {
+            scan->verdicts[row] = TRACEQL_MAY_FAIL;
+        }
+    }
+    return traceql_any_holds(scan->verdicts, scan->page.rows);
+}
+
 /* 1 when some row may be in the answer. */
 static int look_at_page(struct traceql_scan *scan, struct span_page *page)
 {
@@ -121,22 +137,14 @@ static int look_at_page(struct traceql_scan *scan, struct span_page *page)
         return status;
     }
     status = stages_verdicts(scan, scan->query->stages, &scan->verdicts);
-    status = status == 0 ? traceql_page_read(&scan->page) : status;
-    if (status != 0) {
+    if (status != 0 || !traceql_any_holds(scan->verdicts, scan->page.rows)) {
         return status;
     }
-    uint8_t any = 0;
-    const uint64_t *start = scan->page.columns.start_ns;
-    for (uint32_t row = 0; row < scan->page.rows; row++) {
-        if (start[row] < scan->start_ns || start[row] > scan->end_ns) {
-            scan->verdicts[row] = TRACEQL_MAY_FAIL;
-        }
-        any |= scan->verdicts[row];
+    status = traceql_page_read(&scan->page, SPAN_PAGE_STARTS);
+    if (status != 0 || !hold_in_time(scan)) {
+        return status;
     }
-    if ((any & TRACEQL_MAY_HOLD) == 0) {
-        return 0;
-    }
-    status = span_page_traces(page, &scan->traces);
+    status = span_page_runs(page, &scan->traces);
     scan->trace_count = span_page_info(page).traces;
     return status == 0 ? 1 : status;
 }

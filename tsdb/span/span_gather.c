@@ -79,8 +79,8 @@ struct merge {
     const struct span_sources *sources;
     struct merge_page {
         uint32_t source, page;
-        struct span_open_page open; /* page NULL: closed */
-        uint64_t used;              /* clock of the last use */
+        struct span_page *open; /* NULL: closed */
+        uint64_t used;          /* clock of the last use */
         bool damaged;
     } * pages;
     uint32_t page_count, open_count;
@@ -90,6 +90,7 @@ struct merge {
     struct span_block_writer *writer;
     struct arena arena; /* of one trace */
     struct strbuf raw;
+    struct span_unpacker unpacker;
     struct span_keep keep;
     uint64_t spans, damaged;
 };
@@ -99,11 +100,12 @@ static void close_oldest(struct merge *m)
     struct merge_page *oldest = NULL;
     for (uint32_t i = 0; i < m->page_count; i++) {
         struct merge_page *p = &m->pages[i];
-        if (p->open.page != NULL && (oldest == NULL || p->used < oldest->used)) {
+        if (p->open != NULL && (oldest == NULL || p->used < oldest->used)) {
             oldest = p;
         }
     }
-    span_open_page_close(&oldest->open);
+    span_page_close(oldest->open);
+    oldest->open = NULL;
     m->open_count--;
 }
 
@@ -112,17 +114,18 @@ static int open_page(struct merge *m, uint32_t number, struct span_page **page_o
     struct merge_page *p = &m->pages[number];
     struct err e = ERR_INIT;
     p->used = ++m->clock;
-    if (p->open.page == NULL) {
+    if (p->open == NULL) {
         if (m->open_count == OPEN_MAX) {
             close_oldest(m);
         }
-        int status = span_source_open(m->sources->items[p->source], p->page, &p->open, &e);
+        int status =
+            span_source_open(m->sources->items[p->source], p->page, &m->unpacker, &p->open, &e);
         if (status != 0) {
             return status;
         }
         m->open_count++;
     }
-    *page_out = p->open.page;
+    *page_out = p->open;
     return 0;
 }
 
@@ -292,6 +295,7 @@ int span_gather_merge(const struct span_sources *sources, struct vfs *fs, const 
     struct merge m = {.sources = sources, .keep = *keep};
     strbuf_init(&m.raw, SPAN_PAGE_BYTES_MAX * 2);
     arena_init(&m.arena, 0);
+    span_unpacker_init(&m.unpacker);
     int status = list_pages(&m);
     status = status == 0 ? list_parts(&m) : status;
     status = status == 0 ? span_block_writer_open(fs, path, options, &m.writer, e) : status;
@@ -302,11 +306,12 @@ int span_gather_merge(const struct span_sources *sources, struct vfs *fs, const 
         span_block_writer_cancel(m.writer);
     }
     for (uint32_t i = 0; i < m.page_count; i++) {
-        span_open_page_close(&m.pages[i].open);
+        span_page_close(m.pages[i].open);
     }
     mem_free(m.pages);
     mem_free(m.parts);
     strbuf_release(&m.raw);
+    span_unpacker_release(&m.unpacker);
     arena_release(&m.arena);
     if (status != 0) {
         return e->code != 0 ? status : err_set(e, status, -1, "%s: %s", path, err_text(status));

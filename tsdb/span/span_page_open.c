@@ -1,23 +1,62 @@
-/* Reading a page: its directory, its sections, the columns that every span has. Bytes come from a disk:
- * nothing is believed that was not checked. */
-#include <assert.h>
-#include <stdlib.h>
-#include <string.h>
+/* Reading a page: its directory, its sections, numbers and texts in them. Bytes come from a disk: nothing is
+ * believed that was not checked. */
 
 #include "base/hash.h"
 #include "base/mem.h"
 #include "span/span_page_private.h"
 
+/* ---- Bytes ---- */
+
+void span_unpacker_init(struct span_unpacker *unpacker)
+{
+    *unpacker = (struct span_unpacker){.codec = NULL};
+    strbuf_init(&unpacker->stored, SPAN_SECTION_BYTES_MAX + 1);
+    strbuf_init(&unpacker->plain, SPAN_SECTION_BYTES_MAX + 1);
+}
+
+void span_unpacker_release(struct span_unpacker *unpacker)
+{
+    zstd_codec_free(unpacker->codec);
+    strbuf_release(&unpacker->stored);
+    strbuf_release(&unpacker->plain);
+    unpacker->codec = NULL;
+}
+
+/* Bytes of the page, good until the next are read. */
+static int read_stored(struct span_page *page, uint64_t offset, size_t size, struct str *stored_out)
+{
+    if (page->place.file == NULL) {
+        *stored_out = str_make(page->bytes.ptr + offset, size);
+        return 0;
+    }
+    struct strbuf *stored = &page->unpacker->stored;
+    strbuf_reset(stored);
+    char *room = strbuf_reserve(stored, size);
+    *stored_out = str_make(room, size);
+    return room == NULL ? strbuf_error(stored)
+                        : vfs_pread_exact(page->place.fs, page->place.file,
+                              page->place.offset + offset, room, size);
+}
+
 /* ---- Directory ---- */
+
+/* Header and directory of most pages: of 120 sections. */
+enum { HEAD_GUESS = 2048 };
+
+static size_t directory_end(const struct span_page *page)
+{
+    return SPAN_PAGE_HEADER_SIZE + (size_t)page->section_count * SPAN_PAGE_ENTRY_SIZE;
+}
 
 static int corrupt(struct err *e, const char *what)
 {
     return err_set(e, ERR_CORRUPT, -1, "a page of spans is corrupt: %s", what);
 }
 
-static int read_header(struct span_page *page, struct err *e)
+/* `head` has the header, and what follows as far as it is there. */
+static int read_header(struct span_page *page, struct str head, struct err *e)
 {
-    struct decbuf in = decbuf_of(page->bytes.ptr, page->bytes.len);
+    struct decbuf in = decbuf_of(head.ptr, head.len);
     struct str magic = decbuf_bytes(&in, 8);
     uint32_t version = decbuf_le32(&in);
     page->info.rows = decbuf_le32(&in);
@@ -28,8 +67,6 @@ static int read_header(struct span_page *page, struct err *e)
     page->info.duration_max_ns = decbuf_le64(&in);
     page->time_unit = decbuf_le32(&in);
     uint32_t size = decbuf_le32(&in);
-    (void)decbuf_le32(&in);
-    uint32_t checksum = decbuf_le32(&in);
     if (in.failed || !str_eq_c(magic, SPAN_PAGE_MAGIC)) {
         return corrupt(e, "it does not begin like one");
     }
@@ -37,38 +74,36 @@ static int read_header(struct span_page *page, struct err *e)
         return err_set(e, ERR_INVALID, 8, "a page of spans has version %u, this program reads %d",
             version, SPAN_PAGE_VERSION);
     }
-    size_t directory = (size_t)page->section_count * SPAN_PAGE_ENTRY_SIZE;
-    if (page->section_count > SPAN_PAGE_SECTIONS_MAX || decbuf_left(&in) < directory ||
-        size != page->bytes.len) {
+    bool sound = page->info.rows > 0 && page->info.rows <= SPAN_PAGE_ROWS_MAX &&
+                 page->info.traces > 0 && page->info.traces <= page->info.rows &&
+                 (page->time_unit == 1 || page->time_unit == 1000 || page->time_unit == 1000000);
+    if (page->section_count > SPAN_PAGE_SECTIONS_MAX || size != page->size ||
+        directory_end(page) > size) {
         return corrupt(e, "it is cut off");
     }
+    return sound ? 0 : corrupt(e, "its header makes no sense");
+}
+
+/* `head` is header and directory. */
+static int read_directory(struct span_page *page, struct str head, struct err *e)
+{
+    struct decbuf in = decbuf_of(head.ptr, head.len);
+    (void)decbuf_bytes(&in, SPAN_PAGE_HEADER_SIZE - 4);
     struct strbuf covered = STRBUF_INIT;
-    strbuf_add(&covered, page->bytes.ptr, SPAN_PAGE_HEADER_SIZE - 4);
-    strbuf_add(&covered, in.p, directory);
+    uint32_t checksum = decbuf_le32(&in);
+    strbuf_add(&covered, head.ptr, SPAN_PAGE_HEADER_SIZE - 4);
+    strbuf_add(&covered, in.p, decbuf_left(&in));
     int status = strbuf_error(&covered);
     bool good = status == 0 && checksum32(covered.data, covered.size) == checksum;
     strbuf_release(&covered);
-    if (status != 0) {
-        return err_set(e, status, -1, "%s", err_text(status)); /* no memory is no damage */
+    page->sections = arena_calloc(&page->arena, page->section_count, sizeof(*page->sections));
+    if (status != 0 || page->sections == NULL) {
+        return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM)); /* that is no damage */
     }
     if (!good) {
         return corrupt(e, "the checksum of its directory is wrong");
     }
-    bool sound = page->info.rows > 0 && page->info.rows <= SPAN_PAGE_ROWS_MAX &&
-                 page->info.traces > 0 && page->info.traces <= page->info.rows &&
-                 (page->time_unit == 1 || page->time_unit == 1000 || page->time_unit == 1000000);
-    return sound ? 0 : corrupt(e, "its header makes no sense");
-}
-
-static int read_directory(struct span_page *page, struct err *e)
-{
-    struct decbuf in = decbuf_of(page->bytes.ptr, page->bytes.len);
-    (void)decbuf_bytes(&in, SPAN_PAGE_HEADER_SIZE);
-    page->sections = arena_calloc(&page->arena, page->section_count, sizeof(*page->sections));
-    if (page->sections == NULL) {
-        return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
-    }
-    uint64_t offset = SPAN_PAGE_HEADER_SIZE + (uint64_t)page->section_count * SPAN_PAGE_ENTRY_SIZE;
+    uint64_t offset = directory_end(page);
     for (uint32_t i = 0; i < page->section_count; i++) {
         struct page_section *s = &page->sections[i];
         s->what = decbuf_le32(&in);
@@ -82,41 +117,96 @@ static int read_directory(struct span_page *page, struct err *e)
             return corrupt(e, "its directory makes no sense");
         }
     }
-    return offset == page->bytes.len ? 0 : corrupt(e, "its sections do not fill it");
+    return offset == page->size ? 0 : corrupt(e, "its sections do not fill it");
 }
 
-int span_page_open(struct str bytes, struct span_page **page_out, struct err *e)
+/* The first `size` bytes, or all there are. */
+static int read_head(struct span_page *page, size_t size, struct str *head_out)
 {
-    struct span_page *page = mem_calloc(1, sizeof(*page));
-    if (page == NULL) {
-        return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
+    size = size < page->size ? size : page->size;
+    if (page->place.file == NULL) {
+        *head_out = str_make(page->bytes.ptr, size);
+        return 0;
     }
-    page->bytes = bytes;
-    arena_init(&page->arena, 0);
-    int status = zstd_codec_new(&page->codec);
-    if (status != 0) {
-        (void)err_set(e, status, -1, "%s", err_text(status));
+    return read_stored(page, 0, size, head_out);
+}
+
+static int open_page(struct span_page *page, struct err *e)
+{
+    struct str head;
+    int status = read_head(page, HEAD_GUESS, &head);
+    status = status == 0 ? read_header(page, head, e) : status;
+    if (status == 0 && head.len < directory_end(page)) {
+        status = read_head(page, directory_end(page), &head);
     }
-    status = status == 0 ? read_header(page, e) : status;
-    status = status == 0 ? read_directory(page, e) : status;
+    if (status == 0) {
+        status = read_directory(page, str_make(head.ptr, directory_end(page)), e);
+    }
     if (status == 0) {
         status = span_page_read_keys(page);
-        if (status != 0) {
+        if (status == ERR_CORRUPT) {
             (void)corrupt(e, "the keys of its attributes");
         }
     }
+    return status;
+}
+
+/* Which then is `page`'s, or gone. */
+static int finish_open(struct span_page *page, struct span_page **page_out, struct err *e)
+{
+    struct err local = ERR_INIT;
+    e = e != NULL ? e : &local;
+    arena_init(&page->arena, 0);
+    int status = open_page(page, e);
     if (status != 0) {
         span_page_close(page);
-        return status;
+        return e->code == status ? status : err_set(e, status, -1, "%s", err_text(status));
     }
     *page_out = page;
     return 0;
 }
 
+int span_page_open(struct str bytes, struct span_page **page_out, struct err *e)
+{
+    struct span_page *page = mem_calloc(1, sizeof(*page));
+    if (page == NULL || bytes.len > UINT32_MAX) {
+        mem_free(page);
+        return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
+    }
+    page->bytes = bytes;
+    page->size = (uint32_t)bytes.len;
+    span_unpacker_init(&page->own);
+    page->unpacker = &page->own;
+    return finish_open(page, page_out, e);
+}
+
+int span_page_open_at(const struct span_page_place *place, struct span_unpacker *unpacker,
+    struct span_page **page_out, struct err *e)
+{
+    struct span_page *page = mem_calloc(1, sizeof(*page));
+    if (page == NULL) {
+        return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
+    }
+    page->place = *place;
+    page->size = place->size;
+    page->unpacker = unpacker;
+    return finish_open(page, page_out, e);
+}
+
+void span_page_lend(struct span_page *page, struct span_unpacker *unpacker)
+{
+    page->unpacker = unpacker;
+}
+
+size_t span_page_memory(const struct span_page *page)
+{
+    return sizeof(*page) + page->arena.used;
+}
+
 void span_page_close(struct span_page *page)
 {
     if (page != NULL) {
-        zstd_codec_free(page->codec);
+        span_unpacker_release(&page->own);
         arena_release(&page->arena);
         mem_free(page);
     }
@@ -144,42 +234,60 @@ static struct page_section *find_section(struct span_page *page, uint32_t what)
                                                                          : NULL;
 }
 
-static int decompress(struct span_page *page, struct page_section *s, struct str stored)
+static int decompress(struct span_page *page, const struct page_section *s, struct str stored)
 {
-    struct strbuf plain;
-    strbuf_init(&plain, s->size + 1u);
-    int status = zstd_decode(page->codec, stored, s->size, &plain);
-    if (status == 0 && plain.size != s->size) {
+    struct span_unpacker *u = page->unpacker;
+    int status = u->codec == NULL ? zstd_codec_new(&u->codec) : 0;
+    strbuf_reset(&u->plain);
+    status = status == 0 ? zstd_decode(u->codec, stored, s->size, &u->plain) : status;
+    if (status == 0 && u->plain.size != s->size) {
         status = ERR_CORRUPT;
     }
-    if (status == 0) {
-        s->plain = str_make(arena_dup(&page->arena, plain.data, plain.size), plain.size);
-        status = s->plain.ptr == NULL ? ERR_NOMEM : 0;
-    }
-    strbuf_release(&plain);
     return status == ERR_LIMIT ? ERR_CORRUPT : status;
+}
+
+static int read_section(struct span_page *page, const struct page_section *s, struct str *plain_out)
+{
+    struct str stored;
+    int status = read_stored(page, s->offset, s->stored, &stored);
+    if (status == 0 && checksum32(stored.ptr, stored.len) != s->checksum) {
+        status = ERR_CORRUPT;
+    }
+    *plain_out = stored;
+    if (status == 0 && s->stored != s->size) {
+        status = decompress(page, s, stored);
+        *plain_out = strbuf_str(&page->unpacker->plain);
+    }
+    return status;
+}
+
+int span_page_glance(struct span_page *page, uint32_t what, struct str *plain_out)
+{
+    const struct page_section *s = find_section(page, what);
+    *plain_out = s != NULL ? s->plain : STR("");
+    return s == NULL || s->is_kept ? 0 : read_section(page, s, plain_out);
 }
 
 int span_page_section(struct span_page *page, uint32_t what, struct str *plain_out)
 {
     struct page_section *s = find_section(page, what);
+    struct str plain;
     *plain_out = STR("");
     if (s == NULL) {
         return 0;
     }
-    if (!s->is_read) {
-        struct str stored = str_make(page->bytes.ptr + s->offset, s->stored);
-        if (checksum32(stored.ptr, stored.len) != s->checksum) {
-            return ERR_CORRUPT;
+    if (!s->is_kept) {
+        int status = read_section(page, s, &plain);
+        bool lasts = page->place.file == NULL && s->stored == s->size;
+        if (status == 0 && !lasts) {
+            plain.ptr = arena_dup(&page->arena, plain.ptr, plain.len);
+            status = plain.ptr == NULL ? ERR_NOMEM : 0;
         }
-        s->plain = stored;
-        if (s->stored != s->size) {
-            int status = decompress(page, s, stored);
-            if (status != 0) {
-                return status;
-            }
+        if (status != 0) {
+            return status;
         }
-        s->is_read = true;
+        s->plain = plain;
+        s->is_kept = true;
     }
     *plain_out = s->plain;
     return 0;
@@ -205,6 +313,23 @@ int span_page_numbers(struct span_page *page, struct decbuf *in, uint32_t count,
     return 0;
 }
 
+int span_page_indexes(struct span_page *page, struct decbuf *in, uint32_t count, uint32_t limit,
+    uint16_t **indexes_out)
+{
+    uint16_t *indexes = arena_alloc(&page->arena, count * sizeof(*indexes));
+    if (indexes == NULL) {
+        return ERR_NOMEM;
+    }
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t index = page_uvarint(in);
+        most = index > most ? index : most;
+        indexes[i] = (uint16_t)index;
+    }
+    *indexes_out = indexes;
+    return in->failed || (count > 0 && most >= limit) ? ERR_CORRUPT : 0;
+}
+
 int span_page_texts(
     struct span_page *page, struct decbuf *in, uint32_t count, struct page_texts *texts_out)
 {
@@ -219,11 +344,20 @@ int span_page_texts(
     if (texts == NULL) {
         return ERR_NOMEM;
     }
+    const uint8_t *first = in->p;
     for (uint64_t i = 0; i < stored; i++) {
         texts[i] = decbuf_sized(in);
     }
     if (in->failed) {
         return ERR_CORRUPT;
+    }
+    size_t size = (size_t)(in->p - first);
+    const char *copy = arena_dup(&page->arena, first, size);
+    if (copy == NULL) {
+        return ERR_NOMEM;
+    }
+    for (uint64_t i = 0; i < stored; i++) {
+        texts[i].ptr = copy + (texts[i].ptr - (const char *)first);
     }
     int status = 0;
     if (plain) {
@@ -252,7 +386,7 @@ int span_page_sparse(struct span_page *page, uint32_t what, struct page_sparse *
     if (in.failed || count > page->info.rows) {
         return ERR_CORRUPT;
     }
-    uint32_t *rows = arena_alloc(&page->arena, (size_t)count * sizeof(*rows));
+    uint16_t *rows = arena_alloc(&page->arena, (size_t)count * sizeof(*rows));
     struct str *items = arena_alloc(&page->arena, (size_t)count * sizeof(*items));
     if (rows == NULL || items == NULL) {
         return ERR_NOMEM;
@@ -265,250 +399,8 @@ int span_page_sparse(struct span_page *page, uint32_t what, struct page_sparse *
             return ERR_CORRUPT;
         }
         row += step;
-        rows[i] = (uint32_t)row;
+        rows[i] = (uint16_t)row;
     }
     *sparse_out = (struct page_sparse){rows, items, (uint32_t)count};
     return decbuf_left(&in) == 0 ? 0 : ERR_CORRUPT;
-}
-
-/* ---- Traces ---- */
-
-static int by_id(const void *left, const void *right)
-{
-    return trace_id_cmp(
-        ((const struct span_page_trace *)left)->id, ((const struct span_page_trace *)right)->id);
-}
-
-static int check_ids(const struct span_page *page)
-{
-    const struct span_page_trace *traces = page->traces_by_id;
-    for (uint32_t i = 0; i < page->info.traces; i++) {
-        if (trace_id_is_zero(traces[i].id) ||
-            (i > 0 && trace_id_eq(traces[i].id, traces[i - 1].id))) {
-            return ERR_CORRUPT;
-        }
-    }
-    return 0;
-}
-
-static int read_traces(struct span_page *page)
-{
-    uint32_t count = page->info.traces, row = 0;
-    struct str plain;
-    int status = span_page_section(page, SPAN_SECTION_TRACES, &plain);
-    if (status != 0) {
-        return status;
-    }
-    struct decbuf in = decbuf_of(plain.ptr, plain.len);
-    struct span_page_trace *traces = arena_alloc(&page->arena, count * sizeof(*traces));
-    struct span_page_trace *sorted = arena_alloc(&page->arena, count * sizeof(*sorted));
-    uint64_t *starts = arena_alloc(&page->arena, count * sizeof(*starts));
-    if (traces == NULL || sorted == NULL || starts == NULL) {
-        return ERR_NOMEM;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        struct str id = decbuf_bytes(&in, TRACE_ID_BYTES);
-        if (in.failed) {
-            return ERR_CORRUPT;
-        }
-        traces[i].id = trace_id_from_bytes((const uint8_t *)id.ptr);
-    }
-    uint64_t start = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t spans = decbuf_uvarint(&in);
-        start += (uint64_t)decbuf_svarint(&in);
-        if (in.failed || spans == 0 || spans > page->info.rows - row) {
-            return ERR_CORRUPT;
-        }
-        traces[i].first = row;
-        traces[i].count = (uint32_t)spans;
-        starts[i] = start * page->time_unit;
-        row += (uint32_t)spans;
-    }
-    if (row != page->info.rows || decbuf_left(&in) != 0) {
-        return ERR_CORRUPT;
-    }
-    memcpy(sorted, traces, count * sizeof(*sorted));
-    qsort(sorted, count, sizeof(*sorted), by_id);
-    page->traces_by_id = sorted;
-    page->trace_starts = starts;
-    page->traces = traces;
-    status = check_ids(page);
-    if (status != 0) {
-        page->traces = NULL;
-    }
-    return status;
-}
-
-int span_page_traces(struct span_page *page, const struct span_page_trace **traces_out)
-{
-    int status = page->traces == NULL ? read_traces(page) : 0;
-    if (status == 0) {
-        *traces_out = page->traces_by_id;
-    }
-    return status;
-}
-
-int span_page_find(struct span_page *page, struct trace_id id, struct span_page_trace *trace_out)
-{
-    const struct span_page_trace *traces;
-    int status = span_page_traces(page, &traces);
-    if (status != 0) {
-        return status;
-    }
-    const struct span_page_trace key = {.id = id};
-    const struct span_page_trace *found =
-        bsearch(&key, traces, page->info.traces, sizeof(*traces), by_id);
-    if (found != NULL) {
-        *trace_out = *found;
-    }
-    return found != NULL;
-}
-
-/* ---- Columns that every span has ---- */
-
-static int read_starts(struct span_page *page, struct span_page_columns *columns)
-{
-    struct str plain;
-    const struct span_page_trace *traces;
-    int status = span_page_traces(page, &traces);
-    status = status == 0 ? span_page_section(page, SPAN_SECTION_STARTS, &plain) : status;
-    if (status != 0) {
-        return status;
-    }
-    uint64_t *starts = arena_alloc(&page->arena, page->info.rows * sizeof(*starts));
-    struct decbuf in = decbuf_of(plain.ptr, plain.len);
-    if (starts == NULL) {
-        return ERR_NOMEM;
-    }
-    for (uint32_t t = 0; t < page->info.traces; t++) {
-        for (uint32_t i = 0; i < page->traces[t].count; i++) {
-            starts[page->traces[t].first + i] =
-                page->trace_starts[t] + page_uvarint(&in) * page->time_unit;
-        }
-    }
-    columns->start_ns = starts;
-    return in.failed || decbuf_left(&in) != 0 ? ERR_CORRUPT : 0;
-}
-
-static int read_durations(struct span_page *page, struct span_page_columns *columns)
-{
-    struct str plain;
-    int status = span_page_section(page, SPAN_SECTION_DURATIONS, &plain);
-    if (status != 0) {
-        return status;
-    }
-    int64_t *exact = arena_alloc(&page->arena, page->info.rows * sizeof(*exact));
-    uint64_t *shown = arena_alloc(&page->arena, page->info.rows * sizeof(*shown));
-    struct decbuf in = decbuf_of(plain.ptr, plain.len);
-    if (exact == NULL || shown == NULL) {
-        return ERR_NOMEM;
-    }
-    for (uint32_t i = 0; i < page->info.rows; i++) {
-        exact[i] = (int64_t)((uint64_t)page_svarint(&in) * page->time_unit);
-        /* As span_duration_ns: what ends before it starts took no time. */
-        uint64_t start = columns->start_ns[i], end = start + (uint64_t)exact[i];
-        shown[i] = end > start ? end - start : 0;
-    }
-    page->durations = exact;
-    columns->duration_ns = shown;
-    return in.failed || decbuf_left(&in) != 0 ? ERR_CORRUPT : 0;
-}
-
-static int read_kinds(struct span_page *page, struct span_page_columns *columns)
-{
-    struct str plain;
-    uint32_t rows = page->info.rows;
-    int status = span_page_section(page, SPAN_SECTION_KINDS, &plain);
-    if (status != 0) {
-        return status;
-    }
-    uint8_t *kinds = arena_alloc(&page->arena, rows), *statuses = arena_alloc(&page->arena, rows);
-    if (kinds == NULL || statuses == NULL) {
-        return ERR_NOMEM;
-    }
-    if (plain.len != rows) {
-        return ERR_CORRUPT;
-    }
-    for (uint32_t i = 0; i < rows; i++) {
-        kinds[i] = (uint8_t)plain.ptr[i] & 15;
-        statuses[i] = (uint8_t)plain.ptr[i] >> 4;
-        if (kinds[i] >= SPAN_KIND_COUNT || statuses[i] >= SPAN_STATUS_COUNT) {
-            return ERR_CORRUPT;
-        }
-    }
-    columns->kind = kinds;
-    columns->status = statuses;
-    return 0;
-}
-
-/* The number that a section begins with: how many resources or scopes there are. */
-static int read_count(struct span_page *page, uint32_t what, uint32_t *count_out)
-{
-    struct str plain;
-    int status = span_page_section(page, what, &plain);
-    struct decbuf in = decbuf_of(plain.ptr, plain.len);
-    uint64_t count = status == 0 ? decbuf_uvarint(&in) : 0;
-    *count_out = (uint32_t)count;
-    return status != 0                                          ? status
-           : in.failed || count == 0 || count > page->info.rows ? ERR_CORRUPT
-                                                                : 0;
-}
-
-static int read_indexes(struct span_page *page, uint32_t what, uint32_t limit, const uint32_t **out)
-{
-    struct str plain;
-    uint32_t *numbers = NULL;
-    int status = span_page_section(page, what, &plain);
-    struct decbuf in = decbuf_of(plain.ptr, plain.len);
-    status = status == 0 ? span_page_numbers(page, &in, page->info.rows, limit, &numbers) : status;
-    *out = numbers;
-    return status == 0 && decbuf_left(&in) != 0 ? ERR_CORRUPT : status;
-}
-
-static int read_names(struct span_page *page, struct span_page_columns *columns)
-{
-    struct str plain;
-    struct page_texts names;
-    int status = span_page_section(page, SPAN_SECTION_NAMES, &plain);
-    struct decbuf in = decbuf_of(plain.ptr, plain.len);
-    status = status == 0 ? span_page_texts(page, &in, page->info.rows, &names) : status;
-    if (status == 0) {
-        columns->name = names.codes;
-        columns->names = names.texts;
-        columns->name_count = names.text_count;
-    }
-    return status == 0 && decbuf_left(&in) != 0 ? ERR_CORRUPT : status;
-}
-
-int span_page_pools(struct span_page *page, uint32_t *resources_out, uint32_t *scopes_out)
-{
-    int status = read_count(page, SPAN_SECTION_RESOURCES, resources_out);
-    return status == 0 ? read_count(page, SPAN_SECTION_SCOPES, scopes_out) : status;
-}
-
-int span_page_columns(struct span_page *page, struct span_page_columns *columns_out)
-{
-    if (page->columns == NULL) {
-        struct span_page_columns *c = arena_calloc(&page->arena, 1, sizeof(*c));
-        int status = c == NULL ? ERR_NOMEM : read_starts(page, c);
-        status = status == 0 ? read_durations(page, c) : status;
-        status = status == 0 ? read_kinds(page, c) : status;
-        status = status == 0 ? read_names(page, c) : status;
-        status =
-            status == 0 ? read_count(page, SPAN_SECTION_RESOURCES, &c->resource_count) : status;
-        status = status == 0 ? read_count(page, SPAN_SECTION_SCOPES, &c->scope_count) : status;
-        if (status == 0) {
-            status = read_indexes(page, SPAN_SECTION_OF_RESOURCE, c->resource_count, &c->resource);
-        }
-        if (status == 0) {
-            status = read_indexes(page, SPAN_SECTION_OF_SCOPE, c->scope_count, &c->scope);
-        }
-        if (status != 0) {
-            return status;
-        }
-        page->columns = c;
-    }
-    *columns_out = *page->columns;
-    return 0;
 }

@@ -137,11 +137,11 @@ static int read_shape_list(struct span_page *page, struct decbuf *in, uint32_t c
     int status = shapes == NULL ? ERR_NOMEM : 0;
     for (uint32_t i = 0; status == 0 && i < count; i++) {
         uint64_t columns = decbuf_uvarint(in);
-        uint32_t *list = NULL;
+        uint16_t *list = NULL;
         if (in->failed || columns > OTLP_ATTRIBUTES_MAX) {
             return ERR_CORRUPT;
         }
-        status = span_page_numbers(page, in, (uint32_t)columns, page->attribute_count, &list);
+        status = span_page_indexes(page, in, (uint32_t)columns, page->attribute_count, &list);
         shapes[i] = (struct page_shape){list, (uint32_t)columns};
     }
     page->shapes = shapes;
@@ -194,13 +194,13 @@ static int find_rows(struct span_page *page, uint32_t index)
     for (uint32_t row = 0; row < page->info.rows; row++) {
         count += times[page->of_shape[row]];
     }
-    uint32_t *rows = arena_alloc(&page->arena, count * sizeof(*rows));
+    uint16_t *rows = arena_alloc(&page->arena, count * sizeof(*rows));
     if (rows == NULL) {
         return ERR_NOMEM;
     }
     for (uint32_t row = 0; row < page->info.rows; row++) {
         for (uint32_t n = times[page->of_shape[row]]; n > 0; n--) {
-            rows[at++] = row;
+            rows[at++] = (uint16_t)row;
         }
     }
     c->rows = rows;
@@ -211,11 +211,11 @@ static int find_rows(struct span_page *page, uint32_t index)
 static int read_shapes(struct span_page *page)
 {
     struct str plain;
-    uint32_t *of_shape = NULL;
+    uint16_t *of_shape = NULL;
     if (page->of_shape != NULL || page->attribute_count == 0) {
         return 0;
     }
-    int status = span_page_section(page, SPAN_SECTION_SHAPES, &plain);
+    int status = span_page_glance(page, SPAN_SECTION_SHAPES, &plain);
     if (status != 0) {
         return status;
     }
@@ -225,12 +225,12 @@ static int read_shapes(struct span_page *page)
         return ERR_CORRUPT;
     }
     status = read_shape_list(page, &in, (uint32_t)count);
-    status = status == 0 ? span_page_section(page, SPAN_SECTION_OF_SHAPE, &plain) : status;
+    status = status == 0 ? span_page_glance(page, SPAN_SECTION_OF_SHAPE, &plain) : status;
     if (status != 0) {
         return status;
     }
     in = decbuf_of(plain.ptr, plain.len);
-    status = span_page_numbers(page, &in, page->info.rows, count, &of_shape);
+    status = span_page_indexes(page, &in, page->info.rows, (uint32_t)count, &of_shape);
     if (status != 0 || decbuf_left(&in) != 0) {
         return status != 0 ? status : ERR_CORRUPT;
     }
@@ -304,7 +304,7 @@ int span_page_column(struct span_page *page, uint32_t index, struct span_page_co
         struct str plain = STR("");
         status = find_rows(page, index);
         if (status == 0) {
-            status = span_page_section(page, SPAN_SECTION_VALUES + index, &plain);
+            status = span_page_glance(page, SPAN_SECTION_VALUES + index, &plain);
         }
         struct decbuf in = decbuf_of(plain.ptr, plain.len);
         status = status == 0 ? read_values(page, &in, c) : status;
@@ -322,7 +322,7 @@ static int read_id_list(
     struct span_page *page, uint32_t what, uint64_t **ids_out, size_t *count_out)
 {
     struct str plain;
-    int status = span_page_section(page, what, &plain);
+    int status = span_page_glance(page, what, &plain);
     if (status != 0 || plain.len % SPAN_ID_BYTES != 0) {
         return status != 0 ? status : ERR_CORRUPT;
     }
@@ -351,7 +351,7 @@ int span_page_read_ids(struct span_page *page)
     if (status == 0) {
         status = read_id_list(page, SPAN_SECTION_PARENT_IDS, &elsewhere, &elsewhere_count);
     }
-    status = status == 0 ? span_page_section(page, SPAN_SECTION_PARENTS, &plain) : status;
+    status = status == 0 ? span_page_glance(page, SPAN_SECTION_PARENTS, &plain) : status;
     if (status != 0 || id_count != page->info.rows) {
         return status != 0 ? status : ERR_CORRUPT;
     }
@@ -409,7 +409,7 @@ int span_page_extra(
 }
 
 /* The index of the first of `count` ascending rows that is not below `row`. */
-static uint32_t lower_bound(const uint32_t *rows, uint32_t count, uint32_t row)
+static uint32_t lower_bound(const uint16_t *rows, uint32_t count, uint32_t row)
 {
     uint32_t low = 0;
     while (low < count) {

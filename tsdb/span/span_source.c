@@ -14,10 +14,16 @@ struct memory_page {
     struct span_block_page page;
 };
 
-static struct span_source *make(void)
+static struct span_source *make(uint32_t pages)
 {
     struct span_source *s = mem_calloc(1, sizeof(*s));
-    if (s != NULL) {
+    struct span_kept *kept = mem_calloc(pages, sizeof(*kept));
+    if (s == NULL || kept == NULL) {
+        mem_free(kept);
+        mem_free(s);
+        s = NULL;
+    } else {
+        s->kept = kept;
         atomic_init(&s->references, 1);
         atomic_init(&s->remove, false);
         atomic_init(&s->made, NULL);
@@ -27,7 +33,7 @@ static struct span_source *make(void)
 
 int span_source_of_pager(struct span_pager *pager, struct span_source **source_out)
 {
-    struct span_source *s = make();
+    struct span_source *s = make(1);
     if (s == NULL) {
         return ERR_NOMEM;
     }
@@ -77,7 +83,7 @@ int span_source_make_page(struct span_source *source)
 
 int span_source_of_block(struct span_block *block, uint64_t number, struct span_source **source_out)
 {
-    struct span_source *s = make();
+    struct span_source *s = make(block->page_count);
     if (s == NULL) {
         return ERR_NOMEM;
     }
@@ -99,6 +105,9 @@ void span_source_unref(struct span_source *source)
         atomic_fetch_sub_explicit(&source->references, 1, memory_order_acq_rel) != 1) {
         return;
     }
+    if (source->forget != NULL) {
+        source->forget(source);
+    }
     if (source->block != NULL) {
         if (atomic_load(&source->remove)) {
             /* A file that cannot be removed is one that another block replaces or that is too old: the
@@ -110,6 +119,7 @@ void span_source_unref(struct span_source *source)
         span_pager_free(source->pager);
         free_page(atomic_load(&source->made));
     }
+    mem_free(source->kept);
     mem_free(source);
 }
 
@@ -126,36 +136,24 @@ const struct span_block_page *span_source_page(const struct span_source *source,
     return &atomic_load_explicit(&source->made, memory_order_acquire)->page;
 }
 
-int span_source_open(
-    const struct span_source *source, uint32_t page, struct span_open_page *page_out, struct err *e)
+int span_source_open(const struct span_source *source, uint32_t number,
+    struct span_unpacker *unpacker, struct span_page **page_out, struct err *e)
 {
-    struct span_open_page open = {.page = NULL};
-    strbuf_init(&open.bytes, (size_t)1 << 30);
-    struct str bytes;
-    int status = 0;
-    if (source->block != NULL) {
-        status = span_block_read(source->block, page, &open.bytes);
-        bytes = strbuf_str(&open.bytes);
+    const struct span_block *block = source->block;
+    struct err local = ERR_INIT;
+    int status;
+    if (block != NULL) {
+        const struct span_block_page *p = &block->pages[number];
+        const struct span_page_place place = {block->fs, block->file, p->offset, p->size};
+        status = span_page_open_at(&place, unpacker, page_out, &local);
     } else {
-        bytes = strbuf_str(&atomic_load_explicit(&source->made, memory_order_acquire)->bytes);
+        const struct memory_page *made = atomic_load_explicit(&source->made, memory_order_acquire);
+        status = span_page_open(strbuf_str(&made->bytes), page_out, &local);
     }
-    status = status == 0 ? span_page_open(bytes, &open.page, e) : status;
-    if (status != 0) {
-        (void)err_set(e, status, -1, "%s: page %u: %s",
-            source->block != NULL ? source->block->path : "spans in memory", page,
-            err_text(status));
-        strbuf_release(&open.bytes);
-        return status;
-    }
-    *page_out = open;
-    return 0;
-}
-
-void span_open_page_close(struct span_open_page *page)
-{
-    span_page_close(page->page);
-    strbuf_release(&page->bytes);
-    page->page = NULL;
+    return status == 0
+               ? 0
+               : err_set(e, status, -1, "%s: page %u: %s",
+                     block != NULL ? block->path : "spans in memory", number, local.message);
 }
 
 /* ---- Lists ---- */

@@ -6,15 +6,27 @@
 #include <stdatomic.h>
 
 #include "span/span_block.h"
+#include "span/span_page_private.h"
 #include "span/span_pager.h"
+
+/* A page that stays open (span_page_cache.h). */
+struct span_kept {
+    struct span_page *page; /* NULL: none */
+    size_t bytes;
+    uint64_t reader; /* the view that used it last */
+    struct span_kept *newer, *older;
+};
 
 struct span_source {
     atomic_uint references;
-    uint64_t number;                    /* the block's name; 0: in memory */
-    struct span_block *block;           /* NULL: in memory */
-    struct span_pager *pager;           /* in memory: nothing is added any more */
-    _Atomic(struct memory_page *) made; /* its page; NULL: not wanted yet */
-    atomic_bool remove;                 /* the file goes when nobody reads it any more */
+    uint64_t number;                            /* the block's name; 0: in memory */
+    struct span_block *block;                   /* NULL: in memory */
+    struct span_pager *pager;                   /* in memory: nothing is added any more */
+    _Atomic(struct memory_page *) made;         /* its page; NULL: not wanted yet */
+    atomic_bool remove;                         /* the file goes when nobody reads it any more */
+    struct span_kept *kept;                     /* by page; the cache's */
+    void (*forget)(struct span_source *source); /* closes what is kept of it; NULL: nothing is */
+    struct span_page_cache *cache;
 };
 
 /* The spans of a pager, which becomes the source's. ERR_NOMEM: it is still the caller's. */
@@ -30,14 +42,10 @@ void span_source_unref(struct span_source *source);
 
 uint32_t span_source_pages(const struct span_source *source);
 const struct span_block_page *span_source_page(const struct span_source *source, uint32_t page);
-/* An open page, with the memory its bytes are in. */
-struct span_open_page {
-    struct span_page *page;
-    struct strbuf bytes;
-};
-int span_source_open(const struct span_source *source, uint32_t page,
-    struct span_open_page *page_out, struct err *e);
-void span_open_page_close(struct span_open_page *page);
+/* A page, closed by span_page_close before the source goes; its sections are read when they are asked for, with
+ * the unpacker. */
+int span_source_open(const struct span_source *source, uint32_t number,
+    struct span_unpacker *unpacker, struct span_page **page_out, struct err *e);
 
 /* A list of references. */
 struct span_sources {

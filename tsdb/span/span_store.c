@@ -292,6 +292,7 @@ static void fill_options(struct span_store *store, const struct span_store_optio
     o->retention_ms = o->retention_ms != 0 ? o->retention_ms : SPAN_STORE_RETENTION_MS_DEFAULT;
     o->block_age_ms = o->block_age_ms != 0 ? o->block_age_ms : SPAN_STORE_BLOCK_AGE_MS_DEFAULT;
     o->block_spans = o->block_spans != 0 ? o->block_spans : SPAN_STORE_BLOCK_SPANS_DEFAULT;
+    o->cache_bytes = o->cache_bytes != 0 ? o->cache_bytes : SPAN_STORE_CACHE_BYTES_DEFAULT;
     o->head_bytes = o->head_bytes != 0 ? o->head_bytes : SPAN_STORE_HEAD_BYTES_DEFAULT;
     store->fs = o->fs != NULL ? o->fs : vfs_posix();
     store->clock = o->clock != NULL ? o->clock : clock_real();
@@ -319,6 +320,7 @@ int span_store_open(const char *path, const struct span_store_options *options,
     lock_init(&store->writing, LOCK_RANK_COMMIT);
     lock_init(&store->list, LOCK_RANK_LEAF);
     fill_options(store, options);
+    span_page_cache_init(&store->pages, store->options.cache_bytes);
     store->next_number = 1;
     store->path = mem_strdup(path);
     bool fits = strlen(path) + 64 < SPAN_PATH_BYTES_MAX;
@@ -359,6 +361,7 @@ void span_store_close(struct span_store *store)
     span_pager_free(store->pager);
     otlp_traces_free(store->walker);
     vfs_close(store->fs, store->lock_file);
+    span_page_cache_release(&store->pages);
     lock_release(&store->writing);
     lock_release(&store->list);
     mem_free(store->path);

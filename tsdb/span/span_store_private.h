@@ -7,6 +7,7 @@
 #include "base/lock.h"
 #include "span/span_gather.h"
 #include "span/span_log.h"
+#include "span/span_page_cache.h"
 #include "tsdb/span_store.h"
 #include "wire/zstd_codec.h"
 
@@ -37,6 +38,8 @@ struct span_store {
     struct span_sources sealing; /* those that a block is being made of */
     struct span_sources blocks;  /* by number */
     uint64_t damaged_pages;
+
+    struct span_page_cache pages; /* that stay open */
 
     /* The thread that maintains. */
     uint64_t sealing_covered; /* segments of the log that `sealing` came from */

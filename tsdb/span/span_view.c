@@ -13,12 +13,14 @@ enum { WARNINGS_MAX = 16, OPENED_MAX = 1 << 16 };
 struct span_view {
     struct span_store *store;
     struct span_sources sources;
+    struct span_unpacker unpacker;
+    uint64_t reader; /* its number for the cache of pages */
     /* Pages that traces were read from: their texts live as long as the view, and the next trace is often in
      * one of them. */
     struct opened_page {
-        const struct span_source *source;
+        struct span_source *source;
         uint32_t number;
-        struct span_open_page open;
+        struct span_page *page;
     } * opened;
     size_t opened_count, opened_cap;
     struct arena arena; /* warnings */
@@ -36,14 +38,24 @@ static int make_pages(struct span_view *v)
     return status;
 }
 
-int span_store_view(struct span_store *store, struct span_view **view_out, struct err *e)
+static struct span_view *make_view(struct span_store *store, uint64_t reader)
 {
     struct span_view *v = mem_calloc(1, sizeof(*v));
+    if (v != NULL) {
+        v->store = store;
+        v->reader = reader;
+        span_unpacker_init(&v->unpacker);
+        arena_init(&v->arena, 0);
+    }
+    return v;
+}
+
+int span_store_view(struct span_store *store, struct span_view **view_out, struct err *e)
+{
+    struct span_view *v = make_view(store, span_page_cache_reader(&store->pages));
     if (v == NULL) {
         return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
     }
-    v->store = store;
-    arena_init(&v->arena, 0);
     lock_take(&store->writing);
     int status =
         span_store_end_page(store); /* what has come is a page of its own, never made again */
@@ -64,13 +76,8 @@ int span_store_view(struct span_store *store, struct span_view **view_out, struc
 
 int span_view_again(const struct span_view *view, struct span_view **view_out, struct err *e)
 {
-    struct span_view *v = mem_calloc(1, sizeof(*v));
-    int status = v == NULL ? ERR_NOMEM : 0;
-    if (status == 0) {
-        v->store = view->store;
-        arena_init(&v->arena, 0);
-        status = span_sources_add_all(&v->sources, &view->sources);
-    }
+    struct span_view *v = make_view(view->store, view->reader);
+    int status = v == NULL ? ERR_NOMEM : span_sources_add_all(&v->sources, &view->sources);
     if (status != 0) {
         span_view_close(v);
         return err_set(e, status, -1, "%s", err_text(status));
@@ -85,10 +92,12 @@ void span_view_close(struct span_view *view)
         return;
     }
     for (size_t i = 0; i < view->opened_count; i++) {
-        span_open_page_close(&view->opened[i].open);
+        struct opened_page *p = &view->opened[i];
+        span_page_cache_give(&view->store->pages, p->source, p->number, view->reader, p->page);
     }
     mem_free(view->opened);
     span_sources_release(&view->sources);
+    span_unpacker_release(&view->unpacker);
     arena_release(&view->arena);
     mem_free(view);
 }
@@ -141,14 +150,14 @@ static void renumber(struct otlp_span *spans, size_t count, uint64_t page)
 }
 
 /* A page that was opened, or is; it stays open when it has the trace: 1 and where. */
-static int find_in_page(struct span_view *v, const struct span_source *source, uint32_t number,
+static int find_in_page(struct span_view *v, struct span_source *source, uint32_t number,
     struct trace_id id, size_t *opened_out, struct span_page_trace *found_out, struct err *e)
 {
     struct opened_page *p = v->opened;
     for (; p < v->opened + v->opened_count; p++) {
         if (p->source == source && p->number == number) {
             *opened_out = (size_t)(p - v->opened);
-            return span_page_find(p->open.page, id, found_out);
+            return span_page_find(p->page, id, found_out);
         }
     }
     int status = mem_array_grow(
@@ -158,20 +167,20 @@ static int find_in_page(struct span_view *v, const struct span_source *source, u
     }
     p = &v->opened[v->opened_count];
     *p = (struct opened_page){.source = source, .number = number};
-    status = span_source_open(source, number, &p->open, e);
+    status = span_page_cache_take(&v->store->pages, source, number, &v->unpacker, &p->page, e);
     if (status != 0) {
         return status;
     }
-    int any = span_page_find(p->open.page, id, found_out);
+    int any = span_page_find(p->page, id, found_out);
     if (any != 1) {
-        span_open_page_close(&p->open);
+        span_page_cache_give(&v->store->pages, source, number, v->reader, p->page);
         return any;
     }
     *opened_out = v->opened_count++;
     return 1;
 }
 
-static int collect_page(struct span_view *v, const struct span_source *source, uint32_t number,
+static int collect_page(struct span_view *v, struct span_source *source, uint32_t number,
     struct trace_id id, struct arena *arena, struct collected *all, struct err *e)
 {
     struct span_page_trace found;
@@ -188,7 +197,7 @@ static int collect_page(struct span_view *v, const struct span_source *source, u
         sizeof(*all->spans), SPAN_TRACE_SPANS_MAX);
     if (status == 0) {
         status = span_page_spans(
-            v->opened[opened].open.page, found.first, found.count, arena, all->spans + all->count);
+            v->opened[opened].page, found.first, found.count, arena, all->spans + all->count);
     }
     if (status == 0) {
         renumber(all->spans + all->count, found.count, opened + 1);
@@ -202,7 +211,7 @@ static int collect(struct span_view *v, struct trace_id id, struct arena *arena,
 {
     int status = 0;
     for (size_t i = 0; status == 0 && i < v->sources.count; i++) {
-        const struct span_source *source = v->sources.items[i];
+        struct span_source *source = v->sources.items[i];
         for (uint32_t p = 0; status == 0 && p < span_source_pages(source); p++) {
             struct err why = ERR_INIT;
             if (!trace_bloom_has(span_source_page(source, p)->bloom, id)) {
@@ -242,7 +251,7 @@ int span_view_trace(struct span_view *view, struct trace_id id, struct arena *ar
 /* ---- Pages for a search ---- */
 
 struct page_of_view {
-    const struct span_source *source;
+    struct span_source *source;
     uint32_t page;
     uint64_t latest_ns;
 };
@@ -257,7 +266,7 @@ struct span_pages {
     struct span_view *view;
     struct page_of_view *items;
     size_t count, next;
-    struct span_open_page open;
+    struct span_page *open; /* that of the item before `next`; NULL: none is in hand */
     struct want wants[SPAN_WANTS_MAX];
     size_t want_count;
     struct strbuf filter; /* of the page that is being looked at */
@@ -287,7 +296,7 @@ int span_view_pages(struct span_view *view, uint64_t start_ns, uint64_t end_ns,
     pages->items = items;
     strbuf_init(&pages->filter, (size_t)1 << 30);
     for (size_t i = 0; i < view->sources.count; i++) {
-        const struct span_source *source = view->sources.items[i];
+        struct span_source *source = view->sources.items[i];
         for (uint32_t p = 0; p < span_source_pages(source); p++) {
             const struct span_page_info *info = &span_source_page(source, p)->info;
             if (info->start_min_ns <= end_ns && info->start_max_ns >= start_ns) {
@@ -332,18 +341,29 @@ static bool is_unwanted(struct span_pages *pages, const struct page_of_view *ite
     return unwanted;
 }
 
+static void give_back(struct span_pages *pages)
+{
+    if (pages->open != NULL) {
+        const struct page_of_view *item = &pages->items[pages->next - 1];
+        span_page_cache_give(
+            &pages->view->store->pages, item->source, item->page, pages->view->reader, pages->open);
+        pages->open = NULL;
+    }
+}
+
 int span_pages_next(struct span_pages *pages, struct span_page **page_out, uint64_t *latest_out)
 {
-    span_open_page_close(&pages->open);
+    give_back(pages);
     while (pages->next < pages->count) {
         const struct page_of_view *item = &pages->items[pages->next++];
         if (is_unwanted(pages, item)) {
             continue;
         }
         struct err e = ERR_INIT;
-        int status = span_source_open(item->source, item->page, &pages->open, &e);
+        int status = span_page_cache_take(&pages->view->store->pages, item->source, item->page,
+            &pages->view->unpacker, &pages->open, &e);
         if (status == 0) {
-            *page_out = pages->open.page;
+            *page_out = pages->open;
             *latest_out = item->latest_ns;
             return 1;
         }
@@ -374,7 +394,7 @@ bool span_pages_alone(const struct span_pages *pages, struct trace_id id)
 void span_pages_close(struct span_pages *pages)
 {
     if (pages != NULL) {
-        span_open_page_close(&pages->open);
+        give_back(pages);
         strbuf_release(&pages->filter);
         mem_free(pages->items);
         mem_free(pages);
