@@ -66,10 +66,10 @@ static void on_timer(void *context)
 
 /* One destination as its sender wants it; headers in the arena. */
 static int make_destination(
-    struct agent *a, const struct agent_destination *d, struct sender_options *out)
+    struct arena *arena, const struct agent_destination *d, struct sender_options *out)
 {
     const struct config_map *map = &d->headers;
-    struct http_client_header *headers = arena_calloc(&a->arena, map->count, sizeof(*headers));
+    struct http_client_header *headers = arena_calloc(arena, map->count, sizeof(*headers));
     if (headers == NULL && map->count > 0) {
         return ERR_NOMEM;
     }
@@ -100,13 +100,11 @@ static int make_destination(
     return 0;
 }
 
-/* What samples and spans share on their way out; path, size and age of the queue are those of samples.
- * `destinations` has room for all. */
-static int make_outbox(struct agent *a, struct sender_options *destinations,
-    struct outbox_options *outbox_out, struct err *e)
+int agent_make_outbox(struct agent *a, const struct agent_config *config, struct arena *arena,
+    struct sender_options *destinations, struct outbox_options *outbox_out, struct err *e)
 {
-    for (size_t i = 0; i < a->config.destination_count; i++) {
-        if (make_destination(a, &a->config.destinations[i], &destinations[i]) != 0) {
+    for (size_t i = 0; i < config->destination_count; i++) {
+        if (make_destination(arena, &config->destinations[i], &destinations[i]) != 0) {
             return err_set(e, ERR_NOMEM, -1, "out of memory for the destinations");
         }
     }
@@ -115,12 +113,12 @@ static int make_outbox(struct agent *a, struct sender_options *destinations,
             {
                 .path = a->queue_path,
                 .vfs = vfs_posix(),
-                .bytes_max = (uint64_t)a->config.queue.size_max,
-                .age_max_ms = a->config.queue.age_max_ms,
-                .free_floor_bytes = (uint64_t)a->config.queue.free_min,
+                .bytes_max = (uint64_t)config->queue.size_max,
+                .age_max_ms = config->queue.age_max_ms,
+                .free_floor_bytes = (uint64_t)config->queue.free_min,
             },
         .destinations = destinations,
-        .destination_count = a->config.destination_count,
+        .destination_count = config->destination_count,
         .client = a->client,
         .clock = a->clock,
         .background = &a->background.interface,
@@ -129,36 +127,42 @@ static int make_outbox(struct agent *a, struct sender_options *destinations,
     return 0;
 }
 
+struct shipper_options agent_shipper_options(struct agent *a, const struct outbox_options *outbox)
+{
+    return (struct shipper_options){
+        .queue = outbox->queue,
+        .destinations = outbox->destinations,
+        .destination_count = outbox->destination_count,
+        .client = outbox->client,
+        .clock = outbox->clock,
+        .background = outbox->background,
+        .memory = &a->memory,
+        .seed = outbox->seed,
+    };
+}
+
 static int open_shipper(struct agent *a, struct err *e)
 {
     struct sender_options destinations[OUTBOX_DESTINATIONS_MAX];
     struct outbox_options outbox;
     snprintf(a->queue_path, sizeof(a->queue_path), "%s/queue", a->options->data_path);
-    int status = make_outbox(a, destinations, &outbox, e);
+    int status = agent_make_outbox(a, &a->config, &a->arena, destinations, &outbox, e);
     if (status != 0) {
         return status;
     }
-    const struct shipper_options options = {
-        .queue = outbox.queue,
-        .destinations = outbox.destinations,
-        .destination_count = outbox.destination_count,
-        .client = outbox.client,
-        .clock = outbox.clock,
-        .background = outbox.background,
-        .memory = &a->memory,
-        .seed = outbox.seed,
-    };
+    const struct shipper_options options = agent_shipper_options(a, &outbox);
     return shipper_open(&options, &a->shipper, e);
 }
 
-static int open_aggregator(struct agent *a, struct err *e)
+int agent_open_aggregator(struct agent *a, const struct agent_config *config,
+    struct stream_aggregator **aggregator_out, struct err *e)
 {
-    const struct config_list *rules = &a->config.stream_aggr;
-    struct intake *behind = shipper_intake(a->shipper);
-    intake_gate_init(&a->aggregated, "stream_aggr", behind);
-    return rules->count == 0 ? 0
-                             : stream_aggregator_new(rules->items, rules->count, a->clock,
-                                   &a->aggregated.intake, behind, &a->aggregator, e);
+    const struct config_list *rules = &config->stream_aggr;
+    *aggregator_out = NULL;
+    return rules->count == 0
+               ? 0
+               : stream_aggregator_new(rules->items, rules->count, a->clock, &a->aggregated.intake,
+                     shipper_intake(a->shipper), aggregator_out, e);
 }
 
 /* Where sources hand in their samples: what stands first behind the door. */
@@ -168,10 +172,27 @@ static struct intake *door(const struct agent *a)
                                  : shipper_intake(a->shipper);
 }
 
-/* Label instance of what the agent itself counts. */
-static const char *instance_of(const struct agent *a)
+void agent_use_aggregator(struct agent *a, struct stream_aggregator *aggregator)
 {
-    return a->config.host.instance[0] != '\0' ? a->config.host.instance : a->hostname;
+    struct stream_statistics before = {0};
+    if (a->aggregator != NULL) {
+        stream_aggregator_statistics(a->aggregator, &before);
+        stream_aggregator_free(a->aggregator);
+    }
+    a->aggregator = aggregator;
+    a->aggregated_before += before.taken_samples;
+    struct intake_gate *gates[] = {&a->scraped, &a->span_metrics, &a->logged};
+    for (size_t i = 0; i < sizeof(gates) / sizeof(gates[0]); i++) {
+        gates[i]->behind = door(a);
+    }
+    for (size_t i = 0; i < RECEIVE_SOURCE_COUNT; i++) {
+        a->received[i].behind = door(a);
+    }
+}
+
+char *agent_find_instance(const struct agent *a, const struct agent_config *config)
+{
+    return mem_strdup(config->host.instance[0] != '\0' ? config->host.instance : a->hostname);
 }
 
 static int open_spans(struct agent *a, struct err *e)
@@ -179,39 +200,22 @@ static int open_spans(struct agent *a, struct err *e)
     struct sender_options destinations[OUTBOX_DESTINATIONS_MAX];
     struct outbox_options outbox;
     intake_gate_init(&a->span_metrics, "spans", door(a));
-    int status = make_outbox(a, destinations, &outbox, e);
+    int status = agent_make_outbox(a, &a->config, &a->arena, destinations, &outbox, e);
     return status != 0 ? status
                        : agent_spans_open(&a->spans, &a->config, &outbox, a->options->data_path,
-                             instance_of(a), &a->span_metrics.intake, e);
+                             a->instance, &a->span_metrics.intake, e);
 }
 
-static int open_access_logs(
+int agent_open_access_logs(
     struct agent *a, const struct config_list *jobs, struct access_logs **logs_out, struct err *e)
 {
     const struct access_logs_options options = {.jobs = jobs,
-        .instance = instance_of(a),
+        .instance = a->instance,
         .bookmarks_path = a->bookmarks_path,
         .vfs = vfs_posix(),
         .clock = a->clock,
         .intake = &a->logged.intake};
     return access_logs_open(&options, logs_out, e);
-}
-
-/* Jobs that changed begin anew; their files go on where the old ones left them. */
-static void apply_access_logs(struct agent *a, const struct config_list *jobs)
-{
-    struct err e = ERR_INIT;
-    struct access_logs *logs;
-    if (a->access_logs != NULL && access_logs_are(a->access_logs, jobs)) {
-        return;
-    }
-    access_logs_close(a->access_logs); // keeps the places
-    a->access_logs = NULL;
-    if (open_access_logs(a, jobs, &logs, &e) == 0) {
-        a->access_logs = logs;
-    } else {
-        LOG_ERROR("agent: access logs are not read", LOG_S("error", e.message)); // no memory
-    }
 }
 
 static int open_receivers(struct agent *a, struct err *e)
@@ -227,7 +231,7 @@ static int open_receivers(struct agent *a, struct err *e)
         .config = a->config.receive,
         .loop = a->loop,
         .clock = a->clock,
-        .spans = span_pipeline_intake(a->spans.pipeline),
+        .spans = agent_spans_intake(&a->spans),
     };
     for (size_t i = 0; i < RECEIVE_SOURCE_COUNT; i++) {
         intake_gate_init(&a->received[i], receive_source_name((enum receive_source)i), door(a));
@@ -298,8 +302,7 @@ static int prepare_discovery(
     return discovery_prepare(a->discovery, jobs, count, e);
 }
 
-/* Discovery and targets of a configuration, both or neither. */
-static int apply_scrapes(
+int agent_apply_scrapes(
     struct agent *a, const struct agent_config *config, struct arena *arena, struct err *e)
 {
     int status = prepare_discovery(a, config, arena, e);
@@ -310,38 +313,6 @@ static int apply_scrapes(
     return status;
 }
 
-int agent_reload(struct agent *a, struct err *e)
-{
-    struct arena arena;
-    struct agent_config config;
-    struct collectors *collectors = NULL;
-    arena_init(&arena, 0);
-    int status = agent_config_load(
-        a->options->config_path, a->options->servers, a->options->server_count, &arena, &config, e);
-    status = status == 0 ? agent_host_open(&config.host, &collectors, e) : status;
-    status = status == 0 ? access_logs_check(&config.access_logs, e) : status;
-    status = status == 0 ? apply_scrapes(a, &config, &arena, e) : status;
-    a->reload_good = status == 0;
-    if (status != 0) {
-        collectors_close(collectors);
-        arena_release(&arena);
-        LOG_ERROR("agent: reload failed, the old configuration stays", LOG_S("error", e->message));
-        return status;
-    }
-    collectors_close(a->collectors);
-    a->collectors = collectors;
-    apply_access_logs(a, &config.access_logs);
-    /* Destinations and bounds of the queue change at a restart: senders keep what they began with. */
-    a->config.host = config.host;
-    a->config.global = config.global;
-    a->config.scrape_configs = config.scrape_configs;
-    arena_release(&a->reloaded);
-    a->reloaded = arena;
-    a->reload_ms = clock_now_ms(a->clock);
-    LOG_INFO("agent: configuration reloaded", LOG_I("targets", scraper_count(a->scraper)));
-    return 0;
-}
-
 /* ---- Start and stop ---- */
 
 static int start(struct agent *a, struct err *e)
@@ -349,6 +320,10 @@ static int start(struct agent *a, struct err *e)
     const struct agent_options *o = a->options;
     int status =
         agent_config_load(o->config_path, o->servers, o->server_count, &a->arena, &a->config, e);
+    if (status == 0) {
+        a->instance = agent_find_instance(a, &a->config);
+        status = a->instance != NULL ? 0 : err_set(e, ERR_NOMEM, -1, "out of memory for the agent");
+    }
     memory_watch_init(
         &a->memory, vfs_posix(), a->clock, status == 0 ? (uint64_t)a->config.memory_max : 0);
     if (status == 0) {
@@ -366,7 +341,10 @@ static int start(struct agent *a, struct err *e)
         }
     }
     status = status == 0 ? open_shipper(a, e) : status;
-    status = status == 0 ? open_aggregator(a, e) : status;
+    if (status == 0) {
+        intake_gate_init(&a->aggregated, "stream_aggr", shipper_intake(a->shipper));
+        status = agent_open_aggregator(a, &a->config, &a->aggregator, e);
+    }
     if (status == 0) {
         intake_gate_init(&a->scraped, "scrape", door(a));
         status = scraper_new(a->clock, a->client, &a->scraped.intake, &a->scraper);
@@ -393,13 +371,13 @@ static int start(struct agent *a, struct err *e)
             err_set(e, status, -1, "out of memory for discovery");
         }
     }
-    status = status == 0 ? apply_scrapes(a, &a->config, &a->arena, e) : status;
+    status = status == 0 ? agent_apply_scrapes(a, &a->config, &a->arena, e) : status;
     status = status == 0 ? open_spans(a, e) : status;
     if (status == 0) {
         intake_gate_init(&a->logged, "logs", door(a));
         (void)snprintf(a->bookmarks_path, sizeof(a->bookmarks_path), "%s/log-bookmarks",
             a->options->data_path);
-        status = open_access_logs(a, &a->config.access_logs, &a->access_logs, e);
+        status = agent_open_access_logs(a, &a->config.access_logs, &a->access_logs, e);
     }
     status = status == 0 ? open_receivers(a, e) : status;
     status = status == 0 ? agent_http_start(a, e) : status;
@@ -463,6 +441,7 @@ void agent_stop(struct agent *a)
     }
     arena_release(&a->reloaded);
     agent_targets_release(&a->targets);
+    mem_free(a->instance);
     arena_release(&a->targets_arena);
     arena_release(&a->arena);
     mem_free(a);

@@ -4,6 +4,7 @@
 #include "agent_config_expand.h"
 #include "agent_config_private.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -97,6 +98,18 @@ static const struct config_field agent_fields[] = {
 const struct config_field *agent_config_fields(void)
 {
     return agent_fields;
+}
+
+bool agent_config_same(const struct agent_config *a, const struct agent_config *b, const char *key)
+{
+    struct config_field row[2] = {{.key = NULL}, {.key = NULL}};
+    for (const struct config_field *f = agent_fields; f->key != NULL; f++) {
+        if (strcmp(f->key, key) == 0) {
+            row[0] = *f;
+        }
+    }
+    assert(row[0].key != NULL);
+    return config_eq(row, a, b);
 }
 
 /* ---- Settings without effect ---- */

@@ -16,9 +16,9 @@
 #include "base/strbuf.h"
 #include "discovery/discovery_config.h"
 #include "intake/stream_aggregator.h"
+#include "logs/access_log_config.h"
 #include "model/labels.h"
 #include "model/relabel.h"
-#include "logs/access_log_config.h"
 #include "receive/receive_config.h"
 #include "ship/request_maker.h"
 #include "spans/spans_config.h"
@@ -143,6 +143,10 @@ const struct config_field *agent_config_fields(void);
 
 /* What fallback_scrape_protocol names; false for an unknown name. */
 bool agent_config_fallback(const char *name, enum exposition_format *format_out, bool *none_out);
+
+/* Whether two configurations say the same under a key of the top, one without rows that are read in a way of
+ * their own. */
+bool agent_config_same(const struct agent_config *a, const struct agent_config *b, const char *key);
 
 /* Adds a line for each setting of the file that has no effect here: "file:line:column: key: why". At most
  * AGENT_CONFIG_NOTES_MAX. `path` has been loaded before. */

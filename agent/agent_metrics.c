@@ -5,7 +5,8 @@
  *   agent_intake_samples_total (all sources) - agent_aggregated_samples_total +
  *       agent_remote_found_samples =
  *       agent_remote_sent_samples_total + agent_remote_dropped_samples_total (all reasons) +
- *       agent_remote_pending_samples + agent_batch_samples + agent_lost_samples_total
+ *       agent_remote_pending_samples + agent_remote_missed_samples + agent_batch_samples +
+ *       agent_lost_samples_total
  */
 #include <stddef.h>
 #include <string.h>
@@ -87,8 +88,11 @@ static const struct {
     {"agent_remote_pending_samples", METRIC_TYPE_GAUGE, "Samples waiting for the destination",
         offsetof(struct sender_statistics, waiting_samples)},
     {"agent_remote_found_samples", METRIC_TYPE_GAUGE,
-        "Samples that waited for the destination when the agent started",
+        "Samples that waited for the destination at its start",
         offsetof(struct sender_statistics, found_samples)},
+    {"agent_remote_missed_samples", METRIC_TYPE_GAUGE,
+        "Samples that were queued before the destination was there",
+        offsetof(struct sender_statistics, missed_samples)},
 };
 
 static struct label destination_label(const struct agent *a, size_t index)
@@ -248,7 +252,8 @@ static void expose_gates(const struct agent *a, struct strbuf *out)
         stream_aggregator_statistics(a->aggregator, &s);
     }
     put_counter(out, "agent_aggregated_samples_total",
-        "Samples that went into stream aggregation, and no further", s.taken_samples);
+        "Samples that went into stream aggregation, and no further",
+        a->aggregated_before + s.taken_samples);
     put_gauge(
         out, "agent_aggregated_series", "Series that stream aggregation knows", (double)s.series);
 }

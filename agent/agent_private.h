@@ -1,4 +1,4 @@
-/* What agent.c and agent_http.c share. */
+/* What the files of the agent as a whole share. */
 #ifndef SONDE_AGENT_AGENT_PRIVATE_H
 #define SONDE_AGENT_AGENT_PRIVATE_H
 
@@ -24,10 +24,11 @@ struct agent {
     const struct agent_options *options;
     struct loop *loop;
     struct clock *clock;
-    struct arena arena;    /* of the configuration at start: senders borrow from it */
+    struct arena arena;    /* of the configuration at start: receivers borrow from it */
     struct arena reloaded; /* of the configuration in force, after a reload */
     struct agent_config config;
     char hostname[AGENT_HOSTNAME_MAX];
+    char *instance; /* label of what the agent itself counts */
     char queue_path[4096];
     struct http_client *client;
     struct collectors *collectors;
@@ -44,6 +45,7 @@ struct agent {
     struct access_logs *access_logs;
     char bookmarks_path[4096];
     struct stream_aggregator *aggregator; /* NULL: no rules */
+    uint64_t aggregated_before;           /* samples taken by those before it */
     struct memory_watch memory;
     struct agent_background background;
     struct loop_timer *timer;
@@ -53,6 +55,24 @@ struct agent {
     bool reload_good;
     int64_t reload_ms; /* wall time of the last good one */
 };
+
+/* Parts of a start that a reload does as well. What samples and spans share on their way out; path, size and age of
+ * the queue are those of samples. `destinations` has room for all; headers are in the arena. */
+int agent_make_outbox(struct agent *a, const struct agent_config *config, struct arena *arena,
+    struct sender_options *destinations, struct outbox_options *outbox_out, struct err *e);
+struct shipper_options agent_shipper_options(struct agent *a, const struct outbox_options *outbox);
+/* NULL where there are no rules. */
+int agent_open_aggregator(struct agent *a, const struct agent_config *config,
+    struct stream_aggregator **aggregator_out, struct err *e);
+/* In place of the one there is, which gives its results first. */
+void agent_use_aggregator(struct agent *a, struct stream_aggregator *aggregator);
+int agent_open_access_logs(
+    struct agent *a, const struct config_list *jobs, struct access_logs **logs_out, struct err *e);
+/* Discovery and targets of a configuration, both or neither. */
+int agent_apply_scrapes(
+    struct agent *a, const struct agent_config *config, struct arena *arena, struct err *e);
+/* Label instance of what the agent itself counts; the caller's. NULL: no memory. */
+char *agent_find_instance(const struct agent *a, const struct agent_config *config);
 
 /* The routes, with `a` as their context. */
 int agent_http_start(struct agent *a, struct err *e);

@@ -5,13 +5,14 @@
  * and for each destination
  *   agent_spans_queued_total + agent_remote_found_spans =
  *       agent_remote_sent_spans_total + agent_remote_dropped_spans_total (all reasons) +
- *       agent_remote_pending_spans
+ *       agent_remote_pending_spans + agent_remote_missed_spans
  */
 #include "agent_spans.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "wire/exposition.h"
 
 /* Where nothing waits for spans. */
@@ -19,10 +20,12 @@ enum { STEP_MS = 1000 };
 
 /* ---- Start and stop ---- */
 
-static int open_shipper(struct agent_spans *s, const struct agent_config *config,
-    const struct outbox_options *samples, const char *data_path, struct err *e)
+/* The outbox of spans: destinations that have an address for them, with the bounds of their queue.
+ * `destinations` has room for all. */
+static struct outbox_options outbox_of(const struct agent_spans *s,
+    const struct agent_config *config, const struct outbox_options *samples,
+    struct sender_options *destinations)
 {
-    struct sender_options destinations[OUTBOX_DESTINATIONS_MAX];
     struct outbox_options outbox = *samples;
     outbox.destinations = destinations;
     outbox.destination_count = 0;
@@ -37,30 +40,161 @@ static int open_shipper(struct agent_spans *s, const struct agent_config *config
             d->sample_age_max_ms = 0;
         }
     }
-    if (outbox.destination_count == 0) {
-        return 0;
-    }
-    snprintf(s->queue_path, sizeof(s->queue_path), "%s/spans", data_path);
     outbox.queue.path = s->queue_path;
     outbox.queue.bytes_max = (uint64_t)config->traces.queue.size_max;
     outbox.queue.age_max_ms = config->traces.queue.age_max_ms;
-    return span_shipper_open(&outbox, &s->shipper, e);
+    return outbox;
+}
+
+static void free_settings(struct agent_spans_settings *settings)
+{
+    if (settings != NULL) {
+        arena_release(&settings->arena);
+        mem_free(settings);
+    }
+}
+
+static int copy_settings(const struct agent_config *config, const char *instance,
+    struct agent_spans_settings **settings_out, struct err *e)
+{
+    struct agent_spans_settings *settings = mem_calloc(1, sizeof(*settings));
+    int status = ERR_NOMEM;
+    if (settings != NULL) {
+        arena_init(&settings->arena, 0);
+        settings->instance = arena_strndup(&settings->arena, instance, strlen(instance));
+        status = config_copy(&settings->arena, spans_fields, &config->traces,
+            sizeof(settings->config), &settings->config);
+        status = settings->instance != NULL ? status : ERR_NOMEM;
+    }
+    if (status != 0) {
+        free_settings(settings);
+        return err_set(e, status, -1, "out of memory for spans");
+    }
+    *settings_out = settings;
+    return 0;
+}
+
+static int open_pipeline(const struct agent_spans *s, const struct agent_spans_settings *settings,
+    struct clock *clock, struct span_shipper *shipper, struct span_pipeline **pipeline_out,
+    struct err *e)
+{
+    const struct span_pipeline_options options = {.config = &settings->config,
+        .instance = settings->instance,
+        .clock = clock,
+        .intake = s->intake,
+        .shipper = shipper};
+    return span_pipeline_new(&options, pipeline_out, e);
+}
+
+/* The door hands on to whatever pipeline there is. */
+static int admit(struct span_intake *self, enum span_protocol protocol, int64_t *retry_after_ms_out)
+{
+    struct agent_spans *s = (struct agent_spans *)self;
+    struct span_intake *behind = span_pipeline_intake(s->pipeline);
+    return behind->admit(behind, protocol, retry_after_ms_out);
+}
+
+static int take(struct span_intake *self, enum span_protocol protocol, struct str message,
+    struct span_taken *taken_out, struct err *e)
+{
+    struct agent_spans *s = (struct agent_spans *)self;
+    struct span_intake *behind = span_pipeline_intake(s->pipeline);
+    return behind->take(behind, protocol, message, taken_out, e);
+}
+
+struct span_intake *agent_spans_intake(struct agent_spans *s)
+{
+    return &s->door;
 }
 
 int agent_spans_open(struct agent_spans *s, const struct agent_config *config,
-    const struct outbox_options *outbox, const char *data_path, const char *instance,
+    const struct outbox_options *samples, const char *data_path, const char *instance,
     struct intake *intake, struct err *e)
 {
-    int status = open_shipper(s, config, outbox, data_path, e);
+    struct sender_options destinations[OUTBOX_DESTINATIONS_MAX];
+    s->door = (struct span_intake){admit, take};
+    s->intake = intake;
+    snprintf(s->queue_path, sizeof(s->queue_path), "%s/spans", data_path);
+    const struct outbox_options outbox = outbox_of(s, config, samples, destinations);
+    int status = outbox.destination_count > 0 ? span_shipper_open(&outbox, &s->shipper, e) : 0;
+    status = status == 0 ? copy_settings(config, instance, &s->settings, e) : status;
+    return status == 0 ? open_pipeline(s, s->settings, samples->clock, s->shipper, &s->pipeline, e)
+                       : status;
+}
+
+/* ---- Another configuration ---- */
+
+static int prepare_shipper(struct agent_spans *s, const struct outbox_options *outbox,
+    struct agent_spans_change *change, struct err *e)
+{
+    if (s->shipper == NULL) {
+        return outbox->destination_count > 0 ? span_shipper_open(outbox, &change->opened, e) : 0;
+    }
+    int status = span_shipper_prepare(s->shipper, outbox, &change->outbox, e);
+    change->has_outbox = status == 0;
+    return status;
+}
+
+static bool has_destinations(const struct agent_spans *s)
+{
+    return s->shipper != NULL && span_shipper_destination_count(s->shipper) > 0;
+}
+
+int agent_spans_prepare(struct agent_spans *s, const struct agent_config *config,
+    const struct outbox_options *samples, const char *instance,
+    struct agent_spans_change *change_out, struct err *e)
+{
+    struct agent_spans_change change = {.has_outbox = false};
+    struct sender_options destinations[OUTBOX_DESTINATIONS_MAX];
+    const struct outbox_options outbox = outbox_of(s, config, samples, destinations);
+    bool wanted = outbox.destination_count > 0;
+    bool stays = wanted == has_destinations(s) && strcmp(instance, s->settings->instance) == 0 &&
+                 config_eq(spans_fields, &s->settings->config, &config->traces);
+    int status = prepare_shipper(s, &outbox, &change, e);
+    if (status == 0 && !stays) {
+        status = copy_settings(config, instance, &change.settings, e);
+    }
+    if (status == 0 && !stays) {
+        struct span_shipper *shipper = change.opened != NULL ? change.opened : s->shipper;
+        status = open_pipeline(
+            s, change.settings, samples->clock, wanted ? shipper : NULL, &change.pipeline, e);
+    }
     if (status != 0) {
+        agent_spans_abandon(s, &change);
         return status;
     }
-    const struct span_pipeline_options options = {.config = &config->traces,
-        .instance = instance,
-        .clock = outbox->clock,
-        .intake = intake,
-        .shipper = s->shipper};
-    return span_pipeline_new(&options, &s->pipeline, e);
+    *change_out = change;
+    return 0;
+}
+
+void agent_spans_commit(struct agent_spans *s, struct agent_spans_change *change)
+{
+    if (change->pipeline != NULL) { /* first: what it holds is for those who are there now */
+        struct span_pipeline_statistics figures;
+        span_pipeline_flush(s->pipeline);
+        span_pipeline_statistics(s->pipeline, &figures);
+        span_pipeline_free(s->pipeline);
+        free_settings(s->settings);
+        span_pipeline_continue(change->pipeline, &figures);
+        s->pipeline = change->pipeline;
+        s->settings = change->settings;
+    }
+    if (change->has_outbox) {
+        span_shipper_commit(s->shipper, &change->outbox);
+    }
+    s->shipper = change->opened != NULL ? change->opened : s->shipper;
+    *change = (struct agent_spans_change){.has_outbox = false};
+}
+
+void agent_spans_abandon(struct agent_spans *s, struct agent_spans_change *change)
+{
+    span_pipeline_free(change->pipeline);
+    free_settings(change->settings);
+    span_shipper_close(change->opened);
+    if (change->has_outbox) {
+        span_shipper_abandon(s->shipper, &change->outbox);
+    }
+    *change = (struct agent_spans_change){.has_outbox = false};
 }
 
 int agent_spans_check(const struct agent_config *config, struct err *e)
@@ -80,6 +214,7 @@ void agent_spans_close(struct agent_spans *s)
         span_pipeline_flush(s->pipeline);
     }
     span_pipeline_free(s->pipeline);
+    free_settings(s->settings);
     span_shipper_close(s->shipper);
 }
 
@@ -282,8 +417,10 @@ static void expose_destinations(const struct agent_spans *s, struct strbuf *out)
             offsetof(struct sender_statistics, splits)},
         {"agent_remote_pending_spans", "Spans waiting for the destination", METRIC_TYPE_GAUGE,
             offsetof(struct sender_statistics, waiting_samples)},
-        {"agent_remote_found_spans", "Spans that waited for it when the agent started",
-            METRIC_TYPE_GAUGE, offsetof(struct sender_statistics, found_samples)},
+        {"agent_remote_found_spans", "Spans that waited for it at its start", METRIC_TYPE_GAUGE,
+            offsetof(struct sender_statistics, found_samples)},
+        {"agent_remote_missed_spans", "Spans that were queued before it was there",
+            METRIC_TYPE_GAUGE, offsetof(struct sender_statistics, missed_samples)},
     };
     for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++) {
         for (size_t i = 0; i < span_shipper_destination_count(s->shipper); i++) {

@@ -55,9 +55,14 @@ void memory_watch_init(
     *w = (struct memory_watch){
         .vfs = fs,
         .clock = clock,
-        .bytes_max = bytes_max > 0 ? bytes_max : default_limit(fs),
-        .read_ms = clock_monotonic_ms(clock) - MEMORY_WATCH_INTERVAL_MS,
     };
+    memory_watch_set_max(w, bytes_max);
+}
+
+void memory_watch_set_max(struct memory_watch *w, uint64_t bytes_max)
+{
+    w->bytes_max = bytes_max > 0 ? bytes_max : default_limit(w->vfs);
+    w->read_ms = clock_monotonic_ms(w->clock) - MEMORY_WATCH_INTERVAL_MS; /* at once */
 }
 
 static enum intake_pressure level_of(const struct memory_watch *w)

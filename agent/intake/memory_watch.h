@@ -25,7 +25,7 @@ struct memory_watch {
     uint64_t bytes; /* resident, as last read */
     enum intake_pressure level;
     int64_t read_ms;
-    unsigned asked; /* since it was read */
+    unsigned asked;                    /* since it was read */
     uint64_t entered[INTAKE_FULL + 1]; /* how often each level was entered from below */
 };
 
@@ -33,6 +33,8 @@ struct memory_watch {
  * MEMORY_WATCH_BYTES_MAX_DEFAULT. */
 void memory_watch_init(
     struct memory_watch *w, struct vfs *fs, struct clock *clock, uint64_t bytes_max);
+/* Another budget from now on. */
+void memory_watch_set_max(struct memory_watch *w, uint64_t bytes_max);
 /* Reads when an interval has passed. Call at each turn of the loop. */
 void memory_watch_step(struct memory_watch *w);
 /* The level. To be asked before memory is taken that stays: for each new series, each request of a pusher. */

@@ -27,7 +27,7 @@ struct span_pipeline {
     struct span_batch batch;
     struct strbuf record;
     char why[WHY_BYTES_MAX];
-    struct span_pipeline_statistics statistics;
+    struct span_pipeline_statistics statistics; /* with what parts had counted that are gone */
 };
 
 const char *span_request_fault_name(enum span_request_fault fault)
@@ -405,17 +405,60 @@ const char *span_pipeline_policy_name(const struct span_pipeline *p, size_t inde
     return sampling_policy_name(tail_sampler_policies(p->sampler), index);
 }
 
+/* ---- Figures ---- */
+
+void span_pipeline_continue(struct span_pipeline *p, const struct span_pipeline_statistics *before)
+{
+    const struct tail_sampler_statistics *s = &before->sampling;
+    p->statistics = *before;
+    p->statistics.metrics.table.series = p->statistics.metrics.table.services = 0;
+    p->statistics.sampling = (struct tail_sampler_statistics){
+        .kept_spans = s->kept_spans,
+        .dropped_spans = s->dropped_spans,
+        .late_kept_spans = s->late_kept_spans,
+        .late_dropped_spans = s->late_dropped_spans,
+        .lost_spans = s->lost_spans,
+    };
+}
+
+static void add_metrics(
+    const struct span_metrics *m, struct span_metrics_statistics *statistics_out)
+{
+    struct span_metrics_statistics now;
+    span_metrics_statistics(m, &now);
+    statistics_out->table.series = now.table.series;
+    statistics_out->table.services = now.table.services;
+    statistics_out->table.overflowed_spans += now.table.overflowed_spans;
+    statistics_out->table.templated_spans += now.table.templated_spans;
+    statistics_out->lost_spans += now.lost_spans;
+    statistics_out->expired_series += now.expired_series;
+}
+
+static void add_sampling(const struct tail_sampler *s, struct tail_sampler_statistics *out)
+{
+    struct tail_sampler_statistics before = *out;
+    tail_sampler_statistics(s, out);
+    out->kept_spans += before.kept_spans;
+    out->dropped_spans += before.dropped_spans;
+    out->late_kept_spans += before.late_kept_spans;
+    out->late_dropped_spans += before.late_dropped_spans;
+    out->lost_spans += before.lost_spans;
+}
+
 void span_pipeline_statistics(
     const struct span_pipeline *p, struct span_pipeline_statistics *statistics_out)
 {
     *statistics_out = p->statistics;
     if (p->metrics != NULL) {
-        span_metrics_statistics(p->metrics, &statistics_out->metrics);
+        add_metrics(p->metrics, &statistics_out->metrics);
     }
     if (p->halves != NULL) {
-        span_halves_statistics(p->halves, &statistics_out->halves);
+        struct span_halves_statistics now;
+        span_halves_statistics(p->halves, &now);
+        statistics_out->halves.halves += now.halves;
+        statistics_out->halves.lost += now.lost;
     }
     if (p->sampler != NULL) {
-        tail_sampler_statistics(p->sampler, &statistics_out->sampling);
+        add_sampling(p->sampler, &statistics_out->sampling);
     }
 }

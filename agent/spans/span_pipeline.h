@@ -66,6 +66,9 @@ int span_pipeline_new(const struct span_pipeline_options *options,
     struct span_pipeline **pipeline_out, struct err *e);
 /* Accepts NULL. */
 void span_pipeline_free(struct span_pipeline *p);
+/* It takes the place of one that has these figures, which is not asked any more: counters of spans go on. Those of
+ * policies begin anew with the policies. */
+void span_pipeline_continue(struct span_pipeline *p, const struct span_pipeline_statistics *before);
 /* The door; lives as long as the pipeline. */
 struct span_intake *span_pipeline_intake(struct span_pipeline *p);
 /* Does what is due. Returns milliseconds until the next call is due. */

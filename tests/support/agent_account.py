@@ -1,7 +1,8 @@
 """What an agent says of its samples on its page of /metrics, and that all of them are accounted for: for each
 destination, at any time,
 
-    taken in - aggregated + found at the start = sent + dropped (by any reason) + waiting + in the open batch + lost
+    taken in - aggregated + found at its start = sent + dropped (by any reason) + waiting + missed before its start +
+        in the open batch + lost
 """
 import re
 
@@ -36,9 +37,10 @@ def check_account(page):
         dropped = total(page, "agent_remote_dropped_samples_total", destination=destination)
         pending = total(page, "agent_remote_pending_samples", destination=destination)
         found = total(page, "agent_remote_found_samples", destination=destination)
-        if taken + found != value + dropped + pending + shared:
+        missed = total(page, "agent_remote_missed_samples", destination=destination)
+        if taken + found != value + dropped + pending + missed + shared:
             raise Failure(f"{destination}: taken {taken} + found {found} != sent {value} + dropped {dropped} + "
-                          f"pending {pending} + open or lost {shared}")
+                          f"pending {pending} + missed {missed} + open or lost {shared}")
     return sent
 
 
