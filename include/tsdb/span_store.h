@@ -26,6 +26,7 @@
 #include "base/str.h"
 #include "base/vfs.h"
 #include "model/span.h"
+#include "tsdb/span_rule.h"
 #include "tsdb/tsdb.h"
 #include "wire/otlp_traces.h"
 
@@ -47,8 +48,11 @@ struct span_store_options {
     struct vfs *fs;
     struct clock *clock;
     int64_t retention_ms;
-    int64_t retention_errors_ms; /* of traces with a span whose status is an error; 0 = as all others */
-    uint64_t retention_bytes;    /* 0 = none */
+    int64_t
+        retention_errors_ms; /* of traces with a span whose status is an error; 0 = as all others */
+    const struct span_retention_rule *retention_rules; /* copied */
+    size_t retention_rule_count;
+    uint64_t retention_bytes; /* of blocks: the oldest go first; 0 = any */
     int64_t block_age_ms;
     uint64_t block_spans;
     uint64_t head_bytes;

@@ -90,7 +90,7 @@ static int read_footer(struct span_block *b, uint32_t size, struct err *e)
 {
     struct decbuf in = decbuf_of(b->footer, size);
     b->level = (uint32_t)decbuf_uvarint(&in);
-    b->thinned = decbuf_uvarint(&in) != 0;
+    b->retention_mark = decbuf_uvarint(&in);
     b->covered = decbuf_uvarint(&in);
     uint64_t replaced = decbuf_uvarint(&in);
     if (replaced > SPAN_BLOCK_REPLACED_MAX) {

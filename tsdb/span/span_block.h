@@ -5,7 +5,7 @@
  *   header     0  8  "SPANBLCK"
  *              8  4  version, 3
  *             12  4  checksum32 of bytes 0 … 11
- *   footer     v level · v 1: traces without errors that were kept long enough have been taken out, else 0
+ *   footer     v level · v mark of retention (span_retention.h): what has been taken out, 0 nothing
  *              · v last segment of the log that it covers · v count of blocks that it replaces,
  *              v number of each · v pages, then for each:
  *              v bytes · v rows · v traces · le64 least start · le64 greatest start · le64 greatest
@@ -52,8 +52,8 @@ struct span_block_page {
 
 struct span_block {
     uint32_t level;
-    bool thinned;     /* holds traces with errors alone, or none that is due without one */
-    uint64_t covered; /* segments of the log up to this one */
+    uint64_t retention_mark; /* what of it was due when it was written, and is not there */
+    uint64_t covered;        /* segments of the log up to this one */
     uint64_t replaced[SPAN_BLOCK_REPLACED_MAX];
     uint32_t replaced_count;
     struct span_block_page *pages;
@@ -83,7 +83,7 @@ struct span_block_writer;
 
 struct span_block_options {
     uint32_t level;
-    bool thinned;
+    uint64_t retention_mark;
     uint64_t covered;
     const uint64_t *replaced;
     uint32_t replaced_count;

@@ -140,7 +140,7 @@ int span_block_writer_add(struct span_block_writer *writer, const struct otlp_sp
 static void write_tail(struct span_block_writer *w, struct strbuf *tail)
 {
     strbuf_add_uvarint(tail, w->options.level);
-    strbuf_add_uvarint(tail, w->options.thinned);
+    strbuf_add_uvarint(tail, w->options.retention_mark);
     strbuf_add_uvarint(tail, w->options.covered);
     strbuf_add_uvarint(tail, w->options.replaced_count);
     for (uint32_t i = 0; i < w->options.replaced_count; i++) {

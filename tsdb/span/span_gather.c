@@ -223,7 +223,6 @@ static int write_spans(struct merge *m, struct otlp_span *spans, size_t count)
 static int write_trace(struct merge *m, size_t first, size_t end)
 {
     size_t total = 0, have = 0;
-    uint64_t latest = 0;
     for (size_t i = first; i < end; i++) {
         total += m->parts[i].count;
     }
@@ -249,14 +248,8 @@ static int write_trace(struct merge *m, size_t first, size_t end)
             status = note_damage(m, part->page, status);
         }
     }
-    bool failed = false;
-    for (size_t i = 0; status == 0 && i < have; i++) {
-        latest = spans[i].span.start_ns > latest ? spans[i].span.start_ns : latest;
-        failed = failed || spans[i].span.status == SPAN_STATUS_ERROR;
-    }
-    uint64_t oldest = failed ? m->keep.oldest_errors_ns : m->keep.oldest_ns;
-    bool wanted = have > 0 && (latest >= oldest || !whole);
-    return status == 0 && wanted ? write_spans(m, spans, have) : status;
+    bool wanted = status == 0 && have > 0 && (!whole || span_keep_wants(&m->keep, spans, have));
+    return wanted ? write_spans(m, spans, have) : status;
 }
 
 static int write_traces(struct merge *m)

@@ -7,20 +7,16 @@
 #ifndef SONDE_TSDB_SPAN_GATHER_H
 #define SONDE_TSDB_SPAN_GATHER_H
 
+#include "span/span_retention.h"
 #include "span/span_source.h"
 
 /* Sorts by start, then id, and leaves out what is there twice. *count_out: how many are left. 0,
  * ERR_NOMEM. */
 int span_gather_order(struct otlp_span *spans, size_t count, size_t *count_out);
 
-/* How long traces are kept: those whose spans all start before are left out. */
-struct span_keep {
-    uint64_t oldest_ns;
-    uint64_t oldest_errors_ns; /* of traces with an error; not later than oldest_ns */
-};
-
 /* Writes all spans of the sources into one block. Memory is bounded: pages are opened as traces need them,
- * few at a time. Damaged pages are left out and counted, and traces that were kept long enough. *spans_out: how many were written; with 0 there is no file. */
+ * few at a time. Damaged pages are left out and counted, and traces that were kept long enough, but for those of
+ * more spans than are sorted at once. *spans_out: how many were written; with 0 there is no file. */
 int span_gather_merge(const struct span_sources *sources, struct vfs *fs, const char *path,
     const struct span_block_options *options, const struct span_keep *keep, uint64_t *spans_out,
     uint64_t *damaged_out, struct err *e);

@@ -1,7 +1,10 @@
 /* What a store does by itself: syncs its log, cuts blocks, merges them, lets old ones go. One step a call,
  * by one thread. */
 #include <inttypes.h>
+#include <string.h>
 
+#include "base/mem.h"
+#include "span/span_plan.h"
 #include "span/span_seal.h"
 #include "span/span_store_private.h"
 
@@ -9,32 +12,18 @@ enum {
     SYNC_MS = 1000,
     /* Each look at the store ends a page: so many of them become a block, though it be a small one. */
     HEAD_PAGES_MAX = 1024,
-    /* So many blocks of a level become one of the next; above the last level nothing is merged. */
-    MERGE_BLOCKS = 8,
-    LEVELS = 3,
     CUT_COMPRESSION = 1, /* merging does it again, and better */
     MERGE_COMPRESSION = 6,
 };
-static const uint64_t MILLISECOND_NS = 1000000;
-
 static int fail(struct span_store *store, int status, struct err *e)
 {
     return e->code != 0 ? status : err_set(e, status, -1, "%s: %s", store->path, err_text(status));
 }
 
-static uint64_t oldest_ns(struct span_store *store, int64_t kept_ms)
+static uint64_t oldest_ns(struct span_store *store)
 {
-    int64_t oldest_ms = clock_now_ms(store->clock) - kept_ms;
-    return oldest_ms > 0 ? (uint64_t)oldest_ms * MILLISECOND_NS : 0;
-}
-
-/* Spans that start before these have had their time. */
-static struct span_keep keep_of(struct span_store *store)
-{
-    const struct span_store_options *o = &store->options;
-    int64_t errors_ms =
-        o->retention_errors_ms > o->retention_ms ? o->retention_errors_ms : o->retention_ms;
-    return (struct span_keep){oldest_ns(store, o->retention_ms), oldest_ns(store, errors_ms)};
+    int64_t longest_ms = span_retention_longest_ms(&store->retention);
+    return span_retention_start_ns(clock_now_ms(store->clock), longest_ms);
 }
 
 /* ---- The log ---- */
@@ -128,6 +117,8 @@ static int swap_in(struct span_store *store, struct span_source *made,
     } else if (status == 0) {
         *sealed_out = store->sealing;
         store->sealing = (struct span_sources){0};
+    } else {
+        atomic_store(&made->remove, true); /* or it would be there twice at the next start */
     }
     lock_give(&store->list);
     return status;
@@ -143,12 +134,12 @@ static int write_block(struct span_store *store, const struct span_sources *sour
     uint64_t number = store->next_number;
     *made_out = NULL;
     span_store_block_path(store, number, path);
-    const struct span_keep keep = keep_of(store);
+    const struct span_keep keep = {&store->retention, clock_now_ms(store->clock)};
     /* What is in memory is not looked into: what is due there stays until it is merged. */
     bool in_memory = sources->items[0]->block == NULL;
     int status =
         in_memory
-            ? span_seal(sources, store->fs, path, options, keep.oldest_errors_ns, &spans, e)
+            ? span_seal(sources, store->fs, path, options, oldest_ns(store), &spans, e)
             : span_gather_merge(sources, store->fs, path, options, &keep, &spans, &damaged, e);
     if (status != 0 || spans == 0) {
         return status;
@@ -188,56 +179,60 @@ static int end_cut(struct span_store *store, struct err *e)
 
 /* ---- Merging ---- */
 
-/* The oldest MERGE_BLOCKS blocks of one level; none when no level has so many. */
+/* What plans are made of. By the thread that maintains, the only one that changes the list. */
+static int describe_blocks(const struct span_store *store, struct span_plan_block **plan_out)
+{
+    struct span_plan_block *plan = mem_calloc(store->blocks.count + 1, sizeof(*plan));
+    if (plan == NULL) {
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < store->blocks.count; i++) {
+        const struct span_block *b = store->blocks.items[i]->block;
+        plan[i] = (struct span_plan_block){b->level, b->page_count, b->file_bytes, b->start_max_ns};
+    }
+    *plan_out = plan;
+    return 0;
+}
+
 static int choose_merge(struct span_store *store, struct span_sources *chosen, uint32_t *level_out)
 {
-    int status = 0;
-    lock_take(&store->list);
-    for (uint32_t level = 0; level < LEVELS && chosen->count == 0; level++) {
-        size_t count = 0;
-        for (size_t i = 0; i < store->blocks.count; i++) {
-            count += store->blocks.items[i]->block->level == level;
+    struct span_plan_block *plan = NULL;
+    size_t indexes[SPAN_PLAN_MERGE];
+    int status = describe_blocks(store, &plan);
+    if (status == 0 &&
+        span_plan_merge(plan, store->blocks.count, store->options.retention_bytes, indexes)) {
+        *level_out = plan[indexes[0]].level + 1;
+        for (size_t i = 0; status == 0 && i < SPAN_PLAN_MERGE; i++) {
+            status = span_sources_add(chosen, store->blocks.items[indexes[i]]);
         }
-        for (size_t i = 0; count >= MERGE_BLOCKS && status == 0 && i < store->blocks.count &&
-                           chosen->count < MERGE_BLOCKS;
-             i++) {
-            if (store->blocks.items[i]->block->level == level) {
-                status = span_sources_add(chosen, store->blocks.items[i]);
-            }
-        }
-        *level_out = level;
     }
-    lock_give(&store->list);
+    mem_free(plan);
     return status;
 }
 
-/* A block that holds nothing but traces that are due, of which those with errors are kept longer. */
+/* A block for all of whose traces more of the rules have had their time than when it was written. */
 static int choose_thinning(
     struct span_store *store, struct span_sources *chosen, uint32_t *level_out)
 {
-    const struct span_keep keep = keep_of(store);
+    int64_t now = clock_now_ms(store->clock);
     int status = 0;
-    lock_take(&store->list);
-    for (size_t i = 0; keep.oldest_errors_ns < keep.oldest_ns && i < store->blocks.count; i++) {
+    for (size_t i = 0; chosen->count == 0 && status == 0 && i < store->blocks.count; i++) {
         const struct span_block *b = store->blocks.items[i]->block;
-        if (!b->thinned && b->start_max_ns < keep.oldest_ns) {
+        if (span_retention_is_due(&store->retention, now, b->retention_mark, b->start_max_ns)) {
             *level_out = b->level;
             status = span_sources_add(chosen, store->blocks.items[i]);
-            break;
         }
     }
-    lock_give(&store->list);
     return status;
 }
 
 /* Blocks become one; their references are given back. */
-static int replace(struct span_store *store, struct span_sources *chosen, uint32_t level,
-    bool thinned, struct err *e)
+static int replace(
+    struct span_store *store, struct span_sources *chosen, uint32_t level, struct err *e)
 {
     struct span_source *made = NULL;
-    uint64_t replaced[MERGE_BLOCKS];
+    uint64_t replaced[SPAN_PLAN_MERGE], latest_ns = 0;
     struct span_block_options options = {.level = level,
-        .thinned = thinned,
         .replaced = replaced,
         .replaced_count = (uint32_t)chosen->count,
         .compression = MERGE_COMPRESSION};
@@ -245,7 +240,10 @@ static int replace(struct span_store *store, struct span_sources *chosen, uint32
         const struct span_source *s = chosen->items[i];
         replaced[i] = s->number;
         options.covered = s->block->covered > options.covered ? s->block->covered : options.covered;
+        latest_ns = s->block->start_max_ns > latest_ns ? s->block->start_max_ns : latest_ns;
     }
+    options.retention_mark =
+        span_retention_mark(&store->retention, clock_now_ms(store->clock), latest_ns);
     int status = write_block(store, chosen, &options, &made, e);
     status = status == 0 ? swap_in(store, made, chosen, NULL) : status;
     span_source_unref(made);
@@ -253,59 +251,46 @@ static int replace(struct span_store *store, struct span_sources *chosen, uint32
     return status == 0 ? 1 : fail(store, status, e);
 }
 
-/* The next block of which only traces with errors are to be left, or the next merge. */
+/* The next block of which something is due, or the next merge. */
 static int merge(struct span_store *store, struct err *e)
 {
     struct span_sources chosen = {0};
     uint32_t level = 0;
     int status = choose_thinning(store, &chosen, &level);
-    bool thinned = chosen.count > 0;
-    if (status == 0 && !thinned) {
+    if (status == 0 && chosen.count == 0) {
         status = choose_merge(store, &chosen, &level);
-        level++;
-        thinned = chosen.count > 0;
-        for (size_t i = 0; i < chosen.count; i++) {
-            thinned = thinned && chosen.items[i]->block->thinned;
-        }
     }
     if (status != 0 || chosen.count == 0) {
         span_sources_release(&chosen);
         return status == 0 ? 0 : fail(store, status, e);
     }
-    return replace(store, &chosen, level, thinned, e);
+    return replace(store, &chosen, level, e);
 }
 
 /* ---- Retention ---- */
 
-/* The first block, by number, that is too old, or too much; it leaves the list. */
-static struct span_source *take_expired(struct span_store *store)
+/* 1: a block that is too old, or too much, has left the list, and its file goes with the last reader. */
+static int expire(struct span_store *store)
 {
-    struct span_source *expired = NULL;
-    uint64_t oldest = keep_of(store).oldest_errors_ns, bytes = 0;
+    struct span_plan_block *plan = NULL;
+    size_t at;
+    int status = describe_blocks(store, &plan);
+    bool any = status == 0 && span_plan_expire(plan, store->blocks.count, oldest_ns(store),
+                                  store->options.retention_bytes, &at);
+    mem_free(plan);
+    if (!any) {
+        return status;
+    }
+    struct span_sources *blocks = &store->blocks;
+    struct span_source *expired = blocks->items[at];
+    atomic_store(&expired->remove, true);
     lock_take(&store->list);
-    for (size_t i = 0; i < store->blocks.count; i++) {
-        bytes += store->blocks.items[i]->block->file_bytes;
-    }
-    bool full = store->options.retention_bytes > 0 && bytes > store->options.retention_bytes;
-    size_t at = store->blocks.count;
-    for (size_t i = 0; i < store->blocks.count; i++) {
-        const struct span_block *b = store->blocks.items[i]->block;
-        bool first = at == store->blocks.count ||
-                     b->start_max_ns < store->blocks.items[at]->block->start_max_ns;
-        if ((b->start_max_ns < oldest || full) && first) {
-            at = i;
-        }
-    }
-    if (at < store->blocks.count) {
-        expired = store->blocks.items[at];
-        atomic_store(&expired->remove, true);
-        store->blocks.count--;
-        for (size_t i = at; i < store->blocks.count; i++) {
-            store->blocks.items[i] = store->blocks.items[i + 1];
-        }
-    }
+    blocks->count--;
+    memmove(
+        blocks->items + at, blocks->items + at + 1, (blocks->count - at) * sizeof(*blocks->items));
     lock_give(&store->list);
-    return expired;
+    span_source_unref(expired);
+    return 1;
 }
 
 /* ---- A step ---- */
@@ -323,10 +308,9 @@ int span_store_maintain(struct span_store *store, struct err *e)
     if (any) {
         return end_cut(store, e);
     }
-    struct span_source *expired = take_expired(store);
-    if (expired != NULL) {
-        span_source_unref(expired);
-        return 1;
+    status = expire(store);
+    if (status != 0) {
+        return status < 0 ? fail(store, status, e) : 1;
     }
     return merge(store, e);
 }

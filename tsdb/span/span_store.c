@@ -298,6 +298,15 @@ static void fill_options(struct span_store *store, const struct span_store_optio
     store->clock = o->clock != NULL ? o->clock : clock_real();
 }
 
+static int init_retention(struct span_store *store, struct err *e)
+{
+    struct span_store_options *o = &store->options;
+    const struct span_retention_rules rules = {
+        o->retention_ms, o->retention_errors_ms, o->retention_rules, o->retention_rule_count};
+    o->retention_rules = NULL; /* the caller's */
+    return span_retention_init(&store->retention, &rules, e);
+}
+
 static int take_directory(struct span_store *store)
 {
     char path[SPAN_PATH_BYTES_MAX];
@@ -323,8 +332,12 @@ int span_store_open(const char *path, const struct span_store_options *options,
     span_page_cache_init(&store->pages, store->options.cache_bytes);
     store->next_number = 1;
     store->path = mem_strdup(path);
+    int status = init_retention(store, e);
     bool fits = strlen(path) + 64 < SPAN_PATH_BYTES_MAX;
-    int status = store->path == NULL ? ERR_NOMEM : !fits ? ERR_INVALID : take_directory(store);
+    status = status != 0           ? status
+             : store->path == NULL ? ERR_NOMEM
+             : !fits               ? ERR_INVALID
+                                   : take_directory(store);
     status = status == 0 ? otlp_traces_new(&store->walker) : status;
     status = status == 0 ? span_pager_new(&store->pager) : status;
     status = status == 0 ? open_blocks(store, &covered) : status;
@@ -362,6 +375,7 @@ void span_store_close(struct span_store *store)
     otlp_traces_free(store->walker);
     vfs_close(store->fs, store->lock_file);
     span_page_cache_release(&store->pages);
+    span_retention_release(&store->retention);
     lock_release(&store->writing);
     lock_release(&store->list);
     mem_free(store->path);

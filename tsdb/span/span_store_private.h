@@ -14,7 +14,8 @@
 enum { SPAN_PATH_BYTES_MAX = 4096 };
 
 struct span_store {
-    struct span_store_options options; /* defaults filled in */
+    struct span_store_options options; /* defaults filled in; rules are in `retention` */
+    struct span_retention retention;
     struct vfs *fs;
     struct clock *clock;
     char *path;
