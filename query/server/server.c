@@ -382,13 +382,20 @@ static int open_store(struct server *s, struct err *e)
 static int open_spans(struct server *s, struct err *e)
 {
     const struct server_config *config = &s->initial->config;
-    const struct span_store_options options = {.retention_ms = config->traces.retention_ms,
+    struct span_store_options options = {.retention_ms = config->traces.retention_ms,
         .retention_errors_ms = config->traces.retention_errors_ms,
         .retention_bytes = (uint64_t)config->traces.retention_bytes,
         .sync = config->storage.wal_sync};
+    struct span_retention_rule *rules = NULL;
     struct strbuf path = STRBUF_INIT;
+    int status = retention_services_parse(&s->initial->arena, &config->traces.retention_services,
+        &rules, &options.retention_rule_count, e);
+    if (status != 0) {
+        return status;
+    }
+    options.retention_rules = rules;
     strbuf_addf(&path, "%s/spans", config->data);
-    int status = strbuf_error(&path);
+    status = strbuf_error(&path);
     status = status != 0 ? err_set(e, status, -1, "%s", err_text(status))
                          : span_store_open(path.data, &options, &s->spans, e);
     strbuf_release(&path);

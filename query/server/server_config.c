@@ -266,6 +266,14 @@ static int check_storage(
     return retention_rules_parse(arena, &storage->retention_rules, &rules, &count, e);
 }
 
+static int check_traces(
+    struct arena *arena, const struct server_traces_config *traces, struct err *e)
+{
+    struct span_retention_rule *rules = NULL;
+    size_t count = 0;
+    return retention_services_parse(arena, &traces->retention_services, &rules, &count, e);
+}
+
 /* A prefix of "/" is none; one that is not given is the path of the external URL. */
 static int settle_prefix(struct arena *arena, struct server_web_config *web, struct err *e)
 {
@@ -340,6 +348,9 @@ int server_config_load(struct arena *arena, const char *path, const struct serve
     }
     if (status == 0) {
         status = check_storage(arena, &config.storage, e);
+    }
+    if (status == 0) {
+        status = check_traces(arena, &config.traces, e);
     }
     if (status == 0) {
         status = check_features(&config.features, e);

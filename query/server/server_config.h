@@ -72,6 +72,7 @@ struct server_traces_config {
     int64_t retention_ms;
     int64_t retention_errors_ms; /* of traces with an error; 0 = as all others */
     int64_t retention_bytes; /* 0 = as many as there is room for */
+    struct config_strings retention_services; /* see retention_rules.h */
     struct server_graph_config service_graph;
 };
 

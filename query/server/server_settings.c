@@ -438,6 +438,12 @@ static const struct config_field traces_fields[] = {
         .min = 0,
         .max = 1000 * YEAR_MS,
         .help = "Traces with an error are kept so long, when that is longer. 0: as all others."},
+    {.key = "retention_services",
+        .kind = CONFIG_STRING_LIST,
+        .offset = TRACES(retention_services),
+        .help = "How long spans of some services are kept instead, as \"checkout|cart: 90d\": a "
+                "pattern of service names and a time, 0 for ever; the first that matches a "
+                "service counts. A trace is kept whole, as long as the longest of its services."},
     {.key = "retention_size",
         .kind = CONFIG_BYTES,
         .offset = TRACES(retention_bytes),

@@ -78,10 +78,47 @@ static void test_too_many(void **state)
     arena_release(&arena);
 }
 
+static void test_services(void **state)
+{
+    static const struct {
+        const char *text, *services; /* services NULL: refused */
+        int64_t keep_ms;
+        const char *error;
+    } texts_of[] = {
+        {"checkout|cart: 90d", "checkout|cart", 90 * 24 * HOUR, NULL},
+        {"debug-.*:1h", "debug-.*", HOUR, NULL},
+        {"a:b : 0", "a:b", 0, NULL},
+        {"checkout", NULL, 0, "traces.retention_services: \"checkout\": expected a pattern"},
+        {": 2d", NULL, 0, "expected a pattern of services, a colon and a duration"},
+        {"a(: 2d", NULL, 0, "traces.retention_services: \"a(: 2d\": "},
+        {"a: soon", NULL, 0, "traces.retention_services: \"a: soon\": "},
+    };
+    for (size_t i = 0; i < sizeof(texts_of) / sizeof(texts_of[0]); i++) {
+        struct arena arena;
+        struct err e = ERR_INIT;
+        struct span_retention_rule *rules = NULL;
+        size_t count = 0;
+        const char *items[] = {texts_of[i].text};
+        const struct config_strings texts = {items, 1};
+        arena_init(&arena, 0);
+        int status = retention_services_parse(&arena, &texts, &rules, &count, &e);
+        bool right = texts_of[i].services == NULL
+                         ? status != 0 && strstr(e.message, texts_of[i].error) != NULL
+                         : status == 0 && count == 1 && rules[0].keep_ms == texts_of[i].keep_ms &&
+                               str_eq_c(rules[0].services, texts_of[i].services);
+        if (!right) {
+            fail_msg("%s: %d %s", texts_of[i].text, status, e.message);
+        }
+        arena_release(&arena);
+    }
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_services),
         cmocka_unit_test(test_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
