@@ -53,6 +53,8 @@ struct span_store_options {
     const struct span_retention_rule *retention_rules; /* copied */
     size_t retention_rule_count;
     uint64_t retention_bytes; /* of blocks: the oldest go first; 0 = any */
+    int64_t
+        future_limit_ms; /* spans that start further ahead of the clock are refused; 0 = any are taken */
     int64_t block_age_ms;
     uint64_t block_spans;
     uint64_t head_bytes;
@@ -71,9 +73,11 @@ struct span_append_counts {
     uint64_t spans; /* taken */
     uint64_t faults[OTLP_SPAN_FAULT_COUNT];
     uint64_t too_large; /* would not fit into a page */
+    uint64_t too_new;   /* start beyond future_limit_ms */
+    uint64_t too_old;   /* start before all that is kept, or at 0 */
 };
 
-/* Takes all spans of a message that have no fault. 0 when all that was taken is in the log; ERR_CORRUPT,
+/* Takes all spans of a message that have no fault and start in time. 0 when all that was taken is in the log; ERR_CORRUPT,
  * ERR_LIMIT: the message is refused as a whole; ERR_BUSY: too much waits to be written, send again;
  * ERR_NO_SPACE, ERR_IO: nothing was taken. ERR_NOMEM: some may have been; what is sent again is kept once. */
 int span_store_append(struct span_store *store, struct str message, bool synced,

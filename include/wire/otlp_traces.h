@@ -71,6 +71,10 @@ int otlp_traces_skim(struct otlp_traces *walker, struct otlp_span *span_out);
 /* Of this message so far, by fault. */
 uint64_t otlp_traces_faults(const struct otlp_traces *walker, enum otlp_span_fault fault);
 
+/* The least and the greatest start of a message's spans, without walking it: UINT64_MAX and 0 when it has none. A
+ * span that has no start counts with 0. ERR_CORRUPT. */
+int otlp_traces_starts(struct str message, uint64_t *least_ns_out, uint64_t *greatest_ns_out);
+
 /* OTLP JSON as the same message in protobuf, appended to `message`: lowerCamelCase keys, unknown ones
  * ignored; ids in hex of any case; 64-bit integers as text or number; enums as integers. */
 int otlp_traces_from_json(struct str json, struct strbuf *message, struct err *e);

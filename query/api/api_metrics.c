@@ -67,12 +67,15 @@ static struct metric refused_series = {.name = "sonde_refused_series_total",
         .help = "Spans left out of messages that were taken.", .kind = METRIC_COUNTER              \
     }
 
-/* By fault, and those that no page holds. */
-static struct metric refused_spans[OTLP_SPAN_FAULT_COUNT + 1] = {
+/* By fault, those that no page holds, and those of another time. */
+enum { SPANS_TOO_LARGE = OTLP_SPAN_FAULT_COUNT, SPANS_TOO_NEW, SPANS_TOO_OLD, SPAN_REFUSALS };
+static struct metric refused_spans[SPAN_REFUSALS] = {
     [OTLP_SPAN_TRACE_ID] = REFUSED_SPANS("trace_id"),
     [OTLP_SPAN_ID] = REFUSED_SPANS("span_id"),
     [OTLP_SPAN_TOO_LONG] = REFUSED_SPANS("long_text"),
-    [OTLP_SPAN_FAULT_COUNT] = REFUSED_SPANS("too_large"),
+    [SPANS_TOO_LARGE] = REFUSED_SPANS("too_large"),
+    [SPANS_TOO_NEW] = REFUSED_SPANS("too_far_ahead"),
+    [SPANS_TOO_OLD] = REFUSED_SPANS("too_old"),
 };
 
 void api_metrics_add_route(size_t route, const char *path, enum api_timing timing)
@@ -131,7 +134,7 @@ void api_metrics_register(void)
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         (void)metrics_register(all[i]); /* a full registry shows less and breaks nothing */
     }
-    for (size_t i = 0; i <= OTLP_SPAN_FAULT_COUNT; i++) {
+    for (size_t i = 0; i < SPAN_REFUSALS; i++) {
         (void)metrics_register(&refused_spans[i]);
     }
     /* Metrics of one name stand together. */
@@ -187,5 +190,7 @@ void api_metrics_refused_spans(const struct span_append_counts *counts)
     for (size_t i = 0; i < OTLP_SPAN_FAULT_COUNT; i++) {
         metric_add(&refused_spans[i], (int64_t)counts->faults[i]);
     }
-    metric_add(&refused_spans[OTLP_SPAN_FAULT_COUNT], (int64_t)counts->too_large);
+    metric_add(&refused_spans[SPANS_TOO_LARGE], (int64_t)counts->too_large);
+    metric_add(&refused_spans[SPANS_TOO_NEW], (int64_t)counts->too_new);
+    metric_add(&refused_spans[SPANS_TOO_OLD], (int64_t)counts->too_old);
 }

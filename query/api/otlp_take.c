@@ -135,9 +135,19 @@ int otlp_take_metrics(const struct otlp_message *m, struct strbuf *answer, struc
 
 static uint64_t count_refused(const struct span_append_counts *counts, struct strbuf *sentence)
 {
-    uint64_t refused = counts->too_large;
-    if (counts->too_large > 0) {
-        strbuf_addf(sentence, "%llu spans are too large; ", (unsigned long long)counts->too_large);
+    const struct {
+        uint64_t count;
+        const char *what;
+    } reasons[] = {{counts->too_large, "are too large"},
+        {counts->too_new, "start too far ahead of the server's clock (traces.future_limit)"},
+        {counts->too_old, "start before all that is kept (traces.retention), or have no start"}};
+    uint64_t refused = 0;
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        refused += reasons[i].count;
+        if (reasons[i].count > 0) {
+            strbuf_addf(
+                sentence, "%llu spans %s; ", (unsigned long long)reasons[i].count, reasons[i].what);
+        }
     }
     for (int f = 0; f < OTLP_SPAN_FAULT_COUNT; f++) {
         refused += counts->faults[f];

@@ -71,7 +71,8 @@ struct server_graph_config {
 struct server_traces_config {
     int64_t retention_ms;
     int64_t retention_errors_ms; /* of traces with an error; 0 = as all others */
-    int64_t retention_bytes; /* 0 = as many as there is room for */
+    int64_t retention_bytes;     /* 0 = as many as there is room for */
+    int64_t future_limit_ms;     /* spans further ahead are refused; 0 = any are taken */
     struct config_strings retention_services; /* see retention_rules.h */
     struct server_graph_config service_graph;
 };

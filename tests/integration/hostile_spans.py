@@ -187,7 +187,7 @@ class Hostile(unittest.TestCase):
             self.sum(self.agent.url, "agent_spans_refused_total")
 
     def test_times(self):
-        """The far future, the beginning of time, an end before its start, numbers that are no time."""
+        """The far future, the beginning of time, numbers that are no time are refused; an end before its start is not."""
         year = 365 * 86400 * 10**9
         starts = [time.time_ns() + 100 * year, 0, 1, 2**63 - 1, 2**63, 2**64 - 1]
         for door in self.doors:
@@ -196,8 +196,10 @@ class Hostile(unittest.TestCase):
             spans = [raw_span(good, ids(0, 2 + i)[1], b"t%d" % i, start=s) for i, s in enumerate(starts)]
             spans.append(raw_span(good, ids(0, 50)[1], b"back") + fixed(8, 5))
             now = raw_span(good, ids(0, 60)[1], b"now")
+            before = self.refused()
             self.assertIn(self.post(door, OTLP, message("times", *spans, now))[0], TAKEN)
-            self.assertIn("now", self.trace(trace, 1))
+            self.assertEqual(sorted(self.trace(trace, 2)), ["back", "now"])
+            self.assertEqual(self.refused(), before + len(starts))
         status, body, _ = self.server.get("/jaeger/api/traces?service=good&limit=5")
         self.assertEqual(status, 200, body)
 

@@ -6,11 +6,12 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from programs import find_program, start  # noqa: E402
+from programs import find_program, start, write_file  # noqa: E402
 from sonde_process import Server, run_cases  # noqa: E402
 from span_model import Span, otlp_json  # noqa: E402
 
@@ -34,7 +35,9 @@ def send(server, *spans):
 class Tool(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = Server()
+        cls.folder = tempfile.TemporaryDirectory(prefix="sonde-test-")
+        config = write_file(os.path.join(cls.folder.name, "config.yaml"), "traces:\n  retention: 100y\n")
+        cls.server = Server("--config", config)
         cls.server.__enter__()
         send(cls.server,
              Span(0xa, 1, 0, name="GET /cart", kind=2, service="shop", start=BEGUN, duration=120 * MS),
@@ -49,6 +52,7 @@ class Tool(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         cls.server.__exit__(None, None, None)
+        cls.folder.cleanup()
 
     def command(self, *words):
         return [find_program("sonde"), "trace", *words, "--server", f"http://{self.server.address}"]

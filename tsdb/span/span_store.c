@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "span/span_admit.h"
 #include "span/span_store_private.h"
 
 void span_store_block_path(
@@ -23,6 +24,9 @@ void span_store_block_path(
     snprintf(path, SPAN_PATH_BYTES_MAX, "%s/%0*" PRIx64 ".spans", store->path,
         SPAN_BLOCK_NAME_DIGITS, number);
 }
+
+/* The last moment that nanoseconds since 1970 can name. */
+#define TIME_MS_MAX (INT64_MAX / 1000000)
 
 /* ---- What is there ---- */
 
@@ -249,28 +253,60 @@ static int pack(struct span_store *store, struct str message, struct strbuf *fra
     return status;
 }
 
-int span_store_append(struct span_store *store, struct str message, bool synced,
-    struct span_append_counts *counts_out, struct err *e)
+static struct span_window window_of(struct span_store *store)
+{
+    int64_t now_ms = clock_now_ms(store->clock), limit_ms = store->options.future_limit_ms;
+    bool any = limit_ms == 0 || limit_ms > TIME_MS_MAX - now_ms;
+    return (struct span_window){
+        .oldest_ns = span_retention_start_ns(now_ms, span_retention_longest_ms(&store->retention)),
+        .newest_ns = any ? UINT64_MAX : (uint64_t)(now_ms + limit_ms) * 1000000};
+}
+
+/* What is left of the message, which is logged and taken. */
+static int append_admitted(struct span_store *store, struct str message, bool synced,
+    struct span_append_counts *counts, struct err *e)
 {
     struct strbuf frame;
-    struct span_append_counts counts = {0};
     strbuf_init(&frame, OTLP_TRACES_MAX + (1 << 20));
-    int status = message.len > OTLP_TRACES_MAX
-                     ? err_set(e, ERR_LIMIT, -1, "the message has %zu bytes, at most %zu are read",
-                           message.len, OTLP_TRACES_MAX)
-                     : pack(store, message, &frame);
+    int status = pack(store, message, &frame);
     if (status == 0) {
-        synced = synced || store->options.sync == WAL_SYNC_ALWAYS;
         lock_take(&store->writing);
-        status = append_locked(store, message, &frame, synced, &counts, e);
-        store->appended_spans += counts.spans;
+        status = append_locked(store, message, &frame, synced, counts, e);
+        store->appended_spans += counts->spans;
         lock_give(&store->writing);
     }
     strbuf_release(&frame);
+    return status;
+}
+
+int span_store_append(struct span_store *store, struct str message, bool synced,
+    struct span_append_counts *counts_out, struct err *e)
+{
+    struct strbuf room;
+    struct str admitted;
+    struct span_refusals refusals;
+    struct span_append_counts counts = {0};
+    if (message.len > OTLP_TRACES_MAX) {
+        return err_set(e, ERR_LIMIT, -1, "the message has %zu bytes, at most %zu are read",
+            message.len, OTLP_TRACES_MAX);
+    }
+    strbuf_init(&room, OTLP_TRACES_MAX);
+    int status = span_admit(message, window_of(store), &room, &admitted, &refusals);
+    bool nothing = status == 0 && admitted.len == 0 && message.len > 0;
+    if (status == 0 && !nothing) {
+        synced = synced || store->options.sync == WAL_SYNC_ALWAYS;
+        status = append_admitted(store, admitted, synced, &counts, e);
+    }
+    strbuf_release(&room);
     if (status == 0) {
+        counts.too_old = refusals.too_old;
+        counts.too_new = refusals.too_new;
+        for (size_t f = 0; f < OTLP_SPAN_FAULT_COUNT; f++) {
+            counts.faults[f] += refusals.faults[f];
+        }
         *counts_out = counts;
     }
-    return status;
+    return status == 0 || e->code != 0 ? status : err_set(e, status, -1, "%s", err_text(status));
 }
 
 /* ---- Life ---- */
