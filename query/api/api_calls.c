@@ -88,7 +88,7 @@ static int from_series(struct api_request *r, uint64_t end_ms, uint64_t lookback
     }
     if (status == 0) {
         add_failed(&failed, calls, count);
-        *calls_out = (struct trace_calls){calls, count};
+        *calls_out = (struct trace_calls){calls, count, count < all.series_count};
     }
     engine_result_release(&all);
     engine_result_release(&failed);
@@ -121,6 +121,12 @@ int api_read_calls(struct api_request *r, struct trace_calls *calls_out, struct 
         return status;
     }
     status = from_series(r, end_ms, lookback_ms, calls_out, e);
-    return status == 0 && calls_out->count == 0 ? from_spans(r, end_ms, lookback_ms, calls_out, e)
-                                                : status;
+    if (status == 0 && calls_out->count == 0) {
+        status = from_spans(r, end_ms, lookback_ms, calls_out, e);
+    }
+    if (status == 0 && calls_out->cut) {
+        api_trace_warn(r, "calls are left out: at most %d pairs, of the newest %d traces",
+            TRACE_CALLS_MAX, TRACE_CALLS_TRACES_MAX);
+    }
+    return status;
 }

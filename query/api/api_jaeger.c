@@ -5,17 +5,13 @@
  *
  * Times are microseconds, durations are Go's ("100ms"). Tags are one JSON object, or k:v repeated.
  */
-#include <jansson.h>
-#include <string.h>
-
 #include "api/api_calls.h"
 #include "api/api_private.h"
+#include "api/api_trace_search.h"
 #include "api/api_traceql.h"
 #include "api/api_traces.h"
-#include "base/log.h"
 #include "trace/jaeger_json.h"
 #include "trace/trace_names.h"
-#include "trace/trace_search.h"
 
 #define LIMIT_DEFAULT 100
 /* Traces that are asked for by id in one search. */
@@ -138,7 +134,7 @@ static void keep_kind(struct trace_names *names, struct str kind, struct arena *
             kept[count++] = names->items[i];
         }
     }
-    *names = (struct trace_names){kept, count};
+    *names = (struct trace_names){kept, count, names->cut};
 }
 
 static void answer_names(struct api_request *r, const struct str *service, bool kinds)
@@ -156,6 +152,7 @@ static void answer_names(struct api_request *r, const struct str *service, bool 
                                  : trace_operations(view, *service, arena, &names, &e);
     }
     span_view_close(view);
+    api_trace_warn_names(r, names.cut);
     begin(&a);
     if (status == 0) {
         if (kinds && kind.len > 0) {
@@ -191,81 +188,18 @@ void api_jaeger_service_operations(struct api_request *r)
     answer_names(r, &service, false);
 }
 
-/* ---- One trace ---- */
-
-void api_jaeger_trace(struct api_request *r)
-{
-    struct api_trace t;
-    struct jaeger_answer a;
-    struct err e = ERR_INIT;
-    int status = api_trace_open(r, http_exchange_path_value(r->exchange), &t, &e);
-    begin(&a);
-    if (status == 0) {
-        json_begin_array(&a.json);
-        status = jaeger_write_trace(&t.trace, &a.json);
-        json_end(&a.json);
-    }
-    api_trace_close(&t);
-    finish(r, &a, 0, status, &e);
-}
-
 /* ---- Search: the question ---- */
 
-struct question {
-    struct trace_query query;
-    struct trace_tag tags[TRACE_TAGS_MAX];
-    size_t limit;
-};
-
-static int add_tag(struct question *q, struct str key, struct str value, struct err *e)
+/* tags={"key":"value"}, tag=key:value repeated */
+static int read_tags(struct api_request *r, struct api_trace_question *q, struct err *e)
 {
-    if (q->query.tag_count == TRACE_TAGS_MAX) {
-        return err_set(e, ERR_INVALID, -1, "more than %d tags", TRACE_TAGS_MAX);
-    }
-    q->tags[q->query.tag_count++] = (struct trace_tag){key, value};
-    return 0;
-}
-
-/* {"http.status_code":"200"} */
-static int read_tags_object(struct question *q, struct str text, struct arena *arena, struct err *e)
-{
-    const char *key;
-    json_t *value, *root = json_loadb(text.ptr, text.len, 0, NULL);
-    int status = json_is_object(root) ? 0 : ERR_INVALID;
-    json_object_foreach(root, key, value)
-    {
-        const char *characters = json_string_value(value);
-        size_t key_length = strlen(key), length = json_string_length(value);
-        char *key_copy = arena_strndup(arena, key, key_length);
-        char *copy = characters != NULL ? arena_strndup(arena, characters, length) : NULL;
-        if (characters == NULL) {
-            status = ERR_INVALID;
-        } else if (key_copy == NULL || copy == NULL) {
-            status = arena_error(arena);
-        } else if (status == 0) {
-            status = add_tag(q, str_make(key_copy, key_length), str_make(copy, length), e);
-        }
-    }
-    json_decref(root);
-    return status != 0 && e->code == 0 ? err_set(e, status, -1,
-                                             "tags: expected a JSON object of texts, like "
-                                             "{\"http.status_code\":\"200\"}")
-                                       : status;
-}
-
-static int read_tags(struct api_request *r, struct question *q, struct err *e)
-{
-    struct str text = http_exchange_param(r->exchange, "tags"), pair;
-    int status = 0;
-    q->query.tags = q->tags;
-    if (text.len > 0) {
-        status = read_tags_object(q, text, http_exchange_arena(r->exchange), e);
-    }
+    struct str pair;
+    int status = api_trace_read_tags(r, "tags", q, e);
     for (size_t i = 0; status == 0 && http_exchange_param_at(r->exchange, "tag", i, &pair); i++) {
         struct str rest = pair;
         struct str key = str_split(&rest, ':');
         status = key.len == pair.len ? err_set(e, ERR_INVALID, -1, "tag: expected key:value")
-                                     : add_tag(q, key, rest, e);
+                                     : api_trace_add_tag(q, key, rest, e);
     }
     return status;
 }
@@ -284,7 +218,7 @@ static int read_time(struct api_request *r, const char *name, uint64_t *ns, stru
     return 0;
 }
 
-static int read_times(struct api_request *r, struct question *q, struct err *e)
+static int read_times(struct api_request *r, struct api_trace_question *q, struct err *e)
 {
     uint64_t lookback = LOOKBACK_NS_DEFAULT;
     uint64_t now = (uint64_t)clock_now_ms(r->api->clock) * 1000000;
@@ -304,12 +238,13 @@ static int read_times(struct api_request *r, struct question *q, struct err *e)
     return status;
 }
 
-static int read_question(struct api_request *r, struct question *q, struct err *e)
+static int read_question(struct api_request *r, struct api_trace_question *q, struct err *e)
 {
     struct str limit = http_exchange_param(r->exchange, "limit");
     uint64_t count = LIMIT_DEFAULT;
-    *q = (struct question){.query = {.service = http_exchange_param(r->exchange, "service"),
-                               .operation = http_exchange_param(r->exchange, "operation")}};
+    *q = (struct api_trace_question){
+        .query = {.service = http_exchange_param(r->exchange, "service"),
+            .operation = http_exchange_param(r->exchange, "operation")}};
     if (limit.len > 0 && (str_to_u64(limit, &count) != 0 || count == 0)) {
         return err_set(e, ERR_INVALID, -1, "limit: expected a number above 0");
     }
@@ -320,46 +255,29 @@ static int read_question(struct api_request *r, struct question *q, struct err *
 
 /* ---- Search: the answer ---- */
 
-/* Nothing is written for a trace that is not there. */
-static int write_trace(
-    struct span_view *view, struct trace_id id, struct json_writer *json, struct err *e)
+static int write_trace(const struct span_trace *trace, struct arena *arena, void *json)
 {
-    struct arena arena;
-    struct span_trace trace;
-    arena_init(&arena, API_ARENA_BYTES_MAX);
-    int status = span_view_trace(view, id, &arena, &trace, e);
-    if (status == 0 && trace.count > 0) {
-        status = jaeger_write_trace(&trace, json);
-    }
-    arena_release(&arena);
-    return status;
+    (void)arena;
+    return jaeger_write_trace(trace, json);
 }
 
 static int write_found(
-    struct api_request *r, struct span_view *view, struct json_writer *json, struct err *e)
+    struct api_request *r, struct api_trace_walk *walk, struct json_writer *json, struct err *e)
 {
-    struct question q;
-    struct trace_budget budget;
+    struct api_trace_question q;
     struct trace_hits hits = {0};
-    api_trace_budget(r, &budget);
     int status = read_question(r, &q, e);
-    q.query.budget = &budget;
+    q.query.budget = &walk->budget;
     if (status == 0) {
-        status = trace_search(view, &q.query, q.limit, http_exchange_arena(r->exchange), &hits, e);
+        status =
+            trace_search(walk->view, &q.query, q.limit, http_exchange_arena(r->exchange), &hits, e);
     }
-    if (hits.damaged_pages > 0) {
-        LOG_WARN(
-            "traces: a search left damaged pages out", LOG_I("pages", (int64_t)hits.damaged_pages));
-    }
-    for (size_t i = 0; status == 0 && i < hits.count; i++) {
-        status = write_trace(view, hits.items[i].id, json, e);
-    }
-    return status;
+    return status == 0 ? api_trace_walk_hits(walk, &hits, write_trace, json, e) : status;
 }
 
 /* traceID=…&traceID=… */
 static int write_by_ids(
-    struct api_request *r, struct span_view *view, struct json_writer *json, struct err *e)
+    struct api_request *r, struct api_trace_walk *walk, struct json_writer *json, struct err *e)
 {
     struct str text;
     struct trace_id id;
@@ -370,25 +288,55 @@ static int write_by_ids(
             return err_set(e, ERR_INVALID, -1,
                 "traceID: expected 1 to 32 hex digits, at most %d times", IDS_MAX);
         }
-        status = write_trace(view, id, json, e);
+        status = api_trace_walk_one(walk, id, write_trace, json, e);
     }
     return status;
 }
 
 void api_jaeger_search(struct api_request *r)
 {
-    struct span_view *view = NULL;
+    struct api_trace_walk walk;
     struct jaeger_answer a;
     struct err e = ERR_INIT;
     bool by_id = http_exchange_param(r->exchange, "traceID").len > 0;
-    int status = api_open_spans(r, &view, &e);
+    int status = api_trace_walk_open(r, &walk, &e);
     begin(&a);
     if (status == 0) {
         json_begin_array(&a.json);
-        status = by_id ? write_by_ids(r, view, &a.json, &e) : write_found(r, view, &a.json, &e);
+        status = by_id ? write_by_ids(r, &walk, &a.json, &e) : write_found(r, &walk, &a.json, &e);
         json_end(&a.json);
     }
-    span_view_close(view);
+    api_trace_walk_close(r, &walk);
+    finish(r, &a, 0, status, &e);
+}
+
+/* ---- One trace ---- */
+
+/* They say where the trace may be found: microseconds, from Grafana milliseconds. It is found without them, and answered
+ * whole; what is no time is refused. */
+static int check_hints(struct api_request *r, struct err *e)
+{
+    uint64_t unused;
+    int status = read_time(r, "start", &unused, e);
+    return status == 0 ? read_time(r, "end", &unused, e) : status;
+}
+
+void api_jaeger_trace(struct api_request *r)
+{
+    struct api_trace t;
+    struct jaeger_answer a;
+    struct err e = ERR_INIT;
+    int status = check_hints(r, &e);
+    begin(&a);
+    if (status == 0) {
+        status = api_trace_open(r, &t, &e);
+        if (status == 0) {
+            json_begin_array(&a.json);
+            status = jaeger_write_trace(&t.trace, &a.json);
+            json_end(&a.json);
+        }
+        api_trace_close(&t);
+    }
     finish(r, &a, 0, status, &e);
 }
 

@@ -10,17 +10,13 @@
  * Parameters of a search have names like query.serviceName, or query.service_name. Its times are RFC 3339 and must be
  * there; Grafana does not encode the plus of their offset, so that it arrives as a space.
  */
-#include <jansson.h>
-#include <string.h>
-
 #include "api/api_private.h"
+#include "api/api_trace_search.h"
 #include "api/api_traceql.h"
 #include "api/api_traces.h"
 #include "base/rfc3339.h"
 #include "trace/trace_duration.h"
 #include "trace/trace_names.h"
-#include "trace/trace_reader.h"
-#include "trace/trace_search.h"
 #include "trace/trace_tree.h"
 
 enum { LIMIT_DEFAULT = 100 };
@@ -72,6 +68,7 @@ void api_jaeger_v3_services(struct api_request *r)
     status =
         status == 0 ? trace_services(view, http_exchange_arena(r->exchange), &names, &e) : status;
     span_view_close(view);
+    api_trace_warn_names(r, names.cut);
     api_plain_begin(&a);
     json_begin_object(&a.json);
     json_key(&a.json, "services");
@@ -104,6 +101,7 @@ void api_jaeger_v3_operations(struct api_request *r)
         status = trace_operations(view, service, http_exchange_arena(r->exchange), &names, &e);
     }
     span_view_close(view);
+    api_trace_warn_names(r, names.cut);
     api_plain_begin(&a);
     json_begin_object(&a.json);
     json_key(&a.json, "operations");
@@ -124,52 +122,20 @@ void api_jaeger_v3_operations(struct api_request *r)
     send(r, &a, status, &e);
 }
 
-/* ---- Traces ---- */
-
-static int write_result(struct str message, struct json_writer *json, struct err *e)
-{
-    json_begin_object(json);
-    json_key(json, "result");
-    int status = otlp_traces_write_json(message, json, e);
-    json_end(json);
-    return status;
-}
-
-void api_jaeger_v3_trace(struct api_request *r)
-{
-    struct api_trace t;
-    struct api_plain a;
-    struct strbuf message = STRBUF_INIT;
-    struct err e = ERR_INIT;
-    int status = api_trace_open(r, http_exchange_path_value(r->exchange), &t, &e);
-    api_plain_begin(&a);
-    if (status == 0) {
-        api_encode_trace(&t.trace, &message);
-        status = strbuf_error(&message);
-        status = status == 0 ? write_result(strbuf_str(&message), &a.json, &e) : status;
-    }
-    strbuf_release(&message);
-    api_trace_close(&t);
-    send(r, &a, status, &e);
-}
-
 /* ---- Search: the question ---- */
 
-struct question {
-    struct trace_query query;
-    struct trace_tag tags[TRACE_TAGS_MAX];
-    size_t limit;
-};
-
+/* Absent: left as it is. */
 static int read_time(
     struct api_request *r, const char *name, const char *other, uint64_t *ns, struct err *e)
 {
     struct str text = parameter(r, name, other);
     char copy[RFC3339_TEXT_MAX + 1];
     int64_t ms;
-    if (text.len == 0 || text.len > RFC3339_TEXT_MAX) {
-        return err_set(
-            e, ERR_INVALID, -1, "%s is required: a time like 2026-11-22T10:00:00Z", name);
+    if (text.len == 0) {
+        return 0;
+    }
+    if (text.len > RFC3339_TEXT_MAX) {
+        return err_set(e, ERR_INVALID, -1, "%s: expected a time like 2026-11-22T10:00:00Z", name);
     }
     for (size_t i = 0; i < text.len; i++) {
         copy[i] = text.ptr[i];
@@ -185,6 +151,15 @@ static int read_time(
     return 0;
 }
 
+static int require_time(
+    struct api_request *r, const char *name, const char *other, uint64_t *ns, struct err *e)
+{
+    return parameter(r, name, other).len > 0
+               ? read_time(r, name, other, ns, e)
+               : err_set(
+                     e, ERR_INVALID, -1, "%s is required: a time like 2026-11-22T10:00:00Z", name);
+}
+
 static int read_duration(
     struct api_request *r, const char *name, const char *other, uint64_t *ns, struct err *e)
 {
@@ -193,38 +168,6 @@ static int read_duration(
         return err_set(e, ERR_INVALID, -1, "%s: expected a duration like 1.2s or 100ms", name);
     }
     return 0;
-}
-
-/* {"http.status_code":"200"} */
-static int read_attributes(struct api_request *r, struct question *q, struct err *e)
-{
-    struct str text = http_exchange_param(r->exchange, "query.attributes");
-    struct arena *arena = http_exchange_arena(r->exchange);
-    const char *key;
-    json_t *value;
-    if (text.len == 0) {
-        return 0;
-    }
-    json_t *root = json_loadb(text.ptr, text.len, 0, NULL);
-    int status = json_is_object(root) ? 0 : ERR_INVALID;
-    json_object_foreach(root, key, value)
-    {
-        if (status != 0 || !json_is_string(value) || q->query.tag_count == TRACE_TAGS_MAX) {
-            status = status != 0 ? status : ERR_INVALID;
-            break;
-        }
-        size_t key_length = strlen(key), length = json_string_length(value);
-        const char *key_copy = arena_strndup(arena, key, key_length);
-        const char *copy = arena_strndup(arena, json_string_value(value), length);
-        status = key_copy == NULL || copy == NULL ? arena_error(arena) : 0;
-        q->tags[q->query.tag_count++] =
-            (struct trace_tag){str_make(key_copy, key_length), str_make(copy, length)};
-    }
-    json_decref(root);
-    return status != 0
-               ? err_set(e, status, -1,
-                     "query.attributes: expected a JSON object of at most %d texts", TRACE_TAGS_MAX)
-               : 0;
 }
 
 static int read_limit(struct api_request *r, size_t *limit, struct err *e)
@@ -239,16 +182,15 @@ static int read_limit(struct api_request *r, size_t *limit, struct err *e)
     return 0;
 }
 
-static int read_question(struct api_request *r, struct question *q, struct err *e)
+static int read_question(struct api_request *r, struct api_trace_question *q, struct err *e)
 {
     struct trace_query *query = &q->query;
-    *q = (struct question){
+    *q = (struct api_trace_question){
         .query = {.service = parameter(r, "query.serviceName", "query.service_name"),
             .operation = parameter(r, "query.operationName", "query.operation_name")}};
-    query->tags = q->tags;
-    int status = read_time(r, "query.startTimeMin", "query.start_time_min", &query->start_ns, e);
+    int status = require_time(r, "query.startTimeMin", "query.start_time_min", &query->start_ns, e);
     status = status == 0
-                 ? read_time(r, "query.startTimeMax", "query.start_time_max", &query->end_ns, e)
+                 ? require_time(r, "query.startTimeMax", "query.start_time_max", &query->end_ns, e)
                  : status;
     query->end_ns += 999999; /* what is finer than milliseconds was cut */
     status = status == 0 ? read_duration(r, "query.durationMin", "query.duration_min",
@@ -258,39 +200,66 @@ static int read_question(struct api_request *r, struct question *q, struct err *
                                &query->duration_max_ns, e)
                          : status;
     status = status == 0 ? read_limit(r, &q->limit, e) : status;
-    return status == 0 ? read_attributes(r, q, e) : status;
+    return status == 0 ? api_trace_read_tags(r, "query.attributes", q, e) : status;
+}
+
+/* ---- One trace ---- */
+
+static int write_result(struct str message, struct json_writer *json, struct err *e)
+{
+    json_begin_object(json);
+    json_key(json, "result");
+    int status = otlp_traces_write_json(message, json, e);
+    json_end(json);
+    return status;
+}
+
+/* startTime and endTime say where the trace may be found. It is found without them, and answered whole; what is no time
+ * is refused. */
+static int check_hints(struct api_request *r, struct err *e)
+{
+    uint64_t unused;
+    int status = read_time(r, "startTime", "start_time", &unused, e);
+    return status == 0 ? read_time(r, "endTime", "end_time", &unused, e) : status;
+}
+
+void api_jaeger_v3_trace(struct api_request *r)
+{
+    struct api_trace t;
+    struct api_plain a;
+    struct strbuf message = STRBUF_INIT;
+    struct err e = ERR_INIT;
+    int status = check_hints(r, &e);
+    api_plain_begin(&a);
+    if (status == 0) {
+        status = api_trace_open(r, &t, &e);
+        if (status == 0) {
+            api_encode_trace(&t.trace, &message);
+            status = strbuf_error(&message);
+            status = status == 0 ? write_result(strbuf_str(&message), &a.json, &e) : status;
+        }
+        api_trace_close(&t);
+    }
+    strbuf_release(&message);
+    send(r, &a, status, &e);
 }
 
 /* ---- Search: the answer ---- */
 
-/* What is made of each trace that is found. */
-typedef int (*trace_taker)(const struct span_trace *trace, struct arena *arena, void *context);
-
-static int find(struct api_request *r, trace_taker take, void *context, struct err *e)
+static int find(struct api_request *r, api_trace_taker take, void *context, struct err *e)
 {
-    struct question q;
-    struct trace_budget budget;
-    struct span_view *view = NULL;
-    struct trace_reader reader;
+    struct api_trace_question q;
+    struct api_trace_walk walk;
     struct trace_hits hits = {0};
-    api_trace_budget(r, &budget);
-    int status = read_question(r, &q, e);
-    q.query.budget = &budget;
-    status = status == 0 ? api_open_spans(r, &view, e) : status;
-    trace_reader_init(&reader, view);
+    int status = api_trace_walk_open(r, &walk, e);
+    status = status == 0 ? read_question(r, &q, e) : status;
+    q.query.budget = &walk.budget;
     if (status == 0) {
-        status = trace_search(view, &q.query, q.limit, http_exchange_arena(r->exchange), &hits, e);
+        status =
+            trace_search(walk.view, &q.query, q.limit, http_exchange_arena(r->exchange), &hits, e);
     }
-    for (size_t i = 0; status == 0 && i < hits.count; i++) {
-        struct arena arena;
-        struct span_trace trace;
-        arena_init(&arena, TRACE_BUDGET_BYTES_MAX);
-        status = trace_reader_read(&reader, hits.items[i].id, &arena, &trace, e);
-        status = status == 0 && trace.count > 0 ? take(&trace, &arena, context) : status;
-        arena_release(&arena);
-    }
-    trace_reader_release(&reader);
-    span_view_close(view);
+    status = status == 0 ? api_trace_walk_hits(&walk, &hits, take, context, e) : status;
+    api_trace_walk_close(r, &walk);
     return status == 0 && hits.count == 0 ? err_set(e, ERR_NOT_FOUND, -1, "No traces found")
                                           : status;
 }

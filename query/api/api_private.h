@@ -131,6 +131,7 @@ void api_jaeger_v3_summaries(struct api_request *r);
 void api_zipkin_services(struct api_request *r);
 void api_zipkin_spans(struct api_request *r);
 void api_zipkin_nothing(struct api_request *r);
+void api_zipkin_remote_services(struct api_request *r);
 void api_zipkin_trace(struct api_request *r);
 void api_zipkin_search(struct api_request *r);
 void api_zipkin_many(struct api_request *r);

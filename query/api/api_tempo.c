@@ -9,11 +9,10 @@
  * The plugin decodes strictly: nothing that Tempo does not send is sent.
  */
 #include "api/api_private.h"
+#include "api/api_trace_search.h"
 #include "api/api_traceql.h"
-#include "base/log.h"
 #include "trace/tempo_json.h"
 #include "trace/trace_question.h"
-#include "trace/trace_reader.h"
 #include "trace/trace_tags.h"
 #include "trace/traceql_search.h"
 
@@ -102,55 +101,41 @@ static int read_times(struct api_request *r, uint64_t *start_ns, uint64_t *end_n
 
 /* ---- Search ---- */
 
-static int write_hits(struct span_view *view, const struct traceql_query *query,
-    const struct trace_hits *hits, size_t spans_max, struct json_writer *json, struct err *e)
+struct hit_writer {
+    const struct traceql_query *query;
+    size_t spans_max;
+    struct json_writer *json;
+};
+
+static int write_hit(const struct span_trace *trace, struct arena *arena, void *context)
 {
-    struct trace_reader reader;
-    int status = 0;
-    trace_reader_init(&reader, view);
-    json_key(json, "traces");
-    json_begin_array(json);
-    for (size_t i = 0; status == 0 && i < hits->count; i++) {
-        struct arena arena;
-        struct span_trace trace;
-        arena_init(&arena, TRACE_BUDGET_BYTES_MAX);
-        status = trace_reader_read(&reader, hits->items[i].id, &arena, &trace, e);
-        if (status == 0 && trace.count > 0) {
-            status = tempo_write_hit(query, &trace, spans_max, &arena, json);
-        }
-        arena_release(&arena);
-    }
-    json_end(json);
-    trace_reader_release(&reader);
-    return status;
+    const struct hit_writer *w = context;
+    return tempo_write_hit(w->query, trace, w->spans_max, arena, w->json);
 }
 
 static int search(
-    struct api_request *r, struct span_view *view, struct json_writer *json, struct err *e)
+    struct api_request *r, struct api_trace_walk *walk, struct json_writer *json, struct err *e)
 {
-    const struct traceql_query *query;
-    struct trace_budget budget;
+    struct hit_writer writer = {.spans_max = SPANS_DEFAULT, .json = json};
     struct trace_hits hits;
     uint64_t start_ns, end_ns;
-    size_t limit = LIMIT_DEFAULT, spans_max = SPANS_DEFAULT;
-    api_trace_budget(r, &budget);
-    int status = read_query(r, &query, e);
+    size_t limit = LIMIT_DEFAULT;
+    int status = read_query(r, &writer.query, e);
     status = status == 0 ? read_times(r, &start_ns, &end_ns, e) : status;
     status = status == 0 ? api_trace_count(r, "limit", TRACE_SEARCH_LIMIT_MAX, &limit, e) : status;
-    status = status == 0 ? api_trace_count(r, "spss", SPANS_MAX, &spans_max, e) : status;
+    status = status == 0 ? api_trace_count(r, "spss", SPANS_MAX, &writer.spans_max, e) : status;
     if (status == 0) {
-        status = traceql_search(view, query, start_ns, end_ns, limit, &budget,
+        status = traceql_search(walk->view, writer.query, start_ns, end_ns, limit, &walk->budget,
             http_exchange_arena(r->exchange), &hits, e);
     }
     if (status != 0) {
         return status;
     }
-    if (hits.damaged_pages > 0) {
-        LOG_WARN(
-            "traces: a search left damaged pages out", LOG_I("pages", (int64_t)hits.damaged_pages));
-    }
     json_begin_object(json);
-    status = write_hits(view, query, &hits, spans_max, json, e);
+    json_key(json, "traces");
+    json_begin_array(json);
+    status = api_trace_walk_hits(walk, &hits, write_hit, &writer, e);
+    json_end(json);
     json_key(json, "metrics");
     json_begin_object(json);
     json_key(json, "inspectedTraces");
@@ -159,6 +144,20 @@ static int search(
     json_end(json);
     return status;
 }
+
+void api_tempo_search(struct api_request *r)
+{
+    struct api_trace_walk walk;
+    struct api_plain a;
+    struct err e = ERR_INIT;
+    api_plain_begin(&a);
+    int status = api_trace_walk_open(r, &walk, &e);
+    status = status == 0 ? search(r, &walk, &a.json, &e) : status;
+    api_trace_walk_close(r, &walk);
+    api_plain_send(r, &a, status, &e);
+}
+
+/* ---- Tags ---- */
 
 /* One question: opens what there is, and sends what the answer says. */
 static void answer(struct api_request *r,
@@ -173,13 +172,6 @@ static void answer(struct api_request *r,
     span_view_close(view);
     api_plain_send(r, &a, status, &e);
 }
-
-void api_tempo_search(struct api_request *r)
-{
-    answer(r, search);
-}
-
-/* ---- Tags ---- */
 
 static const struct {
     enum traceql_scope scope;
@@ -202,9 +194,11 @@ static int read_keys(
 {
     uint64_t start_ns, end_ns;
     int status = read_times(r, &start_ns, &end_ns, e);
-    return status == 0
-               ? trace_keys(view, start_ns, end_ns, http_exchange_arena(r->exchange), keys, e)
-               : status;
+    if (status == 0) {
+        status = trace_keys(view, start_ns, end_ns, http_exchange_arena(r->exchange), keys, e);
+    }
+    api_trace_warn_names(r, status == 0 && keys->cut);
+    return status;
 }
 
 /* All keys of all scopes, each once, in order. */
@@ -364,9 +358,12 @@ static int read_values(struct api_request *r, struct span_view *view,
     status = status == 0 ? read_filter(r, &query, e) : status;
     status = status == 0 ? read_times(r, &start_ns, &end_ns, e) : status;
     status = status == 0 ? api_trace_count(r, "limit", TRACE_NAMES_MAX, &limit, e) : status;
-    return status == 0 ? trace_values(view, query, *field_out, start_ns, end_ns, limit, &budget,
-                             http_exchange_arena(r->exchange), values, e)
-                       : status;
+    if (status == 0) {
+        status = trace_values(view, query, *field_out, start_ns, end_ns, limit, &budget,
+            http_exchange_arena(r->exchange), values, e);
+    }
+    api_trace_warn_names(r, status == 0 && values->cut);
+    return status;
 }
 
 static void write_text(struct json_writer *json, struct traceql_value value)

@@ -1,8 +1,13 @@
 #include "api/api_traceql.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 #include "api/api_params.h"
 #include "api/api_private.h"
+#include "base/log.h"
 #include "trace/trace_duration.h"
+#include "trace/trace_names.h"
 
 /* Numbers from here on are nanoseconds: as seconds they would lie beyond all calendars. */
 #define NANOSECONDS_MIN UINT64_C(100000000000000000)
@@ -72,6 +77,40 @@ int api_trace_duration(struct api_request *r, const char *name, uint64_t *ns, st
             e, ERR_INVALID, -1, "%s: expected a duration like 1.2s, 100ms or 500us", name);
     }
     return 0;
+}
+
+void api_trace_warn(struct api_request *r, const char *format, ...)
+{
+    enum { SENTENCE_MAX = 200 };
+    char sentence[SENTENCE_MAX], header[SENTENCE_MAX + 16];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(sentence, sizeof(sentence), format, arguments); /* cut, if it must be */
+    va_end(arguments);
+    (void)snprintf(header, sizeof(header), "299 sonde \"%s\"", sentence);
+    http_exchange_set_header(r->exchange, "Warning", header);
+}
+
+void api_trace_warn_names(struct api_request *r, bool cut)
+{
+    if (cut) {
+        api_trace_warn(r,
+            "the list is cut: at most %d entries, or as many as asked for, of the newest %d pages "
+            "of spans",
+            TRACE_NAMES_MAX, TRACE_NAMES_PAGES_MAX);
+    }
+}
+
+void api_trace_say_missing(struct api_request *r, uint64_t left_out, bool damaged)
+{
+    if (left_out > 0) {
+        api_trace_warn(r, "%llu more spans are left out: %zu of a trace are shown",
+            (unsigned long long)left_out, SPAN_TRACE_SPANS_MAX);
+    }
+    if (damaged) {
+        LOG_WARN("traces: an answer leaves damaged pages out");
+        api_trace_warn(r, "parts of the store cannot be read: what they hold is missing");
+    }
 }
 
 void api_plain_begin(struct api_plain *a)

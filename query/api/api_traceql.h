@@ -21,6 +21,14 @@ int api_trace_count(
 /* "1.2s"; absent: left as it is. */
 int api_trace_duration(struct api_request *r, const char *name, uint64_t *ns, struct err *e);
 
+/* What an answer lacks, for formats that have no place for it: a header, Warning: 299 sonde "…". Before it is sent. */
+void api_trace_warn(struct api_request *r, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* A list of names that is not whole. */
+void api_trace_warn_names(struct api_request *r, bool cut);
+/* Spans of large traces that are left out, parts of the store that cannot be read: told if there are any. */
+void api_trace_say_missing(struct api_request *r, uint64_t left_out, bool damaged);
+
 /* An answer without an envelope. */
 struct api_plain {
     struct strbuf body;

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "api/api_private.h"
+#include "api/api_traceql.h"
 #include "base/bytes.h"
 #include "wire/otlp_traces.h"
 
@@ -22,14 +23,14 @@ static const char JSON[] = "application/json", PROTOBUF[] = "application/protobu
 
 /* ---- A trace ---- */
 
-int api_trace_open(struct api_request *r, struct str id_text, struct api_trace *t, struct err *e)
+int api_trace_open(struct api_request *r, struct api_trace *t, struct err *e)
 {
-    *t = (struct api_trace){0};
+    *t = (struct api_trace){.request = r};
     arena_init(&t->arena, API_ARENA_BYTES_MAX);
     if (r->api->backend.spans == NULL) {
         return err_set(e, ERR_CLOSED, -1, "traces are not kept here");
     }
-    if (trace_id_parse(id_text, &t->id) != 0) {
+    if (trace_id_parse(http_exchange_path_value(r->exchange), &t->id) != 0) {
         return err_set(e, ERR_INVALID, -1, "a trace id has 1 to 32 hex digits, not all of them 0");
     }
     int status = span_store_view(r->api->backend.spans, &t->view, e);
@@ -42,6 +43,9 @@ int api_trace_open(struct api_request *r, struct str id_text, struct api_trace *
 
 void api_trace_close(struct api_trace *t)
 {
+    const char *const *sentences;
+    bool damaged = t->view != NULL && span_view_warnings(t->view, &sentences) > 0;
+    api_trace_say_missing(t->request, t->trace.left_out, damaged);
     span_view_close(t->view);
     arena_release(&t->arena);
 }
@@ -79,16 +83,31 @@ void api_encode_trace(const struct span_trace *trace, struct strbuf *out)
     otlp_traces_encoder_finish(&encoder);
 }
 
-/* TraceByIDResponse of tempopb: the trace, and that it is not whole. */
+/* What TraceByIDResponse says of a trace that is not whole; empty when it is. */
+static void write_message(struct strbuf *out, uint64_t left_out)
+{
+    if (left_out > 0) {
+        strbuf_addf(out, "%llu more spans are left out: %zu of a trace are shown",
+            (unsigned long long)left_out, SPAN_TRACE_SPANS_MAX);
+    }
+}
+
+/* TraceByIDResponse of tempopb: trace 1, status 3, message 4. */
 static void write_response(struct strbuf *out, struct str trace, uint64_t left_out)
 {
-    enum { TRACE = 1 << 3 | 2, STATUS = 3 << 3, PARTIAL = 1 };
+    enum { TRACE = 1 << 3 | 2, STATUS = 3 << 3, PARTIAL = 1, MESSAGE = 4 << 3 | 2 };
     strbuf_add_char(out, TRACE);
     strbuf_add_uvarint(out, trace.len);
     strbuf_add_str(out, trace);
     if (left_out > 0) {
+        struct strbuf message = STRBUF_INIT;
+        write_message(&message, left_out);
         strbuf_add_char(out, STATUS);
         strbuf_add_char(out, PARTIAL);
+        strbuf_add_char(out, MESSAGE);
+        strbuf_add_uvarint(out, message.size);
+        strbuf_add_str(out, strbuf_str(&message));
+        strbuf_release(&message);
     }
 }
 
@@ -104,51 +123,67 @@ static int write_json(
     json_key(&json, "trace");
     int status = otlp_traces_write_json(trace, &json, e);
     if (left_out > 0) {
+        struct strbuf message = STRBUF_INIT;
+        write_message(&message, left_out);
         json_key(&json, "status");
         json_cstring(&json, "PARTIAL");
+        json_key(&json, "message");
+        json_string(&json, strbuf_str(&message));
+        strbuf_release(&message);
     }
     json_end(&json);
     return status;
 }
 
-static void answer_trace(struct api_request *r, const struct span_trace *trace, bool wrapped)
+static int write_trace(
+    const struct span_trace *trace, bool wrapped, bool protobuf, struct strbuf *body, struct err *e)
 {
-    struct strbuf message, body;
-    struct err e = ERR_INIT;
-    bool protobuf = wants_protobuf(r);
+    struct strbuf message;
     strbuf_init(&message, STRBUF_LIMIT_DEFAULT);
-    strbuf_init(&body, STRBUF_LIMIT_DEFAULT);
     api_encode_trace(trace, &message);
     int status = strbuf_error(&message);
     if (status == 0 && !protobuf) {
-        status = write_json(&body, strbuf_str(&message), trace->left_out, wrapped, &e);
+        status = write_json(body, strbuf_str(&message), trace->left_out, wrapped, e);
     } else if (status == 0 && wrapped) {
-        write_response(&body, strbuf_str(&message), trace->left_out);
+        write_response(body, strbuf_str(&message), trace->left_out);
     } else if (status == 0) {
-        strbuf_add_str(&body, strbuf_str(&message));
+        strbuf_add_str(body, strbuf_str(&message));
     }
     strbuf_release(&message);
-    status = status == 0 ? strbuf_error(&body) : status;
-    if (status != 0) {
-        strbuf_release(&body);
-        api_fail(r, api_error_of(status), "the trace cannot be written: %s", err_text(status));
-        return;
-    }
-    api_reply(r, 200, protobuf ? PROTOBUF : JSON, &body);
+    return status == 0 ? strbuf_error(body) : status;
+}
+
+/* They say where the trace may be found. It is found without them, and answered whole; what is no time is refused. */
+static int check_hints(struct api_request *r, struct err *e)
+{
+    uint64_t start_ns = 0, end_ns = UINT64_MAX;
+    int status = api_trace_time(r, "start", &start_ns, e);
+    status = status == 0 ? api_trace_time(r, "end", &end_ns, e) : status;
+    return status == 0 && end_ns < start_ns
+               ? err_set(e, ERR_INVALID, -1, "start has to lie before end")
+               : status;
 }
 
 static void answer_tempo(struct api_request *r, bool wrapped)
 {
-    struct api_trace t;
+    struct api_trace t = {.request = r};
+    struct strbuf body;
     struct err e = ERR_INIT;
-    int status = api_trace_open(r, http_exchange_path_value(r->exchange), &t, &e);
+    bool protobuf = wants_protobuf(r);
+    strbuf_init(&body, STRBUF_LIMIT_DEFAULT);
+    int status = check_hints(r, &e);
     if (status == 0) {
-        answer_trace(r, &t.trace, wrapped);
-    } else {
+        status = api_trace_open(r, &t, &e);
+        status = status == 0 ? write_trace(&t.trace, wrapped, protobuf, &body, &e) : status;
+        api_trace_close(&t);
+    }
+    if (status != 0) {
+        strbuf_release(&body);
         e.code = status;
         api_fail_with(r, &e);
+        return;
     }
-    api_trace_close(&t);
+    api_reply(r, 200, protobuf ? PROTOBUF : JSON, &body);
 }
 
 void api_tempo_echo(struct api_request *r)

@@ -9,14 +9,16 @@
 
 /* A trace that was found, and what it lives in. */
 struct api_trace {
+    struct api_request *request;
     struct trace_id id;
     struct span_view *view;
     struct arena arena;
     struct span_trace trace; /* at least one span */
 };
 
-/* ERR_NOT_FOUND, ERR_INVALID for what is no id, or the store's. Close it in any case. */
-int api_trace_open(struct api_request *r, struct str id_text, struct api_trace *t, struct err *e);
+/* The trace that the path names. ERR_NOT_FOUND, ERR_INVALID for what is no id, or the store's. Close it in any case,
+ * before the answer is sent: a header says what it lacks. */
+int api_trace_open(struct api_request *r, struct api_trace *t, struct err *e);
 void api_trace_close(struct api_trace *t);
 /* Appends it as OTLP's TracesData in protobuf; a resource without attributes gets the name of an unknown service. */
 void api_encode_trace(const struct span_trace *trace, struct strbuf *out);

@@ -10,11 +10,11 @@
  */
 #include "api/api_calls.h"
 #include "api/api_private.h"
+#include "api/api_trace_search.h"
 #include "api/api_traceql.h"
 #include "api/api_traces.h"
 #include "trace/trace_names.h"
-#include "trace/trace_reader.h"
-#include "trace/trace_search.h"
+#include "trace/trace_remote.h"
 #include "trace/zipkin_answer.h"
 
 enum { LIMIT_DEFAULT = 10, IDS_MAX = 1000 };
@@ -22,21 +22,36 @@ enum { LIMIT_DEFAULT = 10, IDS_MAX = 1000 };
 
 /* ---- Names ---- */
 
-static void answer_names(struct api_request *r, bool of_service)
+enum names_wanted { SERVICES, SPANS, REMOTE_SERVICES };
+
+static int read_names(struct api_request *r, struct span_view *view, enum names_wanted wanted,
+    struct trace_names *names, struct err *e)
 {
     struct str service = http_exchange_param(r->exchange, "serviceName");
     struct arena *arena = http_exchange_arena(r->exchange);
+    struct trace_budget budget;
+    switch (wanted) {
+    case SERVICES:
+        return trace_services(view, arena, names, e);
+    case SPANS:
+        return trace_operations(view, service, arena, names, e);
+    default:
+        api_trace_budget(r, &budget);
+        return trace_remote_names(view, service, &budget, arena, names, e);
+    }
+}
+
+static void answer_names(struct api_request *r, enum names_wanted wanted)
+{
     struct span_view *view = NULL;
     struct trace_names names = {0};
     struct api_plain a;
     struct err e = ERR_INIT;
     api_plain_begin(&a);
     int status = api_open_spans(r, &view, &e);
-    if (status == 0) {
-        status = of_service ? trace_operations(view, service, arena, &names, &e)
-                            : trace_services(view, arena, &names, &e);
-    }
+    status = status == 0 ? read_names(r, view, wanted, &names, &e) : status;
     span_view_close(view);
+    api_trace_warn_names(r, names.cut);
     json_begin_array(&a.json);
     for (size_t i = 0; status == 0 && i < names.count; i++) {
         if (i == 0 || !str_eq(names.items[i].name, names.items[i - 1].name)) {
@@ -49,12 +64,17 @@ static void answer_names(struct api_request *r, bool of_service)
 
 void api_zipkin_services(struct api_request *r)
 {
-    answer_names(r, false);
+    answer_names(r, SERVICES);
 }
 
 void api_zipkin_spans(struct api_request *r)
 {
-    answer_names(r, true);
+    answer_names(r, SPANS);
+}
+
+void api_zipkin_remote_services(struct api_request *r)
+{
+    answer_names(r, REMOTE_SERVICES);
 }
 
 void api_zipkin_nothing(struct api_request *r)
@@ -71,7 +91,7 @@ void api_zipkin_trace(struct api_request *r)
     struct api_trace t;
     struct api_plain a;
     struct err e = ERR_INIT;
-    int status = api_trace_open(r, http_exchange_path_value(r->exchange), &t, &e);
+    int status = api_trace_open(r, &t, &e);
     api_plain_begin(&a);
     if (status == 0) {
         zipkin_write_trace(&t.trace, &a.json);
@@ -82,12 +102,6 @@ void api_zipkin_trace(struct api_request *r)
 
 /* ---- Search ---- */
 
-struct question {
-    struct trace_query query;
-    struct trace_tag tags[TRACE_TAGS_MAX];
-    size_t limit;
-};
-
 static int read_number(struct api_request *r, const char *name, uint64_t *number, struct err *e)
 {
     struct str text = http_exchange_param(r->exchange, name);
@@ -97,17 +111,8 @@ static int read_number(struct api_request *r, const char *name, uint64_t *number
     return 0;
 }
 
-static int add_tag(struct question *q, struct str key, struct str value, struct err *e)
-{
-    if (q->query.tag_count == TRACE_TAGS_MAX) {
-        return err_set(e, ERR_INVALID, -1, "more than %d tags", TRACE_TAGS_MAX);
-    }
-    q->tags[q->query.tag_count++] = (struct trace_tag){key, value};
-    return 0;
-}
-
 /* http.method=GET and error and cache.miss */
-static int read_annotations(struct api_request *r, struct question *q, struct err *e)
+static int read_annotations(struct api_request *r, struct api_trace_question *q, struct err *e)
 {
     static const char and[] = " and ";
     struct str rest = http_exchange_param(r->exchange, "annotationQuery");
@@ -123,25 +128,24 @@ static int read_annotations(struct api_request *r, struct question *q, struct er
             continue;
         }
         if (!has_value && str_eq_c(key, "error")) {
-            status = add_tag(q, key, STR("true"), e);
+            status = api_trace_add_tag(q, key, STR("true"), e);
         } else {
-            status = add_tag(
+            status = api_trace_add_tag(
                 q, key, has_value ? (value.ptr != NULL ? value : STR("")) : (struct str){0}, e);
         }
     }
     return status;
 }
 
-static int read_question(struct api_request *r, struct question *q, struct err *e)
+static int read_question(struct api_request *r, struct api_trace_question *q, struct err *e)
 {
     struct str name = http_exchange_param(r->exchange, "spanName");
-    struct str remote = http_exchange_param(r->exchange, "remoteServiceName");
     uint64_t end_ms = (uint64_t)clock_now_ms(r->clock), lookback_ms = LOOKBACK_MS_DEFAULT;
     uint64_t min_us = 0, max_us = 0;
-    *q = (struct question){.limit = LIMIT_DEFAULT,
+    *q = (struct api_trace_question){.limit = LIMIT_DEFAULT,
         .query = {.service = http_exchange_param(r->exchange, "serviceName"),
-            .operation = str_eq_c(name, "all") ? STR("") : name}};
-    q->query.tags = q->tags;
+            .operation = str_eq_c(name, "all") ? STR("") : name,
+            .remote = http_exchange_param(r->exchange, "remoteServiceName")}};
     int status = read_number(r, "endTs", &end_ms, e);
     status = status == 0 ? read_number(r, "lookback", &lookback_ms, e) : status;
     status = status == 0 ? read_number(r, "minDuration", &min_us, e) : status;
@@ -152,47 +156,33 @@ static int read_question(struct api_request *r, struct question *q, struct err *
     q->query.start_ns = end_ms > lookback_ms ? (end_ms - lookback_ms) * 1000000 : 0;
     q->query.duration_min_ns = min_us * 1000;
     q->query.duration_max_ns = max_us > 0 ? max_us * 1000 + 999 : 0;
-    if (status == 0 && remote.len > 0) {
-        status = add_tag(q, STR("peer.service"), remote, e);
-    }
     return status == 0 ? read_annotations(r, q, e) : status;
 }
 
-static int write_trace(
-    struct trace_reader *reader, struct trace_id id, struct json_writer *json, struct err *e)
+static int write_trace(const struct span_trace *trace, struct arena *arena, void *json)
 {
-    struct arena arena;
-    struct span_trace trace;
-    arena_init(&arena, TRACE_BUDGET_BYTES_MAX);
-    int status = trace_reader_read(reader, id, &arena, &trace, e);
-    if (status == 0 && trace.count > 0) {
-        zipkin_write_trace(&trace, json);
-    }
-    arena_release(&arena);
-    return status;
+    (void)arena;
+    zipkin_write_trace(trace, json);
+    return 0;
 }
 
-static int write_found(struct api_request *r, struct span_view *view, struct trace_reader *reader,
-    struct json_writer *json, struct err *e)
+static int write_found(
+    struct api_request *r, struct api_trace_walk *walk, struct json_writer *json, struct err *e)
 {
-    struct question q;
-    struct trace_budget budget;
+    struct api_trace_question q;
     struct trace_hits hits = {0};
-    api_trace_budget(r, &budget);
     int status = read_question(r, &q, e);
-    q.query.budget = &budget;
-    status = status == 0
-                 ? trace_search(view, &q.query, q.limit, http_exchange_arena(r->exchange), &hits, e)
-                 : status;
-    for (size_t i = 0; status == 0 && i < hits.count; i++) {
-        status = write_trace(reader, hits.items[i].id, json, e);
+    q.query.budget = &walk->budget;
+    if (status == 0) {
+        status =
+            trace_search(walk->view, &q.query, q.limit, http_exchange_arena(r->exchange), &hits, e);
     }
-    return status;
+    return status == 0 ? api_trace_walk_hits(walk, &hits, write_trace, json, e) : status;
 }
 
 /* traceIds=a,b */
 static int write_many(
-    struct api_request *r, struct trace_reader *reader, struct json_writer *json, struct err *e)
+    struct api_request *r, struct api_trace_walk *walk, struct json_writer *json, struct err *e)
 {
     struct str ids = http_exchange_param(r->exchange, "traceIds");
     int status = 0;
@@ -203,28 +193,24 @@ static int write_many(
                 "traceIds: expected 1 to 32 hex digits, at most %d times, with commas between",
                 IDS_MAX);
         }
-        status = write_trace(reader, id, json, e);
+        status = api_trace_walk_one(walk, id, write_trace, json, e);
     }
     return status;
 }
 
 static void answer_traces(struct api_request *r, bool by_id)
 {
-    struct span_view *view = NULL;
-    struct trace_reader reader;
+    struct api_trace_walk walk;
     struct api_plain a;
     struct err e = ERR_INIT;
     api_plain_begin(&a);
-    int status = api_open_spans(r, &view, &e);
-    trace_reader_init(&reader, view);
+    int status = api_trace_walk_open(r, &walk, &e);
     if (status == 0) {
         json_begin_array(&a.json);
-        status = by_id ? write_many(r, &reader, &a.json, &e)
-                       : write_found(r, view, &reader, &a.json, &e);
+        status = by_id ? write_many(r, &walk, &a.json, &e) : write_found(r, &walk, &a.json, &e);
         json_end(&a.json);
     }
-    trace_reader_release(&reader);
-    span_view_close(view);
+    api_trace_walk_close(r, &walk);
     api_plain_send(r, &a, status, &e);
 }
 

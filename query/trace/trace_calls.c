@@ -99,7 +99,7 @@ int trace_calls(struct span_view *view, uint64_t start_ns, uint64_t end_ns,
         status = add_page(&c, &scan, e);
     }
     traceql_scan_close(&scan);
-    *calls_out = (struct trace_calls){c.items, c.count};
+    *calls_out = (struct trace_calls){c.items, c.count, scan.traces_seen >= TRACE_CALLS_TRACES_MAX};
     if (status < 0 && e->code == 0) {
         (void)err_set(e, status, -1, "%s",
             status == ERR_LIMIT ? "more pairs of services than can be told" : err_text(status));

@@ -16,6 +16,7 @@ struct trace_call {
 struct trace_calls {
     const struct trace_call *items; /* by parent, then child */
     size_t count;
+    bool cut; /* there may be more: older traces were not looked at */
 };
 
 /* Of traces with spans that start in the time; in `arena`. 0, or an error with a sentence. */

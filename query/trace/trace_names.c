@@ -9,6 +9,7 @@ struct collector {
     struct arena *arena;
     struct trace_name *items; /* TRACE_NAMES_MAX, in order */
     size_t count;
+    bool cut;
 };
 
 static int compare(const struct trace_name *a, const struct trace_name *b)
@@ -30,6 +31,7 @@ static int add(struct collector *c, struct trace_name name)
         high = order < 0 ? high : middle;
     }
     if (c->count == TRACE_NAMES_MAX) {
+        c->cut = true;
         return 0;
     }
     char *copy = arena_strndup(c->arena, name.name.ptr, name.name.len);
@@ -120,8 +122,10 @@ static int collect(struct span_view *view, struct str service, struct arena *are
     if (status != 0) {
         return status;
     }
-    for (int seen = 0; status == 0 && seen < TRACE_NAMES_PAGES_MAX; seen++) {
-        if ((more = span_pages_next(pages, &page, &latest)) != 1) {
+    for (int seen = 0; status == 0 && (more = span_pages_next(pages, &page, &latest)) == 1;
+         seen++) {
+        if (seen == TRACE_NAMES_PAGES_MAX) {
+            c.cut = true;
             break;
         }
         status = add_page(&c, page, service);
@@ -132,7 +136,7 @@ static int collect(struct span_view *view, struct str service, struct arena *are
     if (status != 0) {
         return err_set(e, status, -1, "%s", err_text(status));
     }
-    *names_out = (struct trace_names){c.items, c.count};
+    *names_out = (struct trace_names){c.items, c.count, c.cut};
     return 0;
 }
 

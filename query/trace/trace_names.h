@@ -20,9 +20,10 @@ struct trace_name {
 struct trace_names {
     const struct trace_name *items; /* by name, then kind */
     size_t count;
+    bool cut; /* there are more: names beyond TRACE_NAMES_MAX, or pages that were not looked at */
 };
 
-/* In `arena`. More than TRACE_NAMES_MAX are left out. */
+/* In `arena`. */
 int trace_services(
     struct span_view *view, struct arena *arena, struct trace_names *names_out, struct err *e);
 /* Of a service; an empty one means all. */

@@ -3,6 +3,10 @@
 
 void trace_reader_release(struct trace_reader *reader)
 {
+    const char *const *sentences;
+    if (reader->pages != NULL) {
+        reader->damaged |= span_view_warnings(reader->pages, &sentences) > 0;
+    }
     span_view_close(reader->pages);
     reader->pages = NULL;
 }

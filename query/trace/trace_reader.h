@@ -10,6 +10,7 @@ enum { TRACE_READER_PAGES_MAX = 32 };
 struct trace_reader {
     const struct span_view *view; /* borrowed */
     struct span_view *pages;      /* NULL until a trace is read */
+    bool damaged;                 /* parts could not be read, as far as views were released */
 };
 
 static inline void trace_reader_init(struct trace_reader *reader, const struct span_view *view)

@@ -1,12 +1,16 @@
 #include "trace/trace_search.h"
 
 #include "trace/trace_question.h"
+#include "trace/trace_remote.h"
 
 static void write_question(const struct trace_query *q, struct strbuf *out)
 {
     trace_question_begin(out);
     trace_question_text(out, "resource.service.name", q->service);
     trace_question_text(out, "name", q->operation);
+    if (q->remote.len > 0) {
+        trace_remote_condition(out, q->remote);
+    }
     if (q->kind != SPAN_KIND_UNSPECIFIED) {
         strbuf_addf(out, " && kind = %s", span_kind_name(q->kind));
     }

@@ -22,6 +22,7 @@ struct trace_tag {
 /* All of it has to be true of one span. */
 struct trace_query {
     struct str service, operation; /* empty: any */
+    struct str remote; /* the service on the other side, as Zipkin shows it; empty: any */
     const struct trace_tag *tags;
     size_t tag_count;            /* at most TRACE_TAGS_MAX */
     uint64_t start_ns, end_ns;   /* of the span's start, both included */

@@ -16,6 +16,7 @@ struct keys {
     struct arena *arena;
     struct trace_key *items; /* TRACE_NAMES_MAX, in order */
     size_t count;
+    bool cut;
 };
 
 static int compare_keys(const struct trace_key *a, const struct trace_key *b)
@@ -37,6 +38,7 @@ static int add_key(struct keys *k, enum traceql_scope scope, struct str key)
         high = order < 0 ? high : middle;
     }
     if (k->count == TRACE_NAMES_MAX) {
+        k->cut = true;
         return 0;
     }
     char *copy = arena_strndup(k->arena, key.len > 0 ? key.ptr : "", key.len);
@@ -123,8 +125,10 @@ int trace_keys(struct span_view *view, uint64_t start_ns, uint64_t end_ns, struc
     k.items = arena_alloc(arena, TRACE_NAMES_MAX * sizeof(*k.items));
     int status =
         k.items == NULL ? arena_error(arena) : span_view_pages(view, start_ns, end_ns, &pages, e);
-    for (int seen = 0; status == 0 && seen < TRACE_NAMES_PAGES_MAX; seen++) {
-        if ((more = span_pages_next(pages, &page, &latest)) != 1) {
+    for (int seen = 0; status == 0 && (more = span_pages_next(pages, &page, &latest)) == 1;
+         seen++) {
+        if (seen == TRACE_NAMES_PAGES_MAX) {
+            k.cut = true;
             break;
         }
         status = add_page(&k, page);
@@ -132,7 +136,7 @@ int trace_keys(struct span_view *view, uint64_t start_ns, uint64_t end_ns, struc
     }
     span_pages_close(pages);
     status = status == 0 && more < 0 ? more : status;
-    *keys_out = (struct trace_keys){k.items, k.count};
+    *keys_out = (struct trace_keys){k.items, k.count, k.cut};
     return tell(status, e);
 }
 
@@ -142,6 +146,7 @@ struct values {
     struct arena *arena;
     struct traceql_value *items; /* `limit`, in order */
     size_t count, limit;
+    bool cut;
 };
 
 static int add_value(struct values *v, struct traceql_value value)
@@ -157,6 +162,7 @@ static int add_value(struct values *v, struct traceql_value value)
         high = order < 0 ? high : middle;
     }
     if (v->count == v->limit || value.type == TRACEQL_ARRAY) {
+        v->cut |= value.type != TRACEQL_ARRAY;
         return 0;
     }
     if (value.type == TRACEQL_STRING) {
@@ -183,7 +189,7 @@ static int add_values(
     }
     uint8_t *seen = arena_calloc(&scan->arena, (size_t)found.count + 1, 1);
     int status = seen == NULL ? arena_error(&scan->arena) : 0;
-    for (uint32_t row = 0; status == 0 && row < scan->page.rows && v->count < v->limit; row++) {
+    for (uint32_t row = 0; status == 0 && row < scan->page.rows && !v->cut; row++) {
         uint32_t code = found.codes[row];
         if ((scan->verdicts[row] & TRACEQL_MAY_HOLD) != 0 && code < found.count &&
             seen[code] == 0) {
@@ -221,15 +227,16 @@ int trace_values(struct span_view *view, const struct traceql_query *query,
         return tell(arena_error(arena), e);
     }
     int status = traceql_scan_open(&scan, view, query, start_ns, end_ns, budget, e);
-    for (int seen = 0; status == 0 && seen < TRACE_NAMES_PAGES_MAX && v.count < limit; seen++) {
-        status = traceql_scan_next(&scan, 0, e);
-        if (status != 1) {
+    for (int seen = 0; status == 0 && !v.cut && (status = traceql_scan_next(&scan, 0, e)) == 1;
+         seen++) {
+        if (seen == TRACE_NAMES_PAGES_MAX) {
+            v.cut = true;
             break;
         }
         status = add_values(&v, &scan, &of);
         status = status == ERR_CORRUPT ? 0 : status;
     }
     traceql_scan_close(&scan);
-    *values_out = (struct trace_values){v.items, v.count};
+    *values_out = (struct trace_values){v.items, v.count, v.cut};
     return status < 0 ? tell(status, e) : 0;
 }

@@ -14,6 +14,7 @@ struct trace_key {
 struct trace_keys {
     const struct trace_key *items; /* by scope, then key */
     size_t count;
+    bool cut; /* there may be more */
 };
 
 /* At most TRACE_NAMES_MAX, of at most TRACE_NAMES_PAGES_MAX pages with spans of that time; in `arena`. */
@@ -23,6 +24,7 @@ int trace_keys(struct span_view *view, uint64_t start_ns, uint64_t end_ns, struc
 struct trace_values {
     const struct traceql_value *items; /* in their order */
     size_t count;
+    bool cut; /* there may be more */
 };
 
 /* At most `limit` (1 to TRACE_NAMES_MAX) values of a field of spans that may match the query; likewise. Of rootName and

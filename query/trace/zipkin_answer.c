@@ -2,7 +2,7 @@
  *
  *   kind                SERVER, CLIENT, PRODUCER, CONSUMER; internal spans have none
  *   resource            localEndpoint.serviceName; its other attributes are not shown
- *   peer.service, or where the other side is      remoteEndpoint
+ *   what names the other side (trace_remote.h)   remoteEndpoint
  *   status              tag otel.status_code (OK, ERROR); of an error tag error, with its message or "true"
  *   scope               tags otel.scope.name, otel.scope.version
  *   events              annotations, with the name as value
@@ -10,6 +10,8 @@
  * Times are whole microseconds; a duration that is not zero is at least one.
  */
 #include "trace/zipkin_answer.h"
+
+#include "trace/trace_remote.h"
 
 static void write_text(struct json_writer *json, const char *key, struct str value)
 {
@@ -37,15 +39,6 @@ static void write_trace_id(struct json_writer *json, struct trace_id id)
 
 /* ---- Endpoints ---- */
 
-static struct str first_text(struct attributes list, const char *const *keys)
-{
-    struct str found = STR("");
-    for (; *keys != NULL && found.len == 0; keys++) {
-        found = attributes_text(list, str_of(*keys));
-    }
-    return found;
-}
-
 static bool is_ipv4(struct str address)
 {
     bool digits = address.len > 0;
@@ -58,10 +51,9 @@ static bool is_ipv4(struct str address)
 
 static void write_remote(struct json_writer *json, struct attributes list)
 {
-    static const char *const services[] = {"peer.service", "server.address", "net.peer.name",
-        "db.name", "db.namespace", "messaging.destination.name", NULL};
-    static const char *const addresses[] = {"network.peer.address", "net.peer.ip", NULL};
-    struct str service = first_text(list, services), address = first_text(list, addresses);
+    struct str service = trace_remote_service(list);
+    struct str address = attributes_text(list, STR("network.peer.address"));
+    address = address.len > 0 ? address : attributes_text(list, STR("net.peer.ip"));
     const struct attribute *port = attributes_get(list, STR("network.peer.port"));
     if (service.len == 0 && address.len == 0) {
         return;
