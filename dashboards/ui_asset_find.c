@@ -9,9 +9,15 @@ const struct ui_asset *ui_assets_all(size_t *count_out)
     return ui_assets_table;
 }
 
+/* Places within the page that have an address of their own. */
+static bool is_view(struct str path)
+{
+    return str_eq(path, STR("/graph")) || str_eq(path, STR("/traces"));
+}
+
 const struct ui_asset *ui_asset_find(struct str path)
 {
-    if (str_eq(path, STR("/graph"))) {
+    if (is_view(path)) {
         path = STR("/");
     }
     size_t low = 0;

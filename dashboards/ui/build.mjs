@@ -5,7 +5,7 @@
  *   dist/icon.<hash>.svg
  *   dist/notices.txt               licences of what is inside
  *
- * index.html belongs at "/" and "/graph", everything else below "/ui/".
+ * index.html belongs at "/", "/graph" and "/traces", everything else below "/ui/".
  */
 import { build } from 'esbuild';
 import { createHash } from 'node:crypto';

@@ -57,7 +57,7 @@ function dashboardIndex() {
 }
 
 function locate(path) {
-  if (path === '/' || path === '/graph') {
+  if (path === '/' || path === '/graph' || path === '/traces') {
     return join(here, 'dist', 'index.html');
   }
   const dashboard = /^\/ui\/dashboards\/([\w-]+\.json)$/.exec(path);

@@ -37,8 +37,8 @@ struct ui_asset {
     const char *etag; /* strong, quotes included */
 };
 
-/* The asset at a path without route prefix and query, or NULL. "/graph" is the page "/" too: links
- * of alerts lead there. */
+/* The asset at a path without route prefix and query, or NULL. "/graph" and "/traces" are the page "/"
+ * too: links of alerts and of exemplars lead there. */
 const struct ui_asset *ui_asset_find(struct str path);
 
 /* All assets, in bytewise order of their paths. */

@@ -309,6 +309,8 @@ const struct api_route api_routes[] = {
     {"GET", "/", api_page, DIRECT, true, UNTIMED, "", "The web page."},
     {"GET", "/graph", api_page, DIRECT, true, UNTIMED, "",
         "The web page, where links of alerts lead."},
+    {"GET", "/traces", api_page, DIRECT, true, UNTIMED, "",
+        "The web page, where links of exemplars lead."},
     {"GET", "/ui/*", api_page, DIRECT, true, UNTIMED, "", "Files of the web page, dashboards."},
     {0},
 };

@@ -11,6 +11,7 @@ import { MEASURE_EVERY_MS, measureScrapeInterval } from './scrape_interval';
 import { dashboards, navigate, page, reachable, theme, toggleTheme } from './state';
 import { DashboardView } from './views/dashboard_view';
 import { ExploreView } from './views/explore_view';
+import { TracesView } from './views/traces_view';
 
 function App() {
   const [failure, setFailure] = useState('');
@@ -40,6 +41,8 @@ function App() {
       {!reachable.value && <Unreachable />}
       {view === 'explore' ? (
         <ExploreView />
+      ) : view === 'traces' ? (
+        <TracesView />
       ) : name ? (
         <DashboardView name={name} />
       ) : (
@@ -91,7 +94,8 @@ interface TopBarProps {
 }
 
 function TopBar({ list, current, version }: TopBarProps) {
-  const explore = page.value.view === 'explore';
+  const { view } = page.value;
+  const nav = (of: typeof view) => (view === of ? 'button nav active' : 'button nav');
   const title = list.find((d) => d.name === current)?.title;
   return (
     <header class="top-bar">
@@ -118,7 +122,7 @@ function TopBar({ list, current, version }: TopBarProps) {
           }
           title="Dashboards (d)"
           id="dashboards"
-          buttonClass={explore ? 'button nav' : 'button nav active'}
+          buttonClass={nav('dashboard')}
           boxClass="menu dashboards"
         >
           {(close) =>
@@ -140,12 +144,21 @@ function TopBar({ list, current, version }: TopBarProps) {
         </Popover>
         <button
           type="button"
-          class={explore ? 'button nav active' : 'button nav'}
+          class={nav('explore')}
           title="Explore (e)"
           onClick={() => navigate({ view: 'explore' })}
         >
           <Icon name="compass" />
           <span class="nav-text">Explore</span>
+        </button>
+        <button
+          type="button"
+          class={nav('traces')}
+          title="Traces (s)"
+          onClick={() => navigate({ view: 'traces', trace: undefined, span: undefined })}
+        >
+          <Icon name="spans" />
+          <span class="nav-text">Traces</span>
         </button>
       </nav>
       <div class="top-tools">

@@ -17,6 +17,12 @@ const click = (id: string) => () => document.getElementById(id)?.click();
 export const SHORTCUTS: Shortcut[] = [
   { keys: 'd', does: 'choose a dashboard', matches: key('d'), run: click('dashboards') },
   { keys: 'e', does: 'explore', matches: key('e'), run: () => navigate({ view: 'explore' }) },
+  {
+    keys: 's',
+    does: 'search traces',
+    matches: key('s'),
+    run: () => navigate({ view: 'traces', trace: undefined, span: undefined }),
+  },
   { keys: 't', does: 'choose the time range', matches: key('t'), run: click('time-picker') },
   { keys: 'r', does: 'refresh now', matches: key('r'), run: refreshNow },
   { keys: 'z', does: 'zoom out', matches: key('z'), run: zoomOut },

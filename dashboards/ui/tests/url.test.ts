@@ -29,6 +29,20 @@ test('explore, there and back', () => {
   assert.deepEqual(parseUrl('/graph', formatUrl(state).slice('graph'.length)), state);
 });
 
+test('traces: a search, and one that is open', () => {
+  const search = '?q=%7B+status+%3D+error+%7D&from=now-1h&to=now';
+  const state = parseUrl('/sonde/traces', search);
+  assert.equal(state.view, 'traces');
+  assert.equal(state.traceQuery, '{ status = error }');
+  assert.equal(state.trace, undefined);
+  assert.equal(formatUrl(state), `traces${search}`);
+  const open = parseUrl('/traces', '?trace=5b8efff798038103d269b633813fc60c&span=eee19b7ec3c1b174');
+  assert.equal(open.trace, '5b8efff798038103d269b633813fc60c');
+  assert.equal(open.span, 'eee19b7ec3c1b174');
+  assert.deepEqual(parseUrl('/traces', formatUrl(open).slice('traces'.length)), open);
+  assert.ok(!formatUrl({ ...open, trace: undefined }).includes('span='));
+});
+
 test('links of alerts name a range in the Prometheus way', () => {
   const range = (search: string) => parseUrl('/graph', search).range;
   assert.deepEqual(range('?g0.expr=up&g0.range_input=2h'), { from: 'now-2h', to: 'now' });

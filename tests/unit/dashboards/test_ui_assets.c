@@ -28,6 +28,7 @@ static void test_find_by_path(void **state)
     } cases[] = {
         {"/", "text/html; charset=utf-8"},
         {"/graph", "text/html; charset=utf-8"},
+        {"/traces", "text/html; charset=utf-8"},
         {"/ui/dashboards/index.json", "application/json"},
         {"/ui/dashboards/host-use.json", "application/json"},
         {"/ui/dashboards/hosts.json", "application/json"},
@@ -38,6 +39,7 @@ static void test_find_by_path(void **state)
         {"/ui/dashboards/../dashboards/sonde.json", NULL},
         {"/zzz", NULL},
         {"/graph/", NULL},
+        {"/traces/", NULL},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct ui_asset *asset = ui_asset_find(str_of(cases[i].path));

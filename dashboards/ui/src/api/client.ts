@@ -76,6 +76,18 @@ interface Envelope {
 }
 
 async function call(path: string, parameters: Parameters, signal?: AbortSignal): Promise<Envelope> {
+  return (await document(path, parameters, signal, isEnvelope)) as Envelope;
+}
+
+const isEnvelope = (body: unknown) => (body as Envelope | undefined)?.status === 'success';
+
+/* Asks for JSON that `isAnswer`; anything else becomes an ApiError. */
+export async function document(
+  path: string,
+  parameters: Parameters,
+  signal?: AbortSignal,
+  isAnswer: (body: unknown) => boolean = (body) => typeof body === 'object' && body !== null,
+): Promise<unknown> {
   await slot(signal);
   try {
     const search = encode(parameters).toString();
@@ -85,7 +97,7 @@ async function call(path: string, parameters: Parameters, signal?: AbortSignal):
       headers: { Accept: 'application/json' },
       ...(long ? { method: 'POST', body: new URLSearchParams(search) } : {}),
     });
-    return await parse(response);
+    return await parse(response, isAnswer);
   } catch (error) {
     throw explain(error);
   } finally {
@@ -93,7 +105,7 @@ async function call(path: string, parameters: Parameters, signal?: AbortSignal):
   }
 }
 
-async function parse(response: Response): Promise<Envelope> {
+async function parse(response: Response, isAnswer: (body: unknown) => boolean): Promise<unknown> {
   const text = await response.text();
   let body: Envelope | undefined;
   try {
@@ -101,7 +113,7 @@ async function parse(response: Response): Promise<Envelope> {
   } catch {
     body = undefined;
   }
-  if (body?.status === 'success') {
+  if (response.ok && isAnswer(body)) {
     return body;
   }
   if (body?.status === 'error') {

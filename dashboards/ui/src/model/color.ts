@@ -138,7 +138,7 @@ export function withAlpha(color: string, alpha: number): string {
   return color;
 }
 
-function paletteColor(index: number): string {
+export function paletteColor(index: number): string {
   return `palette:${index}`;
 }
 

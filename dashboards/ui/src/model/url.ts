@@ -1,8 +1,9 @@
 /* The address holds the whole state of the page, so that a link shows others what you see.
  *
- * Two pages, both one level deep, so that relative addresses work on either and under any prefix:
+ * Three pages, all one level deep, so that relative addresses work on each and under any prefix:
  *   ./?d=host-use&from=now-30m&to=now&refresh=10s&var-instance=a&viewPanel=7     a dashboard
  *   ./graph?g0.expr=up&g0.tab=0&g1.expr=…&from=…&to=…                           explore
+ *   ./traces?q={status=error}&from=…&to=…       search     ./traces?trace=5b8e…&span=eee1…   a trace
  * Parameters of dashboards are Grafana's; those of explore are Prometheus', whose links (alerts
  * carry them) therefore open here too: g0.range_input and g0.end_input are understood.
  */
@@ -16,12 +17,16 @@ export interface ExploreQuery {
 }
 
 export interface PageState {
-  view: 'dashboard' | 'explore';
+  view: 'dashboard' | 'explore' | 'traces';
   /* File name of the dashboard without .json; empty for the first of the index. */
   dashboard: string;
   variables: Record<string, string[]>;
   viewPanel?: number;
   queries: ExploreQuery[];
+  /* TraceQL of the search; the trace that is open and the span chosen in it, by their ids. */
+  traceQuery?: string;
+  trace?: string;
+  span?: string;
   range?: TimeRange;
   refresh?: string;
 }
@@ -29,10 +34,15 @@ export interface PageState {
 /* Queries of one explore page. */
 export const QUERIES_MAX = 10;
 
+function viewOf(pathname: string): PageState['view'] {
+  const place = /\/(graph|traces)\/?$/.exec(pathname)?.[1];
+  return place === 'graph' ? 'explore' : place === 'traces' ? 'traces' : 'dashboard';
+}
+
 export function parseUrl(pathname: string, search: string): PageState {
   const parameters = new URLSearchParams(search);
   const state: PageState = {
-    view: /\/graph\/?$/.test(pathname) ? 'explore' : 'dashboard',
+    view: viewOf(pathname),
     dashboard: parameters.get('d') ?? '',
     variables: {},
     queries: [],
@@ -55,6 +65,9 @@ export function parseUrl(pathname: string, search: string): PageState {
       tab: tab === '1' || tab === 'table' ? 'table' : 'graph',
     });
   }
+  state.traceQuery = parameters.get('q') ?? undefined;
+  state.trace = parameters.get('trace') ?? undefined;
+  state.span = parameters.get('span') ?? undefined;
   state.range = parseRange(parameters);
   state.refresh = parameters.get('refresh') ?? undefined;
   return state;
@@ -82,7 +95,14 @@ function parseRange(parameters: URLSearchParams): TimeRange | undefined {
 
 export function formatUrl(state: PageState): string {
   const parameters = new URLSearchParams();
-  if (state.view === 'explore') {
+  if (state.view === 'traces') {
+    const place = { q: state.traceQuery, trace: state.trace, span: state.trace && state.span };
+    for (const [name, value] of Object.entries(place)) {
+      if (value) {
+        parameters.set(name, value);
+      }
+    }
+  } else if (state.view === 'explore') {
     const queries = state.queries.filter((q) => q.expr !== '').slice(0, QUERIES_MAX);
     queries.forEach((q, i) => {
       parameters.set(`g${i}.expr`, q.expr);
@@ -110,5 +130,6 @@ export function formatUrl(state: PageState): string {
     parameters.set('refresh', state.refresh);
   }
   const search = parameters.toString();
-  return (state.view === 'explore' ? 'graph' : './') + (search ? `?${search}` : '');
+  const place = { explore: 'graph', traces: 'traces', dashboard: './' }[state.view];
+  return place + (search ? `?${search}` : '');
 }
