@@ -5,7 +5,9 @@
  */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ApiError, queryInstant, queryRange } from './api/client';
+import { queryExemplars } from './api/traces';
 import type { Panel, Target } from './model/dashboard';
+import { pickExemplars, type Exemplar } from './model/exemplars';
 import type { TargetResult } from './model/frames';
 import { builtins, interpolate, type Scope } from './model/interpolate';
 import { alignWindow, computeStep, type Step } from './model/step';
@@ -119,11 +121,25 @@ async function run(
   signal: AbortSignal,
 ): Promise<{ result: TargetResult; notices: string[]; infos: string[]; elapsedMs: number }> {
   const { expr, window, stepMs, target } = request;
-  const answer = request.instant
-    ? await queryInstant(expr, window.to, signal)
-    : await queryRange({ expr, ...window, stepMs }, signal);
-  const result = { target, expr, data: answer.data, ...window, stepMs };
+  const [answer, exemplars] = await Promise.all([
+    request.instant
+      ? queryInstant(expr, window.to, signal)
+      : queryRange({ expr, ...window, stepMs }, signal),
+    target.exemplar && !request.instant ? exemplarsOf(request, signal) : [],
+  ]);
+  const result = { target, expr, data: answer.data, ...window, stepMs, exemplars };
   return { result, notices: answer.warnings, infos: answer.infos, elapsedMs: answer.elapsedMs };
+}
+
+/* They are an extra: without them the chart is still right. */
+async function exemplarsOf(request: Request, signal: AbortSignal): Promise<Exemplar[]> {
+  const { from, to } = request.window;
+  try {
+    const answer = await queryExemplars(request.expr, { from, to }, signal);
+    return pickExemplars(answer, from / 1000, to / 1000);
+  } catch {
+    return [];
+  }
 }
 
 async function runAll(requests: Request[], scope: Scope, signal: AbortSignal): Promise<PanelData> {

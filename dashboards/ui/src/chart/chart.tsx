@@ -3,8 +3,10 @@ import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import { thresholdValue, paint, withAlpha, type Theme } from '../model/color';
 import type { Thresholds } from '../model/dashboard';
+import type { Exemplar } from '../model/exemplars';
 import { chartColors, chartOptions, scaleKey, type ChartModel } from './options';
-import { hideTooltip, showTooltip } from './tooltip';
+import { drawExemplars, exemplarAt } from './exemplar_marks';
+import { hideTooltip, showExemplar, showTooltip } from './tooltip';
 
 export interface ChartProps {
   model: ChartModel;
@@ -16,6 +18,8 @@ export interface ChartProps {
   syncKey?: string;
   tooltip: { mode: string; sort: string };
   thresholds?: { config: Thresholds; style: string };
+  exemplars?: Exemplar[];
+  onExemplar?: (exemplar: Exemplar) => void;
   onZoom?: (fromMs: number, toMs: number) => void;
   onFocus?: (index: number | undefined) => void;
 }
@@ -73,7 +77,7 @@ export function Chart(props: ChartProps) {
 
   useEffect(() => {
     chart.current?.setData(props.model.data);
-  }, [props.model.data, props.from, props.to]);
+  }, [props.model.data, props.exemplars, props.from, props.to]);
 
   useEffect(() => {
     const u = chart.current;
@@ -153,6 +157,12 @@ function hooks(latest: { current: ChartProps }): uPlot.Hooks.Arrays {
           inside = false;
           hideTooltip();
         });
+        u.over.addEventListener('click', () => {
+          const exemplar = underCursor(u, latest.current);
+          if (exemplar) {
+            latest.current.onExemplar?.(exemplar);
+          }
+        });
       },
     ],
     setSeries: [
@@ -164,6 +174,13 @@ function hooks(latest: { current: ChartProps }): uPlot.Hooks.Arrays {
       (u) => {
         const { idx, left, top } = u.cursor;
         if (!inside) {
+          return;
+        }
+        const exemplar = underCursor(u, latest.current);
+        u.over.classList.toggle('on-exemplar', exemplar !== undefined);
+        if (exemplar) {
+          const area = u.over.getBoundingClientRect();
+          showExemplar(exemplar, latest.current.model, area.left + left!, area.top + (top ?? 0));
           return;
         }
         if (idx === null || idx === undefined || left === undefined || left < 0) {
@@ -186,8 +203,25 @@ function hooks(latest: { current: ChartProps }): uPlot.Hooks.Arrays {
       },
     ],
     drawClear: [(u) => drawThresholds(u, latest.current, 'area')],
-    draw: [(u) => drawThresholds(u, latest.current, 'line')],
+    draw: [
+      (u) => drawThresholds(u, latest.current, 'line'),
+      (u) => {
+        const { exemplars, theme, model } = latest.current;
+        if (exemplars && exemplars.length > 0) {
+          drawExemplars(u, firstScale(model), exemplars, paint('blue', theme));
+        }
+      },
+    ],
   };
+}
+
+const firstScale = (model: ChartModel) => scaleKey(model.shown[0]?.series.config ?? {});
+
+function underCursor(u: uPlot, { exemplars, model }: ChartProps): Exemplar | undefined {
+  const { left, top } = u.cursor;
+  return exemplars && left !== undefined && top !== undefined && left >= 0
+    ? exemplarAt(u, firstScale(model), exemplars, left, top)
+    : undefined;
 }
 
 function drawThresholds(u: uPlot, props: ChartProps, kind: 'area' | 'line'): void {

@@ -4,6 +4,7 @@
  * and a virtual DOM would only be in the way.
  */
 import { paint, type Theme } from '../model/color';
+import type { Exemplar } from '../model/exemplars';
 import { formatDateTime } from '../model/time';
 import { formatText } from '../model/units';
 import { isHidden } from '../model/field';
@@ -37,13 +38,42 @@ export interface TooltipInput {
 }
 
 export function showTooltip(input: TooltipInput): void {
+  showBox(content(input), input.x, input.y);
+}
+
+/* What an exemplar says: its value, whose it is, and that a click opens the trace. */
+export function showExemplar(exemplar: Exemplar, model: ChartModel, x: number, y: number): void {
+  const config = model.shown[0]?.series.config;
+  const line = (name: string, value: string) => {
+    const row = element('div', 'chart-tooltip-row');
+    row.append(
+      element('span', 'chart-tooltip-name', name),
+      element('b', 'chart-tooltip-value', value),
+    );
+    return row;
+  };
+  const labels = Object.entries({ ...exemplar.series, ...exemplar.labels });
+  const rows = labels.filter(([name]) => name !== '__name__').slice(0, ROWS_MAX);
+  showBox(
+    [
+      element('div', 'chart-tooltip-time', formatDateTime(exemplar.time * 1000)),
+      line('value', formatText(exemplar.value, config?.unit, config?.decimals)),
+      ...rows.map(([name, value]) => line(name, value)),
+      element('div', 'chart-tooltip-more', 'click opens the trace'),
+    ],
+    x,
+    y,
+  );
+}
+
+function showBox(rows: HTMLElement[], x: number, y: number): void {
   box ??= document.body.appendChild(element('div', 'chart-tooltip'));
-  box.replaceChildren(...content(input));
+  box.replaceChildren(...rows);
   box.hidden = false;
   const { width, height } = box.getBoundingClientRect();
-  const right = input.x + DISTANCE_PX + width < innerWidth - 4;
-  const left = right ? input.x + DISTANCE_PX : Math.max(4, input.x - DISTANCE_PX - width);
-  const top = Math.min(Math.max(4, input.y + DISTANCE_PX), Math.max(4, innerHeight - height - 4));
+  const right = x + DISTANCE_PX + width < innerWidth - 4;
+  const left = right ? x + DISTANCE_PX : Math.max(4, x - DISTANCE_PX - width);
+  const top = Math.min(Math.max(4, y + DISTANCE_PX), Math.max(4, innerHeight - height - 4));
   box.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
 }
 

@@ -19,6 +19,8 @@ export interface Target {
   legendFormat?: string;
   format?: 'time_series' | 'table' | 'heatmap';
   instant?: boolean;
+  /* Marks of single requests on the chart, each leading to its trace. */
+  exemplar?: boolean;
   range?: boolean;
   hide?: boolean;
   interval?: string;
@@ -256,6 +258,7 @@ function loadTarget(raw: Json, index: number): Target {
     legendFormat: raw.legendFormat,
     format: raw.format,
     instant: Boolean(raw.instant) && raw.range !== true,
+    exemplar: raw.exemplar === true,
     range: raw.range,
     hide: Boolean(raw.hide),
     interval: raw.interval || undefined,

@@ -1,6 +1,7 @@
 /* Answers of the API as what panels draw: series on one common time axis, or tables. */
 import type { QueryData, Sample } from '../api/types';
 import type { FieldConfig, Panel, Target } from './dashboard';
+import type { Exemplar } from './exemplars';
 import { resolveField } from './field';
 import { interpolate, type Scope } from './interpolate';
 import { nameSeries, type Labels } from './legend';
@@ -28,6 +29,7 @@ export interface TargetResult {
   from: number;
   to: number;
   stepMs: number;
+  exemplars?: Exemplar[];
 }
 
 /* Series are cut off here; the panel says so. Drawing more helps nobody. */

@@ -6,6 +6,8 @@ import { fieldColor } from '../model/color';
 import { isHidden } from '../model/field';
 import { buildFrame, SERIES_MAX, type Frame } from '../model/frames';
 import { reduce } from '../model/reduce';
+import type { Exemplar } from '../model/exemplars';
+import { navigate } from '../state';
 import { Legend, type LegendEntry } from './legend';
 import { Empty } from './empty';
 import { nextHidden } from './pick';
@@ -33,6 +35,7 @@ export function TimeseriesPanel(props: PanelProps) {
     () => chartModel(frame, (s) => !hidden.has(s.name), colors),
     [frame, hidden, colors],
   );
+  const exemplars = useMemo(() => data.results.flatMap((r) => r.exemplars ?? []), [data]);
   const entries = useMemo(
     () =>
       frame.series
@@ -77,6 +80,8 @@ export function TimeseriesPanel(props: PanelProps) {
             ? { config: panel.defaults.thresholds, style }
             : undefined
         }
+        exemplars={exemplars}
+        onExemplar={openExemplar}
         onZoom={props.onZoom}
       />
       {shown && (
@@ -103,6 +108,9 @@ export function TimeseriesPanel(props: PanelProps) {
     </div>
   );
 }
+
+const openExemplar = ({ traceId, spanId }: Exemplar) =>
+  navigate({ view: 'traces', trace: traceId, span: spanId || undefined });
 
 function limited(frame: Frame): Frame {
   return frame.series.length > SERIES_MAX

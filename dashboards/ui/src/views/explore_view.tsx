@@ -74,6 +74,7 @@ function panelFor(query: ExploreQuery): Panel {
         refId: 'A',
         expr: query.expr,
         instant: table,
+        exemplar: true,
         format: table ? 'table' : 'time_series',
         legendFormat: '__auto',
       },
