@@ -61,7 +61,7 @@ const BROWSER_FLAGS = [
 const PATIENCE_MS = 20_000;
 
 const complaints = [];
-/* A mistake in an expression is answered with 400, which Chromium reports on the console. */
+/* A mistake in an expression is answered with 400, an unknown trace with 404, which Chromium reports on the console. */
 let expectBadRequest = false;
 /* So is every request while the server is made unreachable. */
 let expectFailures = false;
@@ -75,7 +75,7 @@ function check(condition, what) {
 function watch(page) {
   page.on('console', (message) => {
     const wanted =
-      (expectBadRequest && /status of 400/.test(message.text())) ||
+      (expectBadRequest && /status of 40[04]/.test(message.text())) ||
       (expectFailures && /net::ERR_FAILED/.test(message.text()));
     if (message.type() === 'error' && !wanted) {
       complaints.push(`console: ${message.text()}`);
@@ -281,6 +281,98 @@ const steps = {
     await editor.fill('up');
     await editor.press('Control+Enter');
     await error.waitFor({ state: 'detached', timeout: PATIENCE_MS });
+    expectBadRequest = false;
+  },
+
+  async 'failed traces are found, and one opens'(page) {
+    await page.getByRole('button', { name: 'Traces', exact: true }).click();
+    await page.waitForURL(/\/traces/, { timeout: PATIENCE_MS });
+    await page.waitForSelector('.trace-list tbody tr', { timeout: PATIENCE_MS });
+    const all = await page.locator('.trace-list tbody tr').count();
+    await page.getByLabel('failed').check();
+    await page.waitForURL(/q=.*status/, { timeout: PATIENCE_MS });
+    await page.waitForFunction(
+      (before) => {
+        const rows = [...document.querySelectorAll('.trace-list tbody tr')];
+        return (
+          rows.length > 0 && rows.length < before && rows.every((r) => /failed/.test(r.textContent))
+        );
+      },
+      all,
+      { timeout: PATIENCE_MS },
+    );
+    await shot(page, 'traces');
+    await page.locator('.trace-list a').first().click();
+    await page.waitForSelector('.waterfall-row', { timeout: PATIENCE_MS });
+    const names = await page.locator('.waterfall-name').allTextContents();
+    check(
+      names.length === 3 && /POST \/order/.test(names[0]) && /reserve/.test(names[2]),
+      `the waterfall shows ${names.join(' | ')}`,
+    );
+  },
+
+  async 'a span tells what it is, folds, and is filtered for'(page) {
+    await page.getByRole('button', { name: 'Next failed' }).click();
+    await page.waitForURL(/span=/, { timeout: PATIENCE_MS });
+    const details = page.locator('.span-details');
+    await details.waitFor({ timeout: PATIENCE_MS });
+    check(/order\.id/.test(await details.textContent()), 'the attributes of the span are missing');
+    await shot(page, 'trace');
+    await page.locator('.fold').first().click();
+    check(
+      (await page.locator('.waterfall-row').count()) === 1,
+      'folding leaves more than the root',
+    );
+    await page.locator('.fold').first().click();
+    await page.getByLabel('Filter spans').fill('postgresql');
+    await page.waitForFunction(() => document.querySelectorAll('.waterfall-row').length === 1);
+    await page.getByLabel('Filter spans').fill('');
+  },
+
+  async 'a trace leads to the numbers of its service'(page) {
+    await page.getByRole('button', { name: 'Metrics of shop' }).click();
+    await page.waitForURL(/\/graph\?g0\.expr=.*traces_spanmetrics/, { timeout: PATIENCE_MS });
+    await page.waitForSelector('.query-result canvas', { timeout: PATIENCE_MS });
+    await shot(page, 'service');
+  },
+
+  async 'an exemplar on a graph leads to its trace'(page) {
+    const expression = 'histogram_quantile(0.9, sum(rate(traces_spanmetrics_latency[1m])))';
+    await page.goto(`${base}graph?g0.expr=${encodeURIComponent(expression)}&from=now-5m&to=now`);
+    await page.waitForSelector('.query-result canvas', { timeout: PATIENCE_MS });
+    const area = await page.locator('.u-over').first().boundingBox();
+    // Where the diamonds are, the pointer finds out.
+    const onDiamond = async () => {
+      for (let x = area.width - 4; x > 0; x -= 7) {
+        for (let y = 4; y < area.height; y += 7) {
+          await page.mouse.move(area.x + x, area.y + y);
+          if (await page.evaluate(() => document.querySelector('.u-over.on-exemplar') !== null)) {
+            return true;
+          }
+        }
+      }
+      return false;
+    };
+    check(await onDiamond(), 'no exemplar on the graph');
+    const told = await page.locator('.chart-tooltip').textContent();
+    check(/trace_id/.test(told), `the exemplar says ${told}`);
+    await shot(page, 'exemplar');
+    await page.mouse.down();
+    await page.mouse.up();
+    await page.waitForURL(/\/traces\?trace=[0-9a-f]{32}/, { timeout: PATIENCE_MS });
+    await page.waitForSelector('.waterfall-row', { timeout: PATIENCE_MS });
+  },
+
+  async 'a trace that is not there, and TraceQL that is wrong, are said'(page) {
+    expectBadRequest = true;
+    await page.goto(`${base}traces?trace=00000000000000000000000000000bad`);
+    await page.getByRole('heading', { name: 'This trace is not here' }).waitFor();
+    await page.getByRole('button', { name: 'Search traces' }).click();
+    await page.getByLabel('TraceQL').fill('{ status = eror }');
+    await page.getByLabel('TraceQL').press('Enter');
+    const error = page.locator('.query-error');
+    await error.waitFor({ timeout: PATIENCE_MS });
+    check(/character 12/.test(await error.textContent()), 'the error has no place');
     expectBadRequest = false;
   },
 
