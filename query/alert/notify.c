@@ -269,7 +269,7 @@ static int open_parts(struct notify *n, const struct notify_options *o, struct e
     return 0;
 }
 
-/* Our own store of traces, when nothing is said. NULL when memory is short. */
+/* Our own page, when nothing is said. NULL when memory is short. */
 static char *make_trace_url(const struct notify_options *o)
 {
     if (o->trace_url != NULL) {
@@ -280,7 +280,7 @@ static char *make_trace_url(const struct notify_options *o)
     while (length > 0 && o->external_url[length - 1] == '/') {
         length--;
     }
-    strbuf_addf(&url, "%.*s/api/traces/" MESSAGE_TRACE_ID, (int)length, o->external_url);
+    strbuf_addf(&url, "%.*s/traces?trace=" MESSAGE_TRACE_ID, (int)length, o->external_url);
     return strbuf_take(&url, NULL);
 }
 

@@ -77,7 +77,7 @@ const struct config_field notification_fields[] = {
         .offset = offsetof(struct server_alerting_config, trace_url),
         .default_text = "",
         .help = "Where messages link to the traces of an alert, with {traceID} in it. Empty: "
-                "/api/traces/{traceID} of this server."},
+                "the page of this server, /traces?trace={traceID}."},
     {.key = "alert_relabel_configs",
         .kind = CONFIG_LIST,
         .offset = offsetof(struct server_alerting_config, alert_relabel),

@@ -167,10 +167,13 @@ class Walk(unittest.TestCase):
         self.assertGreater(len(alert["exemplars"]), 0)
         for exemplar in alert["exemplars"]:
             self.assertIn(exemplar["traceID"], self.service.traces)
+            # The link opens the page, which asks for the trace by the id in its address.
+            self.assertEqual(exemplar["url"], f"{self.server.url}/traces?trace={exemplar['traceID']}")
             with urllib.request.urlopen(exemplar["url"], timeout=10) as answer:
-                spans = json.load(answer)["data"][0]["spans"]
+                self.assertEqual(answer.headers["Content-Type"], "text/html; charset=utf-8")
+            spans = json.loads(self.server.get(f"/api/traces/{exemplar['traceID']}")[1])["data"][0]["spans"]
             self.assertEqual([s["operationName"] for s in spans], ["POST /checkout"])
-        wait_until(lambda: any(f"<{RUNBOOK}|runbook>" in text and f"<{self.server.url}/api/traces/" in text
+        wait_until(lambda: any(f"<{RUNBOOK}|runbook>" in text and f"<{self.server.url}/traces?trace=" in text
                                for text in (b["attachments"][0]["text"] for b in self.bodies("/slack"))), 30, "Slack")
 
     def silence(self):
