@@ -48,12 +48,20 @@ void exposition_begin(struct exposition_parser *p, enum exposition_format format
     *p = (struct exposition_parser){.format = format, .body = body, .arena = arena};
 }
 
+void exposition_go_on(struct exposition_parser *p, struct str part, bool last)
+{
+    p->before += p->body.len;
+    p->body = part;
+    p->position = 0;
+    p->more = !last;
+}
+
 static int fail(
     const struct exposition_parser *p, const struct line *line, struct err *e, const char *what)
 {
     size_t column = (size_t)(line->p - line->begin) + 1;
     size_t shown = (size_t)(line->end - line->begin);
-    return err_set(e, ERR_INVALID, (int64_t)(line->p - p->body.ptr),
+    return err_set(e, ERR_INVALID, (int64_t)(p->before + (size_t)(line->p - p->body.ptr)),
         "line %zu, column %zu: %s in \"%.*s\"", p->line, column, what,
         (int)(shown > 80 ? 80 : shown), line->begin);
 }
@@ -457,8 +465,8 @@ int exposition_next(struct exposition_parser *p, struct exposition_entry *entry_
             return 1;
         }
     }
-    if (strict(p) && !p->saw_eof_marker) {
-        return err_set(e, ERR_INVALID, (int64_t)p->body.len,
+    if (strict(p) && !p->saw_eof_marker && !p->more) {
+        return err_set(e, ERR_INVALID, (int64_t)(p->before + p->body.len),
             "line %zu, column 1: the exposition does not end with # EOF", p->line + 1);
     }
     return 0;

@@ -57,15 +57,21 @@ struct exposition_entry {
 
 struct exposition_parser {
     enum exposition_format format;
-    struct str body;
+    struct str body; /* or a part of it that ends with a line */
+    uint64_t before; /* bytes of the parts before */
     size_t position;
     size_t line;
     struct arena *arena; /* for unescaped text; borrowed */
     bool saw_eof_marker;
+    bool more; /* the body goes on behind this part */
 };
 
 void exposition_begin(struct exposition_parser *p, enum exposition_format format, struct str body,
     struct arena *arena);
+/* For a body that comes in parts: all lines of the part before were read, and `part` is the next one, which
+ * ends with the end of a line unless it is the last. Begin with an empty one. The end of a part that is not
+ * the last is a proper end; lines and offsets are counted through. */
+void exposition_go_on(struct exposition_parser *p, struct str part, bool last);
 /* 1 and an entry, 0 at the (proper) end, ERR_INVALID with "line L, column C: …". */
 int exposition_next(struct exposition_parser *p, struct exposition_entry *entry_out, struct err *e);
 /* The next line is `series_text` (one that exposition_next gave before), a blank, a value and nothing

@@ -184,6 +184,61 @@ static void test_figures_of_one_metric_share_its_head(void **state)
     strbuf_release(&out);
 }
 
+/* ---- A body in parts ---- */
+
+/* Entries, and the error of a body whose lines come in parts of `lines` lines each. */
+static void render_parts(
+    enum exposition_format format, struct str body, size_t lines, struct strbuf *out)
+{
+    struct arena arena;
+    struct exposition_parser p;
+    struct exposition_entry entry;
+    struct err e = ERR_INIT;
+    int status = 0;
+    arena_init(&arena, 0);
+    exposition_begin(&p, format, STR(""), &arena);
+    do {
+        size_t length = 0;
+        for (size_t i = 0; i < lines && length < body.len; i++) {
+            const char *newline = memchr(body.ptr + length, '\n', body.len - length);
+            length = newline != NULL ? (size_t)(newline - body.ptr) + 1 : body.len;
+        }
+        struct str part = str_make(body.ptr, length);
+        body = str_skip(body, length);
+        exposition_go_on(&p, part, body.len == 0);
+        while ((status = exposition_next(&p, &entry, &e)) == 1) {
+            strbuf_addf(out, "%d %.*s %.*s %g|", (int)entry.kind, STR_ARG(entry.series_text),
+                STR_ARG(entry.metric), entry.value);
+        }
+    } while (status == 0 && body.len > 0);
+    if (status != 0) {
+        strbuf_addf(out, "ERROR at %lld: %s", (long long)e.position, e.message);
+    }
+    strbuf_add_char(out, '\0');
+    arena_release(&arena);
+}
+
+/* However many lines a part has, entries and errors are those of the whole body: lines counted through, no end
+ * asked for before the end, nothing taken behind it. */
+static void test_parts_read_like_the_whole(void **state)
+{
+    static const char *const bodies[] = {"a 1\nb 2\n", "# TYPE a counter\na_total 1\n# EOF\n",
+        "a 1\n# EOF\nb 2\n", "a 1\nb 2", "a 1\n\nb 2\nc x\nd 4\n", "# HELP a x\n# EOF", ""};
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        for (int format = EXPOSITION_TEXT; format <= EXPOSITION_OPENMETRICS; format++) {
+            struct strbuf whole = STRBUF_INIT;
+            render_parts((enum exposition_format)format, str_of(bodies[i]), SIZE_MAX, &whole);
+            for (size_t lines = 1; lines < 4; lines++) {
+                struct strbuf parts = STRBUF_INIT;
+                render_parts((enum exposition_format)format, str_of(bodies[i]), lines, &parts);
+                assert_string_equal(parts.data, whole.data);
+                strbuf_release(&parts);
+            }
+            strbuf_release(&whole);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +248,7 @@ int main(void)
         cmocka_unit_test(test_openmetrics),
         cmocka_unit_test(test_too_many_labels),
         cmocka_unit_test(test_what_is_written_reads_back),
+        cmocka_unit_test(test_parts_read_like_the_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
