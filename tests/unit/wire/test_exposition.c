@@ -178,9 +178,8 @@ static void test_figures_of_one_metric_share_its_head(void **state)
     const struct label first = {STR("source"), STR("a")}, second = {STR("source"), STR("b")};
     exposition_write_figure(&out, "taken_total", METRIC_TYPE_COUNTER, "Taken", &first, 1, 1);
     exposition_write_figure(&out, "taken_total", METRIC_TYPE_COUNTER, NULL, &second, 1, 2);
-    assert_string_equal(out.data,
-        "# HELP taken_total Taken\n# TYPE taken_total counter\n"
-        "taken_total{source=\"a\"} 1\ntaken_total{source=\"b\"} 2\n");
+    assert_string_equal(out.data, "# HELP taken_total Taken\n# TYPE taken_total counter\n"
+                                  "taken_total{source=\"a\"} 1\ntaken_total{source=\"b\"} 2\n");
     strbuf_release(&out);
 }
 
