@@ -1,15 +1,22 @@
 /* Metadata by metric name. */
 #include "intake/metric_metadata.h"
 
+#include <string.h>
+
 #include "base/hash.h"
 #include "base/mem.h"
+
+static void entry_release(struct metric_metadata_entry *e)
+{
+    mem_free((char *)(uintptr_t)e->metric.ptr);
+    mem_free((char *)(uintptr_t)e->help.ptr);
+    mem_free((char *)(uintptr_t)e->unit.ptr);
+}
 
 void metric_metadata_release(struct metric_metadata *m)
 {
     for (size_t i = 0; i < m->count; i++) {
-        mem_free((char *)(uintptr_t)m->entries[i].metric.ptr);
-        mem_free((char *)(uintptr_t)m->entries[i].help.ptr);
-        mem_free((char *)(uintptr_t)m->entries[i].unit.ptr);
+        entry_release(&m->entries[i]);
     }
     mem_free(m->entries);
     mem_free(m->slots);
@@ -49,16 +56,19 @@ static struct metric_metadata_entry *get_entry(struct metric_metadata *m, struct
     }
     size_t at = slot_of(m, metric);
     if (m->slots[at] != 0) {
+        m->entries[m->slots[at] - 1].told = true;
         return &m->entries[m->slots[at] - 1];
     }
     char *copy = NULL;
-    if (mem_array_grow((void **)&m->entries, &m->cap, m->count + 1, sizeof(*m->entries),
+    if (m->bytes + metric.len > METRIC_METADATA_BYTES_MAX ||
+        mem_array_grow((void **)&m->entries, &m->cap, m->count + 1, sizeof(*m->entries),
             METRIC_METADATA_MAX) != 0 ||
         (copy = mem_strndup(metric.ptr, metric.len)) == NULL) {
         return NULL;
     }
-    m->entries[m->count] =
-        (struct metric_metadata_entry){.metric = str_make(copy, metric.len), .changed = true};
+    m->entries[m->count] = (struct metric_metadata_entry){
+        .metric = str_make(copy, metric.len), .changed = true, .told = true};
+    m->bytes += metric.len;
     m->slots[at] = (uint32_t)++m->count;
     return &m->entries[m->count - 1];
 }
@@ -72,7 +82,8 @@ void metric_metadata_type(struct metric_metadata *m, struct str metric, enum met
     }
 }
 
-static void set_text(struct metric_metadata_entry *e, struct str *field, struct str text)
+static void set_text(
+    struct metric_metadata *m, struct metric_metadata_entry *e, struct str *field, struct str text)
 {
     if (text.len > METRIC_METADATA_TEXT_MAX) {
         text.len = METRIC_METADATA_TEXT_MAX;
@@ -83,9 +94,12 @@ static void set_text(struct metric_metadata_entry *e, struct str *field, struct 
     if (str_eq(*field, text)) {
         return;
     }
-    char *copy = mem_strndup(text.ptr, text.len);
+    size_t others = m->bytes - field->len;
+    char *copy =
+        others + text.len <= METRIC_METADATA_BYTES_MAX ? mem_strndup(text.ptr, text.len) : NULL;
     if (copy != NULL) {
         mem_free((char *)(uintptr_t)field->ptr);
+        m->bytes = others + text.len;
         *field = str_make(copy, text.len);
         e->changed = true;
     }
@@ -95,7 +109,7 @@ void metric_metadata_help(struct metric_metadata *m, struct str metric, struct s
 {
     struct metric_metadata_entry *e = get_entry(m, metric);
     if (e != NULL) {
-        set_text(e, &e->help, help);
+        set_text(m, e, &e->help, help);
     }
 }
 
@@ -103,7 +117,30 @@ void metric_metadata_unit(struct metric_metadata *m, struct str metric, struct s
 {
     struct metric_metadata_entry *e = get_entry(m, metric);
     if (e != NULL) {
-        set_text(e, &e->unit, unit);
+        set_text(m, e, &e->unit, unit);
+    }
+}
+
+void metric_metadata_sweep(struct metric_metadata *m)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < m->count; i++) {
+        struct metric_metadata_entry *e = &m->entries[i];
+        if (e->told) {
+            e->told = false;
+            m->entries[kept++] = *e;
+        } else {
+            m->bytes -= e->metric.len + e->help.len + e->unit.len;
+            entry_release(e);
+        }
+    }
+    m->count = kept;
+    m->sweeps++;
+    if (m->slot_cap > 0) {
+        memset(m->slots, 0, m->slot_cap * sizeof(*m->slots));
+        for (size_t i = 0; i < kept; i++) {
+            m->slots[slot_of(m, m->entries[i].metric)] = (uint32_t)i + 1;
+        }
     }
 }
 

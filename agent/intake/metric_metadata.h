@@ -10,14 +10,18 @@
 #include "base/str.h"
 #include "model/sample.h"
 
-/* Metrics remembered; more are left without metadata. */
+/* Metrics remembered, and bytes of their texts; more are left without metadata. */
 #define METRIC_METADATA_MAX 65536
+#define METRIC_METADATA_BYTES_MAX ((size_t)16 << 20)
 #define METRIC_METADATA_TEXT_MAX 4096
+/* How often owners sweep: what nobody told of meanwhile is forgotten. */
+#define METRIC_METADATA_SWEEP_MS 600000
 
 struct metric_metadata_entry {
     struct str metric, help, unit; /* owned */
     enum metric_type type;
     bool changed; /* since it was sent last */
+    bool told;    /* since the last sweep */
 };
 
 struct metric_metadata {
@@ -25,6 +29,8 @@ struct metric_metadata {
     size_t count, cap;
     uint32_t *slots; /* index + 1; 0 = free */
     size_t slot_cap;
+    size_t bytes;    /* of all texts */
+    uint64_t sweeps; /* whoever tells a thing only once has to tell it again after each */
 };
 
 void metric_metadata_release(struct metric_metadata *m);
@@ -33,6 +39,8 @@ void metric_metadata_release(struct metric_metadata *m);
 void metric_metadata_type(struct metric_metadata *m, struct str metric, enum metric_type type);
 void metric_metadata_help(struct metric_metadata *m, struct str metric, struct str help);
 void metric_metadata_unit(struct metric_metadata *m, struct str metric, struct str unit);
+/* Forgets the metrics of which nothing was told since the sweep before. */
+void metric_metadata_sweep(struct metric_metadata *m);
 /* What is known of a metric; NULL when nothing is. Valid until the next change. */
 const struct metric_metadata_entry *metric_metadata_find(
     const struct metric_metadata *m, struct str metric);

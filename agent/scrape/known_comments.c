@@ -6,8 +6,10 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-void comments_begin(struct known_comments *k)
+void comments_begin(struct known_comments *k, uint64_t round)
 {
+    k->count = k->round == round ? k->count : 0;
+    k->round = round;
     k->next = 0;
     k->reading_end = 0;
 }

@@ -20,13 +20,14 @@ struct known_comments {
     uint64_t seed; /* secret: no target can guess a hash */
     uint64_t *hashes;
     size_t count, cap;
+    uint64_t round;     /* they were read in */
     size_t next;        /* the block that comes next */
     uint64_t reading;   /* hash of the block that is being read */
     size_t reading_end; /* offset behind it; 0 = none is */
 };
 
-/* A body begins. */
-void comments_begin(struct known_comments *k);
+/* A body begins. In another round than the one before nothing is known. */
+void comments_begin(struct known_comments *k, uint64_t round);
 /* At a block that was there before: skips it. Else false; the parser's next entries are to be read one
  * by one. */
 bool comments_skip(struct known_comments *k, struct exposition_parser *p);

@@ -22,7 +22,7 @@ struct scraper {
     struct http_client *client;
     struct intake *intake;
     struct metric_metadata metadata;
-    int64_t metadata_sent_ms;
+    int64_t metadata_sent_ms, metadata_swept_ms;
     struct slot *slots;
     int64_t *due_ms; /* of each slot, monotonic: it has nothing to do before */
     size_t count;
@@ -38,7 +38,7 @@ int scraper_new(struct clock *clock, struct http_client *client, struct intake *
     s->clock = clock;
     s->client = client;
     s->intake = intake;
-    s->metadata_sent_ms = clock_monotonic_ms(clock);
+    s->metadata_sent_ms = s->metadata_swept_ms = clock_monotonic_ms(clock);
     *scraper_out = s;
     return 0;
 }
@@ -230,6 +230,10 @@ static void send_metadata(struct scraper *s)
         }
     }
     s->metadata_sent_ms = all ? now : s->metadata_sent_ms;
+    if (now - s->metadata_swept_ms >= METRIC_METADATA_SWEEP_MS) {
+        s->metadata_swept_ms = now;
+        metric_metadata_sweep(&s->metadata);
+    }
 }
 
 int64_t scraper_step(struct scraper *s)

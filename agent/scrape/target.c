@@ -400,7 +400,7 @@ static int stage_lines(struct target *t, struct exposition_parser *p, struct err
 {
     struct exposition_entry line;
     int status;
-    comments_begin(&t->comments);
+    comments_begin(&t->comments, t->metadata->sweeps); /* a sweep asks for all again */
     for (;;) {
         double value;
         struct series_entry *expected = series_cache_peek(&t->cache);

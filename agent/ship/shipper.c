@@ -32,6 +32,7 @@ struct shipper {
     size_t metadata_entries;
     struct metric_metadata known; /* for destinations that are told with each series */
     bool keeps_metadata;          /* there is one */
+    int64_t swept_ms;             /* monotonic */
     struct strbuf compressed;
     struct shipper_statistics statistics;
 };
@@ -204,6 +205,10 @@ int64_t shipper_step(struct shipper *s)
     if (old || (s->metadata_entries > 0 && s->batch.samples == 0)) {
         shipper_flush(s);
     }
+    if (now - s->swept_ms >= METRIC_METADATA_SWEEP_MS) {
+        s->swept_ms = now;
+        metric_metadata_sweep(&s->known);
+    }
     int64_t wake = outbox_step(&s->outbox);
     int64_t left = s->batch.opened_ms + SHIPPER_FLUSH_MS - now;
     return s->batch.samples > 0 && left < wake ? left : wake;
@@ -278,6 +283,7 @@ int shipper_open(const struct shipper_options *options, struct shipper **shipper
     }
     s->intake = (struct intake){add_series, add_metadata, commit, pressure, external};
     s->clock = options->clock;
+    s->swept_ms = clock_monotonic_ms(s->clock);
     s->memory = options->memory;
     strbuf_init(&s->scratch, REMOTE_WRITE_MESSAGE_MAX);
     strbuf_init(&s->batch.family, LABELS_BYTES_MAX);

@@ -32,7 +32,7 @@ from remote_write import series, snappy  # noqa: E402
 
 TARGETS, SERIES, NEW_SERIES = 20, 400, 100
 CYCLE_SECONDS, REST_SECONDS = 24, 6
-NAMES = 500  # of what is pushed and would otherwise be remembered for minutes
+NAMES = 20  # of what is pushed and would otherwise be remembered for minutes
 GROWTH_MAX_MIB, SLOPE_MAX_MIB = 1.0, 0.1
 DESCRIPTORS_MAX = 3  # more or less: a scrape or a push that is under way
 

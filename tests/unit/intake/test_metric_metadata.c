@@ -93,6 +93,53 @@ static void test_the_limit_leaves_the_rest_without(void **state)
     metric_metadata_release(&m);
 }
 
+/* Names that come and go are not kept for ever: each is there while it is told of. */
+static void test_what_is_not_told_of_is_forgotten(void **state)
+{
+    struct metric_metadata m = {0};
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        for (int i = 0; i < 5000; i++) {
+            char name[48];
+            int length = snprintf(name, sizeof(name), "metric_%d_%d", i % 2 == 0 ? round : 0, i);
+            struct str metric = str_make(name, (size_t)length);
+            metric_metadata_type(&m, metric, METRIC_TYPE_GAUGE);
+            metric_metadata_help(&m, metric, STR("text"));
+        }
+        metric_metadata_sweep(&m);
+        assert_int_equal(m.sweeps, round + 1);
+        assert_int_equal(m.count, 5000); /* those of this round */
+        assert_non_null(metric_metadata_find(&m, STR("metric_0_1")));
+        assert_true((metric_metadata_find(&m, STR("metric_0_0")) == NULL) == (round >= 1));
+    }
+    metric_metadata_sweep(&m);
+    metric_metadata_sweep(&m);
+    assert_int_equal(m.count, 0);
+    assert_int_equal(m.bytes, 0);
+    metric_metadata_type(&m, STR("a"), METRIC_TYPE_GAUGE);
+    assert_non_null(metric_metadata_find(&m, STR("a")));
+    metric_metadata_release(&m);
+}
+
+/* Long texts of many metrics end at a limit of bytes long before there are too many metrics; known ones may change. */
+static void test_the_limit_of_bytes(void **state)
+{
+    struct metric_metadata m = {0};
+    static char help[METRIC_METADATA_TEXT_MAX];
+    (void)state;
+    memset(help, 'h', sizeof(help));
+    for (size_t i = 0; i < 10000; i++) {
+        char name[32];
+        int length = snprintf(name, sizeof(name), "metric_%zu", i);
+        metric_metadata_help(&m, str_make(name, (size_t)length), str_make(help, sizeof(help)));
+        assert_true(m.bytes <= METRIC_METADATA_BYTES_MAX);
+    }
+    assert_true(m.bytes > METRIC_METADATA_BYTES_MAX - sizeof(help));
+    metric_metadata_help(&m, STR("metric_7"), STR("short"));
+    assert_true(str_eq(metric_metadata_find(&m, STR("metric_7"))->help, STR("short")));
+    metric_metadata_release(&m);
+}
+
 static int learn(void *context, struct vfs *fs)
 {
     struct metric_metadata m = {0};
@@ -121,6 +168,8 @@ int main(void)
         cmocka_unit_test(test_series_find_their_metric),
         cmocka_unit_test(test_long_texts_are_cut_between_characters),
         cmocka_unit_test(test_the_limit_leaves_the_rest_without),
+        cmocka_unit_test(test_what_is_not_told_of_is_forgotten),
+        cmocka_unit_test(test_the_limit_of_bytes),
         cmocka_unit_test(test_each_failing_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

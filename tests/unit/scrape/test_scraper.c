@@ -229,6 +229,29 @@ static void test_metadata_once_a_minute_and_when_it_changes(void **state)
     world_release(&w);
 }
 
+/* Names that are not exposed any more are not sent for ever, and those that are stay known though their comments are
+ * only hashed. */
+static void test_metadata_of_what_is_gone_are_forgotten(void **state)
+{
+    struct world w;
+    (void)state;
+    assert_int_equal(world_init(&w), 0);
+    char body[] = "# HELP a_gone one\n# TYPE a_gone counter\na_gone 1\n# HELP stays two\nstays 1\n";
+    struct target_options target = local("a", body);
+    set(&w, &target, 1);
+    scraper_step(w.scraper);
+    memset(body, '#', 46); /* what is exposed is a comment now, and "stays" */
+    run_for(&w, 3 * METRIC_METADATA_SWEEP_MS);
+    strbuf_reset(&w.log.metadata);
+    w.log.metadata_count = 0;
+    run_for(&w, 2 * SCRAPER_METADATA_MS);
+    assert_true(w.log.metadata_count >= 1 && w.log.metadata_count <= 2);
+    assert_null(strstr(w.log.metadata.data, "gone"));
+    assert_non_null(strstr(w.log.metadata.data, "stays"));
+    drop_labels(&target, 1);
+    world_release(&w);
+}
+
 static void test_too_many_targets_are_refused(void **state)
 {
     struct world w;
@@ -282,6 +305,7 @@ int main(void)
         cmocka_unit_test(test_one_of_a_thousand_changes),
         cmocka_unit_test(test_a_kept_target_keeps_its_request),
         cmocka_unit_test(test_metadata_once_a_minute_and_when_it_changes),
+        cmocka_unit_test(test_metadata_of_what_is_gone_are_forgotten),
         cmocka_unit_test(test_too_many_targets_are_refused),
         cmocka_unit_test(test_each_failing_allocation),
     };
