@@ -4,25 +4,19 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/err.h"
 
 /* ---- Ids ---- */
 
 static uint64_t get_be64(const uint8_t *p)
 {
-    uint64_t v = 0;
-    for (int i = 0; i < 8; i++) {
-        v = v << 8 | p[i];
-    }
-    return v;
+    return __builtin_bswap64(get_le64(p));
 }
 
 static void put_be64(uint64_t v, uint8_t *p)
 {
-    for (int i = 7; i >= 0; i--) {
-        p[i] = (uint8_t)v;
-        v >>= 8;
-    }
+    put_le64(p, __builtin_bswap64(v));
 }
 
 int trace_id_cmp(struct trace_id a, struct trace_id b)

@@ -67,6 +67,9 @@ int otlp_any_decode(struct str any, struct attribute *value_out)
 
 int otlp_attribute_decode(struct str pair, struct attribute *attribute_out)
 {
+    if (otlp_attribute_decode_usual(pair, attribute_out)) {
+        return 0;
+    }
     struct decbuf in = decbuf_of(pair.ptr, pair.len);
     struct protobuf_field f;
     int status = 0;

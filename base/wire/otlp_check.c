@@ -77,6 +77,17 @@ static const struct field_rule rules[OTLP_MESSAGE_COUNT][FIELDS] = {
     [OTLP_MESSAGE_TRACES] = {[1] = MESSAGE(RESOURCE_SPANS)},
 };
 
+static int check(enum otlp_message message, struct str bytes, int depth);
+
+/* A message in another; nearly all are attributes, and those in their usual form. */
+static inline int check_member(enum otlp_message message, struct str bytes, int depth)
+{
+    struct attribute a;
+    bool usual = message == OTLP_MESSAGE_KEY_VALUE && depth < OTLP_VALUE_DEPTH_MAX &&
+                 otlp_attribute_decode_usual(bytes, &a);
+    return usual ? 0 : check(message, bytes, depth);
+}
+
 /* `depth` counts the values that lie in each other; messages cannot. */
 static int check(enum otlp_message message, struct str bytes, int depth)
 {
@@ -96,7 +107,7 @@ static int check(enum otlp_message message, struct str bytes, int depth)
             return ERR_CORRUPT;
         }
         if (rule->message != OTLP_MESSAGE_NONE) {
-            status = check(rule->message, f.bytes, depth);
+            status = check_member(rule->message, f.bytes, depth);
         }
     }
     return in.failed ? ERR_CORRUPT : status;

@@ -240,14 +240,16 @@ static void read_status(struct str message, struct span *span)
     }
 }
 
-/* How many of a span's lists there are. */
-struct list_counts {
+/* How many of a span's lists there are, and where the first attributes are: those of nearly all spans. */
+enum { FOUND_MAX = 32 };
+struct span_lists {
     size_t attributes, events, links;
+    struct str found[FOUND_MAX];
 };
 
 /* What its own fields say. */
 static void read_fields(struct str message, struct span *span, struct str *trace_id,
-    struct str *span_id, struct list_counts *counts)
+    struct str *span_id, struct span_lists *lists)
 {
     struct decbuf in = decbuf_of(message.ptr, message.len);
     struct protobuf_field f;
@@ -279,19 +281,20 @@ static void read_fields(struct str message, struct span *span, struct str *trace
             span->end_ns = f.value;
             break;
         case 9:
-            counts->attributes++;
+            lists->found[lists->attributes % FOUND_MAX] = f.bytes;
+            lists->attributes++;
             break;
         case 10:
             span->dropped_attributes = (uint32_t)f.value;
             break;
         case 11:
-            counts->events++;
+            lists->events++;
             break;
         case 12:
             span->dropped_events = (uint32_t)f.value;
             break;
         case 13:
-            counts->links++;
+            lists->links++;
             break;
         case 14:
             span->dropped_links = (uint32_t)f.value;
@@ -328,12 +331,13 @@ static bool has_long_attribute(struct attributes list)
 }
 
 /* Its own fields: 1; 0 with the fault. */
-static int read_head(struct str message, struct span *span, struct list_counts *counts,
+static int read_head(struct str message, struct span *span, struct span_lists *lists,
     enum otlp_span_fault *fault_out)
 {
     struct str trace_id = STR(""), span_id = STR("");
+    lists->attributes = lists->events = lists->links = 0;
     *span = (struct span){.name = STR(""), .status_message = STR(""), .trace_state = STR("")};
-    read_fields(message, span, &trace_id, &span_id, counts);
+    read_fields(message, span, &trace_id, &span_id, lists);
     span->span_id = span_id_of(span_id);
     if (!id_of(trace_id, &span->trace_id)) {
         *fault_out = OTLP_SPAN_TRACE_ID;
@@ -348,25 +352,47 @@ static int read_head(struct str message, struct span *span, struct list_counts *
 
 static int skim_span(struct str message, struct span *span, enum otlp_span_fault *fault_out)
 {
-    struct list_counts counts = {0};
-    return read_head(message, span, &counts, fault_out);
+    struct span_lists lists;
+    return read_head(message, span, &lists, fault_out);
+}
+
+/* The attributes that were found where the span's own fields were read. */
+static int read_found(
+    struct arena *arena, const struct str *found, size_t count, struct attributes *list_out)
+{
+    struct attribute *items = count > 0 ? arena_alloc(arena, count * sizeof(*items)) : NULL;
+    if (count > 0 && items == NULL) {
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        int status = otlp_attribute_decode(found[i], &items[i]);
+        assert(status == 0); /* checked with the message */
+        (void)status;
+    }
+    *list_out = (struct attributes){items, count};
+    return 0;
 }
 
 /* 1; 0 with the fault; ERR_NOMEM. */
 static int read_span(
     struct str message, struct arena *arena, struct span *span, enum otlp_span_fault *fault_out)
 {
-    struct list_counts counts = {0};
-    if (read_head(message, span, &counts, fault_out) == 0) {
+    struct span_lists lists;
+    if (read_head(message, span, &lists, fault_out) == 0) {
         return 0;
     }
-    int status = read_counted(
-        arena, message, 9, counts.attributes, &span->attributes, &span->dropped_attributes);
-    if (status == 0 && counts.events + counts.links > 0) {
-        status = read_lists(arena, message, counts.events, counts.links, span);
+    int status = lists.attributes <= FOUND_MAX
+                     ? read_found(arena, lists.found, lists.attributes, &span->attributes)
+                     : read_counted(arena, message, 9, lists.attributes, &span->attributes,
+                           &span->dropped_attributes);
+    if (status == 0 && lists.events + lists.links > 0) {
+        status = read_lists(arena, message, lists.events, lists.links, span);
     }
     if (status != 0) {
         return status;
+    }
+    if (message.len <= OTLP_TEXT_BYTES_MAX) {
+        return 1; /* no text of it can be too long */
     }
     if (has_long_text(span) || has_long_attribute(span->attributes)) {
         *fault_out = OTLP_SPAN_TOO_LONG;

@@ -41,7 +41,7 @@ static inline uint64_t protobuf_varint(struct decbuf *d)
     return decbuf_uvarint(d);
 }
 
-/* Reads one field. False at the end of the input or, with d->failed set, on malformed bytes. */
+/* Reads one field; what its type has none of is zero. False at the end of the input or, with d->failed set, on malformed bytes. */
 static inline bool protobuf_next(struct decbuf *d, struct protobuf_field *field)
 {
     if (d->failed || d->p == d->end) {
@@ -54,6 +54,8 @@ static inline bool protobuf_next(struct decbuf *d, struct protobuf_field *field)
         d->failed = true;
         return false;
     }
+    field->value = 0;
+    field->bytes = str_make(NULL, 0);
     switch (field->type) {
     case PROTOBUF_VARINT:
         field->value = protobuf_varint(d);
@@ -63,7 +65,10 @@ static inline bool protobuf_next(struct decbuf *d, struct protobuf_field *field)
         break;
     case PROTOBUF_BYTES: {
         uint64_t size = protobuf_varint(d);
-        field->bytes = decbuf_bytes(d, size);
+        d->failed = d->failed || size > decbuf_left(d);
+        size = d->failed ? 0 : size;
+        field->bytes = str_make((const char *)d->p, (size_t)size);
+        d->p += size;
         break;
     }
     case PROTOBUF_FIXED32:

@@ -329,7 +329,8 @@ static void print_ingest(const struct bench *b, const struct span_store_statisti
            " blocks, %.2f B each\n",
         b->spans, (double)b->otlp_bytes / n, s->block_spans, s->blocks,
         (double)s->block_bytes / in_blocks);
-    printf("us/span: append %.2f, cut %.2f, each merge %.2f\n", append * 1e6, cut * 1e6, merge * 1e6);
+    printf(
+        "us/span: append %.2f, cut %.2f, each merge %.2f\n", append * 1e6, cut * 1e6, merge * 1e6);
     printf("spans/s of a core: to a durable block %.0f, merged once %.0f\n", 1 / (append + cut),
         1 / (append + cut + merge));
     printf("resident at most: %ld MiB\n", usage.ru_maxrss >> 10);

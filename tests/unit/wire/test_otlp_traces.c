@@ -424,6 +424,75 @@ static void test_depth(void **state)
     (void)state;
 }
 
+/* Attributes in each form that protobuf allows, and those that it does not: nearly all come in the one that the
+ * decoder has a short way for, and the others must mean the same. Sizes: key "k" throughout. */
+static void test_forms_of_attributes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        struct {
+            size_t size;
+            const char *data;
+        } bytes;
+        int status;
+        const char *text; /* the value, as text */
+    } cases[] = {
+#define FORM(literal) {sizeof(literal) - 1, literal}
+        {"a string", FORM("\x0a\x01k\x12\x03\x0a\x01v"), 0, "v"},
+        {"an empty string", FORM("\x0a\x01k\x12\x02\x0a\x00"), 0, ""},
+        {"no value", FORM("\x0a\x01k"), 0, ""},
+        {"an empty value", FORM("\x0a\x01k\x12\x00"), 0, ""},
+        {"the value first", FORM("\x12\x03\x0a\x01v\x0a\x01k"), 0, "v"},
+        {"two values, the last counts", FORM("\x0a\x01k\x12\x03\x0a\x01v\x12\x03\x0a\x01w"), 0,
+            "w"},
+        {"two members, the last counts", FORM("\x0a\x01k\x12\x05\x0a\x01v\x18\x07"), 0, "7"},
+        {"an unknown field behind", FORM("\x0a\x01k\x12\x03\x0a\x01v\x18\x01"), 0, "v"},
+        {"sizes longer than they need be", FORM("\x0a\x81\x00k\x12\x84\x00\x0a\x81\x00v"), 0, "v"},
+        {"true", FORM("\x0a\x01k\x12\x02\x10\x01"), 0, "true"},
+        {"true, by a large number", FORM("\x0a\x01k\x12\x03\x10\x80\x02"), 0, "true"},
+        {"false", FORM("\x0a\x01k\x12\x02\x10\x00"), 0, "false"},
+        {"an integer", FORM("\x0a\x01k\x12\x03\x18\xac\x02"), 0, "300"},
+        {"minus one", FORM("\x0a\x01k\x12\x0b\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), 0,
+            "-1"},
+        {"an integer of 71 bits",
+            FORM("\x0a\x01k\x12\x0b\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"), ERR_CORRUPT,
+            NULL},
+        {"an integer of eleven bytes",
+            FORM("\x0a\x01k\x12\x0c\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x81\x00"), ERR_CORRUPT,
+            NULL},
+        {"an integer that goes on", FORM("\x0a\x01k\x12\x02\x18\x80"), ERR_CORRUPT, NULL},
+        {"an integer cut off", FORM("\x0a\x01k\x12\x01\x18"), ERR_CORRUPT, NULL},
+        {"a bool that goes on", FORM("\x0a\x01k\x12\x02\x10\x80"), ERR_CORRUPT, NULL},
+        {"a double", FORM("\x0a\x01k\x12\x09\x21\x00\x00\x00\x00\x00\x00\xf8\x3f"), 0, "1.5"},
+        {"a double of seven bytes", FORM("\x0a\x01k\x12\x08\x21\x00\x00\x00\x00\x00\x00\xf8"),
+            ERR_CORRUPT, NULL},
+        {"a key beyond the end", FORM("\x0a\x02k"), ERR_CORRUPT, NULL},
+        {"a value beyond the end", FORM("\x0a\x01k\x12\x04\x0a\x01v"), ERR_CORRUPT, NULL},
+        {"a string beyond its value", FORM("\x0a\x01k\x12\x03\x0a\x02v"), ERR_CORRUPT, NULL},
+        {"a string shorter than its value", FORM("\x0a\x01k\x12\x04\x0a\x01vw"), ERR_CORRUPT, NULL},
+        {"a key that is a number", FORM("\x08\x01\x12\x03\x0a\x01v"), ERR_CORRUPT, NULL},
+#undef FORM
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct attribute a;
+        struct strbuf text = STRBUF_INIT;
+        /* Bytes of their own, so that a sanitizer sees a read beyond them. */
+        char *bytes = mem_dup(cases[i].bytes.data, cases[i].bytes.size);
+        int status = otlp_key_value_decode(str_make(bytes, cases[i].bytes.size), &a);
+        if (status == 0) {
+            otlp_attribute_write_text(&a, &text);
+            strbuf_add_char(&text, '\0');
+        }
+        if (status != cases[i].status || (status == 0 && strcmp(text.data, cases[i].text) != 0)) {
+            fail_msg("%s: status %d, \"%s\"; expected %d, \"%s\"", cases[i].what, status,
+                status == 0 ? text.data : "", cases[i].status, cases[i].text);
+        }
+        strbuf_release(&text);
+        mem_free(bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -434,6 +503,7 @@ int main(void)
         cmocka_unit_test(test_cut_short),
         cmocka_unit_test(test_faults_are_counted),
         cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_forms_of_attributes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
