@@ -65,7 +65,8 @@ static bool is_shown_anyway(const struct traceql_field *f)
 
 static struct str shown_key(const struct traceql_field *f)
 {
-    return f->scope == TRACEQL_SCOPE_INTRINSIC ? f->text : f->key;
+    bool whole = f->scope == TRACEQL_SCOPE_INTRINSIC || f->scope == TRACEQL_SCOPE_PARENT;
+    return whole ? f->text : f->key;
 }
 
 struct shown {

@@ -13,7 +13,7 @@
  * value for each event: a comparison is true when it is for one of them; an array likewise, but != and !~ have to be
  * true for all of its elements. && and || bind alike, from the left, as in Tempo: mix them with parentheses.
  *
- * Not taken, with a sentence that says so: parent., arithmetic of aggregates, compare(), arithmetic of metrics.
+ * Not taken, with a sentence that says so: arithmetic of series.
  *
  * A tree is immutable, lives in the arena it was parsed into and borrows nothing else; any thread may read it.
  */
@@ -73,6 +73,7 @@ enum traceql_scope {
     TRACEQL_SCOPE_EVENT,
     TRACEQL_SCOPE_LINK,
     TRACEQL_SCOPE_INSTRUMENTATION,
+    TRACEQL_SCOPE_PARENT, /* parent.key, parent.span.key, parent.resource.key: of the span's parent */
     TRACEQL_SCOPE_INTRINSIC,
 };
 
@@ -109,6 +110,7 @@ enum traceql_intrinsic {
 
 struct traceql_field {
     enum traceql_scope scope;
+    enum traceql_scope of;            /* of TRACEQL_SCOPE_PARENT: ANY, SPAN or RESOURCE */
     enum traceql_intrinsic intrinsic; /* of TRACEQL_SCOPE_INTRINSIC */
     struct str key;                   /* of the others */
     struct str text;                  /* as it is written: "resource.service.name", "name" */
@@ -209,10 +211,26 @@ enum traceql_aggregate {
     TRACEQL_SUM,
 };
 
+enum traceql_scalar_node {
+    TRACEQL_SCALAR_LITERAL,   /* `literal`, a number or a duration */
+    TRACEQL_SCALAR_AGGREGATE, /* `aggregate`(`expr`) */
+    TRACEQL_SCALAR_BINARY,    /* `left` op `right`: + - * / % ^ */
+};
+
+struct traceql_scalar {
+    enum traceql_scalar_node node;
+    struct traceql_value literal;
+    enum traceql_aggregate aggregate;
+    const struct traceql_expr *expr; /* NULL in count() */
+    struct str text;                 /* "avg(duration)": what a set is marked with */
+    enum traceql_operator op;
+    const struct traceql_scalar *left, *right;
+};
+
 enum traceql_stage_kind {
-    TRACEQL_STAGE_SPANSET,   /* `spanset` */
-    TRACEQL_STAGE_AGGREGATE, /* `aggregate`(`expr`) `op` `literal` */
-    TRACEQL_STAGE_BY,        /* by(`expr`) */
+    TRACEQL_STAGE_SPANSET, /* `spanset` */
+    TRACEQL_STAGE_SCALAR,  /* `left` `op` `right` */
+    TRACEQL_STAGE_BY,      /* by(`expr`) */
     TRACEQL_STAGE_COALESCE,
     TRACEQL_STAGE_SELECT, /* select(`fields`): shown with each span */
 };
@@ -220,11 +238,10 @@ enum traceql_stage_kind {
 struct traceql_stage {
     enum traceql_stage_kind kind;
     const struct traceql_spanset *spanset;
-    enum traceql_aggregate aggregate;
-    const struct traceql_expr *expr; /* NULL in count() */
-    struct str text;                 /* "avg(duration)", "by(name)": what a set is marked with */
+    const struct traceql_expr *expr;
+    struct str text; /* "by(name)": what a set is marked with */
     enum traceql_operator op;
-    struct traceql_value literal;
+    const struct traceql_scalar *left, *right;
     const struct traceql_field *const *fields;
     size_t field_count;
     const struct traceql_stage *next;

@@ -183,17 +183,17 @@ static struct traceql_value finish_sum(const struct sum *sum, bool average)
 }
 
 static struct traceql_value aggregate(
-    struct evaluation *v, const struct traceql_stage *stage, const struct traceql_set *set)
+    struct evaluation *v, const struct traceql_scalar *of, const struct traceql_set *set)
 {
     struct traceql_value extreme = {.type = TRACEQL_NIL};
     struct sum sum = {.type = TRACEQL_NIL};
-    bool least = stage->aggregate == TRACEQL_MIN;
-    if (stage->aggregate == TRACEQL_COUNT) {
+    bool least = of->aggregate == TRACEQL_MIN;
+    if (of->aggregate == TRACEQL_COUNT) {
         return (struct traceql_value){.type = TRACEQL_INT, .integer = set->count};
     }
     for (uint32_t i = 0; i < set->count; i++) {
         look_at(v, set->spans[i]);
-        struct traceql_value value = traceql_expr_value(&v->subject, stage->expr);
+        struct traceql_value value = traceql_expr_value(&v->subject, of->expr);
         if (!traceql_is_numeric(value.type)) {
             continue;
         }
@@ -203,33 +203,57 @@ static struct traceql_value aggregate(
             extreme = value;
         }
     }
-    return stage->aggregate == TRACEQL_MIN || stage->aggregate == TRACEQL_MAX
+    return of->aggregate == TRACEQL_MIN || of->aggregate == TRACEQL_MAX
                ? extreme
-               : finish_sum(&sum, stage->aggregate == TRACEQL_AVG);
+               : finish_sum(&sum, of->aggregate == TRACEQL_AVG);
 }
 
-static int mark(struct evaluation *v, const struct traceql_stage *stage, struct traceql_value value,
-    struct traceql_set *set)
+static int mark(
+    struct evaluation *v, struct str text, struct traceql_value value, struct traceql_set *set)
 {
     struct traceql_mark *made = arena_alloc(v->arena, sizeof(*made));
     if (made == NULL) {
         return arena_error(v->arena);
     }
-    *made = (struct traceql_mark){stage->text, value, set->marks};
+    *made = (struct traceql_mark){text, value, set->marks};
     set->marks = made;
     return 0;
 }
 
+/* The set is marked with each aggregate. As deep as the expression: TRACEQL_DEPTH_MAX. */
+static int scalar_value(struct evaluation *v, const struct traceql_scalar *of,
+    struct traceql_set *set, struct traceql_value *value_out)
+{
+    struct traceql_value left, right;
+    int status;
+    switch (of->node) {
+    case TRACEQL_SCALAR_LITERAL:
+        *value_out = of->literal;
+        return 0;
+    case TRACEQL_SCALAR_AGGREGATE:
+        *value_out = aggregate(v, of, set);
+        return mark(v, of->text, *value_out, set);
+    default:
+        status = scalar_value(v, of->left, set, &left);
+        status = status == 0 ? scalar_value(v, of->right, set, &right) : status;
+        if (status == 0) {
+            *value_out = traceql_apply(of->op, left, right, NULL);
+        }
+        return status;
+    }
+}
+
 /* Empties a set that does not satisfy the comparison. */
-static int aggregate_stage(
+static int scalar_stage(
     struct evaluation *v, const struct traceql_stage *stage, struct traceql_set *set)
 {
-    struct traceql_value value = aggregate(v, stage, set);
-    if (!traceql_compare(stage->op, value, stage->literal, NULL)) {
+    struct traceql_value left, right;
+    int status = scalar_value(v, stage->left, set, &left);
+    status = status == 0 ? scalar_value(v, stage->right, set, &right) : status;
+    if (status == 0 && !traceql_compare(stage->op, left, right, NULL)) {
         set->count = 0;
-        return 0;
     }
-    return mark(v, stage, value, set);
+    return status;
 }
 
 /* ---- Groups ---- */
@@ -284,7 +308,7 @@ static int group(struct evaluation *v, const struct traceql_stage *stage,
     for (uint32_t i = 0; status == 0 && i < set->count; i++) {
         if (i == 0 || !traceql_value_same(all[i].value, all[i - 1].value)) {
             groups[*count] = (struct traceql_set){.spans = spans + i, .marks = set->marks};
-            status = mark(v, stage, all[i].value, &groups[(*count)++]);
+            status = mark(v, stage->text, all[i].value, &groups[(*count)++]);
         }
         spans[i] = all[i].span;
         groups[*count - 1].count++;
@@ -319,8 +343,8 @@ static int run_stage(struct evaluation *v, const struct traceql_stage *stage,
     if (stage->kind == TRACEQL_STAGE_SPANSET) {
         status = spanset_stage(v, stage, set, &left);
         left.marks = set->marks;
-    } else if (stage->kind == TRACEQL_STAGE_AGGREGATE) {
-        status = aggregate_stage(v, stage, &left);
+    } else if (stage->kind == TRACEQL_STAGE_SCALAR) {
+        status = scalar_stage(v, stage, &left);
     }
     if (status == 0 && left.count > 0) {
         out[(*count)++] = left;

@@ -203,6 +203,24 @@ static const struct {
     {"trace", TRACEQL_SCOPE_INTRINSIC, true},
 };
 
+/* Behind "parent": .key, .span.key or .resource.key */
+static int take_parent(struct traceql_lexer *l, struct traceql_token *t, struct err *e)
+{
+    static const struct {
+        const char *text;
+        enum traceql_scope scope;
+    } parts[] = {{".span.", TRACEQL_SCOPE_SPAN}, {".resource.", TRACEQL_SCOPE_RESOURCE},
+        {".", TRACEQL_SCOPE_ANY}};
+    size_t i = 0;
+    while (!str_starts_with(str_skip(l->text, l->at), str_of(parts[i].text))) {
+        i++; /* the point is there */
+    }
+    l->at += strlen(parts[i].text);
+    t->scope = TRACEQL_SCOPE_PARENT;
+    t->of = parts[i].scope;
+    return take_key(l, t, e);
+}
+
 static int take_word(struct traceql_lexer *l, struct traceql_token *t, struct err *e)
 {
     size_t begun = l->at;
@@ -212,7 +230,7 @@ static int take_word(struct traceql_lexer *l, struct traceql_token *t, struct er
     t->kind = TRACEQL_TOKEN_WORD;
     t->text = str_make(l->text.ptr + begun, l->at - begun);
     if (str_eq_c(t->text, "parent") && peek(l, 0) == '.') {
-        return fail(begun, e, "parent. is not supported; use a structural operator: {…} > {…}");
+        return take_parent(l, t, e);
     }
     for (size_t i = 0; i < sizeof(scopes) / sizeof(scopes[0]); i++) {
         if (!str_eq_c(t->text, scopes[i].word)) {

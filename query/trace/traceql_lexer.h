@@ -1,7 +1,7 @@
 /* Text of a query -> tokens, one a call.
  *
  *   word        letters, digits and _ ; with a colon behind a scope: "event:name"
- *   attribute   .key, span.key, resource.key …; a key ends at a space or one of {}()=~!<>&|^, and its parts may
+ *   attribute   .key, span.key, resource.key, parent.key, parent.span.key …; a key ends at a space or one of {}()=~!<>&|^, and its parts may
  *               be quoted: span."a key" — so that arithmetic wants spaces: .a + .b
  *   number      12, 1.5, 1e3
  *   duration    100ms, 1h30m, 1.5s, 2d: units of Prometheus and of Go
@@ -31,7 +31,7 @@ struct traceql_token {
     enum traceql_token_kind kind;
     size_t position, end; /* bytes of the text */
     struct str text;
-    enum traceql_scope scope;
+    enum traceql_scope scope, of; /* as of a field */
     enum traceql_operator op;
     struct traceql_value value;
 };

@@ -360,6 +360,7 @@ int traceql_page_values(struct traceql_page *p, const struct traceql_field *fiel
         status = event_values(p, field, &f);
         break;
     case TRACEQL_SCOPE_LINK:
+    case TRACEQL_SCOPE_PARENT:
         return 0;
     default:
         status = attribute_values(p, field->key, field->scope == TRACEQL_SCOPE_ANY, &f);

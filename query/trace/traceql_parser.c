@@ -2,7 +2,7 @@
  *
  *   query      pipeline [| function] [| topk] [with (hints)]
  *   pipeline   stage {| stage}
- *   stage      spansets · aggregate op value · value op aggregate · by(…) · coalesce() · select(…)
+ *   stage      spansets · scalar op scalar · by(…) · coalesce() · select(…)
  *   spansets   related {&& or || related}             from the left
  *   related    filter {structural operator filter}    from the left
  *   filter     { [expression] } · ( pipeline )
@@ -216,83 +216,15 @@ static int parse_fields(
 
 /* ---- Stages ---- */
 
-static const struct {
-    const char *word;
-    enum traceql_aggregate aggregate;
-} aggregates[] = {{"count", TRACEQL_COUNT}, {"avg", TRACEQL_AVG}, {"min", TRACEQL_MIN},
-    {"max", TRACEQL_MAX}, {"sum", TRACEQL_SUM}};
-
-static bool at_aggregate(const struct traceql_parser *p, enum traceql_aggregate *aggregate_out)
-{
-    for (size_t i = 0; i < sizeof(aggregates) / sizeof(aggregates[0]); i++) {
-        if (traceql_parser_at_word(p, aggregates[i].word)) {
-            *aggregate_out = aggregates[i].aggregate;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The text of what was taken since `begun`. */
-static struct str text_since(const struct traceql_parser *p, size_t begun)
+struct str traceql_parser_text_since(const struct traceql_parser *p, size_t begun)
 {
     return str_make(p->lexer.text.ptr + begun, p->taken - begun);
 }
 
-static int parse_aggregate(struct traceql_parser *p, struct traceql_stage *s)
-{
-    size_t begun = p->token.position;
-    if (!at_aggregate(p, &s->aggregate)) {
-        return traceql_parser_expected(p, "count(), avg(…), min(…), max(…) or sum(…)");
-    }
-    int status = traceql_parser_advance(p);
-    status = status == 0 ? take_open(p) : status;
-    if (status == 0 && s->aggregate != TRACEQL_COUNT) {
-        status = traceql_parser_expr(p, &s->expr);
-        if (status == 0 && s->expr->type != TRACEQL_ANY && !traceql_is_numeric(s->expr->type)) {
-            return traceql_parser_fail(p, begun, "only numbers and durations can be aggregated");
-        }
-    }
-    status = status == 0 ? take_close(p) : status;
-    s->text = text_since(p, begun);
-    return status;
-}
-
-static bool at_comparison(const struct traceql_parser *p)
+bool traceql_parser_at_order(const struct traceql_parser *p)
 {
     return p->token.kind == TRACEQL_TOKEN_OPERATOR && p->token.op >= TRACEQL_EQ &&
            p->token.op <= TRACEQL_GE;
-}
-
-static int parse_comparison(struct traceql_parser *p, struct traceql_stage *s)
-{
-    if (!at_comparison(p)) {
-        return traceql_parser_expected(p, "a comparison like > 2 behind the aggregate");
-    }
-    s->op = p->token.op;
-    return traceql_parser_advance(p);
-}
-
-/* count() > 2, or 2 < count(): the second is turned round. */
-static int parse_scalar_filter(struct traceql_parser *p, struct traceql_stage *s)
-{
-    enum traceql_aggregate unused;
-    size_t position = p->token.position;
-    bool first = at_aggregate(p, &unused);
-    int status = first ? parse_aggregate(p, s) : traceql_parser_literal(p, &s->literal);
-    status = status == 0 ? parse_comparison(p, s) : status;
-    if (status == 0) {
-        status = first ? traceql_parser_literal(p, &s->literal) : parse_aggregate(p, s);
-    }
-    if (status == 0 && !traceql_is_numeric(s->literal.type)) {
-        return traceql_parser_fail(p, position, "an aggregate is compared with a number");
-    }
-    if (!first && s->op >= TRACEQL_LT && s->op <= TRACEQL_GE) {
-        static const enum traceql_operator turned[] = {
-            TRACEQL_GT, TRACEQL_GE, TRACEQL_LT, TRACEQL_LE};
-        s->op = turned[s->op - TRACEQL_LT];
-    }
-    return status;
 }
 
 static int parse_by(struct traceql_parser *p, struct traceql_stage *s)
@@ -302,7 +234,7 @@ static int parse_by(struct traceql_parser *p, struct traceql_stage *s)
     status = status == 0 ? take_open(p) : status;
     status = status == 0 ? traceql_parser_expr(p, &s->expr) : status;
     status = status == 0 ? take_close(p) : status;
-    s->text = text_since(p, begun);
+    s->text = traceql_parser_text_since(p, begun);
     return status;
 }
 
@@ -320,7 +252,7 @@ static int parse_select(struct traceql_parser *p, struct traceql_stage *s)
 
 static int parse_stage(struct traceql_parser *p, struct traceql_stage *s)
 {
-    enum traceql_aggregate unused;
+    bool scalar;
     if (traceql_parser_at_word(p, "by")) {
         s->kind = TRACEQL_STAGE_BY;
         return parse_by(p, s);
@@ -335,13 +267,12 @@ static int parse_stage(struct traceql_parser *p, struct traceql_stage *s)
         status = status == 0 ? take_open(p) : status;
         return status == 0 ? take_close(p) : status;
     }
-    if (at_aggregate(p, &unused) || traceql_parser_at(p, TRACEQL_TOKEN_VALUE) ||
-        traceql_parser_at_operator(p, TRACEQL_SUB)) {
-        s->kind = TRACEQL_STAGE_AGGREGATE;
-        return parse_scalar_filter(p, s);
+    int status = traceql_parser_at_scalar(p, &scalar);
+    if (status != 0) {
+        return status;
     }
-    s->kind = TRACEQL_STAGE_SPANSET;
-    return parse_spansets(p, &s->spanset);
+    s->kind = scalar ? TRACEQL_STAGE_SCALAR : TRACEQL_STAGE_SPANSET;
+    return scalar ? traceql_parser_scalar_filter(p, s) : parse_spansets(p, &s->spanset);
 }
 
 /* ---- Metrics ---- */

@@ -1,4 +1,4 @@
-/* What the two files of the parser share: the token in hand, and what makes nodes. */
+/* What the files of the parser share: the token in hand, and what makes nodes. */
 #ifndef SONDE_QUERY_TRACEQL_PARSER_H
 #define SONDE_QUERY_TRACEQL_PARSER_H
 
@@ -10,7 +10,7 @@ struct traceql_parser {
     size_t taken;               /* where the one taken last ended */
     struct arena *arena;
     struct err *e;
-    unsigned depth, nodes;
+    unsigned depth, nodes, aggregates;
     /* Fields of conditions, each once. */
     const struct traceql_field *fields[TRACEQL_NODES_MAX];
     size_t field_count;
@@ -33,6 +33,14 @@ int traceql_parser_node(struct traceql_parser *p, size_t size, void **node_out);
 
 /* An attribute or an intrinsic field. */
 int traceql_parser_field(struct traceql_parser *p, const struct traceql_field **field_out);
+/* The text of what was taken since `begun`. */
+struct str traceql_parser_text_since(const struct traceql_parser *p, size_t begun);
+/* = != < <= > >= */
+bool traceql_parser_at_order(const struct traceql_parser *p);
+/* Whether what comes is compared: an aggregate, a number, perhaps in parentheses. */
+int traceql_parser_at_scalar(struct traceql_parser *p, bool *is_out);
+/* avg(duration) > 2 * min(duration) */
+int traceql_parser_scalar_filter(struct traceql_parser *p, struct traceql_stage *stage);
 /* A field expression, up to what cannot belong to it. */
 int traceql_parser_expr(struct traceql_parser *p, const struct traceql_expr **expr_out);
 /* A number, duration, text, status, kind or bool, with its sign. */

@@ -69,7 +69,7 @@ static enum traceql_intrinsic find_intrinsic(struct str word)
 enum traceql_need traceql_field_need(const struct traceql_field *field)
 {
     if (field->scope != TRACEQL_SCOPE_INTRINSIC) {
-        return TRACEQL_NEEDS_SPAN;
+        return field->scope == TRACEQL_SCOPE_PARENT ? TRACEQL_NEEDS_TRACE : TRACEQL_NEEDS_SPAN;
     }
     switch (field->intrinsic) {
     case TRACEQL_INTRINSIC_CHILD_COUNT:
@@ -96,6 +96,7 @@ int traceql_parser_field(struct traceql_parser *p, const struct traceql_field **
     field = node;
     if (traceql_parser_at(p, TRACEQL_TOKEN_ATTRIBUTE)) {
         field->scope = p->token.scope;
+        field->of = p->token.of;
         field->key = p->token.text;
     } else {
         field->scope = TRACEQL_SCOPE_INTRINSIC;

@@ -174,8 +174,9 @@ static bool wanted_text(const struct traceql_field *field, const struct traceql_
 {
     bool is_name =
         field->scope == TRACEQL_SCOPE_INTRINSIC && field->intrinsic == TRACEQL_INTRINSIC_NAME;
-    if (!is_name && (field->scope == TRACEQL_SCOPE_INTRINSIC ||
-                        field->scope == TRACEQL_SCOPE_INSTRUMENTATION)) {
+    if (!is_name &&
+        (field->scope == TRACEQL_SCOPE_INTRINSIC || field->scope == TRACEQL_SCOPE_PARENT ||
+            field->scope == TRACEQL_SCOPE_INSTRUMENTATION)) {
         return false;
     }
     *key_out = is_name ? STR(SPAN_WANT_NAME) : field->key;

@@ -171,6 +171,26 @@ bool traceql_field_of_links(const struct traceql_field *f)
                    f->intrinsic == TRACEQL_INTRINSIC_LINK_SPAN_ID));
 }
 
+/* .key: the span's, else its resource's */
+static struct traceql_value attribute_value(
+    const struct otlp_span *span, enum traceql_scope scope, struct str key)
+{
+    struct traceql_value value =
+        scope != TRACEQL_SCOPE_RESOURCE ? of_list(span->span.attributes, key) : nil;
+    return value.type == TRACEQL_NIL && scope != TRACEQL_SCOPE_SPAN
+               ? traceql_resource_value(span->resource, key)
+               : value;
+}
+
+static struct traceql_value parent_value(
+    const struct traceql_subject *s, const struct traceql_field *field)
+{
+    uint32_t parent = s->tree != NULL ? s->tree->parents[s->index] : TRACE_TREE_NONE;
+    return parent != TRACE_TREE_NONE
+               ? attribute_value(&s->tree->spans[parent], field->of, field->key)
+               : nil;
+}
+
 /* The index-th value of a field; false when there are not that many. */
 static bool value_at(struct traceql_subject *s, const struct traceql_field *field, size_t index,
     struct traceql_value *value_out)
@@ -194,11 +214,8 @@ static bool value_at(struct traceql_subject *s, const struct traceql_field *fiel
         return false;
     }
     switch (field->scope) {
-    case TRACEQL_SCOPE_SPAN:
-        *value_out = of_list(span->attributes, field->key);
-        break;
-    case TRACEQL_SCOPE_RESOURCE:
-        *value_out = traceql_resource_value(s->span->resource, field->key);
+    case TRACEQL_SCOPE_PARENT:
+        *value_out = parent_value(s, field);
         break;
     case TRACEQL_SCOPE_INSTRUMENTATION:
         *value_out = traceql_scope_value(s->span->scope, field);
@@ -207,10 +224,7 @@ static bool value_at(struct traceql_subject *s, const struct traceql_field *fiel
         *value_out = intrinsic_value(s, field);
         break;
     default:
-        *value_out = of_list(span->attributes, field->key);
-        if (value_out->type == TRACEQL_NIL) {
-            *value_out = traceql_resource_value(s->span->resource, field->key);
-        }
+        *value_out = attribute_value(s->span, field->scope, field->key);
         break;
     }
     return true;

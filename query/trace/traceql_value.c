@@ -66,6 +66,9 @@ enum traceql_type traceql_result_type(
     if (left == TRACEQL_ANY || right == TRACEQL_ANY) {
         return TRACEQL_ANY;
     }
+    if (left == TRACEQL_DURATION && right == TRACEQL_DURATION && op == TRACEQL_DIV) {
+        return TRACEQL_FLOAT; /* how many times as long */
+    }
     if (left == right) {
         return left;
     }
@@ -246,7 +249,8 @@ static struct traceql_value reckon(
         if ((op == TRACEQL_DIV || op == TRACEQL_MOD) && b.integer == 0) {
             return nil;
         }
-        if (reckon_integers(op, a.integer, b.integer, &result.integer)) {
+        if (result.type != TRACEQL_FLOAT &&
+            reckon_integers(op, a.integer, b.integer, &result.integer)) {
             return result;
         }
     }

@@ -67,6 +67,21 @@ static void write_fields(
     }
 }
 
+static void write_scalar(const struct traceql_scalar *s, struct strbuf *out)
+{
+    if (s->node == TRACEQL_SCALAR_LITERAL) {
+        traceql_value_write(s->literal, out);
+    } else if (s->node == TRACEQL_SCALAR_AGGREGATE) {
+        strbuf_add_str(out, s->text);
+    } else {
+        strbuf_add_char(out, '(');
+        write_scalar(s->left, out);
+        strbuf_addf(out, " %s ", traceql_operator_text(s->op));
+        write_scalar(s->right, out);
+        strbuf_add_char(out, ')');
+    }
+}
+
 static void write_stages(const struct traceql_stage *s, struct strbuf *out)
 {
     for (; s != NULL; s = s->next) {
@@ -75,12 +90,12 @@ static void write_stages(const struct traceql_stage *s, struct strbuf *out)
         } else if (s->kind == TRACEQL_STAGE_SELECT) {
             strbuf_add_c(out, "select ");
             write_fields(s->fields, s->field_count, out);
+        } else if (s->kind == TRACEQL_STAGE_SCALAR) {
+            write_scalar(s->left, out);
+            strbuf_addf(out, " %s ", traceql_operator_text(s->op));
+            write_scalar(s->right, out);
         } else {
             strbuf_add_str(out, s->kind == TRACEQL_STAGE_COALESCE ? STR("coalesce") : s->text);
-        }
-        if (s->kind == TRACEQL_STAGE_AGGREGATE) {
-            strbuf_addf(out, " %s ", traceql_operator_text(s->op));
-            traceql_value_write(s->literal, out);
         }
         strbuf_add_c(out, s->next != NULL ? " | " : "");
     }
@@ -142,7 +157,12 @@ static void check_trees(void **state)
         {"({} !~ {}) << {}", "[[{} !~ {}] << {}]"},
         {"({} | count() > 2) && {}", "[[{} | count() > 2] && {}]"},
         {"{} | count() > 2", "{} | count() > 2"},
-        {"{} | 2 < count()", "{} | count() > 2"},
+        {"{} | 2 < count()", "{} | 2 < count()"},
+        {"{} | max(duration) - min(duration) > 2 * avg(duration) ^ 2 ^ 3 / 4 - -1",
+            "{} | (max(duration) - min(duration)) > (((2 * (avg(duration) ^ (2 ^ 3))) / 4) - -1)"},
+        {"{} | (count() + 1) * 2 = ((count()))", "{} | ((count() + 1) * 2) = count()"},
+        {"{ parent.a = 1 && parent.span.b = parent.resource.service.name }",
+            "{((parent.a = 1) && (parent.span.b = parent.resource.service.name))}"},
         {"{} | avg(duration) >= 1s | by(name) | coalesce() | select(.a, name) | {.b = 2}",
             "{} | avg(duration) >= 1s | by(name) | coalesce | select .a,name | {(.b = 2)}"},
         {"{} | rate() by (resource.service.name, name)",
@@ -199,9 +219,14 @@ static void check_refusals(void **state)
         {"{ .a = 12abc }", 7, "a duration like"},
         {"{ .a = 99999999999999999999 }", 7, "64 bits"},
         {"{ .a ? 1 }", 5, "no meaning"},
-        {"{ parent.a = 1 }", 2, "parent. is not supported"},
+        {"{ parent. = 1 }", 9, "the name of an attribute"},
+        {"{ parent = 1 }", 2, "a field like"},
+        {"{} | 1 + 1 = 2", 5, "expected count()"},
+        {"{} | count() + > 1", 15, "a value"},
+        {"{} | (count() > 2)", 14, "\")\""},
+        {"({} | count()) > 2", 13, "a comparison"},
         {"{} | count()", 12, "a comparison"},
-        {"{} | count() > \"x\"", 5, "compared with a number"},
+        {"{} | count() > \"x\"", 15, "compared with a number"},
         {"{} | avg(name) > 1", 5, "only numbers"},
         {"{} | sum() > 1", 9, "a field or a value"},
         {"{} {}", 3, "\"|\" or the end"},

@@ -114,7 +114,9 @@ static void write_condition(uint64_t *random, struct strbuf *out)
         "traceDuration > 5ms", "rootName =~ \".*cart.*\"", "span:childCount > 1",
         "nestedSetParent < 0", "nestedSetLeft = 2", "span.thread.id + 1 > 40",
         "span.thread.id * 2 = span.thread.id + span.thread.id", "span:parentID = nil",
-        "span:id > \"8\"", "link:traceID = nil"};
+        "span:id > \"8\"", "link:traceID = nil", "parent.service.name = \"frontend\"",
+        "parent.resource.service.name != \"cart\"", "parent.span.thread.id > 40",
+        "parent.http.route = nil", "duration / traceDuration > 0.5"};
     strbuf_add_c(out, conditions[draw(random, sizeof(conditions) / sizeof(conditions[0]))]);
 }
 
@@ -158,7 +160,9 @@ static void write_query(uint64_t *random, struct strbuf *out)
     static const char *const stages[] = {" | count() > 2", " | avg(duration) > 1ms",
         " | max(span.thread.id) < 50", " | by(resource.service.name) | count() > 1",
         " | select(.http.route)", " | { status = error }",
-        " | by(name) | coalesce() | count() >= 3", " | sum(duration) > 10ms | min(duration) < 1ms"};
+        " | by(name) | coalesce() | count() >= 3", " | sum(duration) > 10ms | min(duration) < 1ms",
+        " | max(duration) > 2 * avg(duration)",
+        " | (max(duration) - min(duration)) / count() > 100us"};
     write_spansets(random, (int)draw(random, 3), out);
     if (draw(random, 3) == 0) {
         strbuf_add_c(out, stages[draw(random, sizeof(stages) / sizeof(stages[0]))]);
