@@ -50,6 +50,13 @@ struct loop_timer {
     void *context;
 };
 
+struct loop_turn {
+    uv_prepare_t handle;
+    struct loop_timer *timer; /* only wakes the loop */
+    int64_t (*step)(void *context);
+    void *context;
+};
+
 struct loop_watch {
     uv_poll_t handle;
     int fd;
@@ -197,6 +204,48 @@ void loop_timer_free(struct loop_timer *timer)
 {
     if (timer != NULL) {
         uv_close((uv_handle_t *)&timer->handle, free_block);
+    }
+}
+
+/* ---- Turns ---- */
+
+static void wake_up(void *context)
+{
+    (void)context; /* the turn's step comes after all timers */
+}
+
+static void turn_ends(uv_prepare_t *handle)
+{
+    struct loop_turn *turn = handle->data;
+    int64_t wait_ms = turn->step(turn->context);
+    loop_timer_start(turn->timer, wait_ms > 0 ? wait_ms : 1, 0);
+}
+
+int loop_turn_new(
+    struct loop *loop, int64_t (*step)(void *context), void *context, struct loop_turn **turn_out)
+{
+    struct loop_turn *turn = mem_calloc(1, sizeof(*turn));
+    if (turn == NULL) {
+        return ERR_NOMEM;
+    }
+    if (loop_timer_new(loop, wake_up, NULL, &turn->timer) != 0) {
+        mem_free(turn);
+        return ERR_NOMEM;
+    }
+    turn->step = step;
+    turn->context = context;
+    (void)uv_prepare_init(&loop->uv, &turn->handle);  /* always 0 */
+    (void)uv_prepare_start(&turn->handle, turn_ends); /* 0 with a callback */
+    turn->handle.data = turn;
+    *turn_out = turn;
+    return 0;
+}
+
+void loop_turn_free(struct loop_turn *turn)
+{
+    if (turn != NULL) {
+        loop_timer_free(turn->timer);
+        uv_close((uv_handle_t *)&turn->handle, free_block);
     }
 }
 

@@ -13,6 +13,7 @@
 
 struct loop;
 struct loop_timer;
+struct loop_turn;
 struct loop_watch;
 
 typedef void (*loop_callback)(void *context);
@@ -36,6 +37,13 @@ int loop_timer_new(
 void loop_timer_start(struct loop_timer *timer, int64_t after_ms, int64_t repeat_ms);
 void loop_timer_stop(struct loop_timer *timer);
 void loop_timer_free(struct loop_timer *timer);
+
+/* Calls `step` in each turn, after all that happened in it and before the loop waits again: it does what
+ * is due and returns in how many milliseconds the loop is to turn again at the latest (at least 1).
+ * Whatever else wakes the loop so costs no wake-up of its own to look at what follows from it. */
+int loop_turn_new(
+    struct loop *loop, int64_t (*step)(void *context), void *context, struct loop_turn **turn_out);
+void loop_turn_free(struct loop_turn *turn);
 
 /* Calls back on the loop when the signal arrives. For the loop's life. */
 int loop_on_signal(struct loop *loop, int signal_number, loop_callback callback, void *context);

@@ -129,6 +129,52 @@ static void test_timer_frees_itself(void **state)
     loop_free(s.loop);
 }
 
+struct turns {
+    struct loop *loop;
+    size_t posts, steps, seen_at_step; /* posts that the last step saw */
+    int64_t wait_ms;
+};
+
+static void note_post(void *context)
+{
+    ((struct turns *)context)->posts++;
+}
+
+static int64_t step_and_post(void *context)
+{
+    struct turns *t = context;
+    t->seen_at_step = t->posts;
+    if (++t->steps == 4) {
+        loop_stop(t->loop);
+    } else if (t->steps > 1) {
+        assert_int_equal(loop_post(t->loop, note_post, t), 0);
+    }
+    return t->wait_ms;
+}
+
+/* The step comes by itself when its wait is over, and sees at once what else the loop woke up for. */
+static void test_turns(void **state)
+{
+    static const int64_t waits_ms[] = {-1, 0, 1, 3600000};
+    for (size_t i = 0; i < sizeof(waits_ms) / sizeof(waits_ms[0]); i++) {
+        struct turns t = {.wait_ms = waits_ms[i]};
+        struct loop_turn *turn;
+        assert_int_equal(loop_new(&t.loop), 0);
+        assert_int_equal(loop_turn_new(t.loop, step_and_post, &t, &turn), 0);
+        if (waits_ms[i] > 1) { /* nobody waits an hour: posts wake it up */
+            assert_int_equal(loop_post(t.loop, note_post, &t), 0);
+        }
+        loop_run(t.loop);
+        print_message(
+            "wait %lld ms: %zu steps, %zu posts\n", (long long)waits_ms[i], t.steps, t.posts);
+        assert_int_equal(t.steps, 4);
+        assert_int_equal(t.seen_at_step, waits_ms[i] > 1 ? 3 : 2);
+        loop_turn_free(turn);
+        loop_turn_free(NULL);
+        loop_free(t.loop);
+    }
+}
+
 static void raise_signal(void *context)
 {
     (void)context;
@@ -212,6 +258,7 @@ int main(void)
         cmocka_unit_test(test_post_limit),
         cmocka_unit_test(test_timers),
         cmocka_unit_test(test_timer_frees_itself),
+        cmocka_unit_test(test_turns),
         cmocka_unit_test(test_signal),
         cmocka_unit_test(test_watch),
         cmocka_unit_test(test_memory_short),
