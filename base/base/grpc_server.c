@@ -58,6 +58,7 @@ struct grpc_server {
     struct workpool *doormen; /* check passwords; with a guard */
     struct grpc_connection *connections;
     size_t connection_count;
+    bool paused;          /* the listener is */
     size_t message_bytes; /* of all calls */
     size_t held;          /* calls in a pool, or with a handler that has not answered */
     uint8_t *buffer;
@@ -122,7 +123,9 @@ static void take_connection(struct grpc_server *server, int fd, const struct soc
         c->next->previous = c;
     }
     server->connections = c;
-    server->connection_count++;
+    if (server->connection_count++ == 0) {
+        loop_timer_start(server->tick, TICK_MS, TICK_MS);
+    }
     grpc_metrics_connections(1);
     c->events = LOOP_READABLE;
     if (loop_watch_new(server->loop, fd, on_ready, c, &c->watch) != 0 ||
@@ -131,7 +134,8 @@ static void take_connection(struct grpc_server *server, int fd, const struct soc
     }
 }
 
-/* Without descriptors or memory the listener pauses until the next tick, instead of turning in place. */
+/* Without descriptors or memory the listener pauses until the next tick, instead of turning in place. There are
+ * ticks while there is something to look after, and no others: an idle server wakes nobody. */
 static void on_listener(void *context, int fd, unsigned events)
 {
     (void)events;
@@ -145,6 +149,8 @@ static void on_listener(void *context, int fd, unsigned events)
         } else if (errno != EINTR && errno != ECONNABORTED) {
             if (errno != EAGAIN && errno != EWOULDBLOCK) {
                 (void)loop_watch_set(server->listener, 0);
+                server->paused = true;
+                loop_timer_start(server->tick, TICK_MS, TICK_MS);
             }
             return;
         }
@@ -346,7 +352,12 @@ static void on_tick(void *context)
             forget(server, c);
         }
     }
-    (void)loop_watch_set(server->listener, LOOP_READABLE); /* it may have paused */
+    if (server->paused) {
+        server->paused = loop_watch_set(server->listener, LOOP_READABLE) != 0;
+    }
+    if (server->connection_count == 0 && !server->paused) {
+        loop_timer_stop(server->tick);
+    }
 }
 
 /* ---- Stopping ---- */
@@ -500,7 +511,6 @@ static int join_loop(struct grpc_server *server)
     }
     status = loop_timer_new(server->loop, on_tick, server, &server->tick);
     if (status == 0) {
-        loop_timer_start(server->tick, TICK_MS, TICK_MS);
         status = loop_watch_new(server->loop, server->wake_fd, on_wake, server, &server->waker);
     }
     status = status == 0 ? loop_watch_set(server->waker, LOOP_READABLE) : status;

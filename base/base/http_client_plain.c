@@ -83,6 +83,10 @@ static void exchange_unlink(struct http_plain_exchange *e)
     if (e->next != NULL) {
         e->next->previous = e->previous;
     }
+    if (e->plain->exchanges == NULL) { /* nobody is waited for: the loop need not wake up */
+        e->plain->timer_ms = INT64_MAX;
+        loop_timer_stop(e->plain->timer);
+    }
 }
 
 static void exchange_free(struct http_plain_exchange *e)
