@@ -59,6 +59,7 @@ struct target {
     size_t exemplar_count, exemplar_cap;
     uint64_t series_added;
     size_t dropped_count; /* samples of this scrape that relabelling dropped */
+    size_t ignored_count; /* and that came twice, or from the future */
     int64_t due_ms;       /* wall time of the next scrape; 0 = not planned yet */
     int64_t stamp_ms;     /* time of the scrape in flight */
     int64_t started_ns;
@@ -281,9 +282,11 @@ static int stage(struct target *t, struct series_entry *entry, const struct stag
     if (status != 0) {
         return err_set(e, status, -1, "line %zu: too many samples", line);
     }
-    bool is_new = false;
-    if (!series_cache_mark(&t->cache, entry, &is_new) && !wanted->own_timestamp) {
-        return 0; /* a series that comes twice counts once, the first time */
+    bool is_new = false, own_time = wanted->own_timestamp;
+    bool ahead = own_time && wanted->sample.t_ms > t->stamp_ms + TARGET_FUTURE_MS_MAX;
+    if (ahead || (!series_cache_mark(&t->cache, entry, &is_new) && !own_time)) {
+        t->ignored_count++; /* of a series that comes twice the first sample is taken */
+        return 0;
     }
     t->series_added += is_new;
     t->staged[t->staged_count++] = *wanted;
@@ -502,8 +505,7 @@ static void begin_body(struct target *t)
         sizeof(*t->staged), STAGED_MAX);
     t->exemplar_count = 0;
     series_cache_begin(&t->cache);
-    t->staged_count = 0;
-    t->dropped_count = 0;
+    t->staged_count = t->dropped_count = t->ignored_count = 0;
     t->series_added = 0;
 }
 
@@ -513,8 +515,8 @@ static void finish(struct target *t, int status, const struct err *e)
     t->status.last_scrape_ms = t->stamp_ms;
     t->status.last_duration_s = (double)(clock_monotonic_ns(t->clock) - t->started_ns) / 1e9;
     /* Of a failed scrape what was read before it failed, as Prometheus counts; none of it is kept. */
-    t->status.last_samples = t->staged_count + t->dropped_count;
-    t->status.last_kept = t->staged_count;
+    t->status.last_kept = t->staged_count + t->ignored_count;
+    t->status.last_samples = t->status.last_kept + t->dropped_count;
     if (status != 0) {
         t->status.failures++;
         t->status.health = TARGET_DOWN;

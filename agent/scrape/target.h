@@ -25,6 +25,8 @@
 #include "wire/exposition.h"
 
 #define TARGET_BODY_MAX_DEFAULT ((size_t)64 << 20)
+/* A sample whose own time lies further ahead of its scrape is not taken, as in Prometheus. */
+#define TARGET_FUTURE_MS_MAX ((int64_t)600000)
 #define TARGET_LABELS_MAX 64
 
 struct target_options {

@@ -357,7 +357,8 @@ static int read_metadata(struct exposition_parser *p, struct line *line,
     }
     entry->kind = kind;
     bool separated = take_blanks(p, line);
-    if (line->p < line->end && !separated) {
+    bool any_text = kind == EXPOSITION_HELP && !strict(p); /* what is no part of the name is */
+    if (line->p < line->end && !separated && !any_text) {
         return fail(p, line, e, "expected a blank after the metric name");
     }
     if (strict(p) && !separated) {

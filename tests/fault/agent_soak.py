@@ -4,8 +4,8 @@ add up, every sample is accounted for, and how late the loop was is told.
 
     agent_soak.py [--seconds S]        900 unless said; 72 hours are --seconds 259200
 
-20 targets of 500 series each second; a fifth of the series of each scrape is new, and so is a metric's name with its
-help. Meanwhile targets come and go through a file, the configuration is read again with jobs more and less, a log of
+20 targets of 500 series each second; a fifth of the series of each scrape is new, and each second a metric's name with
+its help. Meanwhile targets come and go through a file, the configuration is read again with jobs more and less, a log of
 requests grows and is rotated, others push (OTLP in JSON, spans, remote write, InfluxDB, StatsD, Graphite), and the
 receiver is away, breaks connections, refuses and asks for patience in turn.
 
@@ -58,6 +58,7 @@ remote_write:
 class World:
     """What targets and receiver do at present."""
     busy = False
+    begin = time.monotonic()
     generation = 0  # every scrape of every target has a number of its own while it is busy
     lock = threading.Lock()
     stable = b"".join(b'# HELP requests_%d_total Requests of a kind.\n# TYPE requests_%d_total counter\n' % (i, i) +
@@ -84,7 +85,7 @@ class Peer(http.server.BaseHTTPRequestHandler):
             with World.lock:
                 World.generation += 1
                 number = World.generation
-            name = b"renamed_%d" % number
+            name = b"renamed_%d" % (time.monotonic() - World.begin)
             body += b"# HELP %s Only once.\n# TYPE %s gauge\n%s 1\n" % (name, name, name)
             body += b"".join(b'fresh{pod="p-%d-%d"} 1\n' % (number, i) for i in range(NEW_SERIES))
         self.answer(200, body)

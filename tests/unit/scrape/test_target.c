@@ -360,8 +360,34 @@ static void test_a_series_that_comes_twice_counts_once(void **state)
     begin(&w);
     for (int i = 0; i < 3; i++) {
         scrape(&w, "a 1\na 2\nb 1\na 3\n");
+        /* What was exposed is told as it was, as in Prometheus. */
+        sample_log_check_last(&w.log, "scrape_samples_scraped", 4);
+        sample_log_check_last(&w.log, "scrape_samples_post_metric_relabeling", 4);
+        sample_log_check_last(&w.log, "scrape_series_added", i == 0 ? 2 : 0);
         sample_log_check_series(&w.log, "a{" OWN "} 1 @now\nb{" OWN "} 1 @now\n");
     }
+    world_release(&w);
+}
+
+/* Ten minutes ahead of the scrape a sample may lie, no more; all others of the body are taken. */
+static void test_samples_from_the_future(void **state)
+{
+    struct world w;
+    char body[128];
+    (void)state;
+    world_init(&w);
+    begin(&w);
+    ask(&w);
+    int64_t edge = w.log.now_ms + TARGET_FUTURE_MS_MAX;
+    snprintf(body, sizeof(body), "a 1 %lld\nb 2 %lld\nc 3\n", (long long)edge + 1, (long long)edge);
+    answer(&w, &(struct sim_http_answer){.answer_body = str_of(body)});
+    char expected[200];
+    snprintf(
+        expected, sizeof(expected), "b{" OWN "} 2 @%lld\nc{" OWN "} 3 @now\n", (long long)edge);
+    sample_log_check_last(&w.log, "up", 1);
+    sample_log_check_last(&w.log, "scrape_samples_scraped", 3);
+    sample_log_check_last(&w.log, "scrape_series_added", 2);
+    sample_log_check_series(&w.log, expected);
     world_release(&w);
 }
 
@@ -781,6 +807,7 @@ int main(void)
         cmocka_unit_test(test_a_failed_body_leaves_no_mark),
         cmocka_unit_test(test_bodies_that_fail_with_new_series_are_forgotten),
         cmocka_unit_test(test_a_series_that_comes_twice_counts_once),
+        cmocka_unit_test(test_samples_from_the_future),
         cmocka_unit_test(test_sample_limit),
         cmocka_unit_test(test_a_target_that_goes_ends_its_series),
         cmocka_unit_test(test_the_phase_is_kept_over_a_restart),

@@ -91,6 +91,7 @@ static void test_text_is_read(void **state)
         {"{\"my.metric\",\"a b\"=\"c\"} 3\n", "__name__=my.metric a b=c 3|"},
         {"# HELP m line\\n two \\\\ x\n", "H m line\n two \\ x|"},
         {"# TYPE m counter\n# TYPE n untyped\n", "T m counter|T n unknown|"},
+        {"# HELP m-n x\n# HELP p\n", "H m -n x|H p |"},
         {"# a remark\n#\n#x\n# HELP\nup 0\n", "__name__=up 0|"},
         {"", ""},
     };
