@@ -112,10 +112,16 @@ struct span_page_column {
     uint32_t count; /* of values */
     const uint16_t
         *rows; /* of each value, ascending; a row comes twice when its span has the key twice */
+    const uint16_t
+        *places; /* of each row of the page: 1 + the index of its value; 0: it has none; or */
+#define SPAN_PAGE_PLACE_SEVERAL UINT16_MAX
+    bool
+        several; /* some row has more than one, or a value is too far behind for its place: `rows` tells */
     /* By kind, `count` values: */
     const int64_t *integers; /* ATTRIBUTE_INT, ATTRIBUTE_BOOL */
-    const double *numbers;   /* ATTRIBUTE_DOUBLE */
-    const uint32_t *codes;   /* others: into `texts` */
+    int64_t integer_min, integer_max;
+    const double *numbers; /* ATTRIBUTE_DOUBLE */
+    const uint32_t *codes; /* others: into `texts` */
     const struct str *texts;
     uint32_t text_count;
 };

@@ -7,14 +7,22 @@
 #ifndef SONDE_QUERY_TRACEQL_PAGE_H
 #define SONDE_QUERY_TRACEQL_PAGE_H
 
-#include "trace/traceql_span.h"
+#include "trace/traceql_condition.h"
 #include "tsdb/span_page.h"
+
+/* Conditions on resources whose verdicts are kept for the page. */
+enum { TRACEQL_PAGE_ASKED_MAX = 8 };
 
 struct traceql_page {
     struct span_page *page;
     struct arena *arena; /* what is found lives here */
     uint32_t rows;
     struct span_page_columns columns; /* those that were read */
+    struct {
+        const struct traceql_expr *expr;
+        const uint8_t *by_index;
+    } asked[TRACEQL_PAGE_ASKED_MAX];
+    uint32_t asked_count;
 };
 
 void traceql_page_init(struct traceql_page *p, struct span_page *page, struct arena *arena);
@@ -24,6 +32,33 @@ int traceql_page_read(struct traceql_page *p, unsigned which);
 
 /* What a condition says of a span: may be true, may be false, or, both, is open. */
 enum { TRACEQL_MAY_HOLD = 1, TRACEQL_MAY_FAIL = 2, TRACEQL_OPEN = 3 };
+
+static inline uint8_t traceql_verdict_of(bool holds)
+{
+    return holds ? TRACEQL_MAY_HOLD : TRACEQL_MAY_FAIL;
+}
+
+static inline uint8_t traceql_verdict_and(uint8_t a, uint8_t b)
+{
+    return (uint8_t)((a & b & TRACEQL_MAY_HOLD) | ((a | b) & TRACEQL_MAY_FAIL));
+}
+
+static inline uint8_t traceql_verdict_or(uint8_t a, uint8_t b)
+{
+    return (uint8_t)(((a | b) & TRACEQL_MAY_HOLD) | (a & b & TRACEQL_MAY_FAIL));
+}
+
+static inline uint8_t traceql_verdict_not(uint8_t a)
+{
+    return (uint8_t)(a >> 1 | (a & 1) << 1);
+}
+
+/* What one condition says of all spans of the page, from what is known without looking at them. */
+int traceql_page_verdict(
+    struct traceql_page *p, const struct traceql_condition *c, uint8_t *verdict_out);
+/* What it says of each resource of the page, for spans that have nothing to say. Lives as long as p's arena. */
+int traceql_page_resources(
+    struct traceql_page *p, const struct traceql_condition *c, const uint8_t **by_index_out);
 
 /* False when no span of the page can satisfy the condition (NULL: every span does). */
 int traceql_page_may_hold(struct traceql_page *p, const struct traceql_expr *expr, bool *may_out);

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "span/span_page_private.h"
 
 /* ---- Resources and scopes ---- */
@@ -178,34 +179,69 @@ static int turn_shapes(struct span_page *page, uint32_t shape_count)
     return 0;
 }
 
-/* How many values a column has, and the row of each: for one column, when it
- * is wanted: a search reads two of dozens. */
+/* Another column that is read, in the same shapes: it has its values in the same rows. */
+static const struct span_page_column *find_twin(const struct span_page *page, uint32_t index)
+{
+    const uint32_t *first = page->first_shape, *shapes = page->shapes_of_columns;
+    uint32_t count = first[index + 1] - first[index];
+    for (uint32_t c = 0; c < page->attribute_count; c++) {
+        if (c != index && page->attribute_read[c] && first[c + 1] - first[c] == count &&
+            memcmp(shapes + first[c], shapes + first[index], count * sizeof(*shapes)) == 0) {
+            return &page->attributes[c];
+        }
+    }
+    return NULL;
+}
+
+static int fill_rows(struct span_page *page, struct span_page_column *c, const uint16_t *times)
+{
+    uint32_t at = 0;
+    uint16_t *rows = arena_alloc(&page->arena, c->count * sizeof(*rows));
+    uint16_t *places = arena_calloc(&page->arena, page->info.rows, sizeof(*places));
+    if (rows == NULL || places == NULL) {
+        return ERR_NOMEM;
+    }
+    for (uint32_t row = 0; row < page->info.rows; row++) {
+        uint32_t n = times[page->of_shape[row]];
+        bool several = n > 1 || (n == 1 && at + 1 >= SPAN_PAGE_PLACE_SEVERAL);
+        places[row] = (uint16_t)(several ? SPAN_PAGE_PLACE_SEVERAL : n > 0 ? at + 1 : 0);
+        c->several = c->several || several;
+        for (; n > 0; n--) {
+            rows[at++] = (uint16_t)row;
+        }
+    }
+    c->rows = rows;
+    c->places = places;
+    return 0;
+}
+
+/* How many values a column has, and the row of each: for one column, when it is wanted: a search reads two of
+ * dozens. */
 static int find_rows(struct span_page *page, uint32_t index)
 {
     struct span_page_column *c = &page->attributes[index];
-    uint16_t *times = arena_calloc(&page->arena, page->shape_count, sizeof(*times)); /* by shape */
-    uint32_t count = 0, at = 0;
+    const struct span_page_column *twin = find_twin(page, index);
+    if (twin != NULL) {
+        c->rows = twin->rows;
+        c->places = twin->places;
+        c->several = twin->several;
+        c->count = twin->count;
+        return 0;
+    }
+    uint16_t *times = mem_calloc(page->shape_count, sizeof(*times)); /* by shape */
     if (times == NULL) {
         return ERR_NOMEM;
     }
     for (uint32_t i = page->first_shape[index]; i < page->first_shape[index + 1]; i++) {
         times[page->shapes_of_columns[i]]++;
     }
+    c->count = 0;
     for (uint32_t row = 0; row < page->info.rows; row++) {
-        count += times[page->of_shape[row]];
+        c->count += times[page->of_shape[row]];
     }
-    uint16_t *rows = arena_alloc(&page->arena, count * sizeof(*rows));
-    if (rows == NULL) {
-        return ERR_NOMEM;
-    }
-    for (uint32_t row = 0; row < page->info.rows; row++) {
-        for (uint32_t n = times[page->of_shape[row]]; n > 0; n--) {
-            rows[at++] = (uint16_t)row;
-        }
-    }
-    c->rows = rows;
-    c->count = count;
-    return 0;
+    int status = fill_rows(page, c, times);
+    mem_free(times);
+    return status;
 }
 
 static int read_shapes(struct span_page *page)
@@ -250,10 +286,15 @@ static int read_integers(struct span_page *page, struct decbuf *in, struct span_
     if (values == NULL) {
         return ERR_NOMEM;
     }
+    int64_t least = INT64_MAX, greatest = INT64_MIN;
     for (uint32_t i = 0; i < c->count; i++) {
         values[i] = c->kind == ATTRIBUTE_BOOL ? decbuf_u8(in) != 0 : page_svarint(in);
+        least = values[i] < least ? values[i] : least;
+        greatest = values[i] > greatest ? values[i] : greatest;
     }
     c->integers = values;
+    c->integer_min = least;
+    c->integer_max = greatest;
     return in->failed ? ERR_CORRUPT : 0;
 }
 
@@ -484,7 +525,10 @@ static int take_attributes(
         for (uint32_t k = 0; k < i; k++) {
             before += shape->columns[k] == shape->columns[i];
         }
-        take_value(&c, lower_bound(c.rows, c.count, row) + before, &items[count++]);
+        uint32_t at = c.places[row] != SPAN_PAGE_PLACE_SEVERAL
+                          ? c.places[row] - 1u
+                          : lower_bound(c.rows, c.count, row) + before;
+        take_value(&c, at, &items[count++]);
     }
     struct decbuf in = decbuf_of(more.ptr, more.len);
     while (count < cap) {
