@@ -103,6 +103,20 @@ static void write_label(struct json_writer *json, struct str key, struct traceql
     json_end(json);
 }
 
+/* Of compare(): what is counted, and the attribute with its value. */
+static void write_meta(struct json_writer *json, const struct traceql_series *s)
+{
+    static const char *const metas[] = {[TRACEQL_META_BASELINE] = "baseline",
+        [TRACEQL_META_SELECTION] = "selection",
+        [TRACEQL_META_BASELINE_TOTAL] = "baseline_total",
+        [TRACEQL_META_SELECTION_TOTAL] = "selection_total",
+        [TRACEQL_META_TOO_MANY] = "__too_many_values__"};
+    bool error = s->meta == TRACEQL_META_TOO_MANY;
+    const struct traceql_value text = {.type = TRACEQL_STRING, .text = str_of(metas[s->meta])};
+    write_label(json, error ? STR("__meta_error") : STR("__meta_type"), text);
+    write_label(json, s->field->text, s->extra);
+}
+
 /* Fields without a value are left out; a series is never without a label. */
 static void write_labels(
     struct json_writer *json, const struct traceql_metrics *m, const struct traceql_series *s)
@@ -110,6 +124,11 @@ static void write_labels(
     size_t written = 0;
     json_key(json, "labels");
     json_begin_array(json);
+    if (s->meta != TRACEQL_META_NONE) {
+        write_meta(json, s);
+        json_end(json);
+        return;
+    }
     for (size_t i = 0; i < m->by_count; i++) {
         if (s->by[i].type != TRACEQL_NIL) {
             write_label(json, m->by[i]->text, s->by[i]);
@@ -201,11 +220,12 @@ static void write_range(
 static void write_instant(
     struct json_writer *json, const struct question *q, const struct traceql_series *s)
 {
-    if (isfinite(s->samples[0])) {
+    bool error = s->meta == TRACEQL_META_TOO_MANY; /* whose value says nothing */
+    if (isfinite(s->samples[0]) || error) {
         json_begin_object(json);
         write_labels(json, q->query->metrics, s);
         json_key(json, "value");
-        json_double(json, s->samples[0]);
+        json_double(json, error ? 0 : s->samples[0]);
         json_end(json);
     }
 }

@@ -30,13 +30,14 @@
 #include "base/str.h"
 
 /* Of one query: bytes, nodes of its tree (conditions and what joins them), parentheses in one another, fields of one
- * list, quantiles. */
+ * list, quantiles, stages behind a function of series. */
 enum {
     TRACEQL_BYTES_MAX = 64 << 10,
     TRACEQL_NODES_MAX = 1024,
     TRACEQL_DEPTH_MAX = 64,
     TRACEQL_FIELDS_MAX = 32,
     TRACEQL_QUANTILES_MAX = 16,
+    TRACEQL_SECONDS_MAX = 8,
 };
 
 /* ---- Values ---- */
@@ -256,19 +257,37 @@ enum traceql_function {
     TRACEQL_SUM_OVER_TIME,
     TRACEQL_QUANTILE_OVER_TIME,
     TRACEQL_HISTOGRAM_OVER_TIME,
+    TRACEQL_COMPARE,
+};
+
+/* What is done with the series of a function, at each step. */
+enum traceql_second_kind {
+    TRACEQL_SECOND_TOP,     /* | topk(`count`): so many are kept, the greatest */
+    TRACEQL_SECOND_BOTTOM,  /* | bottomk(`count`): the least */
+    TRACEQL_SECOND_COMPARE, /* `op` `number`: those for which it is true */
+};
+
+struct traceql_second {
+    enum traceql_second_kind kind;
+    int64_t count;
+    enum traceql_operator op;
+    double number; /* seconds, of a duration */
 };
 
 struct traceql_metrics {
     enum traceql_function function;
     const char *name;
-    const struct traceql_field *field; /* NULL in rate() and count_over_time() */
+    const struct traceql_field *field; /* NULL in rate(), count_over_time() and compare() */
     double quantiles[TRACEQL_QUANTILES_MAX];
     size_t quantile_count;
     const struct traceql_field *by[TRACEQL_FIELDS_MAX];
     size_t by_count;
-    /* | topk(10) keeps so many series at each step, the greatest or the least; 0: all. */
-    int64_t top;
-    bool bottom;
+    struct traceql_second seconds[TRACEQL_SECONDS_MAX];
+    size_t second_count;
+    /* compare(): the spans of the selection, NULL: all, between two times, 0: any; and values told of an attribute. */
+    const struct traceql_expr *selection;
+    uint64_t start_ns, end_ns;
+    int64_t values;
 };
 
 struct traceql_query {

@@ -257,7 +257,8 @@ static int make_series(struct traceql_groups *g, const struct traceql_group *gro
             samples[i] = simple_sample(g, group, i);
         }
     }
-    *out = (struct traceql_series){group->by, kind.extra, samples, group->exemplars};
+    *out = (struct traceql_series){
+        .by = group->by, .extra = kind.extra, .samples = samples, .exemplars = group->exemplars};
     return 0;
 }
 
@@ -308,55 +309,6 @@ static int by_values(const void *left, const void *right, void *by_count)
     return order != 0 ? order : traceql_value_order(a->extra, b->extra);
 }
 
-/* ---- topk, bottomk ---- */
-
-struct ranked {
-    double value;
-    size_t index;
-};
-
-static int greatest_first(const void *left, const void *right)
-{
-    const struct ranked *a = left, *b = right;
-    return a->value != b->value ? (a->value > b->value ? -1 : 1)
-                                : (a->index < b->index ? -1 : a->index > b->index);
-}
-
-/* At each step all but the first k lose their sample. */
-static int keep_top(struct traceql_groups *g, struct traceql_series *items, size_t *count)
-{
-    struct ranked *all = arena_alloc(g->arena, (*count + 1) * sizeof(*all));
-    uint8_t *kept = arena_calloc(g->arena, *count + 1, 1);
-    size_t left = 0;
-    if (all == NULL || kept == NULL) {
-        return arena_error(g->arena);
-    }
-    for (uint32_t point = 0; point < g->steps->count; point++) {
-        size_t ranked = 0;
-        for (size_t i = 0; i < *count; i++) {
-            double value = items[i].samples[point];
-            if (!isnan(value)) {
-                all[ranked++] = (struct ranked){g->metrics->bottom ? -value : value, i};
-            }
-        }
-        qsort(all, ranked, sizeof(*all), greatest_first);
-        for (size_t i = 0; i < ranked; i++) {
-            bool in = i < (size_t)g->metrics->top;
-            kept[all[i].index] |= in;
-            if (!in) {
-                items[all[i].index].samples[point] = (double)NAN;
-            }
-        }
-    }
-    for (size_t i = 0; i < *count; i++) {
-        if (kept[i] != 0) {
-            items[left++] = items[i];
-        }
-    }
-    *count = left;
-    return 0;
-}
-
 int traceql_groups_finish(struct traceql_groups *g, struct traceql_result *result_out)
 {
     size_t each = g->metrics->function == TRACEQL_QUANTILE_OVER_TIME    ? TRACEQL_QUANTILES_MAX
@@ -371,10 +323,7 @@ int traceql_groups_finish(struct traceql_groups *g, struct traceql_result *resul
     if (status == 0) {
         qsort_r(items, count, sizeof(*items), by_values, &by_count);
     }
-    if (status == 0 && g->metrics->top > 0) {
-        status = keep_top(g, items, &count);
-    }
-    result_out->items = items;
-    result_out->count = count;
-    return status;
+    return status == 0 ? traceql_seconds_apply(
+                             g->metrics, g->steps->count, items, count, g->arena, result_out)
+                       : status;
 }

@@ -1,19 +1,23 @@
 /* Spans that one span decides are measured from columns; others trace by trace. */
 #include "trace/traceql_metrics.h"
 
+#include "trace/traceql_compare.h"
 #include "trace/traceql_groups.h"
 
 struct measuring {
     struct traceql_scan scan;
-    struct traceql_groups groups;
+    const struct traceql_metrics *metrics;
+    struct traceql_groups groups;   /* of all functions but compare() */
+    struct traceql_compare compare; /* of that */
     struct err *e;
 };
 
 static int tell(int status, struct err *e)
 {
     if (status == ERR_LIMIT && e->code == 0) {
-        return err_set(e, status, -1, "more than %d series, or than %zu MiB of them",
-            TRACEQL_SERIES_MAX, TRACEQL_METRICS_BYTES_MAX >> 20);
+        return err_set(e, status, -1,
+            "more than %d series, or %d attributes that are compared, or %zu MiB of them",
+            TRACEQL_SERIES_MAX, TRACEQL_COMPARE_ATTRIBUTES_MAX, TRACEQL_METRICS_BYTES_MAX >> 20);
     }
     return status < 0 && e->code == 0 ? err_set(e, status, -1, "%s", err_text(status)) : status;
 }
@@ -30,6 +34,11 @@ static bool sight(struct traceql_value value, struct traceql_sighting *seen)
                       ? (seen->value < 9e18 ? (uint64_t)seen->value : INT64_MAX)
                       : (uint64_t)value.integer;
     return true;
+}
+
+static bool compares(const struct measuring *m)
+{
+    return m->metrics->function == TRACEQL_COMPARE;
 }
 
 /* ---- From columns ---- */
@@ -79,7 +88,7 @@ struct page_of_spans {
 
 static int begin_page(struct measuring *m, struct page_of_spans *p)
 {
-    const struct traceql_metrics *metrics = m->groups.metrics;
+    const struct traceql_metrics *metrics = m->metrics;
     int status = metrics->field != NULL ? read_wanted(m, metrics->field, &p->field)
                                         : traceql_page_read(&m->scan.page, SPAN_PAGE_DURATIONS);
     for (size_t i = 0; status == 0 && i < metrics->by_count; i++) {
@@ -105,13 +114,25 @@ static int find_group(struct measuring *m, struct page_of_spans *p, uint32_t row
         return 0;
     }
     int status = 0;
-    for (size_t i = 0; status == 0 && i < m->groups.metrics->by_count; i++) {
+    for (size_t i = 0; status == 0 && i < m->metrics->by_count; i++) {
         status = row_value(m, &p->by[i], row, span, subject, &by[i]);
     }
     status = status == 0 ? traceql_groups_find(&m->groups, by, group_out) : status;
     if (status == 0 && cached) {
         p->by_code[code] = *group_out;
     }
+    return status;
+}
+
+/* All attributes of a span are asked for: it is read as a whole. */
+static int compare_row(struct measuring *m, uint32_t row)
+{
+    struct otlp_span span;
+    struct traceql_subject subject = {.span = &span};
+    struct arena_mark mark = arena_mark(&m->scan.arena);
+    int status = span_page_spans(m->scan.page.page, row, 1, &m->scan.arena, &span);
+    status = status == 0 ? traceql_compare_add(&m->compare, &subject) : status;
+    arena_rewind(&m->scan.arena, mark);
     return status;
 }
 
@@ -126,7 +147,7 @@ static int measure_row(
     struct traceql_sighting seen = {.trace = trace, .start_ns = c->start_ns[row]};
     struct arena_mark mark = arena_mark(&m->scan.arena);
     int status = 0;
-    if (m->groups.metrics->field != NULL) {
+    if (m->metrics->field != NULL) {
         status = row_value(m, &p->field, row, &span, &subject, &value);
     } else {
         value.integer = (int64_t)c->duration_ns[row];
@@ -152,7 +173,7 @@ static int measure_page(struct measuring *m)
             }
             status = traceql_scan_row(&m->scan, row, &holds, m->e);
             if (status == 0 && holds) {
-                status = measure_row(m, &p, trace->id, row);
+                status = compares(m) ? compare_row(m, row) : measure_row(m, &p, trace->id, row);
             }
         }
     }
@@ -163,7 +184,7 @@ static int measure_page(struct measuring *m)
 
 static int measure_span(struct measuring *m, const struct trace_tree *tree, uint32_t index)
 {
-    const struct traceql_metrics *metrics = m->groups.metrics;
+    const struct traceql_metrics *metrics = m->metrics;
     struct traceql_subject subject = {.span = &tree->spans[index], .tree = tree, .index = index};
     const struct span *span = &subject.span->span;
     struct traceql_value by[TRACEQL_FIELDS_MAX];
@@ -171,6 +192,9 @@ static int measure_span(struct measuring *m, const struct trace_tree *tree, uint
     struct traceql_value value = {
         .type = TRACEQL_DURATION, .integer = (int64_t)span_duration_ns(span)};
     struct traceql_sighting seen = {.trace = span->trace_id, .start_ns = span->start_ns};
+    if (compares(m)) {
+        return traceql_compare_add(&m->compare, &subject);
+    }
     if (metrics->field != NULL) {
         value = traceql_field_value(&subject, metrics->field);
     }
@@ -225,8 +249,9 @@ int traceql_measure(struct span_view *view, const struct traceql_query *query,
     const struct traceql_steps *steps, bool exemplars, struct trace_budget *budget,
     struct arena *arena, struct traceql_result *result_out, struct err *e)
 {
-    struct measuring m = {.e = e};
-    int status = traceql_groups_init(&m.groups, query->metrics, steps, exemplars, arena);
+    struct measuring m = {.e = e, .metrics = query->metrics};
+    int status = compares(&m) ? traceql_compare_init(&m.compare, m.metrics, steps, arena)
+                              : traceql_groups_init(&m.groups, m.metrics, steps, exemplars, arena);
     if (status != 0) {
         return tell(status, e);
     }
@@ -239,7 +264,10 @@ int traceql_measure(struct span_view *view, const struct traceql_query *query,
             status = 0;
         }
     }
-    status = status == 0 ? traceql_groups_finish(&m.groups, result_out) : status;
+    if (status == 0) {
+        status = compares(&m) ? traceql_compare_finish(&m.compare, result_out)
+                              : traceql_groups_finish(&m.groups, result_out);
+    }
     result_out->damaged_pages = m.scan.damaged_pages;
     traceql_scan_close(&m.scan);
     return tell(status, e);

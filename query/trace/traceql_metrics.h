@@ -2,6 +2,7 @@
  *
  *   rate()                  spans a second                min, max, sum, avg_over_time(field)
  *   count_over_time()       spans                         quantile_over_time(field, q…), histogram_over_time(field)
+ *   compare({…}, n)         values of attributes, among a selection and all others (traceql_compare.h)
  *
  * A span belongs to the step (t - step, t] that it starts in. Durations are seconds. Quantiles are read from buckets
  * of powers of two, as Tempo's are: the exact value lies in the same bucket. Where no span is, counts are 0, the others

@@ -1,6 +1,6 @@
 /* Pipelines: a recursive descent, one function a rule.
  *
- *   query      pipeline [| function] [| topk] [with (hints)]
+ *   query      pipeline [| metrics] [with (hints)]             traceql_parser_metrics.c
  *   pipeline   stage {| stage}
  *   stage      spansets · scalar op scalar · by(…) · coalesce() · select(…)
  *   spansets   related {&& or || related}             from the left
@@ -107,19 +107,25 @@ static int make_spanset(
     return status;
 }
 
-static int parse_filter(struct traceql_parser *p, const struct traceql_spanset **spanset_out)
+int traceql_parser_filter(struct traceql_parser *p, const struct traceql_expr **expr_out)
 {
-    struct traceql_spanset made = {.kind = TRACEQL_SPANSET_FILTER};
     size_t position = p->token.position;
-    int status = traceql_parser_advance(p);
+    *expr_out = NULL;
+    int status = traceql_parser_take(p, TRACEQL_TOKEN_LEFT_BRACE, "\"{\"");
     if (status == 0 && !traceql_parser_at(p, TRACEQL_TOKEN_RIGHT_BRACE)) {
-        status = traceql_parser_expr(p, &made.expr);
-        if (status == 0 && made.expr->type != TRACEQL_BOOL && made.expr->type != TRACEQL_ANY) {
+        status = traceql_parser_expr(p, expr_out);
+        if (status == 0 && (*expr_out)->type != TRACEQL_BOOL && (*expr_out)->type != TRACEQL_ANY) {
             return traceql_parser_fail(p, position, "braces want a condition, true or false");
         }
     }
-    status = status == 0 ? traceql_parser_take(p, TRACEQL_TOKEN_RIGHT_BRACE, "an operator or \"}\"")
-                         : status;
+    return status == 0 ? traceql_parser_take(p, TRACEQL_TOKEN_RIGHT_BRACE, "an operator or \"}\"")
+                       : status;
+}
+
+static int parse_filter(struct traceql_parser *p, const struct traceql_spanset **spanset_out)
+{
+    struct traceql_spanset made = {.kind = TRACEQL_SPANSET_FILTER};
+    int status = traceql_parser_filter(p, &made.expr);
     return status == 0 ? make_spanset(p, made, spanset_out) : status;
 }
 
@@ -196,7 +202,7 @@ static int parse_spansets(struct traceql_parser *p, const struct traceql_spanset
 
 /* ---- Lists of fields ---- */
 
-static int parse_fields(
+int traceql_parser_fields(
     struct traceql_parser *p, const struct traceql_field **fields, size_t *count_out)
 {
     int status = take_open(p);
@@ -247,7 +253,7 @@ static int parse_select(struct traceql_parser *p, struct traceql_stage *s)
     }
     int status = traceql_parser_advance(p);
     s->fields = fields;
-    return status == 0 ? parse_fields(p, fields, &s->field_count) : status;
+    return status == 0 ? traceql_parser_fields(p, fields, &s->field_count) : status;
 }
 
 static int parse_stage(struct traceql_parser *p, struct traceql_stage *s)
@@ -275,113 +281,6 @@ static int parse_stage(struct traceql_parser *p, struct traceql_stage *s)
     return scalar ? traceql_parser_scalar_filter(p, s) : parse_spansets(p, &s->spanset);
 }
 
-/* ---- Metrics ---- */
-
-static const struct {
-    const char *word;
-    enum traceql_function function;
-    bool field; /* wants one */
-} functions[] = {
-    {"rate", TRACEQL_RATE, false},
-    {"count_over_time", TRACEQL_COUNT_OVER_TIME, false},
-    {"min_over_time", TRACEQL_MIN_OVER_TIME, true},
-    {"max_over_time", TRACEQL_MAX_OVER_TIME, true},
-    {"avg_over_time", TRACEQL_AVG_OVER_TIME, true},
-    {"sum_over_time", TRACEQL_SUM_OVER_TIME, true},
-    {"quantile_over_time", TRACEQL_QUANTILE_OVER_TIME, true},
-    {"histogram_over_time", TRACEQL_HISTOGRAM_OVER_TIME, true},
-};
-enum { FUNCTIONS = sizeof(functions) / sizeof(functions[0]) };
-
-static size_t at_function(const struct traceql_parser *p)
-{
-    size_t i = 0;
-    while (i < FUNCTIONS && !traceql_parser_at_word(p, functions[i].word)) {
-        i++;
-    }
-    return i;
-}
-
-/* , 0.5, 0.99 */
-static int parse_quantiles(struct traceql_parser *p, struct traceql_metrics *m)
-{
-    int status = 0;
-    if (!traceql_parser_at(p, TRACEQL_TOKEN_COMMA)) {
-        return traceql_parser_expected(p, "quantiles: \", 0.5, 0.99\"");
-    }
-    while (status == 0 && traceql_parser_at(p, TRACEQL_TOKEN_COMMA)) {
-        struct traceql_value q;
-        status = traceql_parser_advance(p);
-        size_t position = p->token.position;
-        status = status == 0 ? traceql_parser_literal(p, &q) : status;
-        if (status != 0) {
-            return status;
-        }
-        double number = q.type == TRACEQL_FLOAT ? q.number : (double)q.integer;
-        if ((q.type != TRACEQL_FLOAT && q.type != TRACEQL_INT) || !(number >= 0 && number <= 1)) {
-            return traceql_parser_fail(p, position, "a quantile is a number from 0 to 1");
-        }
-        if (m->quantile_count == TRACEQL_QUANTILES_MAX) {
-            return traceql_parser_fail(
-                p, position, "more than %d quantiles", TRACEQL_QUANTILES_MAX);
-        }
-        m->quantiles[m->quantile_count++] = number;
-    }
-    return status;
-}
-
-/* | topk(10) */
-static int parse_top(struct traceql_parser *p, struct traceql_metrics *m)
-{
-    struct traceql_value k;
-    int status = traceql_parser_advance(p);
-    if (status != 0) {
-        return status;
-    }
-    m->bottom = traceql_parser_at_word(p, "bottomk");
-    if (!m->bottom && !traceql_parser_at_word(p, "topk")) {
-        return traceql_parser_expected(p, "topk(…) or bottomk(…)");
-    }
-    status = traceql_parser_advance(p);
-    status = status == 0 ? take_open(p) : status;
-    size_t position = p->token.position;
-    status = status == 0 ? traceql_parser_literal(p, &k) : status;
-    if (status == 0 && (k.type != TRACEQL_INT || k.integer <= 0)) {
-        return traceql_parser_fail(p, position, "expected a number above 0");
-    }
-    m->top = status == 0 ? k.integer : 0;
-    return status == 0 ? take_close(p) : status;
-}
-
-static int parse_metrics(struct traceql_parser *p, const struct traceql_metrics **metrics_out)
-{
-    void *node;
-    size_t f = at_function(p);
-    int status = traceql_parser_node(p, sizeof(struct traceql_metrics), &node);
-    status = status == 0 ? traceql_parser_advance(p) : status;
-    status = status == 0 ? take_open(p) : status;
-    if (status != 0) {
-        return status;
-    }
-    struct traceql_metrics *m = node;
-    m->function = functions[f].function;
-    m->name = functions[f].word;
-    status = functions[f].field ? traceql_parser_field(p, &m->field) : 0;
-    if (status == 0 && m->function == TRACEQL_QUANTILE_OVER_TIME) {
-        status = parse_quantiles(p, m);
-    }
-    status = status == 0 ? take_close(p) : status;
-    if (status == 0 && traceql_parser_at_word(p, "by")) {
-        status = traceql_parser_advance(p);
-        status = status == 0 ? parse_fields(p, m->by, &m->by_count) : status;
-    }
-    if (status == 0 && traceql_parser_at(p, TRACEQL_TOKEN_PIPE)) {
-        status = parse_top(p, m);
-    }
-    *metrics_out = m;
-    return status;
-}
-
 /* ---- The whole ---- */
 
 /* Ends in front of a function of metrics, which only the outermost pipeline may have. */
@@ -404,10 +303,7 @@ static int parse_pipeline(struct traceql_parser *p, const struct traceql_stage *
             break;
         }
         status = traceql_parser_advance(p);
-        if (status == 0 && traceql_parser_at_word(p, "compare")) {
-            return traceql_parser_fail(p, p->token.position, "compare() is not supported");
-        }
-        if (status == 0 && at_function(p) < FUNCTIONS) {
+        if (status == 0 && traceql_parser_at_function(p)) {
             break;
         }
     }
@@ -439,8 +335,8 @@ static int parse_query(struct traceql_parser *p, struct traceql_query *query)
 {
     int status = traceql_parser_advance(p);
     status = status == 0 ? parse_pipeline(p, &query->stages) : status;
-    if (status == 0 && at_function(p) < FUNCTIONS) {
-        status = parse_metrics(p, &query->metrics);
+    if (status == 0 && traceql_parser_at_function(p)) {
+        status = traceql_parser_metrics(p, &query->metrics);
     }
     while (status == 0 && traceql_parser_at_word(p, "with")) {
         status = skip_hints(p);

@@ -41,6 +41,14 @@ bool traceql_parser_at_order(const struct traceql_parser *p);
 int traceql_parser_at_scalar(struct traceql_parser *p, bool *is_out);
 /* avg(duration) > 2 * min(duration) */
 int traceql_parser_scalar_filter(struct traceql_parser *p, struct traceql_stage *stage);
+/* ( field, … ), at most TRACEQL_FIELDS_MAX. */
+int traceql_parser_fields(
+    struct traceql_parser *p, const struct traceql_field **fields, size_t *count_out);
+/* { condition }; NULL: { } */
+int traceql_parser_filter(struct traceql_parser *p, const struct traceql_expr **expr_out);
+/* A function of series, and what is done with them. */
+bool traceql_parser_at_function(const struct traceql_parser *p);
+int traceql_parser_metrics(struct traceql_parser *p, const struct traceql_metrics **metrics_out);
 /* A field expression, up to what cannot belong to it. */
 int traceql_parser_expr(struct traceql_parser *p, const struct traceql_expr **expr_out);
 /* A number, duration, text, status, kind or bool, with its sign. */

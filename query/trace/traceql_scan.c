@@ -28,6 +28,9 @@ static bool decided_by_span(const struct traceql_query *query)
     if (one && m != NULL && m->field != NULL) {
         one = traceql_field_need(m->field) == TRACEQL_NEEDS_SPAN;
     }
+    if (one && m != NULL && m->selection != NULL) {
+        one = m->selection->need == TRACEQL_NEEDS_SPAN;
+    }
     for (size_t i = 0; one && m != NULL && i < m->by_count; i++) {
         one = traceql_field_need(m->by[i]) == TRACEQL_NEEDS_SPAN;
     }

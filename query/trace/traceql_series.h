@@ -29,10 +29,22 @@ struct traceql_exemplar {
     double value;
 };
 
+/* What a series of compare() counts. */
+enum traceql_meta {
+    TRACEQL_META_NONE,            /* it is not one */
+    TRACEQL_META_BASELINE,        /* spans outside of the selection with this value */
+    TRACEQL_META_SELECTION,       /* spans of the selection with it */
+    TRACEQL_META_BASELINE_TOTAL,  /* spans outside that have the attribute at all */
+    TRACEQL_META_SELECTION_TOTAL, /* spans of the selection that have it */
+    TRACEQL_META_TOO_MANY,        /* nothing: the attribute has more values than are told */
+};
+
 struct traceql_series {
     const struct traceql_value *by; /* a value each field of by(), perhaps NIL */
     struct traceql_value extra;     /* the quantile, or the upper bound of the bucket; else NIL */
-    double *samples;                /* NaN: none */
+    enum traceql_meta meta;
+    const struct traceql_field *field;        /* of compare(), whose value is `extra` */
+    double *samples;                          /* NaN: none */
     const struct traceql_exemplar *exemplars; /* one a step, or NULL */
 };
 
@@ -41,5 +53,10 @@ struct traceql_result {
     size_t count;
     uint64_t damaged_pages;
 };
+
+/* What stands behind the function is done with `items`; series without a sample are left out then. */
+int traceql_seconds_apply(const struct traceql_metrics *metrics, uint32_t points,
+    struct traceql_series *items, size_t count, struct arena *arena,
+    struct traceql_result *result_out);
 
 #endif

@@ -141,6 +141,48 @@ class Grafana(unittest.TestCase):
                          end=NOW * 10**9)
         self.assertEqual(found["series"][0]["value"], 5)
 
+    def instant(self, q):
+        """{labels as text: value} of the last hour."""
+        found = self.ask("/tempo/api/metrics/query", q=q, start=NOW - 3600, end=NOW)
+        return {tuple((of["key"], *of["value"].values()) for of in s["labels"]): s["value"] for s in found["series"]}
+
+    def test_tempo_thresholds(self):
+        by = "{} | count_over_time() by (resource.service.name)"
+        shop, cart = ((("resource.service.name", name),) for name in ("shop", "cart"))
+        self.assertEqual(self.instant(by + " > 2"), {cart: 3})
+        self.assertEqual(self.instant(by + " <= 2"), {shop: 2})
+        self.assertEqual(self.instant(by + " != 3 | topk(1)"), {shop: 2})
+        self.assertEqual(self.instant(by + " | topk(1) != 3"), {})
+        longest = "{} | max_over_time(duration) by (resource.service.name)"
+        self.assertEqual(self.instant(longest), {shop: 0.3, cart: 0.15})
+        self.assertEqual(self.instant(longest + " > 200ms"), {shop: 0.3})
+
+    def test_tempo_compare(self):
+        """Two spans of shop against three of cart: one value of each attribute is told."""
+        found = self.instant('{} | compare({ resource.service.name = "cart" }, 1)')
+
+        def of(meta, key):
+            return {labels[1][1]: value for labels, value in found.items()
+                    if labels[0] == ("__meta_type", meta) and labels[1][0] == key}
+        self.assertEqual(of("baseline", "resource.service.name"), {"shop": 2})
+        self.assertEqual(of("selection", "resource.service.name"), {"cart": 3})
+        self.assertEqual(of("baseline", "name"), {"GET /": 1})  # as often as load, which comes behind it
+        self.assertEqual(of("selection", "name"), {"SELECT": 1})
+        self.assertEqual(of("baseline_total", "name"), {"nil": 2})
+        self.assertEqual(of("selection_total", "name"), {"nil": 3})
+        self.assertEqual(of("selection", "status"), {"unset": 2})
+        self.assertEqual(of("selection", "statusMessage"), {"no space": 1})
+        self.assertEqual(of("selection_total", "statusMessage"), {"nil": 1})
+        self.assertEqual(of("selection_total", "span.http.status_code"), {})  # only shop has it
+        self.assertEqual(of("baseline", "span.http.status_code"), {"200": 1})
+        self.assertEqual({labels[1][0] for labels in found if labels[0] == ("__meta_error", "__too_many_values__")},
+                         {"name", "kind", "status"})
+        # Within times a selection may be a part: only the job is young enough.
+        young = (NOW - 100) * 10**9 + 5 * 10**8
+        found = self.instant(f"{{}} | compare({{ true }}, 5, {young}, {NOW * 10**9})")
+        self.assertEqual(of("selection", "name"), {"job": 1})
+        self.assertEqual(of("baseline_total", "name"), {"nil": 4})
+
     def test_tempo_health(self):
         """Save & test; and the door of streaming, which is not there, so that the plugin's switch must stay off."""
         status, body, _ = self.server.request("GET", PREFIX + "/tempo/api/echo", None, GRAFANA)

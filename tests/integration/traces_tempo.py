@@ -254,6 +254,33 @@ class Tempo(WithServer):
             expected[bound] = expected.get(bound, 0) + 1
         self.assertEqual(found, expected)
 
+    def test_compare(self):
+        """Each value of each attribute, of spans that failed and of all others; by spans, and by whole traces."""
+        kinds = ["unspecified", "internal", "server", "client", "producer", "consumer"]
+        expected = {}
+
+        def plain(value):
+            (kind, of), = value.items()
+            return kind, json.dumps(of) if isinstance(of, dict) else of
+        for s in self.spans:
+            side = "selection" if s.status == 2 else "baseline"
+            values = {"name": s.name, "status": ["unset", "ok", "error"][s.status], "kind": kinds[s.kind],
+                      "resource.service.name": s.service, **({"statusMessage": s.message} if s.message else {}),
+                      **{"resource." + key: value for key, value in s.resource.items()},
+                      **{"span." + key: value for key, value in s.attributes.items()}}
+            for key, value in values.items():
+                for label in ((side, key, plain(any_value(value))), (side + "_total", key, plain(any_value("nil")))):
+                    expected[label] = expected.get(label, 0) + 1
+        for q in ("{ } | compare({ status = error }, 100)", "{ } | compare({ status = error && traceDuration >= 0s }, 100)",
+                  "{ trace:duration >= 0s } | compare({ status = error }, 100)"):
+            answer = self.ask("/api/metrics/query", q=q, start=NOW_NS // 10**9 - 4000, end=NOW_NS // 10**9 + 60)
+            found = {}
+            for s in answer["series"]:
+                (meta, key) = s["labels"]
+                self.assertEqual(meta["key"], "__meta_type")  # no attribute has more than a hundred
+                found[meta["value"]["stringValue"], key["key"], plain(key["value"])] = s["value"]
+            self.assertEqual(found, expected, q)
+
     def test_top_and_exemplars(self):
         step = 900
         start, end, _ = self.steps(step)

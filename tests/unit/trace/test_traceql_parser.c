@@ -115,8 +115,19 @@ static void write_query(const struct traceql_query *q, struct strbuf *out)
     }
     strbuf_add_c(out, ") by ");
     write_fields(m->by, m->by_count, out);
-    if (m->top > 0) {
-        strbuf_addf(out, " %s %lld", m->bottom ? "bottom" : "top", (long long)m->top);
+    for (size_t i = 0; i < m->second_count; i++) {
+        const struct traceql_second *s = &m->seconds[i];
+        if (s->kind == TRACEQL_SECOND_COMPARE) {
+            strbuf_addf(out, " %s %g", traceql_operator_text(s->op), s->number);
+        } else {
+            strbuf_addf(out, " %s %lld", s->kind == TRACEQL_SECOND_TOP ? "top" : "bottom",
+                (long long)s->count);
+        }
+    }
+    if (m->function == TRACEQL_COMPARE) {
+        strbuf_addf(out, " %lld %llu %llu ", (long long)m->values, (unsigned long long)m->start_ns,
+            (unsigned long long)m->end_ns);
+        write_expr(m->selection, out);
     }
 }
 
@@ -169,6 +180,11 @@ static void check_trees(void **state)
             "{} | rate() by resource.service.name,name"},
         {"{} | quantile_over_time(duration, 0.5, .99) | topk(10)",
             "{} | quantile_over_time(duration;0.5;0.99) by  top 10"},
+        {"{} | rate() by (name) > 10", "{} | rate() by name > 10"},
+        {"{} | avg_over_time(duration) >= 1.5s | bottomk(2) != 0",
+            "{} | avg_over_time(duration) by  >= 1.5 bottom 2 != 0"},
+        {"{} | compare({ status = error })", "{} | compare() by  10 0 0 (status = error)"},
+        {"{} | compare({ .a = 1 }, 5, 10, 20)", "{} | compare() by  5 10 20 (.a = 1)"},
         {"{ } | by(name) | count_over_time() by (status) with (sample=true)",
             "{} | by(name) | count_over_time() by status"},
         {"{} with (most_recent=true, x=0.1)", "{}"},
@@ -235,7 +251,14 @@ static void check_refusals(void **state)
         {"({} | rate())", 6, "expected \")\""},
         {"{} | quantile_over_time(duration)", 32, "quantiles"},
         {"{} | quantile_over_time(duration, 2)", 34, "from 0 to 1"},
-        {"{} | compare({})", 5, "compare() is not supported"},
+        {"{} | compare()", 13, "\"{\""},
+        {"{} | compare({ duration })", 13, "a condition"},
+        {"{} | compare({ .a }, 0)", 21, "above 0"},
+        {"{} | compare({ .a }, 5, 10)", 24, "neither"},
+        {"{} | compare({ .a }, 5, 10, 9)", 28, "neither"},
+        {"{} | compare({ .a }) by (name)", 21, "\"|\" or the end"},
+        {"{} | rate() > name", 14, "a value"},
+        {"{} | rate() > \"x\"", 14, "with a number"},
         {"{} | rate() | topk(0)", 19, "above 0"},
         {"{} | by()", 8, "a field or a value"},
         {"{} | select(1)", 12, "a field like"},
