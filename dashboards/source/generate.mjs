@@ -3,9 +3,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import hostUse from './host-use.mjs';
 import hosts from './hosts.mjs';
+import services from './services.mjs';
 import sonde from './sonde.mjs';
 
-const FILES = { 'host-use': hostUse, hosts, sonde };
+const FILES = { 'host-use': hostUse, hosts, services, sonde };
 const check = process.argv.includes('--check');
 let stale = 0;
 

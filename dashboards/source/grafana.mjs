@@ -117,6 +117,7 @@ export function timeseries(title, description, size, list, config = {}) {
     defaults,
     config.overrides ?? [],
     options,
+    config.interval === undefined ? {} : { interval: config.interval },
   );
 }
 
@@ -142,7 +143,9 @@ export function stat(title, description, size, list, config = {}) {
     textMode: config.textMode ?? 'auto',
     reduceOptions: { calcs: [config.calc ?? 'lastNotNull'], fields: '', values: false },
   };
-  return panel('stat', title, description, size, list, defaults, config.overrides ?? [], options);
+  return panel('stat', title, description, size, list, defaults, config.overrides ?? [], options, {
+    ...(config.interval === undefined ? {} : { interval: config.interval }),
+  });
 }
 
 export function gauge(title, description, size, list, config = {}) {

@@ -336,6 +336,17 @@ const steps = {
     await shot(page, 'service');
   },
 
+  async 'the services show rate, errors and durations'(page) {
+    await page.keyboard.press('d');
+    await page.getByRole('button', { name: /^Services/ }).click();
+    await page.waitForURL(/d=services/, { timeout: PATIENCE_MS });
+    const rows = page.locator('.panel-table[data-state="data"] tbody tr');
+    await rows.first().waitFor({ timeout: PATIENCE_MS });
+    const names = await rows.locator('td:first-child').allTextContents();
+    check(names.includes('shop') && names.includes('stock'), `services: ${names.join(', ')}`);
+    await shot(page, 'services');
+  },
+
   async 'an exemplar on a graph leads to its trace'(page) {
     const expression = 'histogram_quantile(0.9, sum(rate(traces_spanmetrics_latency[1m])))';
     await page.goto(`${base}graph?g0.expr=${encodeURIComponent(expression)}&from=now-5m&to=now`);

@@ -32,6 +32,7 @@ static void test_find_by_path(void **state)
         {"/ui/dashboards/index.json", "application/json"},
         {"/ui/dashboards/host-use.json", "application/json"},
         {"/ui/dashboards/hosts.json", "application/json"},
+        {"/ui/dashboards/services.json", "application/json"},
         {"/ui/dashboards/sonde.json", "application/json"},
         {"", NULL},
         {"/ui", NULL},
