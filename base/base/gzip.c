@@ -119,6 +119,12 @@ int gzip_decode(struct str compressed, size_t limit, struct strbuf *out)
     return status;
 }
 
+bool gzip_says_at_most(struct str compressed, size_t limit)
+{
+    return is_gzip(compressed) && compressed.len >= GZIP_BYTES_MIN &&
+           get_le32((const uint8_t *)compressed.ptr + compressed.len - 4) <= limit;
+}
+
 int gzip_encode(struct str plain, int level, struct strbuf *out)
 {
     assert(level >= 1 && level <= 9);
@@ -139,6 +145,64 @@ int gzip_encode(struct str plain, int level, struct strbuf *out)
 }
 
 /* ---- Piece by piece ---- */
+
+struct gzip_reader {
+    z_stream z;
+    bool in_member; /* from before its first byte on */
+};
+
+int gzip_reader_new(struct gzip_reader **reader_out)
+{
+    struct gzip_reader *reader = mem_calloc(1, sizeof(*reader));
+    /* 15: the largest window; +32: gzip or zlib, whichever the header says. */
+    if (reader == NULL || inflateInit2(&reader->z, 15 + 32) != Z_OK) {
+        mem_free(reader);
+        return ERR_NOMEM;
+    }
+    reader->in_member = true;
+    *reader_out = reader;
+    return 0;
+}
+
+int gzip_reader_take(struct gzip_reader *reader, struct str *compressed, char *room, size_t size,
+    size_t *written_out)
+{
+    z_stream *z = &reader->z;
+    int result = Z_OK;
+    assert(compressed->len <= UINT32_MAX && size <= UINT32_MAX && size > 0);
+    z->next_in = (unsigned char *)(uintptr_t)compressed->ptr; /* only read */
+    z->avail_in = (uInt)compressed->len;
+    z->next_out = (unsigned char *)room;
+    z->avail_out = (uInt)size;
+    while (result == Z_OK && z->avail_out > 0 && (z->avail_in > 0 || reader->in_member)) {
+        reader->in_member = true;
+        result = inflate(z, Z_NO_FLUSH);
+        if (result == Z_STREAM_END) {
+            reader->in_member = false;
+            result = inflateReset(z); /* the next member */
+        }
+    }
+    *compressed = str_skip(*compressed, compressed->len - z->avail_in);
+    *written_out = size - z->avail_out;
+    if (result == Z_OK ||
+        result == Z_BUF_ERROR) { /* the latter only says that there is nothing to do */
+        return z->avail_in > 0 || z->avail_out == 0;
+    }
+    return result == Z_MEM_ERROR ? ERR_NOMEM : ERR_CORRUPT;
+}
+
+bool gzip_reader_is_whole(const struct gzip_reader *reader)
+{
+    return !reader->in_member;
+}
+
+void gzip_reader_free(struct gzip_reader *reader)
+{
+    if (reader != NULL) {
+        (void)inflateEnd(&reader->z); /* complains only of a stream that is none */
+        mem_free(reader);
+    }
+}
 
 struct gzip_stream {
     z_stream z;

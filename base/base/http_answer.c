@@ -218,19 +218,17 @@ static int take_between(struct http_chunks *k, char c)
     }
 }
 
-int http_chunks_take(struct http_chunks *k, struct str *rest, struct strbuf *out)
+int http_chunks_next(struct http_chunks *k, struct str *rest, struct str *piece_out)
 {
+    *piece_out = STR("");
     while (rest->len > 0) {
         if (k->state == CHUNK_BYTES) {
             size_t take = rest->len < k->left ? rest->len : (size_t)k->left;
-            strbuf_add(out, rest->ptr, take);
-            if (strbuf_error(out) != 0) {
-                return strbuf_error(out);
-            }
+            *piece_out = str_make(rest->ptr, take);
             *rest = str_skip(*rest, take);
             k->left -= take;
             k->state = k->left == 0 ? CHUNK_BYTES_END : CHUNK_BYTES;
-            continue;
+            return 0;
         }
         int status = take_between(k, rest->ptr[0]);
         *rest = str_skip(*rest, 1);
@@ -239,6 +237,18 @@ int http_chunks_take(struct http_chunks *k, struct str *rest, struct strbuf *out
         }
     }
     return 0;
+}
+
+int http_chunks_take(struct http_chunks *k, struct str *rest, struct strbuf *out)
+{
+    struct str piece;
+    int status;
+    do {
+        status = http_chunks_next(k, rest, &piece);
+        strbuf_add_str(out, piece);
+        status = status == 0 ? strbuf_error(out) : status;
+    } while (status == 0 && piece.len > 0);
+    return status;
 }
 
 /* ---- Dates ---- */

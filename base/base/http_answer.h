@@ -53,7 +53,10 @@ struct http_chunks {
     uint64_t left; /* bytes of the chunk */
 };
 
-/* Begins zeroed. Takes bytes off `rest` and adds those of the body to `out`: 1 at the end of the body, 0 when
+/* Begins zeroed. Takes bytes off `rest`, the next ones of the body into `piece_out`, where they lie: 1 at the end
+ * of the body; 0 with a piece, or with an empty one when there must be more; ERR_CORRUPT. */
+int http_chunks_next(struct http_chunks *chunks, struct str *rest, struct str *piece_out);
+/* All that `rest` has, added to `out`: 1 at the end of the body, 0 when
  * there must be more, ERR_CORRUPT, or the error of `out`. */
 int http_chunks_take(struct http_chunks *chunks, struct str *rest, struct strbuf *out);
 

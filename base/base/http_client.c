@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "http_client_call.h"
+#include "http_client_plain_request.h"
 
 enum {
     IN_FLIGHT_DEFAULT = 1024,
@@ -81,6 +82,26 @@ static struct str response_header(const struct http_client_response *r, const ch
     return str_of(header->value);
 }
 
+static unsigned status_of(const struct http_client_call *call)
+{
+    long status = 0;
+    (void)libcurl.easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    return (unsigned)status;
+}
+
+/* The head of a good answer, for who takes its body. */
+static int show_head(struct http_client_call *call, unsigned status)
+{
+    struct http_client_response head = {
+        .status = status, .retry_after_ms = -1, .header = response_header, .impl = call};
+    call->head_shown = true;
+    if (call->on_head == NULL) {
+        return 0;
+    }
+    head.content_type = response_header(&head, "Content-Type");
+    return call->on_head(call->context, &head);
+}
+
 /* RFC 9110, section 10.2.3: seconds, or an HTTP date. -1 when it is neither. */
 static int64_t parse_retry_after(struct str value)
 {
@@ -120,9 +141,8 @@ static int error_of(const struct http_client_call *call, CURLcode result)
 static void fill_response(
     const struct http_client_call *call, CURLcode result, struct http_client_response *r)
 {
-    long status = 0, request_bytes = 0;
+    long request_bytes = 0;
     curl_off_t wire_bytes = 0;
-    (void)libcurl.easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     (void)libcurl.easy_getinfo(call->easy, CURLINFO_SIZE_DOWNLOAD_T, &wire_bytes);
     (void)libcurl.easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
     *r = (struct http_client_response){
@@ -134,20 +154,20 @@ static void fill_response(
         .impl = call,
     };
     if (r->error == 0) {
-        r->status = (unsigned)status;
+        r->status = status_of(call);
         r->body = strbuf_str(&call->body);
         r->content_type = response_header(r, "Content-Type");
         r->retry_after_ms = parse_retry_after(response_header(r, "Retry-After"));
     } else if (call->is_mail) {
         r->error_text =
             call->error_text[0] != '\0' ? call->error_text : libcurl.easy_strerror(result);
-        r->status = (unsigned)status;
+        r->status = status_of(call);
     } else if (r->error == ERR_PERMISSION) {
         r->error_text = "the address it leads to may not be connected to";
     } else if (call->body_error != 0) {
         r->error_text = call->body_error == ERR_LIMIT ? "the answer is larger than its limit"
                                                       : "the answer's body is not taken";
-        r->status = (unsigned)status; /* the head was read, it is the body that is wrong */
+        r->status = status_of(call); /* the head was read, it is the body that is wrong */
     } else {
         r->error_text =
             call->error_text[0] != '\0' ? call->error_text : libcurl.easy_strerror(result);
@@ -247,6 +267,11 @@ static void end_finished(struct client *c)
         (void)libcurl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call);
         (void)libcurl.multi_remove_handle(c->multi, call->easy);
         struct http_client_response response;
+        if (result == CURLE_OK && call->on_body != NULL && !call->head_shown &&
+            status_of(call) / 100 == 2) {
+            call->body_error = show_head(call, status_of(call)); /* there was no body */
+            result = call->body_error != 0 ? CURLE_WRITE_ERROR : CURLE_OK;
+        }
         fill_response(call, result, &response);
         call_end(call, &response);
     }
@@ -309,17 +334,13 @@ static int on_timer_wanted(CURLM *multi, long timeout_ms, void *context)
     return 0;
 }
 
-/* Whether the answer that comes in has a status of 2xx. */
-static bool is_good(const struct http_client_call *call)
-{
-    long status = 0;
-    (void)libcurl.easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
-    return status / 100 == 2;
-}
-
 /* Gives a piece to its taker. Returns how much was taken, as libcurl wants it. */
 static size_t stream_body(struct http_client_call *call, struct str piece)
 {
+    call->body_error = call->head_shown ? 0 : show_head(call, status_of(call));
+    if (call->body_error != 0) {
+        return 0;
+    }
     if (call->stream_max != 0 && piece.len > call->stream_max - call->streamed) {
         call->body_error = ERR_LIMIT;
         return 0;
@@ -333,7 +354,7 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *context)
 {
     struct http_client_call *call = context;
     size *= one;
-    if (call->on_body != NULL && is_good(call)) {
+    if (call->on_body != NULL && status_of(call) / 100 == 2) {
         return stream_body(call, str_make(bytes, size));
     }
     if (size > call->body_max - call->body.size) {
@@ -523,7 +544,9 @@ static void on_plain_done(void *context, const struct http_plain_answer *answer)
     struct http_client_response response = {
         .error = answer->error,
         .error_text = answer->error_text,
-        .status = answer->error == 0 || answer->error == ERR_LIMIT ? answer->head.status : 0,
+        .status = answer->error == 0 || answer->error == ERR_LIMIT || answer->refused
+                      ? answer->head.status
+                      : 0,
         .retry_after_ms = -1,
         .wire_bytes = answer->wire_bytes,
         .was_sent = answer->was_sent,
@@ -545,6 +568,19 @@ static void on_plain_done(void *context, const struct http_plain_answer *answer)
     client_leave(c);
 }
 
+static int on_plain_head(void *context, const struct http_answer_head *head)
+{
+    struct http_client_call *call = context;
+    call->plain_text = head->text;
+    return show_head(call, head->status);
+}
+
+static int on_plain_body(void *context, struct str piece)
+{
+    struct http_client_call *call = context;
+    return call->on_body(call->context, piece);
+}
+
 static int send_plainly(struct http_client *face, const struct http_client_request *request,
     http_client_done done, void *context, struct http_client_call **call_out)
 {
@@ -561,8 +597,12 @@ static int send_plainly(struct http_client *face, const struct http_client_reque
         call->again = copy_request(request);
         status = call->again == NULL ? ERR_NOMEM : 0;
     }
+    call->on_head = request->on_head;
+    call->on_body = request->on_body;
     if (status == 0) {
-        status = http_plain_send(c->plain, request, on_plain_done, call, &call->plain);
+        const struct http_plain_taker taker = {on_plain_head, on_plain_body};
+        status = http_plain_send(c->plain, request, request->on_body != NULL ? &taker : NULL,
+            on_plain_done, call, &call->plain);
     }
     if (status != 0) {
         http_client_call_free(call);

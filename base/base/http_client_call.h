@@ -40,6 +40,8 @@ struct http_client_call {
     size_t body_max;
     int body_error; /* why a body was refused: ERR_LIMIT, ERR_NOMEM, or what on_body has said */
     int (*on_body)(void *context, struct str piece); /* NULL: the body is collected */
+    int (*on_head)(void *context, const struct http_client_response *head);
+    bool head_shown;
     size_t streamed, stream_max; /* bytes that on_body has had and may have; 0 = any */
     bool (*may_connect)(void *context, const struct sockaddr *address);
     void *may_connect_context;

@@ -1,7 +1,7 @@
 /* Requests over plain HTTP/1.1.
  *
  * An answer that comes in one piece is handed on where it was read into; a longer one is read to
- * where it stays.
+ * where it stays, or given on with each read when its owner takes it so.
  */
 #include "http_client_plain.h"
 
@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "http_client_connection.h"
 #include "http_client_plain_request.h"
+#include "http_client_stream.h"
 
 enum {
     READ_BYTES = 256 << 10,      /* taken from a socket at once */
@@ -36,8 +37,14 @@ struct http_plain_exchange {
     size_t sent;
     int64_t deadline_ms;
     size_t body_max;
+    size_t stream_max; /* of one that its owner takes; 0: none */
     bool accept_gzip;
-    struct strbuf early; /* the head, when more was read after it or it came in pieces */
+    struct http_plain_taker taker;
+    struct http_stream stream; /* of an answer that its owner takes as it comes */
+    bool streams;              /* this one is */
+    bool goes_on;              /* there is more to give when the loop has turned */
+    bool due;                  /* now */
+    struct strbuf early;       /* the head, when more was read after it or it came in pieces */
     struct strbuf body;
     struct http_answer_head head; /* status 0: not read yet */
     struct http_chunks chunks;
@@ -99,6 +106,7 @@ static void exchange_free(struct http_plain_exchange *e)
     }
     http_secret_release(&e->request); /* it may have a password in it */
     strbuf_release(&e->early);
+    http_stream_release(&e->stream);
     mem_free(e);
 }
 
@@ -143,7 +151,8 @@ static void finish(struct http_plain_exchange *e, struct http_plain_answer *answ
 
 static void fail(struct http_plain_exchange *e, int error, const char *text)
 {
-    struct http_plain_answer answer = {.error = error, .error_text = text, .head = e->head};
+    struct http_plain_answer answer = {
+        .error = error, .error_text = text, .head = e->head, .refused = e->stream.refused};
     finish(e, &answer, false);
 }
 
@@ -182,17 +191,24 @@ static void lose(struct http_plain_exchange *e, const char *what, int reason)
 
 /* ---- Answers ---- */
 
+static const char unasked_encoding[] = "the answer is encoded in a way that was not asked for";
+
+/* The connection, for another exchange. */
+static bool may_be_kept(const struct http_plain_exchange *e, bool nothing_behind)
+{
+    return e->head.keeps && nothing_behind && e->sent == e->request.size + e->request_body.len;
+}
+
 /* The whole body is here. */
 static void complete(struct http_plain_exchange *e, struct str body, bool nothing_behind)
 {
     struct http_plain_answer answer = {
         .head = e->head, .body = body, .wire_bytes = (int64_t)body.len};
-    bool keep = e->head.keeps && nothing_behind && e->sent == e->request.size + e->request_body.len;
     struct strbuf decoded;
     strbuf_init(&decoded, e->body_max);
     if (e->accept_gzip && e->head.encoded) {
         answer.error = ERR_UNSUPPORTED;
-        answer.error_text = "the answer is encoded in a way that was not asked for";
+        answer.error_text = unasked_encoding;
     } else if (e->accept_gzip && e->head.gzip) {
         answer.error = gzip_decode(body, e->body_max, &decoded);
         answer.error = answer.error == ERR_CORRUPT ? ERR_IO : answer.error;
@@ -200,16 +216,75 @@ static void complete(struct http_plain_exchange *e, struct str body, bool nothin
                                                       : "the answer's gzip is damaged";
         answer.body = strbuf_str(&decoded);
     }
-    finish(e, &answer, keep);
+    finish(e, &answer, may_be_kept(e, nothing_behind));
     strbuf_release(&decoded);
 }
 
 static void refuse_body(struct http_plain_exchange *e, int error)
 {
+    if (e->stream.refused) {
+        fail(e, error, "the answer's body is not taken");
+        return;
+    }
     fail(e, error == ERR_CORRUPT ? ERR_IO : error,
         error == ERR_LIMIT     ? "the answer is larger than its limit"
-        : error == ERR_CORRUPT ? "the answer's chunks are damaged"
+        : error == ERR_CORRUPT ? e->streams && e->stream.gzip ? "the answer's gzip is damaged"
+                                                              : "the answer's chunks are damaged"
                                : err_text(error));
+}
+
+/* ---- Answers whose owner takes them as they come ---- */
+
+/* Gives what can be given now; the rest when the loop has turned, and until then nothing is read. */
+static void give_on(struct http_plain_exchange *e)
+{
+    int more = http_stream_go_on(&e->stream);
+    if (more < 0) {
+        refuse_body(e, more);
+        return;
+    }
+    if (more == 0 && e->stream.ended) {
+        struct http_plain_answer answer = {.head = e->head, .wire_bytes = (int64_t)e->stream.wire};
+        finish(e, &answer, may_be_kept(e, e->stream.nothing_behind));
+        return;
+    }
+    if (more == 1) {
+        arm(e->plain, now_ms());
+    }
+    int status = 0;
+    if (e->goes_on != (more == 1)) {
+        e->goes_on = more == 1;
+        status = http_client_connection_watch(e->connection, more == 1 ? 0 : LOOP_READABLE);
+    }
+    if (status != 0) {
+        fail(e, status, err_text(status));
+    }
+}
+
+static void stream_bytes(struct http_plain_exchange *e, struct str bytes)
+{
+    int status = http_stream_add(&e->stream, bytes);
+    if (status != 0) {
+        refuse_body(e, status);
+    } else {
+        give_on(e);
+    }
+}
+
+/* The head of an answer that its owner takes. */
+static int begin_stream(struct http_plain_exchange *e)
+{
+    e->streams = true;
+    if (e->taker.head != NULL) {
+        int status = e->taker.head(e->context, &e->head);
+        e->stream.refused = status != 0;
+        if (status != 0) {
+            return status;
+        }
+    }
+    http_stream_begin(
+        &e->stream, &e->head, e->accept_gzip, e->stream_max, e->taker.body, e->context);
+    return 0;
 }
 
 /* The buffer of the body, the spare one when it is free. */
@@ -312,19 +387,27 @@ static void take_head(struct http_plain_exchange *e, struct str bytes)
         return;
     }
     struct str body = str_skip(bytes, body_at);
-    if (e->head.framing == HTTP_BODY_LENGTH && e->head.length > e->body_max) {
+    bool streams = e->taker.body != NULL && e->head.status / 100 == 2;
+    size_t body_max = !streams ? e->body_max : e->stream_max != 0 ? e->stream_max : SIZE_MAX;
+    if (e->head.framing == HTTP_BODY_LENGTH && e->head.length > body_max) {
         refuse_body(e, ERR_LIMIT);
-    } else if (e->head.framing == HTTP_BODY_LENGTH && body.len >= e->head.length) {
+    } else if (streams && e->accept_gzip && e->head.encoded) {
+        fail(e, ERR_UNSUPPORTED, unasked_encoding);
+    } else if (streams && (status = begin_stream(e)) != 0) {
+        refuse_body(e, status);
+    } else if (e->head.framing == HTTP_BODY_LENGTH && body.len >= e->head.length && !streams) {
         complete(e, str_make(body.ptr, (size_t)e->head.length), body.len == e->head.length);
     } else {
         /* The body's bytes may lie in `early`, which then only the text of the head stays in. */
         struct strbuf before = e->early;
         e->early = (struct strbuf){.limit = before.limit};
         status = keep_head(e);
-        if (status == 0) {
-            add_to_body(e, body);
-        } else {
+        if (status != 0) {
             fail(e, status, err_text(status));
+        } else if (streams) {
+            stream_bytes(e, body);
+        } else {
+            add_to_body(e, body);
         }
         strbuf_release(&before);
     }
@@ -333,7 +416,10 @@ static void take_head(struct http_plain_exchange *e, struct str bytes)
 /* The other side has closed. */
 static void take_end(struct http_plain_exchange *e)
 {
-    if (e->head.status != 0 && e->head.framing == HTTP_BODY_TO_END) {
+    if (e->streams && e->head.framing == HTTP_BODY_TO_END) {
+        e->stream.ended = true;
+        give_on(e);
+    } else if (e->head.status != 0 && e->head.framing == HTTP_BODY_TO_END) {
         complete(e, strbuf_str(&e->body), true);
     } else if (e->heard) {
         lose(e, "the connection was closed before the answer was whole", 0);
@@ -345,7 +431,7 @@ static void take_end(struct http_plain_exchange *e)
 /* Where the next bytes go: straight to the body when it is known how much of it is to come. */
 static char *find_room(struct http_plain_exchange *e, size_t *size_out)
 {
-    if (e->head.status != 0 && e->head.framing == HTTP_BODY_LENGTH) {
+    if (e->head.status != 0 && e->head.framing == HTTP_BODY_LENGTH && !e->streams) {
         *size_out = (size_t)e->head.length - e->body.size;
         return strbuf_reserve(&e->body, *size_out);
     }
@@ -376,6 +462,8 @@ static void read_on(struct http_plain_exchange *e)
     e->heard = true;
     if (e->head.status == 0) {
         take_head(e, str_make(room, (size_t)n));
+    } else if (e->streams) {
+        stream_bytes(e, str_make(room, (size_t)n));
     } else if (room == e->plain->scratch) {
         add_to_body(e, str_make(room, (size_t)n));
     } else {
@@ -499,38 +587,40 @@ static bool end_late(struct http_plain *p, int64_t now)
     return false;
 }
 
+/* Goes on with one exchange that has more to give; false when there is none, or none that had it when the loop
+ * turned. */
+static bool go_on(struct http_plain *p)
+{
+    for (struct http_plain_exchange *e = p->exchanges; e != NULL; e = e->next) {
+        if (e->due) {
+            e->due = false;
+            give_on(e);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void on_timer(void *context)
 {
     struct http_plain *p = context;
     int64_t now = now_ms();
     p->timer_ms = INT64_MAX;
     p->entered++;
-    while (!p->freed && end_late(p, now)) {
+    for (struct http_plain_exchange *e = p->exchanges; e != NULL; e = e->next) {
+        e->due = e->goes_on;
+    }
+    while (!p->freed && (end_late(p, now) || go_on(p))) {
     }
     for (struct http_plain_exchange *e = p->exchanges; e != NULL; e = e->next) {
-        arm(p, e->deadline_ms);
+        arm(p, e->goes_on ? now : e->deadline_ms);
     }
     leave(p);
 }
 
-bool http_plain_takes(const struct http_client_request *request)
-{
-    struct http_plain_address address;
-    struct str host, path;
-    const struct http_profile *profile = request->profile;
-    bool get = strcmp(request->method, "GET") == 0 && request->body.len == 0;
-    bool post = strcmp(request->method, "POST") == 0 && !request->follow_redirects;
-    bool direct =
-        request->unix_socket == NULL && request->may_connect == NULL && request->on_body == NULL;
-    if (profile != NULL) {
-        direct = direct && (profile->proxy_url == NULL || profile->proxy_url[0] == '\0') &&
-                 (profile->oauth2.token_url == NULL || profile->oauth2.token_url[0] == '\0');
-    }
-    return (get || post) && direct && http_plain_read_url(request->url, &address, &host, &path);
-}
-
 int http_plain_send(struct http_plain *p, const struct http_client_request *request,
-    http_plain_done done, void *context, struct http_plain_exchange **exchange_out)
+    const struct http_plain_taker *taker, http_plain_done done, void *context,
+    struct http_plain_exchange **exchange_out)
 {
     struct http_plain_exchange *e = mem_calloc(1, sizeof(*e));
     struct str host, path;
@@ -544,6 +634,8 @@ int http_plain_send(struct http_plain *p, const struct http_client_request *requ
     e->context = context;
     e->request_body = request->body;
     e->body_max = request->body_max != 0 ? request->body_max : HTTP_CLIENT_BODY_MAX_DEFAULT;
+    e->stream_max = request->body_max;
+    e->taker = taker != NULL ? *taker : (struct http_plain_taker){NULL, NULL};
     e->accept_gzip = request->accept_gzip;
     strbuf_init(&e->request, REQUEST_BYTES_MAX);
     strbuf_init(&e->early, 2 * HTTP_ANSWER_HEAD_MAX + READ_BYTES);

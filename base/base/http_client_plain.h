@@ -22,6 +22,13 @@ struct http_plain_answer {
     struct str body;              /* decoded */
     int64_t wire_bytes;
     bool was_sent;
+    bool refused; /* by who takes the body, with `error` */
+};
+
+/* Who takes the body of a 2xx answer as it comes, as http_client_request has it. */
+struct http_plain_taker {
+    int (*head)(void *context, const struct http_answer_head *head);
+    int (*body)(void *context, struct str piece);
 };
 
 typedef void (*http_plain_done)(void *context, const struct http_plain_answer *answer);
@@ -32,12 +39,11 @@ int http_plain_new(
 /* No exchange may be in flight. Accepts NULL. */
 void http_plain_free(struct http_plain *plain);
 
-/* Whether it can do this request at all. */
-bool http_plain_takes(const struct http_client_request *request);
 /* `done` comes once, later, with an answer that is borrowed for the call; it may send, cancel others, and free
- * all but `plain` itself. 0, ERR_NOMEM; ERR_INVALID: a header with a line end; errors of a secret's file. */
+ * all but `plain` itself. `taker` is copied and has the same context; NULL: the body comes with `done`. 0, ERR_NOMEM; ERR_INVALID: a header with a line end; errors of a secret's file. */
 int http_plain_send(struct http_plain *plain, const struct http_client_request *request,
-    http_plain_done done, void *context, struct http_plain_exchange **exchange_out);
+    const struct http_plain_taker *taker, http_plain_done done, void *context,
+    struct http_plain_exchange **exchange_out);
 /* Nothing is called. */
 void http_plain_cancel(struct http_plain_exchange *exchange);
 

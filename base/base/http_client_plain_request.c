@@ -122,6 +122,23 @@ bool http_plain_read_url(const char *url, struct http_plain_address *address_out
     return true;
 }
 
+bool http_plain_takes(const struct http_client_request *request)
+{
+    struct http_plain_address address;
+    struct str host, path;
+    const struct http_profile *profile = request->profile;
+    bool get = strcmp(request->method, "GET") == 0 && request->body.len == 0;
+    bool post = strcmp(request->method, "POST") == 0 && !request->follow_redirects;
+    /* A body without a limit may come for hours: libcurl keeps an eye on the connection meanwhile. */
+    bool endless = request->on_body != NULL && request->body_max == 0;
+    bool direct = request->unix_socket == NULL && request->may_connect == NULL && !endless;
+    if (profile != NULL) {
+        direct = direct && (profile->proxy_url == NULL || profile->proxy_url[0] == '\0') &&
+                 (profile->oauth2.token_url == NULL || profile->oauth2.token_url[0] == '\0');
+    }
+    return (get || post) && direct && http_plain_read_url(request->url, &address, &host, &path);
+}
+
 /* ---- Requests ---- */
 
 struct writing {

@@ -23,6 +23,9 @@ struct http_plain_address {
 bool http_plain_read_url(const char *url, struct http_plain_address *address_out,
     struct str *host_out, struct str *path_out);
 
+/* Whether http_plain can do this request at all. */
+bool http_plain_takes(const struct http_client_request *request);
+
 /* Turns to the other address of localhost: false when there is none, or it has been tried. */
 bool http_plain_next_address(struct http_plain_address *address);
 

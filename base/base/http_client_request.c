@@ -126,7 +126,6 @@ static int set_options(struct http_client_call *call, const struct http_client_r
     }
     if (request->on_body != NULL) {
         /* Nothing may come for minutes: only the kernel can tell that from a peer that is gone. */
-        SET(CURLOPT_BUFFERSIZE, (long)HTTP_CLIENT_PIECE_MAX);
         SET(CURLOPT_TCP_KEEPALIVE, 1L);
         SET(CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_SECONDS);
         SET(CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_SECONDS);
@@ -145,6 +144,7 @@ int http_client_call_prepare(
     struct http_client_call *call, const struct http_client_request *request)
 {
     call->on_body = request->on_body;
+    call->on_head = request->on_head;
     call->stream_max = request->body_max;
     call->may_connect = request->may_connect;
     call->may_connect_context = request->may_connect_context;

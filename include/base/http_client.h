@@ -28,7 +28,9 @@ struct http_client_header {
 /* Where a request says 0. */
 #define HTTP_CLIENT_TIMEOUT_MS_DEFAULT 30000
 #define HTTP_CLIENT_BODY_MAX_DEFAULT ((size_t)16 << 20)
-#define HTTP_CLIENT_PIECE_MAX ((size_t)16 << 10)
+#define HTTP_CLIENT_PIECE_MAX ((size_t)1 << 20)
+
+struct http_client_response;
 
 struct http_client_request {
     const char *method; /* "GET", "POST" … */
@@ -42,9 +44,13 @@ struct http_client_request {
     /* Takes the body of a 2xx answer piece by piece, as it comes and after decompression, for answers that
      * have no end or are too large to be held; the response has no body then, and body_max 0 means that
      * there is no limit. Any other answer is collected as usual. A piece is borrowed during the call and at
-     * most HTTP_CLIENT_PIECE_MAX bytes. It must not call the client: to end the call it returns an error
+     * most HTTP_CLIENT_PIECE_MAX bytes, and between two pieces the loop turns, or what came was less: the
+     * largest body holds up nobody else. It must not call the client: to end the call it returns an error
      * (ERR_*), with which `done` comes. NULL: all of the body comes with `done`. */
     int (*on_body)(void *context, struct str piece);
+    /* With on_body: the head of a 2xx answer, once, before its first piece and when it has none; its status,
+     * content type and headers, borrowed during the call. Returns as on_body does. NULL: not wanted. */
+    int (*on_head)(void *context, const struct http_client_response *head);
     bool follow_redirects;              /* at most 10 */
     bool accept_gzip;                   /* asks for and undoes gzip */
     const struct http_profile *profile; /* borrowed until done; NULL: nobody in particular */

@@ -14,6 +14,8 @@ struct sim_http_call {
     const struct sim_http_answer *answer; /* NULL until the script has one */
     http_client_done done;
     int (*on_body)(void *context, struct str piece);
+    int (*on_head)(void *context, const struct http_client_response *head);
+    bool head_shown;
     void *context;
 };
 
@@ -106,6 +108,7 @@ static int sim_send(struct http_client *client, const struct http_client_request
     }
     call->done = done;
     call->on_body = request->on_body;
+    call->on_head = request->on_head;
     call->context = context;
     request_copy(request, &call->request);
     request_release(&sim->last);
@@ -210,10 +213,25 @@ void sim_http_client_expect(struct sim_http_client *sim, const struct sim_http_a
     match(sim);
 }
 
-/* A body in pieces, to who takes it so. */
-static int stream(struct sim_http_call *call, struct str body)
+/* The head of a good answer, to who takes its body. */
+static int show_head(struct sim_http_call *call, const struct sim_http_answer *answer)
 {
-    int error = 0;
+    struct http_client_response head = {.status = answer->status != 0 ? answer->status : 200,
+        .retry_after_ms = -1,
+        .header = answer_header,
+        .impl = answer};
+    if (call->head_shown || call->on_head == NULL) {
+        return 0;
+    }
+    call->head_shown = true;
+    head.content_type = answer_header(&head, "Content-Type");
+    return call->on_head(call->context, &head);
+}
+
+/* A body in pieces, to who takes it so. */
+static int stream(struct sim_http_call *call, const struct sim_http_answer *answer, struct str body)
+{
+    int error = show_head(call, answer);
     for (size_t at = 0; error == 0 && at < body.len; at += PIECE_BYTES) {
         struct str piece = str_skip(body, at);
         piece.len = piece.len < PIECE_BYTES ? piece.len : PIECE_BYTES;
@@ -230,7 +248,7 @@ static void deliver(
     size_t body_max = call->request.body_max != 0 ? call->request.body_max
                       : streams                   ? SIZE_MAX
                                                   : HTTP_CLIENT_BODY_MAX_DEFAULT;
-    int error = streams ? stream(call, answer->answer_body) : 0;
+    int error = streams && answer->error == 0 ? stream(call, answer, answer->answer_body) : 0;
     error = error != 0                           ? error
             : answer->error != 0                 ? answer->error
             : answer->answer_body.len > body_max ? ERR_LIMIT
@@ -281,7 +299,8 @@ bool sim_http_client_feed(struct sim_http_client *sim, const char *url_part, str
     if (call == NULL || call->on_body == NULL) {
         return false;
     }
-    int error = stream(call, piece);
+    static const struct sim_http_answer good = {.status = 200};
+    int error = stream(call, &good, piece);
     if (error != 0) {
         end_with_error(sim, call, error, 200);
     }

@@ -173,6 +173,58 @@ static void test_stream(void **state)
     gzip_stream_free(NULL);
 }
 
+/* Whatever the pieces and the room: what comes out is what gzip_decode gives, and the end is known. */
+static void test_reader(void **state)
+{
+    static char plain[20000], out[sizeof(plain) * 2];
+    uint64_t random = test_seed();
+    struct strbuf body = STRBUF_INIT;
+    for (size_t i = 0; i < sizeof(plain); i++) {
+        plain[i] = (char)('a' + test_random(&random) % 8);
+    }
+    assert_int_equal(gzip_encode(str_make(plain, sizeof(plain)), 6, &body), 0);
+    size_t one = body.size;
+    assert_int_equal(gzip_encode(str_make(plain, sizeof(plain)), 6, &body), 0);
+    for (int round = 0; round < 200; round++) {
+        struct gzip_reader *reader = NULL;
+        struct str rest = strbuf_str(&body);
+        size_t size = 0, piece_max = 1 + test_random(&random) % 4000;
+        assert_int_equal(gzip_reader_new(&reader), 0);
+        assert_false(gzip_reader_is_whole(reader));
+        while (rest.len > 0) {
+            size_t length = 1 + test_random(&random) % piece_max;
+            struct str piece = str_make(rest.ptr, length < rest.len ? length : rest.len);
+            rest = str_skip(rest, piece.len);
+            int more = 1;
+            while (more == 1) {
+                size_t written, room = 1 + test_random(&random) % piece_max;
+                room = room < sizeof(out) - size ? room : sizeof(out) - size + 1;
+                char *at = mem_alloc(room); /* what is written behind its end is seen */
+                more = gzip_reader_take(reader, &piece, at, room, &written);
+                assert_true(more >= 0 && written <= room && size + written <= sizeof(out));
+                memcpy(out + size, at, written);
+                size += written;
+                mem_free(at);
+            }
+            assert_int_equal(piece.len, 0);
+            size_t taken = body.size - rest.len;
+            assert_int_equal(gzip_reader_is_whole(reader), taken == one || taken == body.size);
+        }
+        assert_int_equal(size, sizeof(out));
+        assert_memory_equal(out, plain, sizeof(plain));
+        assert_memory_equal(out + sizeof(plain), plain, sizeof(plain));
+        gzip_reader_free(reader);
+    }
+    struct gzip_reader *reader = NULL;
+    struct str nonsense = STR("this is no gzip");
+    size_t written;
+    assert_int_equal(gzip_reader_new(&reader), 0);
+    assert_int_equal(gzip_reader_take(reader, &nonsense, out, sizeof(out), &written), ERR_CORRUPT);
+    gzip_reader_free(reader);
+    gzip_reader_free(NULL);
+    strbuf_release(&body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +234,7 @@ int main(void)
         cmocka_unit_test(test_bomb),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
