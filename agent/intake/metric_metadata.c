@@ -70,6 +70,7 @@ static struct metric_metadata_entry *get_entry(struct metric_metadata *m, struct
         .metric = str_make(copy, metric.len), .changed = true, .told = true};
     m->bytes += metric.len;
     m->slots[at] = (uint32_t)++m->count;
+    m->changed = true;
     return &m->entries[m->count - 1];
 }
 
@@ -78,7 +79,7 @@ void metric_metadata_type(struct metric_metadata *m, struct str metric, enum met
     struct metric_metadata_entry *e = get_entry(m, metric);
     if (e != NULL && e->type != type) {
         e->type = type;
-        e->changed = true;
+        e->changed = m->changed = true;
     }
 }
 
@@ -101,7 +102,7 @@ static void set_text(
         mem_free((char *)(uintptr_t)field->ptr);
         m->bytes = others + text.len;
         *field = str_make(copy, text.len);
-        e->changed = true;
+        e->changed = m->changed = true;
     }
 }
 

@@ -31,6 +31,7 @@ struct metric_metadata {
     size_t slot_cap;
     size_t bytes;    /* of all texts */
     uint64_t sweeps; /* whoever tells a thing only once has to tell it again after each */
+    bool changed;    /* one of them is; reset by whoever has sent all that were */
 };
 
 void metric_metadata_release(struct metric_metadata *m);

@@ -5,7 +5,8 @@
 
 #include "base/mem.h"
 
-enum { STEP_MS_MAX = 1000 };
+/* The step is called in each turn of the loop, and goes through the targets only when one is due. */
+enum { STEP_MS_MAX = 10000 };
 
 /* A target and the strings its options borrow. */
 struct slot {
@@ -25,6 +26,7 @@ struct scraper {
     int64_t metadata_sent_ms, metadata_swept_ms;
     struct slot *slots;
     int64_t *due_ms; /* of each slot, monotonic: it has nothing to do before */
+    int64_t next_ms; /* the least of them; 0: not known */
     size_t count;
 };
 
@@ -213,6 +215,7 @@ int scraper_set_targets(
     mem_free(kept);
     s->slots = slots;
     s->due_ms = due_ms;
+    s->next_ms = 0;
     s->count = count;
     return 0;
 }
@@ -222,6 +225,9 @@ static void send_metadata(struct scraper *s)
 {
     int64_t now = clock_monotonic_ms(s->clock);
     bool all = now - s->metadata_sent_ms >= SCRAPER_METADATA_MS;
+    if (!all && !s->metadata.changed) {
+        return;
+    }
     for (size_t i = 0; i < s->metadata.count; i++) {
         struct metric_metadata_entry *m = &s->metadata.entries[i];
         if (all || m->changed) {
@@ -229,6 +235,7 @@ static void send_metadata(struct scraper *s)
             m->changed = false;
         }
     }
+    s->metadata.changed = false;
     s->metadata_sent_ms = all ? now : s->metadata_sent_ms;
     if (now - s->metadata_swept_ms >= METRIC_METADATA_SWEEP_MS) {
         s->metadata_swept_ms = now;
@@ -236,19 +243,26 @@ static void send_metadata(struct scraper *s)
     }
 }
 
-int64_t scraper_step(struct scraper *s)
+static int64_t step_targets(struct scraper *s, int64_t now)
 {
-    int64_t wake = STEP_MS_MAX;
-    int64_t now = clock_monotonic_ms(s->clock);
+    int64_t next = now + STEP_MS_MAX;
     for (size_t i = 0; i < s->count; i++) {
         if (s->due_ms[i] <= now) {
             s->due_ms[i] = now + target_step(s->slots[i].target);
         }
-        int64_t wanted = s->due_ms[i] - now;
-        wake = wanted < wake ? wanted : wake;
+        next = s->due_ms[i] < next ? s->due_ms[i] : next;
+    }
+    return next;
+}
+
+int64_t scraper_step(struct scraper *s)
+{
+    int64_t now = clock_monotonic_ms(s->clock);
+    if (s->next_ms <= now) {
+        s->next_ms = step_targets(s, now);
     }
     send_metadata(s);
-    return wake;
+    return s->next_ms - now;
 }
 
 size_t scraper_count(const struct scraper *s)

@@ -70,7 +70,7 @@ static void run_for(struct world *w, int64_t left)
 {
     while (left > 0) {
         int64_t wait = scraper_step(w->scraper);
-        assert_true(wait > 0 && wait <= 1000);
+        assert_true(wait > 0 && wait <= 10000);
         wait = wait < left ? wait : left;
         fake_clock_advance_ms(&w->clock, wait);
         left -= wait;
