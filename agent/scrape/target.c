@@ -16,6 +16,10 @@ enum { SYNTHETIC_COUNT = 5, PARSE_ARENA_MAX = 256 << 20, STAGED_MAX = 4 << 20 };
  * hundredth of the interval where that is less. */
 enum { ALIGN_MS_MAX = 2, ALIGN_SHARE = 100 };
 
+/* A scrape may begin so much before its time: the clocks that waiting goes by and that slots lie on tick a part of a
+ * millisecond apart, and nobody should wake up twice for it. */
+enum { EARLY_MS = 1 };
+
 /* Phases lie this far apart, or a twentieth of the interval where that is less: what is due together costs one
  * turn of the loop. */
 enum { PHASE_MS = 50, PHASES_MIN = 20 };
@@ -650,10 +654,11 @@ static void begin_local(struct target *t)
     strbuf_release(&body);
 }
 
-/* The first slot after `now`: slots are where wall time modulo the interval is the target's phase. */
+/* The first slot after those that `now` is not too early for: slots are where wall time modulo the interval is the target's phase. */
 static int64_t next_slot(const struct target *t, int64_t now)
 {
     int64_t interval = t->options.interval_ms;
+    now += EARLY_MS;
     int64_t step = interval / PHASES_MIN < PHASE_MS ? interval / PHASES_MIN : PHASE_MS;
     step = step > 0 ? step : 1;
     uint64_t hash = hash_mix64(labels_hash(t->options.labels) ^ t->options.seed);
@@ -670,9 +675,9 @@ int64_t target_step(struct target *t)
         /* Local targets begin at once: they cost nobody anything. */
         t->due_ms = t->options.url == NULL ? now : next_slot(t, now);
     }
-    if (now < t->due_ms) {
+    if (now < t->due_ms - EARLY_MS) {
         /* A wall clock set back must not stop scraping for as long. */
-        if (t->due_ms - now > t->options.interval_ms) {
+        if (t->due_ms - now > t->options.interval_ms + EARLY_MS) {
             t->due_ms = next_slot(t, now);
         }
         return t->due_ms - now;
