@@ -1,4 +1,4 @@
-/* Wiring: configuration to targets, samples to the shipper, one timer over both. */
+/* Wiring: configuration to targets, samples to the shipper, one step over both. */
 #include "agent.h"
 
 #include <stdio.h>
@@ -19,9 +19,9 @@ enum { DISCOVERED_WAIT_MS = 2000, LOOKUPS_WAITING_MAX = 64 };
 
 static void apply_discovered(struct agent *a);
 
-/* ---- The one timer ---- */
+/* ---- Each turn of the loop ---- */
 
-/* How much later than wanted the timer comes says how long other work held up the loop. */
+/* How much later than wanted the step comes says how long other work held up the loop. */
 static const double lag_bounds[] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5};
 static struct metric loop_lag = {
     .name = "agent_loop_lag_seconds",
@@ -32,18 +32,21 @@ static struct metric loop_lag = {
     .bound_count = sizeof(lag_bounds) / sizeof(lag_bounds[0]),
 };
 
-static void start_timer(struct agent *a, int64_t wait_ms)
+/* Turns that came for other reasons, before anything was due, say nothing. The loop counts in milliseconds, and may
+ * come a part of one early. */
+static void note_lag(const struct agent *a)
 {
-    a->timer_due_ns = clock_monotonic_ns(a->clock) + wait_ms * 1000000;
-    loop_timer_start(a->timer, wait_ms, 0);
+    int64_t late_ns = clock_monotonic_ns(a->clock) - a->due_ns;
+    if (a->due_ns != 0 && late_ns > -1000000) {
+        metric_observe(&loop_lag, late_ns > 0 ? late_ns : 0);
+    }
 }
 
-/* Scrapes what is due, then ships; sets the timer for what comes first. */
-static void on_timer(void *context)
+/* Scrapes what is due, then ships; milliseconds until the next of it is due. */
+static int64_t step(void *context)
 {
     struct agent *a = context;
-    int64_t late_ns = clock_monotonic_ns(a->clock) - a->timer_due_ns;
-    metric_observe(&loop_lag, late_ns > 0 ? late_ns : 0);
+    note_lag(a);
     memory_watch_step(&a->memory);
     int64_t found = discovery_step(a->discovery);
     apply_discovered(a);
@@ -59,7 +62,9 @@ static void on_timer(void *context)
         int64_t flush = stream_aggregator_step(a->aggregator);
         wake = flush < wake ? flush : wake;
     }
-    start_timer(a, wake > 0 ? wake : 1);
+    wake = wake > 0 ? wake : 1;
+    a->due_ns = clock_monotonic_ns(a->clock) + wake * 1000000;
+    return wake;
 }
 
 /* ---- Configuration ---- */
@@ -383,9 +388,9 @@ static int start(struct agent *a, struct err *e)
     status = status == 0 ? agent_http_start(a, e) : status;
     if (status == 0) {
         status = metrics_register(&loop_lag);
-        status = status == 0 ? loop_timer_new(a->loop, on_timer, a, &a->timer) : status;
+        status = status == 0 ? loop_turn_new(a->loop, step, a, &a->turn) : status;
         if (status != 0) {
-            err_set(e, status, -1, "the timer cannot be made: %s", err_text(status));
+            err_set(e, status, -1, "the loop cannot be made use of: %s", err_text(status));
         }
     }
     return status;
@@ -414,7 +419,6 @@ int agent_start(
         agent_stop(a);
         return status;
     }
-    start_timer(a, 1);
     *agent_out = a;
     return 0;
 }
@@ -427,7 +431,7 @@ void agent_stop(struct agent *a)
     http_server_stop(a->server);
     receive_close(a->receive);
     access_logs_close(a->access_logs);
-    loop_timer_free(a->timer);
+    loop_turn_free(a->turn);
     discovery_free(a->discovery);
     workpool_close(a->lookups);
     scraper_free(a->scraper);

@@ -48,8 +48,9 @@ struct agent {
     uint64_t aggregated_before;           /* samples taken by those before it */
     struct memory_watch memory;
     struct agent_background background;
-    struct loop_timer *timer;
-    int64_t timer_due_ns; /* monotonic */
+    struct loop_turn *turn;
+    int64_t
+        due_ns; /* monotonic: when the step wants to be called at the latest; 0: not yet known */
     struct http_route routes[AGENT_ROUTE_COUNT];
     struct http_server *server;
     bool reload_good;

@@ -16,7 +16,7 @@
 #include "wire/exposition.h"
 
 /* Where nothing waits for spans. */
-enum { STEP_MS = 1000 };
+enum { IDLE_MS = 60000 };
 
 /* ---- Start and stop ---- */
 
@@ -221,7 +221,7 @@ void agent_spans_close(struct agent_spans *s)
 int64_t agent_spans_step(struct agent_spans *s)
 {
     int64_t count = span_pipeline_step(s->pipeline);
-    int64_t ship = s->shipper != NULL ? span_shipper_step(s->shipper) : STEP_MS;
+    int64_t ship = s->shipper != NULL ? span_shipper_step(s->shipper) : IDLE_MS;
     return count < ship ? count : ship;
 }
 

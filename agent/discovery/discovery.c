@@ -4,7 +4,8 @@
 #include "base/mem.h"
 #include "discovery/discoverer.h"
 
-enum { STEP_MS_MAX = 1000 };
+/* While something is discovered; with nothing there is no hurry. */
+enum { STEP_MS_MAX = 1000, IDLE_MS = 60000 };
 
 static const struct discovery_kind *const kinds[] = {
     &consul_discovery_kind,
@@ -144,7 +145,7 @@ void discovery_free(struct discovery *d)
 
 int64_t discovery_step(struct discovery *d)
 {
-    int64_t wake = STEP_MS_MAX;
+    int64_t wake = d->count > 0 ? STEP_MS_MAX : IDLE_MS;
     for (size_t i = 0; i < d->count; i++) {
         struct discoverer *one = d->items[i];
         int64_t now = clock_monotonic_ms(d->world.clock);

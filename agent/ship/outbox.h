@@ -64,8 +64,12 @@ int outbox_open(struct outbox *o, const struct outbox_options *options, struct e
 /* Syncs, closes; what is in flight stays in the queue. Nothing of it may be in the background any more:
  * close that first. Accepts what was never opened, all zero. */
 void outbox_close(struct outbox *o);
-/* Sends, keeps bounds, syncs each second. Returns milliseconds until the next call is due. */
-int64_t outbox_step(struct outbox *o);
+/* Each second: bounds, cursors, a sync of what waits. To be called before anything is appended in a turn of the
+ * loop: what is appended is being sent then, and most often has arrived before the next sync. */
+void outbox_maintain(struct outbox *o);
+/* Sends what there is. Returns milliseconds until the next call of both is due, where nothing is appended and no
+ * answer comes before. */
+int64_t outbox_send(struct outbox *o);
 /* Destinations and bounds of other options, in two steps; all else in `options` stays as it was. Destinations are
  * told apart by their names: one that stays keeps its place in the queue and what it counts, one that is new
  * begins where the slowest stands, one that is gone is forgotten. There may be none left: nothing is kept for

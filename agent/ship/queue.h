@@ -113,6 +113,8 @@ int queue_peek(struct queue *q, size_t cursor, struct queue_record *record_out);
 void queue_advance(struct queue *q, size_t cursor);
 /* Enforces bounds, deletes what all have taken, writes cursors when they moved. Call each second. */
 void queue_maintain(struct queue *q);
+/* Nothing waits and no cursor is to be written: until the next append there is nothing to maintain but ages. */
+bool queue_is_idle(const struct queue *q);
 /* Makes durable what some destination waits for, and the cursors with it; while all have everything there is
  * nothing to lose, and no disk is made to work. Blocks on the disk. */
 int queue_sync(struct queue *q);

@@ -59,6 +59,18 @@ static bool everybody_has_all(const struct queue *q)
     return queue_slowest(q) == q->next_sequence;
 }
 
+bool queue_is_idle(const struct queue *q)
+{
+    for (size_t i = 0; i < q->options.cursor_count; i++) {
+        const struct queue_cursor_file *file = &q->cursors[i].file;
+        bool is_written = file->file == NULL || file->written == q->cursors[i].next;
+        if (!is_written || q->cursors[i].next < q->next_sequence) {
+            return false;
+        }
+    }
+    return q->memory_count == 0;
+}
+
 static int collect(struct queue *q, struct queue_sync *sync)
 {
     bool all = everybody_has_all(q);

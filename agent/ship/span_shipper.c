@@ -96,7 +96,8 @@ int span_shipper_add(struct span_shipper *s, struct str message, uint32_t spans)
 
 int64_t span_shipper_step(struct span_shipper *s)
 {
-    return outbox_step(&s->outbox);
+    outbox_maintain(&s->outbox);
+    return outbox_send(&s->outbox);
 }
 
 void span_shipper_statistics(

@@ -60,7 +60,8 @@ static const struct peer_name {
     {{"net.peer.name", 13}, 8, false},
 };
 
-enum { NO_RANK = 9 };
+/* IDLE_MS: with nothing kept. */
+enum { NO_RANK = 9, IDLE_MS = 60000 };
 
 /* Most attributes are none of them, which the first letter tells. */
 static bool may_name_peer(struct str key)
@@ -156,12 +157,12 @@ void span_halves_flush(struct span_halves *h)
 int64_t span_halves_step(struct span_halves *h)
 {
     if (h->kept == 0) {
-        return SPAN_HALVES_WAIT_MS;
+        return IDLE_MS;
     }
     int64_t left = h->since_ms + SPAN_HALVES_WAIT_MS - clock_monotonic_ms(h->clock);
     if (left <= 0) {
         span_halves_flush(h);
-        return SPAN_HALVES_WAIT_MS;
+        return IDLE_MS;
     }
     return left;
 }

@@ -11,8 +11,8 @@
 #include "base/mem.h"
 #include "spans/span_batch.h"
 
-/* STEP_MS: where nothing has a time of its own. */
-enum { WHY_BYTES_MAX = 160, STEP_MS = 1000 };
+/* IDLE_MS: where nothing has a time of its own. What changes that comes with a turn of the loop, and the step with it. */
+enum { WHY_BYTES_MAX = 160, IDLE_MS = 60000 };
 
 /* Label job of what is counted: one target at the server for each agent. */
 #define METRICS_JOB "spans"
@@ -375,9 +375,9 @@ struct span_intake *span_pipeline_intake(struct span_pipeline *p)
 
 int64_t span_pipeline_step(struct span_pipeline *p)
 {
-    int64_t sampler = p->sampler != NULL ? tail_sampler_step(p->sampler) : STEP_MS;
-    int64_t metrics = p->metrics != NULL ? span_metrics_step(p->metrics) : STEP_MS;
-    int64_t halves = p->halves != NULL ? span_halves_step(p->halves) : STEP_MS;
+    int64_t sampler = p->sampler != NULL ? tail_sampler_step(p->sampler) : IDLE_MS;
+    int64_t metrics = p->metrics != NULL ? span_metrics_step(p->metrics) : IDLE_MS;
+    int64_t halves = p->halves != NULL ? span_halves_step(p->halves) : IDLE_MS;
     int64_t wake = metrics < halves ? metrics : halves;
     return sampler < wake ? sampler : wake;
 }
