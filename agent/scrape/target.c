@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "scrape/known_comments.h"
+#include "scrape/slots.h"
 #include "scrape/target_labels.h"
 #include "wire/exposition.h"
 
@@ -15,14 +16,6 @@ enum { SYNTHETIC_COUNT = 5, PARSE_ARENA_MAX = 256 << 20, STAGED_MAX = 4 << 20 };
 /* Lateness up to which a scrape carries the time it was due, which makes times regular: 2 ms, or one
  * hundredth of the interval where that is less. */
 enum { ALIGN_MS_MAX = 2, ALIGN_SHARE = 100 };
-
-/* A scrape may begin so much before its time: the clocks that waiting goes by and that slots lie on tick a part of a
- * millisecond apart, and nobody should wake up twice for it. */
-enum { EARLY_MS = 1 };
-
-/* Phases lie this far apart, or a twentieth of the interval where that is less: what is due together costs one
- * turn of the loop. */
-enum { PHASE_MS = 50, PHASES_MIN = 20 };
 
 #define ACCEPT_PROTOBUF                                                                            \
     "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;"  \
@@ -654,18 +647,9 @@ static void begin_local(struct target *t)
     strbuf_release(&body);
 }
 
-/* The first slot after those that `now` is not too early for: slots are where wall time modulo the interval is the target's phase. */
 static int64_t next_slot(const struct target *t, int64_t now)
 {
-    int64_t interval = t->options.interval_ms;
-    now += EARLY_MS;
-    int64_t step = interval / PHASES_MIN < PHASE_MS ? interval / PHASES_MIN : PHASE_MS;
-    step = step > 0 ? step : 1;
-    uint64_t hash = hash_mix64(labels_hash(t->options.labels) ^ t->options.seed);
-    int64_t phase = (int64_t)(hash % (uint64_t)(interval / step)) * step;
-    phase += (int64_t)(hash_mix64(t->options.seed) % (uint64_t)step); /* hosts lie in between */
-    int64_t into = ((now - phase) % interval + interval) % interval;
-    return now - into + interval;
+    return slot_after(now, t->options.interval_ms, t->options.labels, t->options.seed);
 }
 
 int64_t target_step(struct target *t)
@@ -675,9 +659,9 @@ int64_t target_step(struct target *t)
         /* Local targets begin at once: they cost nobody anything. */
         t->due_ms = t->options.url == NULL ? now : next_slot(t, now);
     }
-    if (now < t->due_ms - EARLY_MS) {
+    if (now < t->due_ms - SLOT_EARLY_MS) {
         /* A wall clock set back must not stop scraping for as long. */
-        if (t->due_ms - now > t->options.interval_ms + EARLY_MS) {
+        if (t->due_ms - now > t->options.interval_ms + SLOT_EARLY_MS) {
             t->due_ms = next_slot(t, now);
         }
         return t->due_ms - now;
