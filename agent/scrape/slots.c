@@ -3,9 +3,9 @@
 
 #include "base/hash.h"
 
-/* Phases lie this far apart, or a twentieth of the interval where that is less: what is due together costs one turn of
+/* Phases lie this far apart, or a tenth of the interval where that is less: what is due together costs one turn of
  * the loop. */
-enum { PHASE_MS = 50, PHASES_MIN = 20 };
+enum { PHASE_MS = 100, PHASES_MIN = 10 };
 
 int64_t slot_after(
     int64_t now_ms, int64_t interval_ms, const struct labels *target, uint64_t host_seed)

@@ -404,6 +404,7 @@ static int stage_lines(struct target *t, struct exposition_parser *p, struct err
     for (;;) {
         double value;
         struct series_entry *expected = series_cache_peek(&t->cache);
+        series_cache_prefetch(&t->cache);
         if (expected != NULL && exposition_take_known(p, series_entry_text(expected), &value)) {
             status = stage_known(t, expected, value, e);
             if (status != 0) {
@@ -482,6 +483,11 @@ static void send_staged(struct target *t)
     for (size_t i = 0; i < t->staged_count; i++) {
         struct staged *s = &t->staged[i];
         struct series_entry *entry = s->entry;
+        if (i + SERIES_CACHE_AHEAD < t->staged_count) {
+            const char *labels = series_entry_labels(t->staged[i + SERIES_CACHE_AHEAD].entry).ptr;
+            __builtin_prefetch(labels);
+            __builtin_prefetch(labels + 64);
+        }
         note_sent(entry, s);
         if (s->histogram != NULL) {
             send_histogram(t, series_entry_labels(entry), s->sample.t_ms, s->histogram);
