@@ -245,11 +245,19 @@ static int open_receivers(struct agent *a, struct err *e)
     return receive_open(&options, &a->receive, e);
 }
 
+/* process_* are of the host's job too: dashboards made for node_exporter ask for them beside the host's. On the page
+ * of /metrics both jobs stand together, and they come once. */
+static void expose_host_target(void *context, struct strbuf *out)
+{
+    agent_expose_host(context, out);
+    metrics_write_process(out);
+}
+
 /* The targets that the configuration means with what is discovered by now. On an error nothing has
  * changed. */
 static int set_targets(struct agent *a, const struct agent_config *config, struct err *e)
 {
-    struct agent_local local = {agent_expose_host, agent_expose_self, a, a->hostname};
+    struct agent_local local = {expose_host_target, agent_expose_self, a, a->hostname};
     struct agent_targets made;
     struct arena arena;
     arena_init(&arena, 0);

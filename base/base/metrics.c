@@ -249,5 +249,10 @@ void metrics_write(struct strbuf *out)
     registry.writers--;
     lock_condition_broadcast(&registry.idle);
     registry_give();
+    metrics_write_process(out);
+}
+
+void metrics_write_process(struct strbuf *out)
+{
     metrics_process_write(out, vfs_posix());
 }

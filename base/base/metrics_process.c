@@ -102,6 +102,16 @@ static void write_stat(struct strbuf *out, struct vfs *fs)
     }
 }
 
+/* Without a limit the largest number there is, as client libraries say it. */
+static void write_memory_limit(struct strbuf *out)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) == 0) {
+        write_one(out, "process_virtual_memory_max_bytes", "gauge",
+            "Maximum amount of virtual memory available in bytes.", (double)limit.rlim_cur);
+    }
+}
+
 static int count_entry(void *context, const char *name, bool is_directory)
 {
     (void)name;
@@ -134,5 +144,6 @@ void metrics_process_write(struct strbuf *out, struct vfs *fs)
             "Total user and system CPU time spent in seconds.", (double)microseconds / 1e6);
     }
     write_stat(out, fs);
+    write_memory_limit(out);
     write_files(out, fs);
 }

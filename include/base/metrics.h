@@ -47,5 +47,7 @@ void metrics_unregister_collector(
     void (*collect)(void *context, struct strbuf *out), void *context);
 /* Everything in Prometheus text format 0.0.4, plus process_* of this process. */
 void metrics_write(struct strbuf *out);
+/* process_* alone. */
+void metrics_write_process(struct strbuf *out);
 
 #endif

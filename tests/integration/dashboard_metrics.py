@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
-"""Every metric that the dashboard Node Exporter Full queries is given on this machine, or what it is read from
-is not here. The list is node_exporter_full.txt.
-
-usage: dashboard_metrics.py print_host_metrics COLLECTOR…"""
+"""Every metric that the dashboard Node Exporter Full queries arrives from an agent of this machine under the host's job,
+or what it is read from is not here; and each rule of the USE method has data. The list is node_exporter_full.txt, the
+rules are dashboards/rules."""
 import glob
 import os
 import re
-import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../support"))
+from programs import ROOT, agent, scratch, server, start, wait_until  # noqa: E402
+
+CONFIG = """
+host: {interval: 1s, collectors: [interrupts, processes, tcpstat]}
+"""
 
 # What begins so comes from there; a pattern behind # must be found in the file.
 SOURCES = [
@@ -29,8 +33,8 @@ SOURCES = [
     ("node_disk_", "/proc/diskstats#."),
     ("node_filesystem_", "/proc/1/mountinfo#/dev/"),
 ]
-# Not of every host: those of the agent's own process, and of systemd's units (see test_systemd_collector).
-ELSEWHERE = re.compile(r"process_|node_systemd_")
+# Not of every host: those of systemd's units (see test_systemd_collector).
+ELSEWHERE = re.compile(r"node_systemd_")
 
 
 def is_here(source):
@@ -44,13 +48,12 @@ def is_here(source):
     return False
 
 
-def main():
-    program, collectors = sys.argv[1], sys.argv[2:]
-    if not os.access(program, os.X_OK):
-        print(f"skipped: {program} is not built")
-        return 77
-    text = subprocess.run([program, "--passes", "2", *collectors], capture_output=True, text=True, check=True).stdout
-    given = {re.match(r"[^{ ]+", line).group(0) for line in text.splitlines() if line and not line.startswith("#")}
+def names_of(store, selector):
+    return {series["metric"]["__name__"] for series in store.query(f"group by (__name__) ({selector})")}
+
+
+def missing_metrics(given):
+    """(how many are wanted, how many have no source here, sentences about the rest)."""
     with open(os.path.join(HERE, "node_exporter_full.txt"), encoding="utf-8") as file:
         wanted = [line.strip() for line in file if not line.startswith("#")]
     missing, absent = [], 0
@@ -61,11 +64,39 @@ def main():
         if source is None or is_here(source):
             missing.append(f"{name}: not given, and {source or 'no source'} is here")
         absent += source is not None
-    print(f"{len(wanted)} metrics, {absent} without a source on this machine, {len(missing)} missing")
-    for line in missing:
+    return len(wanted), absent, missing
+
+
+def silent_rules(store, given):
+    """The rules of the USE method, and sentences about those without data though what they read is there."""
+    rules = [rule for group in store.api("rules")["groups"] for rule in group["rules"]]
+    silent = []
+    for rule in rules:
+        read = set(re.findall(r"\bnode_\w+(?=\{)", rule["query"]))
+        if rule["health"] == "err":
+            silent.append(f"{rule['name']}: {rule['lastError']}")
+        elif ":" in rule["query"]:
+            continue  # reads another rule, which has to be recorded first: see main
+        elif read & given and not store.query(rule["query"]):
+            silent.append(f"{rule['name']}: {rule['query']} gives nothing")
+    return rules, silent
+
+
+def main():
+    with scratch() as folder, \
+            server(folder, flags=["--rules", os.path.join(ROOT, "dashboards/rules/*.yaml")]) as store, \
+            agent(folder, config=CONFIG, servers=[store.url], flags=["--otlp-listen", "", "--otlp-grpc-listen", ""]):
+        wait_until(lambda: (store.value('min(count_over_time(node_load1{job="node"}[1m]))') or 0) >= 4, 60, "four scrapes")
+        given = names_of(store, '{job="node"}')
+        wanted, absent, missing = missing_metrics(given)
+        rules, silent = silent_rules(store, given)
+        wait_until(lambda: store.query("instance:node_load1_per_cpu:ratio"), 90, "a rule that reads another one is recorded")
+    print(f"{wanted} metrics, {absent} without a source on this machine, {len(missing)} missing; {len(rules)} rules, "
+          f"{len(silent)} without data")
+    for line in missing + silent:
         print(line)
-    return 1 if missing else 0
+    return 1 if missing or silent or not rules else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    start(main)

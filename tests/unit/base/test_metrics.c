@@ -130,6 +130,7 @@ static void the_process_tells_of_itself(void **state)
     double resident = value_of(&out, "process_resident_memory_bytes");
     assert_true(resident > 100000);
     assert_true(value_of(&out, "process_virtual_memory_bytes") >= resident);
+    assert_true(value_of(&out, "process_virtual_memory_max_bytes") >= resident);
     double now = (double)clock_now_ms(clock_real()) / 1000;
     double start = value_of(&out, "process_start_time_seconds");
     assert_true(start > now - 3600 && start < now + 5);
