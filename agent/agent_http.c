@@ -92,6 +92,8 @@ static void write_target(
     write_duration(w, o->interval_ms);
     json_key(w, "scrapeTimeout");
     write_duration(w, o->timeout_ms);
+    json_key(w, "refusedSamples"); /* ours: of new series, while memory was full */
+    json_integer(w, (int64_t)s->refused_samples);
     json_end(w);
 }
 
@@ -188,6 +190,10 @@ static void add_row(
         strbuf_add_c(out, "<td>never<td><td><td>");
     }
     add_text(out, str_of(s->error));
+    if (s->refused_samples > 0) {
+        strbuf_addf(out, "%s%llu samples of new series not taken: memory was full",
+            s->error[0] != '\0' ? "; " : "", (unsigned long long)s->refused_samples);
+    }
     strbuf_add_char(out, '\n');
     strbuf_release(&labels);
 }

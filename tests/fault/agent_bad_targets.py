@@ -178,6 +178,8 @@ def trial(running):
         raise Failure("the good target is down")
     # New series beyond the budget are refused, and counted; what is known goes on.
     wait_until(lambda: total(read_page(running), "agent_scrape_refused_samples_total") > 0, 60, "series are refused")
+    if "memory was full" not in get(running.url + "/targets").text or targets_of(running)["fresh"]["refusedSamples"] == 0:
+        raise Failure("the targets do not tell what was refused")
     if most > MEMORY_MAX_MIB + BODIES_MIB and "asan" not in os.environ.get("SONDE_BIN", ""):
         raise Failure(f"{most:.1f} MiB resident; the budget is {MEMORY_MAX_MIB} and {BODIES_MIB} for bodies")
     return most
