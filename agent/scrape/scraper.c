@@ -4,9 +4,20 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/metrics.h"
 
 /* The step is called in each turn of the loop, and goes through the targets only when one is due. */
 enum { STEP_MS_MAX = 10000 };
+
+static const double late_bounds[] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5};
+static struct metric lateness = {
+    .name = "agent_scrape_lateness_seconds",
+    .help = "How late scrapes began",
+    .kind = METRIC_HISTOGRAM,
+    .scale = 1e-3,
+    .bounds = late_bounds,
+    .bound_count = sizeof(late_bounds) / sizeof(late_bounds[0]),
+};
 
 /* A target and the strings its options borrow. */
 struct slot {
@@ -34,8 +45,10 @@ int scraper_new(struct clock *clock, struct http_client *client, struct intake *
     struct scraper **scraper_out)
 {
     struct scraper *s = mem_calloc(1, sizeof(*s));
-    if (s == NULL) {
-        return ERR_NOMEM;
+    int status = s == NULL ? ERR_NOMEM : metrics_register(&lateness);
+    if (status != 0) {
+        mem_free(s);
+        return status;
     }
     s->clock = clock;
     s->client = client;
@@ -248,6 +261,9 @@ static int64_t step_targets(struct scraper *s, int64_t now)
     int64_t next = now + STEP_MS_MAX;
     for (size_t i = 0; i < s->count; i++) {
         if (s->due_ms[i] <= now) {
+            if (s->due_ms[i] > 0) { /* one of a new set has no time yet */
+                metric_observe(&lateness, now - s->due_ms[i]);
+            }
             s->due_ms[i] = now + target_step(s->slots[i].target);
         }
         next = s->due_ms[i] < next ? s->due_ms[i] : next;

@@ -1,7 +1,10 @@
 /* All targets: replacing the set, metadata, errors. */
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "sample_log.h"
 #include "scrape/scraper.h"
 #include "support/fake_clock.h"
@@ -252,6 +255,46 @@ static void test_metadata_of_what_is_gone_are_forgotten(void **state)
     world_release(&w);
 }
 
+/* A figure of a page of metrics by the beginning of its line. */
+static double figure(const char *beginning)
+{
+    struct strbuf page = STRBUF_INIT;
+    metrics_write(&page);
+    strbuf_add_char(&page, '\0');
+    const char *at = strstr(page.data, beginning);
+    double value = at == NULL ? 0 : strtod(at + strlen(beginning), NULL);
+    strbuf_release(&page);
+    return value;
+}
+
+static void test_lateness_is_told(void **state)
+{
+    struct world w;
+    (void)state;
+    assert_int_equal(world_init(&w), 0);
+    struct target_options target = local("a", "x 1\n");
+    set(&w, &target, 1);
+    scraper_step(w.scraper);
+    double count = figure("agent_scrape_lateness_seconds_count "),
+           sum = figure("agent_scrape_lateness_seconds_sum "),
+           quick = figure("agent_scrape_lateness_seconds_bucket{le=\"0.02\"} ");
+    run_for(&w, 3 * INTERVAL_MS); /* on time */
+    assert_true(figure("agent_scrape_lateness_seconds_count ") == count + 3);
+    assert_true(figure("agent_scrape_lateness_seconds_sum ") == sum);
+    int64_t wait;
+    while (
+        (wait = scraper_step(w.scraper)) >= 1000) { /* it wants to be asked each second at least */
+        fake_clock_advance_ms(&w.clock, wait);
+    }
+    fake_clock_advance_ms(&w.clock, wait + 30);
+    scraper_step(w.scraper);
+    assert_true(fabs(figure("agent_scrape_lateness_seconds_sum ") - sum - 0.030) < 1e-9);
+    assert_true(figure("agent_scrape_lateness_seconds_bucket{le=\"0.02\"} ") == quick + 3);
+    assert_true(figure("agent_scrape_lateness_seconds_bucket{le=\"0.05\"} ") == count + 4);
+    drop_labels(&target, 1);
+    world_release(&w);
+}
+
 static void test_too_many_targets_are_refused(void **state)
 {
     struct world w;
@@ -306,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_a_kept_target_keeps_its_request),
         cmocka_unit_test(test_metadata_once_a_minute_and_when_it_changes),
         cmocka_unit_test(test_metadata_of_what_is_gone_are_forgotten),
+        cmocka_unit_test(test_lateness_is_told),
         cmocka_unit_test(test_too_many_targets_are_refused),
         cmocka_unit_test(test_each_failing_allocation),
     };
