@@ -88,6 +88,9 @@ int span_page_resource(
     struct span_page *page, uint32_t index, const struct span_resource **resource_out);
 int span_page_scope(struct span_page *page, uint32_t index, const struct span_scope **scope_out);
 
+/* Ids of all spans and of their parents (0: none), a row each; they live as long as the page. */
+int span_page_ids(struct span_page *page, const uint64_t **ids_out, const uint64_t **parents_out);
+
 /* What few spans have: the k-th of `count` items is that of row rows[k]; rows ascend. */
 enum span_page_extra {
     SPAN_PAGE_EVENTS,   /* encoded messages, each behind its size as a varint */

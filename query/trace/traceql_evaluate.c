@@ -9,6 +9,7 @@
 struct evaluation {
     const struct trace_tree *tree;
     struct arena *arena;
+    const struct traceql_known *known; /* or NULL */
     struct traceql_subject subject;
 };
 
@@ -63,12 +64,15 @@ static void add_to_bytes(const struct traceql_set *set, uint8_t *bytes)
 /* ---- Spansets ---- */
 
 static void filter(
-    struct evaluation *v, const struct traceql_expr *expr, const uint8_t *in, uint8_t *out)
+    struct evaluation *v, const struct traceql_spanset *s, const uint8_t *in, uint8_t *out)
 {
+    const uint8_t *known = v->known != NULL ? v->known->verdicts(v->known->context, s) : NULL;
     for (uint32_t i = 0; i < v->tree->count; i++) {
-        if (in[i] != 0) {
+        if (in[i] != 0 && known != NULL) {
+            out[i] = known[i] & 1;
+        } else if (in[i] != 0) {
             look_at(v, i);
-            out[i] = traceql_expr_holds(&v->subject, expr);
+            out[i] = traceql_expr_holds(&v->subject, s->expr);
         }
     }
 }
@@ -118,7 +122,7 @@ static int spanset(
 {
     switch (s->kind) {
     case TRACEQL_SPANSET_FILTER:
-        filter(v, s->expr, in, out);
+        filter(v, s, in, out);
         return 0;
     case TRACEQL_SPANSET_OPERATION:
         return operation(v, s, in, out);
@@ -382,7 +386,13 @@ static int run_stages(struct evaluation *v, const struct traceql_stage *stages,
 int traceql_evaluate(const struct traceql_query *query, const struct trace_tree *tree,
     struct arena *arena, struct traceql_sets *sets_out)
 {
-    struct evaluation v = {.tree = tree, .arena = arena, .subject = {.tree = tree}};
+    return traceql_evaluate_known(query, tree, NULL, arena, sets_out);
+}
+
+int traceql_evaluate_known(const struct traceql_query *query, const struct trace_tree *tree,
+    const struct traceql_known *known, struct arena *arena, struct traceql_sets *sets_out)
+{
+    struct evaluation v = {.tree = tree, .arena = arena, .known = known, .subject = {.tree = tree}};
     struct traceql_set *all = arena_alloc(arena, sizeof(*all));
     uint8_t *bytes = new_bytes(&v);
     assert(tree->count > 0);

@@ -28,6 +28,16 @@ struct traceql_sets {
 int traceql_evaluate(const struct traceql_query *query, const struct trace_tree *tree,
     struct arena *arena, struct traceql_sets *sets_out);
 
+/* What is known of filters beforehand: `verdicts` of one of the query has a byte a span of the tree, of which bit 0
+ * is set when the span passes it. */
+struct traceql_known {
+    const uint8_t *(*verdicts)(const void *context, const struct traceql_spanset *filter);
+    const void *context;
+};
+/* The same, without asking spans what filters say of them. */
+int traceql_evaluate_known(const struct traceql_query *query, const struct trace_tree *tree,
+    const struct traceql_known *known, struct arena *arena, struct traceql_sets *sets_out);
+
 /* Spans of `to` that stand to spans of `from` as a structural operator says, put into `out`. A byte a span
  * each. 0 or the arena's error. */
 int traceql_relate(enum traceql_operator op, const struct trace_tree *tree, const uint8_t *from,

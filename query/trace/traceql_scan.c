@@ -4,7 +4,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 /* Digits of an integer with its sign and the zero. */
 #define INTEGER_TEXT_MAX 24
@@ -77,16 +76,13 @@ static int spanset_verdicts(
         return stages_verdicts(scan, s->stages, out);
     }
     if (s->kind == TRACEQL_SPANSET_FILTER) {
-        bool may;
-        int status = traceql_page_may_hold(&scan->page, s->expr, &may);
-        if (status == 0 && !may) {
-            *out = arena_alloc(&scan->arena, (size_t)scan->page.rows + 1);
-            if (*out != NULL) {
-                memset(*out, TRACEQL_MAY_FAIL, scan->page.rows);
-            }
-            return *out == NULL ? arena_error(&scan->arena) : 0;
+        const uint8_t *verdicts;
+        int status = traceql_inplace_verdicts(&scan->inplace, s, &verdicts);
+        if (status == 0) {
+            *out = arena_dup(&scan->arena, verdicts, scan->page.rows); /* the answer's own */
+            status = *out == NULL ? arena_error(&scan->arena) : 0;
         }
-        return status == 0 ? traceql_page_filter(&scan->page, s->expr, out) : status;
+        return status;
     }
     int status = spanset_verdicts(scan, s->right, &right);
     if (status != 0 || !keeps_left(s->op)) {
@@ -135,6 +131,7 @@ static int look_at_page(struct traceql_scan *scan, struct span_page *page)
     bool may;
     arena_release(&scan->arena);
     traceql_page_init(&scan->page, page, &scan->arena);
+    traceql_inplace_begin(&scan->inplace, &scan->page);
     int status = may_matter(scan, &may);
     if (status != 0 || !may) {
         return status;
@@ -226,6 +223,7 @@ int traceql_scan_open(struct traceql_scan *scan, struct span_view *view,
         .budget = budget,
         .exact_by_span = decided_by_span(query)};
     arena_init(&scan->arena, TRACE_BUDGET_BYTES_MAX);
+    traceql_inplace_init(&scan->inplace, query);
     trace_reader_init(&scan->reader, view);
     int status = span_view_pages(view, start_ns, end_ns, &scan->pages, e);
     const struct traceql_spanset *first = query->stages->spanset;
@@ -276,13 +274,10 @@ static bool is_ordered(const struct otlp_span *spans, uint32_t count)
     return ordered;
 }
 
-/* 1 when the whole trace is in the page. */
+/* A trace of which no other page has spans: 1 when they are in order, else 0. */
 static int read_from_page(struct traceql_scan *scan, const struct span_page_trace *t,
     struct arena *arena, struct span_trace *trace_out)
 {
-    if (!span_pages_alone(scan->pages, t->id)) {
-        return 0;
-    }
     struct otlp_span *spans = arena_alloc(arena, t->count * sizeof(*spans));
     int status = spans == NULL ? arena_error(arena)
                                : span_page_spans(scan->page.page, t->first, t->count, arena, spans);
@@ -290,10 +285,25 @@ static int read_from_page(struct traceql_scan *scan, const struct span_page_trac
     return status != 0 ? status : is_ordered(spans, t->count);
 }
 
-int traceql_scan_trace(struct traceql_scan *scan, const struct span_page_trace *t,
+/* Puts the trace together, and evaluates it. */
+static int evaluate_whole(struct traceql_scan *scan, const struct span_page_trace *t, bool alone,
     struct arena *arena, struct trace_tree *tree_out, struct traceql_sets *sets_out, struct err *e)
 {
     struct span_trace trace;
+    int status = alone ? read_from_page(scan, t, arena, &trace) : 0;
+    if (status == 0) {
+        status = trace_reader_read(&scan->reader, t->id, arena, &trace, e);
+    } else {
+        status = status == 1 ? 0 : status;
+    }
+    status = status == 0 ? trace_budget_spend(scan->budget, trace.count, e) : status;
+    status = status == 0 ? trace_tree_build(&trace, arena, tree_out) : status;
+    return status == 0 ? traceql_evaluate(scan->query, tree_out, arena, sets_out) : status;
+}
+
+int traceql_scan_trace(struct traceql_scan *scan, const struct span_page_trace *t,
+    struct arena *arena, struct trace_tree *tree_out, struct traceql_sets *sets_out, struct err *e)
+{
     int status = trace_id_set_add(&scan->whole, t->id);
     if (status == ERR_LIMIT) {
         return err_set(
@@ -303,14 +313,18 @@ int traceql_scan_trace(struct traceql_scan *scan, const struct span_page_trace *
         return tell(status, e);
     }
     scan->traces_seen++;
-    status = read_from_page(scan, t, arena, &trace);
+    bool alone = span_pages_alone(scan->pages, t->id);
+    status = alone ? traceql_inplace_may_match(&scan->inplace, t) : 1;
     if (status == 0) {
-        status = trace_reader_read(&scan->reader, t->id, arena, &trace, e);
-    } else {
-        status = status == 1 ? 0 : status;
+        *sets_out = (struct traceql_sets){.count = 0};
+        return 1;
     }
-    status = status == 0 ? trace_budget_spend(scan->budget, trace.count, e) : status;
-    status = status == 0 ? trace_tree_build(&trace, arena, tree_out) : status;
-    status = status == 0 ? traceql_evaluate(scan->query, tree_out, arena, sets_out) : status;
-    return status == 0 ? 1 : tell(status, e);
+    if (status == 1) {
+        status = alone ? traceql_inplace_decide(&scan->inplace, t, arena, tree_out, sets_out) : 0;
+    }
+    if (status == 0) {
+        status = evaluate_whole(scan, t, alone, arena, tree_out, sets_out, e);
+        status = status == 0 ? 1 : status;
+    }
+    return tell(status, e);
 }

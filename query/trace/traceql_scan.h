@@ -11,7 +11,7 @@
 #include "trace/trace_id_set.h"
 #include "trace/trace_reader.h"
 #include "trace/traceql_evaluate.h"
-#include "trace/traceql_page.h"
+#include "trace/traceql_inplace.h"
 
 struct traceql_scan {
     struct span_view *view;
@@ -21,6 +21,7 @@ struct traceql_scan {
     bool exact_by_span;
     /* Of the page in hand, until the next one: */
     struct traceql_page page;
+    struct traceql_inplace inplace;
     const struct span_page_trace *traces;
     uint32_t trace_count;
     uint8_t *verdicts;  /* a row each; TRACEQL_MAY_FAIL outside the time */
@@ -45,7 +46,8 @@ int traceql_scan_next(struct traceql_scan *scan, uint64_t floor_ns, struct err *
 /* Of a query that is exact by span: decides a row whose verdict may be open. */
 int traceql_scan_row(struct traceql_scan *scan, uint32_t row, bool *holds_out, struct err *e);
 /* Of all others: evaluates a trace of the page in hand, wherever its spans are. 1: `tree_out` and `sets_out`, which
- * may be empty, in `arena`, with texts that live until the next call; 0: it was looked at before. */
+ * may be empty (then there may be no tree), in `arena`, with texts that live until the next call; 0: it was looked at
+ * before. In a search spans of the tree may have nothing but ids and times. */
 int traceql_scan_trace(struct traceql_scan *scan, const struct span_page_trace *trace,
     struct arena *arena, struct trace_tree *tree_out, struct traceql_sets *sets_out, struct err *e);
 

@@ -417,6 +417,14 @@ int span_page_read_ids(struct span_page *page)
     return 0;
 }
 
+int span_page_ids(struct span_page *page, const uint64_t **ids_out, const uint64_t **parents_out)
+{
+    int status = span_page_read_ids(page);
+    *ids_out = page->span_ids;
+    *parents_out = page->parent_ids;
+    return status;
+}
+
 static int read_rare(struct span_page *page)
 {
     if (page->rare_read) {
