@@ -27,6 +27,7 @@ static struct span_source *make(uint32_t pages)
         atomic_init(&s->references, 1);
         atomic_init(&s->remove, false);
         atomic_init(&s->made, NULL);
+        atomic_init(&s->traces, NULL);
     }
     return s;
 }
@@ -119,6 +120,7 @@ void span_source_unref(struct span_source *source)
         span_pager_free(source->pager);
         free_page(atomic_load(&source->made));
     }
+    mem_free(atomic_load(&source->traces));
     mem_free(source->kept);
     mem_free(source);
 }

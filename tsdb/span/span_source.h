@@ -17,6 +17,12 @@ struct span_kept {
     struct span_kept *newer, *older;
 };
 
+/* Of all traces of a block (span_block_traces.h). */
+struct span_traces_filter {
+    size_t size;
+    uint8_t bits[];
+};
+
 struct span_source {
     atomic_uint references;
     uint64_t number;                            /* the block's name; 0: in memory */
@@ -27,6 +33,7 @@ struct span_source {
     struct span_kept *kept;                     /* by page; the cache's */
     void (*forget)(struct span_source *source); /* closes what is kept of it; NULL: nothing is */
     struct span_page_cache *cache;
+    _Atomic(struct span_traces_filter *) traces; /* NULL: not wanted yet */
 };
 
 /* The spans of a pager, which becomes the source's. ERR_NOMEM: it is still the caller's. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "span/span_block_traces.h"
 #include "span/span_store_private.h"
 #include "span/trace_bloom.h"
 #include "span/value_filter.h"
@@ -375,20 +376,27 @@ int span_pages_next(struct span_pages *pages, struct span_page **page_out, uint6
     return 0;
 }
 
+/* Of the block that the page is of: a trace's pages follow each other there. */
+static bool has_neighbour(const struct page_of_view *in_hand, struct trace_id id)
+{
+    const struct span_source *source = in_hand->source;
+    uint32_t page = in_hand->page, pages = span_source_pages(source);
+    return (page > 0 && trace_bloom_has(span_source_page(source, page - 1)->bloom, id)) ||
+           (page + 1 < pages && trace_bloom_has(span_source_page(source, page + 1)->bloom, id));
+}
+
 bool span_pages_alone(const struct span_pages *pages, struct trace_id id)
 {
     const struct page_of_view *in_hand = &pages->items[pages->next - 1];
     const struct span_sources *sources = &pages->view->sources;
-    for (size_t i = 0; i < sources->count; i++) {
-        const struct span_source *source = sources->items[i];
-        for (uint32_t p = 0; p < span_source_pages(source); p++) {
-            bool same = source == in_hand->source && p == in_hand->page;
-            if (!same && trace_bloom_has(span_source_page(source, p)->bloom, id)) {
-                return false;
-            }
-        }
+    bool alone = !has_neighbour(in_hand, id);
+    for (size_t i = 0; i < sources->count && alone; i++) {
+        struct span_source *source = sources->items[i];
+        alone = source == in_hand->source ||
+                (source->block != NULL ? !span_block_may_have(source, id, &pages->view->unpacker)
+                                       : !trace_bloom_has(span_source_page(source, 0)->bloom, id));
     }
-    return true;
+    return alone;
 }
 
 void span_pages_close(struct span_pages *pages)
