@@ -89,6 +89,7 @@ struct span_block_options {
     uint32_t replaced_count;
     int compression; /* zstd's level */
     bool in_order;   /* all spans of a trace come by start, then id: pages need not be sorted */
+    bool borrow;     /* spans stay where they are until the block is finished (span_pager_borrow) */
 };
 
 /* Writes to `path`.new; nothing is at `path` before span_block_writer_finish. */

@@ -125,12 +125,17 @@ int span_block_writer_begin_trace(struct span_block_writer *writer, size_t spans
     return fits ? 0 : end_page(writer);
 }
 
+static int add(struct span_block_writer *w, const struct otlp_span *span)
+{
+    return w->options.borrow ? span_pager_borrow(w->pager, span) : span_pager_add(w->pager, span);
+}
+
 int span_block_writer_add(struct span_block_writer *writer, const struct otlp_span *span)
 {
-    int status = span_pager_add(writer->pager, span);
+    int status = add(writer, span);
     if (status == ERR_LIMIT && span_pager_rows(writer->pager) > 0) {
         status = end_page(writer);
-        status = status == 0 ? span_pager_add(writer->pager, span) : status;
+        status = status == 0 ? add(writer, span) : status;
     }
     return status;
 }

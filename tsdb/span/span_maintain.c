@@ -161,8 +161,10 @@ static int write_block(struct span_store *store, const struct span_sources *sour
 static int end_cut(struct span_store *store, struct err *e)
 {
     struct span_source *made = NULL;
-    struct span_block_options options = {
-        .covered = store->sealing_covered, .compression = CUT_COMPRESSION, .in_order = true};
+    struct span_block_options options = {.covered = store->sealing_covered,
+        .compression = CUT_COMPRESSION,
+        .in_order = true,
+        .borrow = true};
     int status = write_block(store, &store->sealing, &options, &made, e);
     struct span_sources done = {0};
     status = status == 0 ? swap_in(store, made, NULL, &done) : status;

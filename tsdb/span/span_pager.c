@@ -1,4 +1,4 @@
-/* Collecting the spans of a page: their bytes one behind the other, resources and scopes once each. */
+/* Collecting the spans of a page: their bytes, copied or borrowed, and resources and scopes once each. */
 #include "span/span_pager.h"
 
 #include <stdlib.h>
@@ -7,7 +7,11 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-enum { SLOTS = 2 * SPAN_PAGE_ROWS_MAX };
+enum {
+    SLOTS = 2 * SPAN_PAGE_ROWS_MAX,
+    /* Addresses of borrowed messages that are remembered: those of a block come from some twenty pages. */
+    KNOWN_SLOTS = 4096,
+};
 
 int span_pager_new(struct span_pager **pager_out)
 {
@@ -15,7 +19,7 @@ int span_pager_new(struct span_pager **pager_out)
     if (p == NULL) {
         return ERR_NOMEM;
     }
-    strbuf_init(&p->bytes, 2 * SPAN_PAGE_BYTES_MAX);
+    arena_init(&p->copies, 0);
     p->resources.slots = mem_calloc(SLOTS, sizeof(*p->resources.slots));
     p->scopes.slots = mem_calloc(SLOTS, sizeof(*p->scopes.slots));
     if (p->resources.slots == NULL || p->scopes.slots == NULL) {
@@ -31,12 +35,11 @@ void span_pager_free(struct span_pager *pager)
     if (pager == NULL) {
         return;
     }
+    span_pager_end(pager);
     mem_free(pager->resources.items);
-    mem_free(pager->resources.slots);
     mem_free(pager->scopes.items);
-    mem_free(pager->scopes.slots);
     mem_free(pager->rows);
-    strbuf_release(&pager->bytes);
+    arena_release(&pager->copies);
     mem_free(pager);
 }
 
@@ -44,6 +47,9 @@ static void reset_pool(struct span_pager_pool *pool)
 {
     pool->count = 0;
     memset(pool->slots, 0, SLOTS * sizeof(*pool->slots));
+    if (pool->known != NULL) {
+        memset(pool->known, 0, KNOWN_SLOTS * sizeof(*pool->known));
+    }
 }
 
 void span_pager_reset(struct span_pager *pager)
@@ -51,14 +57,22 @@ void span_pager_reset(struct span_pager *pager)
     reset_pool(&pager->resources);
     reset_pool(&pager->scopes);
     pager->row_count = 0;
-    strbuf_reset(&pager->bytes);
+    pager->bytes = 0;
+    arena_release(&pager->copies);
+}
+
+static void end_pool(struct span_pager_pool *pool)
+{
+    mem_free(pool->slots);
+    mem_free(pool->known);
+    pool->slots = NULL;
+    pool->known = NULL;
 }
 
 void span_pager_end(struct span_pager *pager)
 {
-    mem_free(pager->resources.slots);
-    mem_free(pager->scopes.slots);
-    pager->resources.slots = pager->scopes.slots = NULL;
+    end_pool(&pager->resources);
+    end_pool(&pager->scopes);
 }
 
 size_t span_pager_rows(const struct span_pager *pager)
@@ -68,26 +82,31 @@ size_t span_pager_rows(const struct span_pager *pager)
 
 size_t span_pager_bytes(const struct span_pager *pager)
 {
-    return pager->bytes.size + pager->row_count * sizeof(*pager->rows);
+    return pager->bytes + pager->row_count * sizeof(*pager->rows);
 }
 
 /* ---- Adding ---- */
 
-static bool message_is(const struct span_pager *p, const struct span_pager_message *m,
-    struct str message, struct str schema_url)
+static bool message_is(
+    const struct span_pager_message *m, struct str message, struct str schema_url)
 {
-    const char *bytes = p->bytes.data + m->offset;
-    return m->size == message.len && m->schema_url_size == schema_url.len &&
-           memcmp(bytes, message.ptr, message.len) == 0 &&
-           (schema_url.len == 0 ||
-               memcmp(bytes + message.len, schema_url.ptr, schema_url.len) == 0);
+    return str_eq(m->message, message) && str_eq(m->schema_url, schema_url);
+}
+
+/* Bytes as the pager keeps them; false without memory. */
+static bool keep(struct span_pager *p, bool borrow, struct str *bytes)
+{
+    if (!borrow && bytes->len > 0) {
+        bytes->ptr = arena_dup(&p->copies, bytes->ptr, bytes->len);
+    }
+    return borrow || bytes->len == 0 || bytes->ptr != NULL;
 }
 
 /* The index of a message, which is added when it is new. */
-static int intern(struct span_pager *p, struct span_pager_pool *pool, struct str message,
-    struct str schema_url, uint16_t *index_out)
+static int intern(struct span_pager *p, struct span_pager_pool *pool, bool borrow,
+    struct str message, struct str schema_url, uint16_t *index_out)
 {
-    if (pool->count > 0 && message_is(p, &pool->items[pool->last], message, schema_url)) {
+    if (pool->count > 0 && message_is(&pool->items[pool->last], message, schema_url)) {
         *index_out = pool->last;
         return 0;
     }
@@ -96,7 +115,7 @@ static int intern(struct span_pager *p, struct span_pager_pool *pool, struct str
     for (; pool->slots[slot] != 0; slot = (slot + 1) % SLOTS) {
         uint16_t index = (uint16_t)(pool->slots[slot] - 1);
         if (pool->items[index].hash == hash &&
-            message_is(p, &pool->items[index], message, schema_url)) {
+            message_is(&pool->items[index], message, schema_url)) {
             *index_out = pool->last = index;
             return 0;
         }
@@ -106,17 +125,35 @@ static int intern(struct span_pager *p, struct span_pager_pool *pool, struct str
     if (status != 0) {
         return status;
     }
-    size_t offset = p->bytes.size;
-    strbuf_add_str(&p->bytes, message);
-    strbuf_add_str(&p->bytes, schema_url);
-    if (strbuf_error(&p->bytes) != 0) {
-        return strbuf_error(&p->bytes);
+    if (!keep(p, borrow, &message) || !keep(p, borrow, &schema_url)) {
+        return ERR_NOMEM;
     }
-    pool->items[pool->count] =
-        (struct span_pager_message){hash, offset, (uint32_t)message.len, (uint32_t)schema_url.len};
+    p->bytes += message.len + schema_url.len;
+    pool->items[pool->count] = (struct span_pager_message){hash, message, schema_url};
     *index_out = pool->last = (uint16_t)pool->count;
     pool->slots[slot] = (uint16_t)++pool->count;
     return 0;
+}
+
+/* The same for what is borrowed: has this very copy been seen? */
+static int intern_borrowed(struct span_pager *p, struct span_pager_pool *pool, struct str message,
+    struct str schema_url, uint16_t *index_out)
+{
+    pool->known = pool->known != NULL ? pool->known : mem_calloc(KNOWN_SLOTS, sizeof(*pool->known));
+    if (pool->known == NULL) {
+        return ERR_NOMEM;
+    }
+    struct span_pager_known *known =
+        &pool->known[hash_mix64((uint64_t)(uintptr_t)message.ptr) % KNOWN_SLOTS];
+    if (message.len > 0 && known->message == message.ptr) {
+        *index_out = known->index;
+        return 0;
+    }
+    int status = intern(p, pool, true, message, schema_url, index_out);
+    if (status == 0) {
+        *known = (struct span_pager_known){message.ptr, *index_out};
+    }
+    return status;
 }
 
 /* Takes back a message that was added last, when its span could not be. */
@@ -132,46 +169,69 @@ static void forget(struct span_pager_pool *pool, size_t count)
     pool->slots[slot] = 0; /* nothing was placed behind it since */
     pool->count = count;
     pool->last = 0;
+    if (pool->known != NULL) {
+        memset(pool->known, 0, KNOWN_SLOTS * sizeof(*pool->known));
+    }
 }
 
-int span_pager_add(struct span_pager *pager, const struct otlp_span *span)
+static int intern_both(
+    struct span_pager *p, bool borrow, const struct otlp_span *span, struct span_pager_row *row)
 {
-    struct span_pager *p = pager;
+    struct str resource_url = span->resource->schema_url, scope_url = span->scope->schema_url;
+    if (borrow) {
+        int status =
+            intern_borrowed(p, &p->resources, span->resource_raw, resource_url, &row->resource);
+        return status != 0
+                   ? status
+                   : intern_borrowed(p, &p->scopes, span->scope_raw, scope_url, &row->scope);
+    }
+    int status = intern(p, &p->resources, false, span->resource_raw, resource_url, &row->resource);
+    return status != 0 ? status
+                       : intern(p, &p->scopes, false, span->scope_raw, scope_url, &row->scope);
+}
+
+static int add(struct span_pager *p, const struct otlp_span *span, bool borrow)
+{
     size_t size = span->raw.len + span->resource_raw.len + span->scope_raw.len +
                   span->resource->schema_url.len + span->scope->schema_url.len;
     if (size > SPAN_PAGE_BYTES_MAX || p->row_count >= SPAN_PAGE_ROWS_MAX ||
-        (p->row_count > 0 && p->bytes.size + size > SPAN_PAGE_BYTES_MAX)) {
+        (p->row_count > 0 && p->bytes + size > SPAN_PAGE_BYTES_MAX)) {
         return ERR_LIMIT;
     }
-    size_t resources = p->resources.count, scopes = p->scopes.count, bytes = p->bytes.size;
+    size_t resources = p->resources.count, scopes = p->scopes.count, bytes = p->bytes;
+    struct str raw = span->raw;
     struct span_pager_row row = {.trace_id = span->span.trace_id,
         .start_ns = span->span.start_ns,
         .end_ns = span->span.end_ns,
         .span_id = span->span.span_id,
-        .size = (uint32_t)span->raw.len};
+        .number = (uint32_t)p->row_count,
+        .size = (uint32_t)raw.len};
     int status = mem_array_grow(
         (void **)&p->rows, &p->row_cap, p->row_count + 1, sizeof(*p->rows), SPAN_PAGE_ROWS_MAX);
-    if (status == 0) {
-        status =
-            intern(p, &p->resources, span->resource_raw, span->resource->schema_url, &row.resource);
-    }
-    if (status == 0) {
-        status = intern(p, &p->scopes, span->scope_raw, span->scope->schema_url, &row.scope);
-    }
-    if (status == 0) {
-        row.offset = p->bytes.size;
-        strbuf_add_str(&p->bytes, span->raw);
-        status = strbuf_error(&p->bytes);
+    status = status == 0 ? intern_both(p, borrow, span, &row) : status;
+    if (status == 0 && !keep(p, borrow, &raw)) {
+        status = ERR_NOMEM;
     }
     if (status != 0) {
         forget(&p->scopes, scopes);
         forget(&p->resources, resources);
-        p->bytes.error = 0;
-        strbuf_truncate(&p->bytes, bytes);
+        p->bytes = bytes;
         return status;
     }
+    row.raw = raw.ptr;
+    p->bytes += raw.len;
     p->rows[p->row_count++] = row;
     return 0;
+}
+
+int span_pager_add(struct span_pager *pager, const struct otlp_span *span)
+{
+    return add(pager, span, false);
+}
+
+int span_pager_borrow(struct span_pager *pager, const struct otlp_span *span)
+{
+    return add(pager, span, true);
 }
 
 /* ---- Order ---- */
@@ -187,7 +247,7 @@ static int by_trace(const void *left, const void *right)
     int order = trace_id_cmp(a->trace_id, b->trace_id);
     order = order != 0 ? order : by_u64(a->start_ns, b->start_ns);
     order = order != 0 ? order : by_u64(a->span_id, b->span_id);
-    return order != 0 ? order : by_u64(a->offset, b->offset);
+    return order != 0 ? order : by_u64(a->number, b->number);
 }
 
 static int by_trace_start(const void *left, const void *right)

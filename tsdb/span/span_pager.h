@@ -4,6 +4,7 @@
 #ifndef SONDE_TSDB_SPAN_PAGER_H
 #define SONDE_TSDB_SPAN_PAGER_H
 
+#include "base/arena.h"
 #include "base/strbuf.h"
 #include "tsdb/span_page.h"
 
@@ -13,8 +14,8 @@ struct span_pager_row {
     uint64_t start_ns, end_ns;
     uint64_t trace_start_ns; /* of the first span of its trace; set by span_pager_sort */
     uint64_t span_id;
-    size_t offset; /* into `bytes` */
-    uint32_t size;
+    const char *raw;
+    uint32_t size, number;    /* of bytes; in the order of coming */
     uint16_t resource, scope; /* at most one of each a row */
 };
 
@@ -22,16 +23,20 @@ struct span_pager_row {
 struct span_pager_pool {
     struct span_pager_message {
         uint64_t hash;
-        size_t offset; /* into `bytes`: the message, then its schema URL */
-        uint32_t size, schema_url_size;
+        struct str message, schema_url;
     } * items;
     size_t count, cap;
     uint16_t last;   /* index of the one that was added last: the next span often has it, too */
     uint16_t *slots; /* open addressing: index + 1, 0 = free; twice SPAN_PAGE_ROWS_MAX of them */
+    struct span_pager_known {
+        const char *message;
+        uint16_t index;
+    } * known; /* of borrowed messages, by address; NULL while none is */
 };
 
 struct span_pager {
-    struct strbuf bytes;
+    struct arena copies;
+    size_t bytes; /* of spans and messages */
     struct span_pager_row *rows;
     size_t row_count, row_cap;
     struct span_pager_pool resources, scopes;
@@ -45,6 +50,9 @@ void span_pager_free(struct span_pager *pager);
  * full, or for a span that would not fit into any (SPAN_PAGE_BYTES_MAX); ERR_NOMEM. On error nothing has
  * changed. */
 int span_pager_add(struct span_pager *pager, const struct otlp_span *span);
+/* The same without copying: what is borrowed stays where it is, unchanged, until the pager is reset, and
+ * resources and scopes at one address are one. */
+int span_pager_borrow(struct span_pager *pager, const struct otlp_span *span);
 size_t span_pager_rows(const struct span_pager *pager);
 /* Bytes that its spans take here. */
 size_t span_pager_bytes(const struct span_pager *pager);
