@@ -38,7 +38,20 @@ static inline uint64_t protobuf_varint(struct decbuf *d)
         d->p += 2;
         return value;
     }
-    return decbuf_uvarint(d);
+    struct decbuf rest = *d; /* a copy, so that the cursor of who calls can stay in registers */
+    uint64_t value = decbuf_uvarint(&rest);
+    *d = rest;
+    return value;
+}
+
+/* The next `size` bytes; empty, and the cursor fails, when there are fewer. */
+static inline struct str protobuf_bytes(struct decbuf *d, uint64_t size)
+{
+    d->failed = d->failed || size > decbuf_left(d);
+    size = d->failed ? 0 : size;
+    struct str bytes = str_make((const char *)d->p, (size_t)size);
+    d->p += size;
+    return bytes;
 }
 
 /* Reads one field; what its type has none of is zero. False at the end of the input or, with d->failed set, on malformed bytes. */
@@ -60,20 +73,21 @@ static inline bool protobuf_next(struct decbuf *d, struct protobuf_field *field)
     case PROTOBUF_VARINT:
         field->value = protobuf_varint(d);
         break;
-    case PROTOBUF_FIXED64:
-        field->value = decbuf_le64(d);
-        break;
-    case PROTOBUF_BYTES: {
-        uint64_t size = protobuf_varint(d);
-        d->failed = d->failed || size > decbuf_left(d);
-        size = d->failed ? 0 : size;
-        field->bytes = str_make((const char *)d->p, (size_t)size);
-        d->p += size;
+    case PROTOBUF_FIXED64: {
+        struct str bytes = protobuf_bytes(d, 8);
+        field->value = bytes.len == 8 ? get_le64((const uint8_t *)bytes.ptr) : 0;
         break;
     }
-    case PROTOBUF_FIXED32:
-        field->value = decbuf_le32(d);
+    case PROTOBUF_BYTES: {
+        uint64_t size = protobuf_varint(d);
+        field->bytes = protobuf_bytes(d, size);
         break;
+    }
+    case PROTOBUF_FIXED32: {
+        struct str bytes = protobuf_bytes(d, 4);
+        field->value = bytes.len == 4 ? get_le32((const uint8_t *)bytes.ptr) : 0;
+        break;
+    }
     default:
         d->failed = true;
     }
