@@ -1,6 +1,7 @@
 /* The queue on disk: appending and reading, and the memory it falls back to. */
 #include "ship/queue.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,20 +59,61 @@ static void take_samples(struct queue_place *c, uint64_t samples)
     c->statistics.samples -= samples < waiting ? samples : waiting;
 }
 
+/* Samples that wait but for those before `to`: unread ones, and those of records in hand that are not done. */
+static uint64_t samples_left(struct queue *q, const struct queue_place *c, uint64_t to)
+{
+    uint64_t left = queue_count_waiting(q, to);
+    for (size_t i = 0; i < c->held_count; i++) {
+        const struct queue_held *h = &c->held[i];
+        if (h->sequence < to && !h->done && !h->dropped) {
+            left += h->samples;
+        } else if (h->sequence >= to && h->done) {
+            left -= h->samples < left ? h->samples : left;
+        }
+    }
+    return left;
+}
+
+static void count_dropped(struct queue_place *c, uint64_t left, enum queue_drop reason)
+{
+    uint64_t before = c->statistics.samples;
+    if (left < before) {
+        c->statistics.dropped_samples[reason] += before - left;
+        c->statistics.samples = left;
+    }
+}
+
+static void mark_dropped(struct queue_held *h, uint64_t to, enum queue_drop reason)
+{
+    if (h->sequence < to && !h->done && !h->dropped) {
+        h->dropped = true;
+        h->drop = reason;
+    }
+}
+
+/* Records before `to` that were not handed out cannot be read. */
+static void skip_unread(struct queue *q, struct queue_place *c, uint64_t to)
+{
+    if (to > c->ahead) {
+        count_dropped(c, samples_left(q, c, to), QUEUE_DROP_CORRUPT);
+        mark_dropped(&c->peeked, to, QUEUE_DROP_CORRUPT);
+        c->ahead = to;
+        c->next = c->held_count > 0 ? c->next : to;
+    }
+}
+
 void queue_skip_to(struct queue *q, struct queue_place *c, uint64_t next, enum queue_drop reason)
 {
     if (next <= c->next) {
         return;
     }
-    uint64_t before = c->statistics.samples, left = queue_count_waiting(q, next);
-    if (left < before) {
-        c->statistics.dropped_samples[reason] += before - left;
-        c->statistics.samples = left;
+    for (size_t i = 0; i < c->held_count; i++) {
+        mark_dropped(&c->held[i], next, reason);
     }
-    if (c->peeked >= c->next && c->peeked < next) {
-        c->peeked_drop = reason;
-    }
+    mark_dropped(&c->peeked, next, reason);
+    count_dropped(c, samples_left(q, c, next), reason);
     c->next = next;
+    c->ahead = next > c->ahead ? next : c->ahead;
 }
 
 /* ---- Appending ---- */
@@ -150,12 +192,7 @@ static void shrink_memory(struct queue *q, size_t room)
         q->memory_bytes -= m->record.payload.len;
         struct queue_place *c;
         for (size_t i = 0; (c = queue_next_place(q, &i)) != NULL; i++) {
-            if (c->next <= m->record.sequence) {
-                take_samples(c, m->record.samples);
-                c->statistics.dropped_samples[QUEUE_DROP_DISK] += m->record.samples;
-                c->peeked_drop = QUEUE_DROP_DISK;
-                c->next = m->record.sequence + 1;
-            }
+            queue_skip_to(q, c, m->record.sequence + 1, QUEUE_DROP_DISK);
         }
         mem_free(m->bytes);
     }
@@ -257,7 +294,7 @@ static int resynchronise(struct queue *q, struct queue_place *c)
     return good;
 }
 
-/* The next record with sequence >= c->next of the cursor's open segment: 1, 0 at its end or where no
+/* The next record with sequence >= c->ahead of the cursor's open segment: 1, 0 at its end or where no
  * more can be read, ERR_NOMEM. */
 static int read_on(struct queue *q, struct queue_place *c, struct queue_found *found)
 {
@@ -269,7 +306,7 @@ static int read_on(struct queue *q, struct queue_place *c, struct queue_found *f
         if (status != 1) {
             return status == ERR_NOMEM ? status : 0;
         }
-        if (found->record.sequence >= c->next) {
+        if (found->record.sequence >= c->ahead) {
             return 1;
         }
         c->offset = found->end;
@@ -280,7 +317,7 @@ static int read_on(struct queue *q, struct queue_place *c, struct queue_found *f
 static int peek_disk(struct queue *q, struct queue_place *c, struct queue_record *record_out)
 {
     struct queue_found found;
-    size_t at = find_segment(q, c->next);
+    size_t at = find_segment(q, c->ahead);
     for (; at < q->segment_count; at++) {
         struct queue_segment *s = &q->segments[at];
         if ((c->reading == NULL || c->segment != s->first_sequence) &&
@@ -295,7 +332,7 @@ static int peek_disk(struct queue *q, struct queue_place *c, struct queue_record
         if (status != 0) {
             return status;
         }
-        queue_skip_to(q, c, s->end_sequence, QUEUE_DROP_CORRUPT);
+        skip_unread(q, c, s->end_sequence);
     }
     return 0;
 }
@@ -303,9 +340,8 @@ static int peek_disk(struct queue *q, struct queue_place *c, struct queue_record
 /* Remembers what is handed out; a gap before it is what could not be read. */
 static void hand_out(struct queue *q, struct queue_place *c, const struct queue_record *record)
 {
-    queue_skip_to(q, c, record->sequence, QUEUE_DROP_CORRUPT);
-    c->peeked = record->sequence;
-    c->peeked_samples = record->samples;
+    skip_unread(q, c, record->sequence);
+    c->peeked = (struct queue_held){.sequence = record->sequence, .samples = record->samples};
 }
 
 int queue_peek(struct queue *q, size_t cursor, struct queue_record *record_out)
@@ -319,7 +355,7 @@ int queue_peek(struct queue *q, size_t cursor, struct queue_record *record_out)
         return status == 1; /* without memory: later */
     }
     for (size_t i = 0; i < q->memory_count; i++) {
-        if (q->memory[i].record.sequence >= c->next) {
+        if (q->memory[i].record.sequence >= c->ahead) {
             *record_out = q->memory[i].record;
             c->peeked_end = 0;
             hand_out(q, c, record_out);
@@ -329,15 +365,57 @@ int queue_peek(struct queue *q, size_t cursor, struct queue_record *record_out)
     return 0;
 }
 
-void queue_advance(struct queue *q, size_t cursor)
+bool queue_hold(struct queue *q, size_t cursor)
 {
     struct queue_place *c = &q->cursors[cursor];
-    if (c->peeked == c->next) {
-        take_samples(c, c->peeked_samples);
-        c->next++;
-        c->offset = c->peeked_end != 0 ? c->peeked_end : c->offset;
-    } else if (c->peeked != 0) {
-        c->statistics.dropped_samples[c->peeked_drop] -= c->peeked_samples;
+    if (c->held_count == QUEUE_HELD_MAX) {
+        return false;
     }
-    c->peeked = 0;
+    assert(c->peeked.sequence != 0);
+    c->held[c->held_count++] = c->peeked;
+    if (!c->peeked.dropped) { /* else reading goes on where it was put */
+        c->ahead = c->peeked.sequence + 1;
+        c->offset = c->peeked_end != 0 ? c->peeked_end : c->offset;
+    }
+    c->peeked.sequence = 0;
+    return true;
+}
+
+/* Lets go the records in front that need nobody any more. */
+static void pass_done(struct queue_place *c)
+{
+    size_t passed = 0;
+    while (passed < c->held_count && c->held[passed].done) {
+        passed++;
+    }
+    c->held_count -= passed;
+    memmove(c->held, c->held + passed, c->held_count * sizeof(*c->held));
+    uint64_t next = c->held_count > 0 ? c->held[0].sequence : c->ahead;
+    c->next = next > c->next ? next : c->next;
+}
+
+void queue_done(struct queue *q, size_t cursor, uint64_t sequence)
+{
+    struct queue_place *c = &q->cursors[cursor];
+    for (size_t i = 0; i < c->held_count; i++) {
+        struct queue_held *h = &c->held[i];
+        if (h->sequence != sequence || h->done) {
+            continue;
+        }
+        h->done = true;
+        if (h->dropped) {
+            c->statistics.dropped_samples[h->drop] -= h->samples;
+        } else {
+            take_samples(c, h->samples);
+        }
+    }
+    pass_done(c);
+}
+
+void queue_advance(struct queue *q, size_t cursor)
+{
+    uint64_t sequence = q->cursors[cursor].peeked.sequence;
+    if (sequence != 0 && queue_hold(q, cursor)) {
+        queue_done(q, cursor, sequence);
+    }
 }

@@ -33,6 +33,8 @@
 #define QUEUE_PAYLOAD_MAX ((size_t)32 << 20)
 #define QUEUE_CURSORS_MAX 8
 #define QUEUE_SEGMENTS_MAX 65536
+/* Records that a destination holds at a time, with those that are done while one before them is not. */
+#define QUEUE_HELD_MAX 256
 
 /* What the payloads of a queue are; each record says it, and where samples are counted, spans are. */
 enum queue_cargo {
@@ -106,10 +108,16 @@ void queue_set_bounds(
  * moves the queue to memory instead. */
 int queue_append(
     struct queue *q, struct str payload, uint32_t samples, int64_t min_t, int64_t max_t);
-/* The record at a cursor: 1, or 0 when the destination has everything. */
+/* The next record of a destination, behind those that it holds: 1, or 0 when there is none. */
 int queue_peek(struct queue *q, size_t cursor, struct queue_record *record_out);
-/* The destination is done with the record that peek gave (delivered, or refused for good). A record
- * that was dropped meanwhile counts as taken after all, and no other is skipped for it. */
+/* The destination takes the record that peek gave into its hands, with others perhaps, of which it may be done
+ * in any order; the cursor goes past what has nothing undone before it, so that a kill repeats records but loses
+ * none. False: it holds QUEUE_HELD_MAX. */
+bool queue_hold(struct queue *q, size_t cursor);
+/* The destination is done with a record that it holds (delivered, or refused for good). One that was dropped
+ * meanwhile counts as taken after all, and no other is skipped for it. */
+void queue_done(struct queue *q, size_t cursor, uint64_t sequence);
+/* Holds the record that peek gave, and is done with it. */
 void queue_advance(struct queue *q, size_t cursor);
 /* Enforces bounds, deletes what all have taken, writes cursors when they moved. Call each second. */
 void queue_maintain(struct queue *q);

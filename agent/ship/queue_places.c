@@ -53,7 +53,7 @@ int queue_open_cursors(struct queue *q, struct err *e)
         if (c->next > q->next_sequence) {
             q->next_sequence = c->next; /* its segments were all taken and deleted */
         }
-        c->next = c->next < oldest ? oldest : c->next;
+        c->next = c->ahead = c->next < oldest ? oldest : c->next;
         c->statistics.samples = status == 0 ? queue_count_waiting(q, c->next) : 0;
     }
     return status;
@@ -76,7 +76,7 @@ int queue_add_cursor(struct queue *q, const char *name, size_t *cursor_out, stru
         return status;
     }
     q->names_changed = true;
-    c->next = slowest < oldest ? oldest : slowest;
+    c->next = c->ahead = slowest < oldest ? oldest : slowest;
     c->statistics.samples = queue_count_waiting(q, c->next);
     c->statistics.missed_samples = q->appended_samples;
     *cursor_out = i;

@@ -15,18 +15,28 @@ struct queue_memory_record {
 /* Places of the destinations of two configurations, while one takes the place of the other. */
 #define QUEUE_PLACES_MAX ((size_t)2 * QUEUE_CURSORS_MAX)
 
+/* A record in the hands of its destination. */
+struct queue_held {
+    uint64_t sequence, samples;
+    bool done;            /* and others before it are not */
+    bool dropped;         /* by the queue, meanwhile */
+    enum queue_drop drop; /* why */
+};
+
 /* Where one destination stands. */
 struct queue_place {
     bool is_open;
     struct queue_cursor_file file;
-    uint64_t next;    /* sequence wanted next */
+    uint64_t next;    /* all records before it are done with, or dropped */
+    uint64_t ahead;   /* sequence handed out next: `next`, or behind those that are held */
     uint64_t segment; /* first sequence of the segment that is open for reading */
-    uint64_t offset;  /* of the record `next` in it, or where to look */
+    uint64_t offset;  /* of the record `ahead` in it, or where to look */
     struct vfs_file *reading;
-    /* The record that peek gave and advance has not taken yet; sequence 0 = none. */
-    uint64_t peeked, peeked_samples;
-    uint64_t peeked_end;         /* offset behind it; 0 = it is in memory */
-    enum queue_drop peeked_drop; /* why it was dropped, when `next` went past it */
+    /* The record that peek gave and that is not held; sequence 0 = none. */
+    struct queue_held peeked;
+    uint64_t peeked_end;                    /* offset behind it; 0 = it is in memory */
+    struct queue_held held[QUEUE_HELD_MAX]; /* ascending */
+    size_t held_count;
     struct queue_cursor_statistics statistics;
     struct strbuf buffer;
 };
