@@ -1,9 +1,11 @@
-/* One destination: takes records from the queue in order and posts them, one request in flight. Where it
- * says samples, a queue of spans counts spans.
+/* One destination: takes records from the queue in order and posts them: samples one request at a time, so that
+ * series stay in order; spans, which have none, several at a time. Where it says samples, a queue of spans counts
+ * spans. Each record on its way goes by itself:
  *
  *   idle --record--> sending --taken--> idle
  *                       |--again--> waiting --time--> sending (the same record)
  *                       |--too large--> idle (its halves instead, down to a series, a span)
+ *                       |--400, of spans--> idle (likewise, until only what it cannot take is dropped)
  *                       |--another protocol--> idle (the same record, as remote write 1.0)
  *                       '--refused--> idle (dropped, counted: the receiver will never take it)
  *
@@ -12,7 +14,7 @@
  * return in step); Retry-After is a lower bound, itself bounded. A receiver that does not speak remote
  * write 2.0 gets 1.0 for an hour, then is asked again; so it is after a restart, which costs one
  * request. An answer makes it send the next record at once; else it has no time of its own: the owner
- * calls sender_step with the clock.
+ * calls sender_step with the clock. While delivery fails, one request at a time asks whether it works again.
  */
 #ifndef SONDE_SHIP_SENDER_H
 #define SONDE_SHIP_SENDER_H
@@ -25,6 +27,10 @@
 #include "ship/queue.h"
 #include "ship/request_maker.h"
 
+/* Requests of spans on their way to a destination, and bytes of records from which on no other is taken: with
+ * requests of 512 spans and 50 ms to the receiver and back that is 160 000 spans a second. */
+#define SENDER_LANES_MAX 16
+#define SENDER_HAND_BYTES_MAX ((size_t)16 << 20)
 #define SENDER_BACKOFF_MIN_MS 100
 #define SENDER_BACKOFF_MAX_MS 30000
 #define SENDER_RETRY_AFTER_MAX_MS 300000

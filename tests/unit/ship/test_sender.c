@@ -374,19 +374,24 @@ static void test_a_record_dropped_in_flight_costs_no_other(void **state)
     world_release(&w);
 }
 
+static void on_nothing(void *context, const struct http_client_response *response)
+{
+    (void)context;
+    assert_int_equal(response->error, ERR_CANCELED);
+}
+
 static void test_a_client_that_is_busy_is_asked_again(void **state)
 {
     struct world w;
     world_init(&w, test_seed());
     append(&w);
     w.http.in_flight_max = 1;
-    struct sender *other = NULL;
-    struct sender_options options = {.name = "other", .url = "http://o/"};
-    assert_int_equal(sender_new(&options, w.queue, 0, &w.http.client, &w.clock.clock, &other), 0);
-    sender_step(other);
+    struct http_client_call *other = NULL;
+    const struct http_client_request request = {.method = "GET", .url = "http://o/"};
+    assert_int_equal(w.http.client.send(&w.http.client, &request, on_nothing, NULL, &other), 0);
     int64_t wait = sender_step(w.sender);
     assert_true(wait >= 100 && wait <= 200);
-    sender_free(other); /* gives up its request; the record stays */
+    w.http.client.cancel(&w.http.client, other);
     fake_clock_advance_ms(&w.clock, wait);
     sim_http_client_expect(&w.http, &(struct sim_http_answer){.body = "request 1", .status = 204});
     sender_step(w.sender);

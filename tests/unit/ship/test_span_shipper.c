@@ -157,7 +157,7 @@ static void test_answers(void **state)
         {200, {"\x0a\x02\x08\x03", 4}, SENT, SPANS - 3},
         {200, {"\x0a\x03\x08\xff\x01", 5}, SENT, 0}, /* more than it was given */
         {429, {"", 0}, AGAIN, 0}, {502, {"", 0}, AGAIN, 0}, {503, {"", 0}, AGAIN, 0},
-        {504, {"", 0}, AGAIN, 0}, {400, {"", 0}, REFUSED, 0}, {404, {"", 0}, REFUSED, 0},
+        {504, {"", 0}, AGAIN, 0}, {404, {"", 0}, REFUSED, 0},
         {500, {"", 0}, REFUSED, 0}, /* not one of OTLP's retryable statuses */
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -222,6 +222,126 @@ static void test_too_large_requests_are_halved(void **state)
     struct sender_statistics s = statistics_of(&w);
     assert_int_equal(s.sent_samples, SPANS - 1);
     assert_int_equal(s.rejected_samples, 1);
+    world_release(&w);
+}
+
+/* A receiver that cannot take spans 3 and 6 refuses what they are in: they alone are lost. */
+static void test_bad_spans_are_found(void **state)
+{
+    struct world w;
+    uint64_t numbers[SPANS], taken[SPANS] = {0};
+    size_t requests = 0;
+    begin(&w);
+    assert_int_equal(add(&w, 0, SPANS), 0);
+    span_shipper_step(w.shipper);
+    while (w.http.in_flight > 0) {
+        size_t count = read_request(&w, numbers);
+        bool good = true;
+        for (size_t i = 0; i < count; i++) {
+            good = good && numbers[i] != 3 && numbers[i] != 6;
+        }
+        for (size_t i = 0; good && i < count; i++) {
+            taken[numbers[i]]++;
+        }
+        answer(&w, good ? 200 : 400, STR(""), 0);
+        (void)statistics_of(&w);
+        assert_true(++requests < 20);
+    }
+    for (size_t i = 0; i < SPANS; i++) {
+        assert_int_equal(taken[i], i != 3 && i != 6);
+    }
+    struct sender_statistics s = statistics_of(&w);
+    assert_int_equal(s.sent_samples, SPANS - 2);
+    assert_int_equal(s.rejected_samples, 2);
+    world_release(&w);
+}
+
+/* One that refuses everything is not asked for each of a thousand spans. */
+static void test_a_receiver_that_refuses_all_is_left_alone(void **state)
+{
+    struct world w;
+    size_t requests = 0;
+    begin(&w);
+    assert_int_equal(add(&w, 0, 1000), 0);
+    span_shipper_step(w.shipper);
+    for (; w.http.in_flight > 0; requests++) {
+        answer(&w, 400, STR(""), 0);
+    }
+    assert_int_equal(statistics_of(&w).rejected_samples, 1000);
+    assert_true(requests > 50 && requests < 120);
+    world_release(&w);
+}
+
+/* ---- Several requests on their way ---- */
+
+enum { MESSAGES = SENDER_LANES_MAX + 4 };
+
+static void add_messages(struct world *w)
+{
+    for (uint64_t i = 0; i < MESSAGES; i++) {
+        assert_int_equal(add(w, i, 1), 0);
+    }
+    span_shipper_step(w->shipper);
+    assert_int_equal(w->http.in_flight, SENDER_LANES_MAX);
+}
+
+/* The first is answered "again", all others are taken; then a kill, or not. */
+static void test_the_first_comes_last(void **state)
+{
+    for (int killed = 0; killed < 2; killed++) {
+        struct world w;
+        begin(&w);
+        add_messages(&w);
+        answer(&w, 503, STR(""), 0);
+        while (w.http.in_flight > 0) {
+            answer(&w, 200, STR(""), 0);
+        }
+        assert_int_equal(statistics_of(&w).waiting_samples, 1);
+        assert_int_equal(w.http.sent, MESSAGES);
+        if (killed) {
+            sim_vfs_fail_from(w.disk, SIM_CHANGES, 1, ERR_IO);
+            span_shipper_close(w.shipper);
+            sim_vfs_fail_clear(w.disk);
+            assert_int_equal(open_shipper(&w, sim_vfs_get(w.disk)), 0);
+            assert_int_equal(w.found, MESSAGES); /* the first, and all that came behind it */
+        } else {
+            fake_clock_advance_ms(&w.clock, 60000);
+        }
+        span_shipper_step(w.shipper);
+        uint64_t number;
+        assert_int_equal(w.http.in_flight, killed ? SENDER_LANES_MAX : 1);
+        if (!killed) {
+            assert_int_equal(read_request(&w, &number), 1);
+            assert_int_equal(number, 0);
+        }
+        while (w.http.in_flight > 0) {
+            answer(&w, 200, STR(""), 0);
+        }
+        assert_int_equal(statistics_of(&w).waiting_samples, 0);
+        world_release(&w);
+    }
+}
+
+/* A receiver that is away is asked by one request at a time, and gets the rest as soon as that is taken. */
+static void test_one_asks_for_all(void **state)
+{
+    struct world w;
+    begin(&w);
+    add_messages(&w);
+    while (w.http.in_flight > 0) {
+        answer(&w, 503, STR(""), 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        fake_clock_advance_ms(&w.clock, 60000);
+        span_shipper_step(w.shipper);
+        assert_int_equal(w.http.in_flight, 1);
+        answer(&w, i < 2 ? 503 : 200, STR(""), 0);
+    }
+    assert_int_equal(w.http.in_flight, SENDER_LANES_MAX);
+    while (w.http.in_flight > 0) {
+        answer(&w, 200, STR(""), 0);
+    }
+    assert_int_equal(statistics_of(&w).sent_samples, MESSAGES);
     world_release(&w);
 }
 
@@ -291,6 +411,10 @@ int main(void)
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_retry_after_is_kept_to),
         cmocka_unit_test(test_too_large_requests_are_halved),
+        cmocka_unit_test(test_bad_spans_are_found),
+        cmocka_unit_test(test_a_receiver_that_refuses_all_is_left_alone),
+        cmocka_unit_test(test_the_first_comes_last),
+        cmocka_unit_test(test_one_asks_for_all),
         cmocka_unit_test(test_a_kill_loses_nothing),
         cmocka_unit_test(test_each_failing_allocation),
     };
