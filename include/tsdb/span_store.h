@@ -79,7 +79,7 @@ struct span_append_counts {
 
 /* Takes all spans of a message that have no fault and start in time. 0 when all that was taken is in the log; ERR_CORRUPT,
  * ERR_LIMIT: the message is refused as a whole; ERR_BUSY: too much waits to be written, send again;
- * ERR_NO_SPACE, ERR_IO: nothing was taken. ERR_NOMEM: some may have been; what is sent again is kept once. */
+ * ERR_NO_SPACE: the disk is full, ERR_IO: nothing was taken. ERR_NOMEM: some may have been; what is sent again is kept once. */
 int span_store_append(struct span_store *store, struct str message, bool synced,
     struct span_append_counts *counts_out, struct err *e);
 
@@ -136,6 +136,11 @@ bool span_pages_alone(const struct span_pages *pages, struct trace_id id);
 int span_store_snapshot(struct span_store *store, const char *dest, bool with_log, struct err *e);
 
 /* ---- Care ---- */
+
+/* How much of the disk is free, as its owner looked just now; DISK_GOOD until somebody says otherwise. DISK_LOW:
+ * nothing is merged and, with retention_bytes, the next step lets the oldest block go, but never the newest.
+ * DISK_FULL: appends are refused with ERR_NO_SPACE, too. */
+void span_store_set_disk_level(struct span_store *store, enum disk_level level);
 
 /* One step of what is due: a block cut, a merge, old blocks unlinked. 1 when there may be more at once, 0
  * when not, or an error. */

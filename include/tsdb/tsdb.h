@@ -165,6 +165,9 @@ void tsdb_set_memory_short(struct tsdb *db, bool is_short);
 /* Gives memory back: seals all that can be sealed, empties caches. */
 int tsdb_relieve(struct tsdb *db, struct err *e);
 
+/* As the last step of housekeeping found it. From any thread. */
+enum disk_level tsdb_disk_level(const struct tsdb *db);
+
 struct tsdb_statistics {
     uint64_t targets, shapes, series; /* in the head's tables */
     uint64_t samples_appended, samples_repeated, samples_refused;

@@ -48,14 +48,14 @@ static bool is_stopping(struct maintenance *m)
 static int run_span_steps(struct maintenance *m, struct err *e)
 {
     int more = 1;
+    span_store_set_disk_level(m->spans, tsdb_disk_level(m->db));
     while (more == 1 && !is_stopping(m)) {
         more = span_store_maintain(m->spans, e);
     }
     return more < 0 ? more : 0;
 }
 
-/* Until there is nothing more to do, or something fails. */
-static int run_steps(struct maintenance *m, struct err *e)
+static int run_sample_steps(struct maintenance *m, struct err *e)
 {
     bool more = true;
     if (m->guard != NULL && memory_guard_wants_relief(m->guard)) {
@@ -71,7 +71,19 @@ static int run_steps(struct maintenance *m, struct err *e)
             return status;
         }
     }
-    return run_span_steps(m, e);
+    return 0;
+}
+
+/* Until there is nothing more to do, or something fails: one store's failure is not the other's. */
+static int run_steps(struct maintenance *m, struct err *e)
+{
+    struct err of_spans = ERR_INIT;
+    int status = run_sample_steps(m, e);
+    int span_status = run_span_steps(m, &of_spans);
+    if (status == 0 && span_status != 0) {
+        *e = of_spans;
+    }
+    return status != 0 ? status : span_status;
 }
 
 static void *run(void *context)

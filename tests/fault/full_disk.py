@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Fills a small real file system under a running server: writes get 503 with Retry-After, queries are
-answered, and when somebody frees space writes are taken again. Nothing acknowledged is lost.
+"""Fills a small real file system under a running server: writes of samples and spans get 503 with Retry-After,
+queries are answered, and when somebody frees space writes are taken again. Nothing acknowledged is lost.
 
 A tmpfs is mounted for it, which needs privileges; without them the test is skipped.
 """
 
+import json
 import os
 import random
 import shutil
@@ -13,8 +14,10 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "../support"), os.path.join(HERE, "../integration")]
 import remote_write  # noqa: E402
+import traces  # noqa: E402
 from programs import Failure, Skip, find_program, start, write_file  # noqa: E402
 from sonde_process import Server  # noqa: E402
 
@@ -53,9 +56,26 @@ class Written:
         self.base = int(time.time() * 1000) - 3600 * 1000
         self.rounds = 0
         self.acknowledged = {}  # time -> values
+        self.traces = []  # numbers of the rounds whose trace was taken
 
     def write(self, server):
-        """The status of one more round; refused rounds are not tried again."""
+        """The status of one more round, samples and a trace, or 0 when they differ; refused ones are not tried again."""
+        status = self.write_samples(server)
+        trace = self.write_trace(server)
+        return status if (trace == 200) == (status == 204) else 0
+
+    def write_trace(self, server):
+        number = self.rounds
+        noise = "%x" % self.random.getrandbits(4000)
+        message = traces.message("fill", traces.span(number, number, noise, 60, 5))
+        status, body, headers = server.request("POST", "/v1/traces", message, {"Content-Type": traces.PROTOBUF})
+        if status == 200:
+            self.traces.append(number)
+        elif status != 503 or "retry-after" not in headers or b"full" not in body:
+            raise Failure(f"a trace was answered {status}: {headers} {body}")
+        return status
+
+    def write_samples(self, server):
         t = self.base + self.rounds * 10
         self.rounds += 1
         values = [self.random.random() for _ in range(SERIES)]  # does not compress
@@ -82,6 +102,10 @@ class Written:
                 missing = [t for t in expected if values.get(t) != expected[t]]
                 raise Failure(f"m{i}: {len(values)} samples, expected {len(expected)}; "
                               f"lost or wrong: {missing[:3]}")
+        for number in self.traces:
+            status, body, _ = server.get(f"/api/traces/{number:032x}")
+            if status != 200 or len(json.loads(body)["data"][0]["spans"]) != 1:
+                raise Failure(f"trace {number}: {status} {body[:200]}")
 
 
 def wait_for(what, condition):
@@ -160,7 +184,7 @@ def run():
             verify = subprocess.run([find_program("sonde"), "tsdb", "verify", data], capture_output=True)
             if verify.returncode != 0:
                 raise Failure(f"verify: {verify.stdout.decode()} {verify.stderr.decode()}")
-            print(f"{len(written.acknowledged)} of {written.rounds} rounds were acknowledged, none lost")
+            print(f"{len(written.acknowledged)} of {written.rounds} rounds and {len(written.traces)} traces were acknowledged, none lost")
     return 0
 
 

@@ -23,6 +23,11 @@ static void part_statistics(struct tsdb *db, struct tsdb_statistics *out)
     store_view_unref(v);
 }
 
+enum disk_level tsdb_disk_level(const struct tsdb *db)
+{
+    return (enum disk_level)atomic_load_explicit(&db->disk_level, memory_order_relaxed);
+}
+
 void tsdb_statistics(struct tsdb *db, struct tsdb_statistics *out)
 {
     struct head_statistics head;

@@ -259,7 +259,8 @@ static int merge(struct span_store *store, struct err *e)
     struct span_sources chosen = {0};
     uint32_t level = 0;
     int status = choose_thinning(store, &chosen, &level);
-    if (status == 0 && chosen.count == 0) {
+    bool roomy = atomic_load_explicit(&store->disk_level, memory_order_relaxed) == DISK_GOOD;
+    if (status == 0 && chosen.count == 0 && roomy) {
         status = choose_merge(store, &chosen, &level);
     }
     if (status != 0 || chosen.count == 0) {
@@ -278,11 +279,13 @@ static int expire(struct span_store *store)
     size_t at;
     int status = describe_blocks(store, &plan);
     bool any = status == 0 && span_plan_expire(plan, store->blocks.count, oldest_ns(store),
-                                  store->options.retention_bytes, &at);
+                                  store->options.retention_bytes,
+                                  store->wants_room && store->options.retention_bytes > 0, &at);
     mem_free(plan);
     if (!any) {
         return status;
     }
+    store->wants_room = false;
     struct span_sources *blocks = &store->blocks;
     struct span_source *expired = blocks->items[at];
     atomic_store(&expired->remove, true);
@@ -297,24 +300,28 @@ static int expire(struct span_store *store)
 
 /* ---- A step ---- */
 
+void span_store_set_disk_level(struct span_store *store, enum disk_level level)
+{
+    store->wants_room = level != DISK_GOOD;
+    atomic_store_explicit(&store->disk_level, level, memory_order_relaxed);
+}
+
+/* Blocks go first: on a full disk nothing else may work before. */
 int span_store_maintain(struct span_store *store, struct err *e)
 {
     bool any = store->sealing.count > 0;
-    int status = sync_log(store);
+    int status = expire(store);
+    if (status == 1) {
+        return 1;
+    }
+    status = status == 0 ? sync_log(store) : status;
     if (status == 0 && !any) {
         status = begin_cut(store, &any);
     }
     if (status != 0) {
         return fail(store, status, e);
     }
-    if (any) {
-        return end_cut(store, e);
-    }
-    status = expire(store);
-    if (status != 0) {
-        return status < 0 ? fail(store, status, e) : 1;
-    }
-    return merge(store, e);
+    return any ? end_cut(store, e) : merge(store, e);
 }
 
 void span_store_statistics(struct span_store *store, struct span_store_statistics *statistics_out)

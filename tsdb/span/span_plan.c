@@ -31,7 +31,7 @@ bool span_plan_merge(const struct span_plan_block *blocks, size_t count, uint64_
 }
 
 bool span_plan_expire(const struct span_plan_block *blocks, size_t count, uint64_t oldest_ns,
-    uint64_t bytes_max, size_t *index_out)
+    uint64_t bytes_max, bool make_room, size_t *index_out)
 {
     uint64_t bytes = 0;
     size_t first = 0;
@@ -39,7 +39,7 @@ bool span_plan_expire(const struct span_plan_block *blocks, size_t count, uint64
         bytes += blocks[i].bytes;
         first = blocks[i].start_max_ns < blocks[first].start_max_ns ? i : first;
     }
-    bool full = bytes_max > 0 && bytes > bytes_max;
+    bool full = (bytes_max > 0 && bytes > bytes_max) || (make_room && count > 1);
     if (count == 0 || (blocks[first].start_max_ns >= oldest_ns && !full)) {
         return false;
     }

@@ -25,9 +25,9 @@ struct span_plan_block {
 bool span_plan_merge(const struct span_plan_block *blocks, size_t count, uint64_t bytes_max,
     size_t chosen_out[SPAN_PLAN_MERGE]);
 
-/* The block that goes first: the one whose latest span is the oldest, when that starts before `oldest_ns`, or
- * when all have more than `bytes_max` bytes (0: any). */
+/* The block that goes first: the one whose latest span is the oldest, when that starts before `oldest_ns`, when
+ * all have more than `bytes_max` bytes (0: any), or to make room when it is not the only one. */
 bool span_plan_expire(const struct span_plan_block *blocks, size_t count, uint64_t oldest_ns,
-    uint64_t bytes_max, size_t *index_out);
+    uint64_t bytes_max, bool make_room, size_t *index_out);
 
 #endif

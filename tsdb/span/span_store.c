@@ -290,6 +290,10 @@ int span_store_append(struct span_store *store, struct str message, bool synced,
         return err_set(e, ERR_LIMIT, -1, "the message has %zu bytes, at most %zu are read",
             message.len, OTLP_TRACES_MAX);
     }
+    if (atomic_load_explicit(&store->disk_level, memory_order_relaxed) == DISK_FULL) {
+        return err_set(e, ERR_NO_SPACE, -1,
+            "the disk of the store is full: nothing is written until some of it is free");
+    }
     strbuf_init(&room, OTLP_TRACES_MAX);
     int status = span_admit(message, window_of(store), &room, &admitted, &refusals);
     bool nothing = status == 0 && admitted.len == 0 && message.len > 0;
@@ -362,6 +366,7 @@ int span_store_open(const char *path, const struct span_store_options *options,
     if (store == NULL) {
         return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
     }
+    atomic_init(&store->disk_level, DISK_GOOD);
     lock_init(&store->writing, LOCK_RANK_COMMIT);
     lock_init(&store->list, LOCK_RANK_LEAF);
     fill_options(store, options);

@@ -42,7 +42,10 @@ struct span_store {
 
     struct span_page_cache pages; /* that stay open */
 
+    atomic_int disk_level; /* enum disk_level */
+
     /* The thread that maintains. */
+    bool wants_room;          /* a block should go, as the disk is nearly full */
     uint64_t sealing_covered; /* segments of the log that `sealing` came from */
     uint64_t next_number;
     uint64_t cut_spans, merged_spans; /* with `list` held */

@@ -69,13 +69,16 @@ static void test_expire(void **state)
     static const struct {
         size_t count;
         uint64_t oldest_ns, bytes_max;
+        bool make_room;
         int index; /* -1: none */
-    } cases[] = {{0, 9999, 1, -1}, {3, 0, 0, -1}, {3, 3000, 0, -1}, {3, 3001, 0, 1},
-        {3, 9999, 0, 1}, {3, 0, 350, -1}, {3, 0, 349, 1}, {1, 0, 99, 0}, {1, 5001, 0, 0}};
+    } cases[] = {{0, 9999, 1, true, -1}, {3, 0, 0, false, -1}, {3, 3000, 0, false, -1},
+        {3, 3001, 0, false, 1}, {3, 9999, 0, false, 1}, {3, 0, 350, false, -1},
+        {3, 0, 349, false, 1}, {1, 0, 99, false, 0}, {1, 5001, 0, false, 0}, {3, 0, 0, true, 1},
+        {2, 0, 999, true, 1}, {1, 0, 0, true, -1}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         size_t index = 99;
-        bool any = span_plan_expire(
-            blocks, cases[i].count, cases[i].oldest_ns, cases[i].bytes_max, &index);
+        bool any = span_plan_expire(blocks, cases[i].count, cases[i].oldest_ns, cases[i].bytes_max,
+            cases[i].make_room, &index);
         int found = any ? (int)index : -1;
         if (found != cases[i].index) {
             fail_msg("case %zu: %d, expected %d", i, found, cases[i].index);

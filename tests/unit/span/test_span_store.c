@@ -332,6 +332,51 @@ static void test_refusals(void **state)
     (void)state;
 }
 
+/* A disk that fills up: first no merges, and old blocks go where a size was set, then no appends; all by itself
+ * again when there is room. */
+static void test_disk_levels(void **state)
+{
+    struct world w;
+    struct span_append_counts counts;
+    struct span_store_statistics statistics;
+    struct err e = ERR_INIT;
+    world_init(&w, 7);
+    w.options.block_spans = 1;
+    struct span_store *store = open_store(&w);
+    span_store_set_disk_level(store, DISK_LOW);
+    for (int i = 0; i < 9; i++) {
+        append(&w, store, 1);
+        maintain(store);
+    }
+    span_store_statistics(store, &statistics);
+    assert_int_equal(statistics.blocks, 9); /* none merged, none dropped */
+    span_store_set_disk_level(store, DISK_FULL);
+    (void)span_shop_next(w.shop, &w.message);
+    assert_int_equal(
+        span_store_append(store, strbuf_str(&w.message), false, &counts, &e), ERR_NO_SPACE);
+    assert_non_null(strstr(e.message, "full"));
+    span_list_check(store, &w.list, 1);
+    span_store_set_disk_level(store, DISK_GOOD);
+    append(&w, store, 1);
+    maintain(store);
+    span_list_check(store, &w.list, 1);
+    span_store_statistics(store, &statistics);
+    assert_int_equal(statistics.blocks, 3); /* eight became one */
+    span_store_close(store);
+
+    w.options.retention_bytes = (uint64_t)1 << 40;
+    store = open_store(&w);
+    for (int left = 2; left >= 0; left--) {
+        span_store_set_disk_level(store, DISK_LOW); /* it was looked at: one block for each look */
+        maintain(store);
+        span_store_statistics(store, &statistics);
+        assert_int_equal(statistics.blocks, left > 0 ? left : 1);
+    }
+    span_store_close(store);
+    world_release(&w);
+    (void)state;
+}
+
 /* A damaged page costs its spans and is told; the rest is answered. */
 static void test_damage(void **state)
 {
@@ -491,6 +536,7 @@ int main(void)
         cmocka_unit_test(test_old_blocks_go),
         cmocka_unit_test(test_errors_are_kept_longer),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_disk_levels),
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_faults),
     };
