@@ -142,6 +142,9 @@ int span_store_snapshot(struct span_store *store, const char *dest, bool with_lo
  * DISK_FULL: appends are refused with ERR_NO_SPACE, too. */
 void span_store_set_disk_level(struct span_store *store, enum disk_level level);
 
+/* The next step cuts a block of what is in memory, however little and young that is. Any thread. */
+void span_store_cut_soon(struct span_store *store);
+
 /* One step of what is due: a block cut, a merge, old blocks unlinked. 1 when there may be more at once, 0
  * when not, or an error. */
 int span_store_maintain(struct span_store *store, struct err *e);

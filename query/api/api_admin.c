@@ -27,6 +27,9 @@ static bool is_enabled(struct api_request *r)
 void api_compact(struct api_request *r)
 {
     struct err e = ERR_INIT;
+    if (r->api->backend.spans != NULL) {
+        span_store_cut_soon(r->api->backend.spans);
+    }
     if (tsdb_compact(r->api->backend.db, &e) != 0) {
         api_fail_with(r, &e);
     } else {

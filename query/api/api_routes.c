@@ -239,7 +239,8 @@ const struct api_route api_routes[] = {
     {"POST PUT", "/api/v1/admin/kill_query", api_kill_query, DIRECT, false, UNTIMED, "id",
         "Ends a query that runs; answers 204, or 404 when it does not run any more."},
     {"POST PUT", "/api/v1/admin/tsdb/compact", api_compact, QUERY, false, UNTIMED, "",
-        "Seals and merges everything now; answers 204 when done."},
+        "Seals and merges all samples now; answers 204 when done. Traces are cut into a block "
+        "within a second."},
     {"POST PUT", "/api/v1/admin/tsdb/delete_series", api_delete_series, QUERY, false, UNTIMED,
         "match[], start, end",
         "Deletes what is stored of the series that match; 204. Needs --web.enable-admin-api."},

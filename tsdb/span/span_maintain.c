@@ -49,12 +49,14 @@ static int sync_log(struct span_store *store)
 static bool cut_is_due(struct span_store *store)
 {
     int64_t age = clock_now_ms(store->clock) - store->head_since_ms;
+    bool wanted = atomic_load(&store->cut_wanted);
     bool half = store->head_bytes + span_pager_bytes(store->pager) > store->options.head_bytes / 2;
     lock_take(&store->list);
     bool many = store->head.count >= HEAD_PAGES_MAX;
     lock_give(&store->list);
-    return store->head_spans > 0 && (store->head_spans >= store->options.block_spans ||
-                                        age >= store->options.block_age_ms || half || many);
+    return store->head_spans > 0 &&
+           (store->head_spans >= store->options.block_spans || age >= store->options.block_age_ms ||
+               half || many || wanted);
 }
 
 /* The head becomes what a block is made of. */
@@ -72,6 +74,7 @@ static int begin_cut(struct span_store *store, bool *any_out)
         store->sealing = store->head;
         store->head = (struct span_sources){0};
         lock_give(&store->list);
+        atomic_store(&store->cut_wanted, false);
         store->head_spans = 0;
         store->head_bytes = 0;
         store->unsynced = false;
@@ -299,6 +302,11 @@ static int expire(struct span_store *store)
 }
 
 /* ---- A step ---- */
+
+void span_store_cut_soon(struct span_store *store)
+{
+    atomic_store(&store->cut_wanted, true);
+}
 
 void span_store_set_disk_level(struct span_store *store, enum disk_level level)
 {

@@ -367,6 +367,7 @@ int span_store_open(const char *path, const struct span_store_options *options,
         return err_set(e, ERR_NOMEM, -1, "%s", err_text(ERR_NOMEM));
     }
     atomic_init(&store->disk_level, DISK_GOOD);
+    atomic_init(&store->cut_wanted, false);
     lock_init(&store->writing, LOCK_RANK_COMMIT);
     lock_init(&store->list, LOCK_RANK_LEAF);
     fill_options(store, options);

@@ -43,6 +43,7 @@ struct span_store {
     struct span_page_cache pages; /* that stay open */
 
     atomic_int disk_level; /* enum disk_level */
+    atomic_bool cut_wanted;
 
     /* The thread that maintains. */
     bool wants_room;          /* a block should go, as the disk is nearly full */
