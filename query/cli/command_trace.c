@@ -54,6 +54,7 @@ static uint64_t number_of(const json_t *object, const char *key)
 
 /* ---- Asking ---- */
 
+/* ERR_INVALID: asking again would not help; ERR_BUSY: the server says so itself. */
 static json_t *ask(const struct api_client_request *request, struct strbuf *body, struct err *e)
 {
     unsigned status = 0;
@@ -62,8 +63,8 @@ static json_t *ask(const struct api_client_request *request, struct strbuf *body
     }
     json_t *root = body->size > 0 ? json_loadb(body->data, body->size, 0, NULL) : NULL;
     if (status / 100 != 2) {
-        err_set(e, ERR_INVALID, -1, "%s answers %u: %s", request->server, status,
-            root != NULL ? text_of(root, "error") : "");
+        err_set(e, status / 100 == 5 ? ERR_BUSY : ERR_INVALID, -1, "%s answers %u: %s",
+            request->server, status, root != NULL ? text_of(root, "error") : "");
         json_decref(root);
         return NULL;
     }
@@ -277,18 +278,37 @@ static int add_tree(struct strbuf *out, struct lines *lines, size_t top)
     return 0;
 }
 
-static void add_heading(struct strbuf *out, const char *id, const struct lines *lines)
+static int by_text(const void *left, const void *right)
+{
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+static int count_services(const struct lines *lines, size_t *count_out)
+{
+    const char **all = mem_calloc(lines->count, sizeof(*all));
+    if (all == NULL) {
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < lines->count; i++) {
+        all[i] = lines->items[i].service;
+    }
+    qsort(all, lines->count, sizeof(*all), by_text);
+    *count_out = 1;
+    for (size_t i = 1; i < lines->count; i++) {
+        *count_out += strcmp(all[i - 1], all[i]) != 0;
+    }
+    mem_free(all);
+    return 0;
+}
+
+static void add_heading(
+    struct strbuf *out, const char *id, const struct lines *lines, size_t services)
 {
     uint64_t end = 0;
-    size_t failed = 0, services = 0;
+    size_t failed = 0;
     for (size_t i = 0; i < lines->count; i++) {
-        bool before = false;
         end = lines->items[i].end_ns > end ? lines->items[i].end_ns : end;
         failed += lines->items[i].failed;
-        for (size_t k = 0; k < i && !before; k++) {
-            before = strcmp(lines->items[k].service, lines->items[i].service) == 0;
-        }
-        services += !before;
     }
     strbuf_addf(out, "trace %s  %zu span%s of %zu service%s, %zu failed, ", id, lines->count,
         lines->count == 1 ? "" : "s", services, services == 1 ? "" : "s", failed);
@@ -301,11 +321,13 @@ static void add_heading(struct strbuf *out, const char *id, const struct lines *
 static int add_trace(struct strbuf *out, const char *id, const json_t *root)
 {
     struct lines lines = {0};
+    size_t services = 0;
     int status = read_lines(root, &lines);
     status = status == 0 && lines.count == 0 ? ERR_NOT_FOUND : status;
     status = status == 0 ? link_lines(&lines) : status;
+    status = status == 0 ? count_services(&lines, &services) : status;
     if (status == 0) {
-        add_heading(out, id, &lines);
+        add_heading(out, id, &lines, services);
     }
     for (int round = 0; round < 2; round++) { /* those of circles come last */
         for (size_t i = 0; status == 0 && i < lines.count; i++) {
@@ -351,6 +373,9 @@ int command_trace_get(const struct command *self, int argc, char **argv)
         .get = true};
     json_t *root = ask(&request, &body, &e);
     int status = root == NULL ? e.code : 0;
+    if (status == 0 && strcmp(text_of(root, "status"), "PARTIAL") == 0) {
+        fprintf(stderr, "sonde: warning: %s\n", text_of(root, "message"));
+    }
     if (status == 0 && as_json) {
         strbuf_add_str(&out, strbuf_str(&body));
         strbuf_add_char(&out, '\n');
@@ -463,6 +488,9 @@ struct tail {
     struct trace_id shown[TAIL_REMEMBERED]; /* a ring */
     size_t next;
     int64_t shown_count;
+    bool answered; /* at some time */
+    bool lost;     /* said already, since it answered last */
+    bool crowded;  /* likewise: more traces came than are looked at */
     int exit_status;
 };
 
@@ -493,6 +521,29 @@ static void show_hit(struct tail *t, const json_t *hit)
     t->shown_count++;
 }
 
+/* A server that is started anew answers again: it is waited for, and that is said once. */
+static void lose(struct tail *t, const struct err *e)
+{
+    if (!t->answered || e->code == ERR_INVALID || e->code == ERR_PERMISSION) {
+        t->exit_status = command_fail(e);
+        loop_stop(t->loop);
+        return;
+    }
+    if (!t->lost) {
+        fprintf(stderr, "sonde: warning: %s; asking again\n", e->message);
+    }
+    t->lost = true;
+}
+
+static void note_crowd(struct tail *t, size_t hits)
+{
+    if (hits == TAIL_LIMIT && !t->crowded) {
+        fprintf(stderr, "sonde: warning: more than %d traces at a time: some are not shown\n",
+            TAIL_LIMIT);
+    }
+    t->crowded = hits == TAIL_LIMIT;
+}
+
 static void look(void *context)
 {
     struct tail *t = context;
@@ -505,11 +556,13 @@ static void look(void *context)
     json_t *root = search(&t->flags, t->query, start, &body, &e);
     strbuf_release(&body);
     if (root == NULL) {
-        t->exit_status = command_fail(&e);
-        loop_stop(t->loop);
+        lose(t, &e);
         return;
     }
+    t->answered = true;
+    t->lost = false;
     const json_t *hits = json_object_get(root, "traces");
+    note_crowd(t, json_array_size(hits));
     for (size_t i = json_array_size(hits); i-- > 0 && t->exit_status == 0;) {
         const json_t *hit = json_array_get(hits, i);
         struct trace_id id;

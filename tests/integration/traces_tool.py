@@ -99,6 +99,36 @@ class Tool(unittest.TestCase):
             tail.kill()
             tail.wait()
 
+    def test_tail_survives_its_server(self):
+        """The server is killed and comes back: said once, and then it goes on. What cannot be answered ends it."""
+        with Server() as server:
+            tail = subprocess.Popen([find_program("sonde"), "trace", "tail", "{ name != nil }", "--interval", "100ms",
+                                     "--count", "2", "--json", "--server", f"http://{server.address}"],
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            try:
+                send(server, Span(0xe1, 1, 0, name="first", service="shop", start=time.time_ns(), duration=MS))
+                self.assertEqual(json.loads(tail.stdout.readline())["rootTraceName"], "first")
+                server.kill()
+                self.assertIn("asking again", tail.stderr.readline())
+                server.start()
+                send(server, Span(0xe2, 2, 0, name="second", service="shop", start=time.time_ns(), duration=MS))
+                rest, said = tail.communicate(timeout=60)
+                self.assertEqual((json.loads(rest)["rootTraceName"], said, tail.returncode), ("second", "", 0))
+            finally:
+                tail.kill()
+                tail.wait()
+        self.assertIn("character 3", self.run_tool("tail", "{ x }", expected=1))
+
+    def test_nobody_answers(self):
+        for words in (["get", "1"], ["search", "{}"], ["tail", "{}"]):
+            done = subprocess.run([find_program("sonde"), "trace", *words, "--server", "http://127.0.0.1:1"],
+                                  capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual((done.returncode, done.stdout), (1, ""), words)
+            self.assertIn("127.0.0.1:1", done.stderr)
+            done = subprocess.run([find_program("sonde"), "trace", words[0]], capture_output=True, text=True,
+                                  timeout=60, check=False)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), words)
+
     def test_large_trace(self):
         """100 000 spans open; nothing of it is left out."""
         count, batch = 100000, 20000

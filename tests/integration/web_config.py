@@ -296,6 +296,7 @@ tls_config: {{ca_file: {keys.path("ca.pem")}, cert_file: {keys.path("client.pem"
                 for way in ways:
                     for words, says in ((["query", "1 + 1"], "2"), (["alerts", "deliveries"], ""),
                                         (["slo", "budget"], ""), (["slo", "forecast"], ""),
+                                        (["trace", "search", "{}"], ""),
                                         (["tsdb", "import", blocks], "Imported")):
                         status, text = self.ask(server, *words, identity=way)
                         self.assertEqual(status, 0, (words, way, text))
@@ -310,6 +311,7 @@ tls_config: {{ca_file: {keys.path("ca.pem")}, cert_file: {keys.path("client.pem"
                         (user + [password], "no answer from"), (certificate[:2] + user + [password], "no answer from"),
                         (["--user", "alice", "--password-file", os.path.join(folder, "none")], "none")):
                     for words in (["query", "1"], ["alerts", "deliveries"], ["slo", "budget"],
+                                  ["trace", "get", "1"], ["trace", "search", "{}"], ["trace", "tail", "{}"],
                                   ["tsdb", "import", blocks], ["backup", os.path.join(folder, "copy")]):
                         status, text = self.ask(server, *words, identity=identity)
                         self.assertEqual(status, 1, (words, identity, text))
