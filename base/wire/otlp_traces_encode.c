@@ -182,7 +182,8 @@ static void begin_scope(struct otlp_traces_encoder *encoder, const struct otlp_s
 
 void otlp_traces_encoder_add(struct otlp_traces_encoder *encoder, const struct otlp_span *span)
 {
-    if (span->resource_number != encoder->resource_number) {
+    bool full = encoder->scope_spans.size + encoder->resource_spans.size >= OTLP_TRACES_GROUP_BYTES;
+    if (full || span->resource_number != encoder->resource_number) {
         end_resource(encoder);
         begin_resource(encoder, span);
     }

@@ -338,54 +338,55 @@ static void begin_scope(struct json_writer *json, const struct span_scope *scope
     json_begin_array(json);
 }
 
-/* Ends `levels` arrays, each with the object around it. */
-static void end_levels(struct json_writer *json, int levels)
+/* An array, and the object around it. */
+static void end_level(struct json_writer *json)
 {
-    for (int i = 0; i < 2 * levels; i++) {
-        json_end(json);
-    }
+    json_end(json);
+    json_end(json);
 }
 
-int otlp_traces_write_json(struct str message, struct json_writer *json, struct err *e)
+void otlp_json_encoder_init(struct otlp_json_encoder *encoder, struct json_writer *json)
 {
-    struct otlp_traces *walker = NULL;
-    struct otlp_span span;
-    uint64_t resource = 0, scope = 0;
-    int status = otlp_traces_new(&walker);
-    if (status != 0) {
-        return err_set(e, status, -1, "%s", err_text(status));
-    }
-    status = otlp_traces_begin(walker, message, e);
-    if (status != 0) {
-        otlp_traces_free(walker);
-        return status;
-    }
+    *encoder = (struct otlp_json_encoder){.json = json};
     json_begin_object(json);
     json_key(json, "resourceSpans");
     json_begin_array(json);
-    while ((status = otlp_traces_next(walker, &span)) == 1) {
-        bool new_resource = span.resource_number != resource;
-        if (scope != 0 && (new_resource || span.scope_number != scope)) {
-            end_levels(json, new_resource ? 2 : 1);
-            scope = 0;
-        }
-        if (new_resource) {
-            begin_resource(json, span.resource);
-            resource = span.resource_number;
-        }
-        if (scope == 0) {
-            begin_scope(json, span.scope);
-            scope = span.scope_number;
-        }
-        write_span(json, &span.span);
+}
+
+static void end_scope(struct otlp_json_encoder *encoder)
+{
+    if (encoder->scope_number != 0) {
+        end_level(encoder->json);
+        encoder->scope_number = 0;
     }
-    if (status == 0) {
-        end_levels(json, scope != 0 ? 2 : 0);
-        json_end(json);
-        json_end(json);
-    } else {
-        (void)err_set(e, status, -1, "%s", err_text(status));
+}
+
+void otlp_json_encoder_part(struct otlp_json_encoder *encoder)
+{
+    end_scope(encoder);
+    if (encoder->resource_number != 0) {
+        end_level(encoder->json);
+        encoder->resource_number = 0;
     }
-    otlp_traces_free(walker);
-    return status;
+}
+
+void otlp_json_encoder_add(struct otlp_json_encoder *encoder, const struct otlp_span *span)
+{
+    if (encoder->resource_number != span->resource_number) {
+        otlp_json_encoder_part(encoder);
+        begin_resource(encoder->json, span->resource);
+        encoder->resource_number = span->resource_number;
+    }
+    if (encoder->scope_number != span->scope_number) {
+        end_scope(encoder);
+        begin_scope(encoder->json, span->scope);
+        encoder->scope_number = span->scope_number;
+    }
+    write_span(encoder->json, &span->span);
+}
+
+void otlp_json_encoder_finish(struct otlp_json_encoder *encoder)
+{
+    otlp_json_encoder_part(encoder);
+    end_level(encoder->json);
 }

@@ -102,7 +102,9 @@ void otlp_write_traces_response(
     bool json, uint64_t rejected, struct str message, struct strbuf *out);
 
 /* Encodes what was decoded, as TracesData (the same bytes as an ExportTraceServiceRequest, and as
- * Tempo's Trace). Spans that follow each other with equal resource and scope numbers share them. */
+ * Tempo's Trace). Spans that follow each other with equal resource and scope numbers share them, as far as
+ * OTLP_TRACES_GROUP_BYTES reach: a trace may be larger than any message that is taken. */
+#define OTLP_TRACES_GROUP_BYTES ((size_t)16 << 20)
 struct otlp_traces_encoder {
     struct strbuf *out;
     struct strbuf scope_spans, resource_spans; /* being filled */
@@ -125,8 +127,18 @@ void otlp_key_value_encode(const struct attribute *attribute, struct strbuf *out
 void otlp_resource_encode(const struct span_resource *resource, struct strbuf *out);
 void otlp_scope_encode(const struct span_scope *scope, struct strbuf *out);
 
-/* {"resourceSpans":[…]} of a message, as OTLP's JSON: hex ids, 64-bit integers as text. */
-int otlp_traces_write_json(struct str message, struct json_writer *json, struct err *e);
+/* {"resourceSpans":[…]}, as OTLP's JSON: hex ids, 64-bit integers as text. Spans that follow each other with equal
+ * resource and scope numbers, which are not 0, share them. */
+struct otlp_json_encoder {
+    struct json_writer *json;
+    uint64_t resource_number, scope_number;
+};
+
+void otlp_json_encoder_init(struct otlp_json_encoder *encoder, struct json_writer *json);
+void otlp_json_encoder_add(struct otlp_json_encoder *encoder, const struct otlp_span *span);
+/* What comes shares nothing with what was there: numbers of another trace. */
+void otlp_json_encoder_part(struct otlp_json_encoder *encoder);
+void otlp_json_encoder_finish(struct otlp_json_encoder *encoder);
 /* {"stringValue":"…"} and its kin. */
 void otlp_attribute_write_json(const struct attribute *value, struct json_writer *json);
 /* The value as one text: numbers in decimal, true and false, bytes in base64, arrays and maps as JSON. */

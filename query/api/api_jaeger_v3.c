@@ -205,13 +205,17 @@ static int read_question(struct api_request *r, struct api_trace_question *q, st
 
 /* ---- One trace ---- */
 
-static int write_result(struct str message, struct json_writer *json, struct err *e)
+static void begin_result(struct otlp_json_encoder *encoder, struct json_writer *json)
 {
     json_begin_object(json);
     json_key(json, "result");
-    int status = otlp_traces_write_json(message, json, e);
-    json_end(json);
-    return status;
+    otlp_json_encoder_init(encoder, json);
+}
+
+static void end_result(struct otlp_json_encoder *encoder)
+{
+    otlp_json_encoder_finish(encoder);
+    json_end(encoder->json);
 }
 
 /* startTime and endTime say where the trace may be found. It is found without them, and answered whole; what is no time
@@ -227,20 +231,19 @@ void api_jaeger_v3_trace(struct api_request *r)
 {
     struct api_trace t;
     struct api_plain a;
-    struct strbuf message = STRBUF_INIT;
     struct err e = ERR_INIT;
     int status = check_hints(r, &e);
     api_plain_begin(&a);
     if (status == 0) {
         status = api_trace_open(r, &t, &e);
         if (status == 0) {
-            api_encode_trace(&t.trace, &message);
-            status = strbuf_error(&message);
-            status = status == 0 ? write_result(strbuf_str(&message), &a.json, &e) : status;
+            struct otlp_json_encoder encoder;
+            begin_result(&encoder, &a.json);
+            api_add_trace(&encoder, &t.trace);
+            end_result(&encoder);
         }
         api_trace_close(&t);
     }
-    strbuf_release(&message);
     send(r, &a, status, &e);
 }
 
@@ -264,22 +267,22 @@ static int find(struct api_request *r, api_trace_taker take, void *context, stru
                                           : status;
 }
 
-static int take_spans(const struct span_trace *trace, struct arena *arena, void *context)
+static int take_spans(const struct span_trace *trace, struct arena *arena, void *encoder)
 {
     (void)arena;
-    api_encode_trace(trace, context);
-    return strbuf_error(context);
+    api_add_trace(encoder, trace);
+    return 0;
 }
 
 void api_jaeger_v3_search(struct api_request *r)
 {
-    struct strbuf message = STRBUF_INIT;
+    struct otlp_json_encoder encoder;
     struct api_plain a;
     struct err e = ERR_INIT;
     api_plain_begin(&a);
-    int status = find(r, take_spans, &message, &e);
-    status = status == 0 ? write_result(strbuf_str(&message), &a.json, &e) : status;
-    strbuf_release(&message);
+    begin_result(&encoder, &a.json);
+    int status = find(r, take_spans, &encoder, &e);
+    end_result(&encoder);
     send(r, &a, status, &e);
 }
 

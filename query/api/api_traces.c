@@ -64,23 +64,42 @@ static bool wants_protobuf(const struct api_request *r)
     return false;
 }
 
-void api_encode_trace(const struct span_trace *trace, struct strbuf *out)
+/* A resource without attributes gets the name of an unknown service, in `named`, which lives as long as the span. */
+static struct otlp_span name_resource(const struct otlp_span *of, struct span_resource *named)
 {
-    const struct attribute unknown = {
-        .key = STR("service.name"), .kind = ATTRIBUTE_STRING, .bytes = STR(SPAN_SERVICE_UNKNOWN)};
+    static const struct attribute unknown = {.key = {"service.name", 12},
+        .kind = ATTRIBUTE_STRING,
+        .bytes = {SPAN_SERVICE_UNKNOWN, sizeof(SPAN_SERVICE_UNKNOWN) - 1}};
+    struct otlp_span span = *of;
+    if (span.resource->attributes.count == 0) {
+        *named = *span.resource;
+        named->attributes = (struct attributes){&unknown, 1};
+        span.resource = named;
+        span.resource_raw = (struct str){0};
+    }
+    return span;
+}
+
+static void encode_trace(const struct span_trace *trace, struct strbuf *out)
+{
     struct otlp_traces_encoder encoder;
+    struct span_resource named;
     otlp_traces_encoder_init(&encoder, out);
     for (size_t i = 0; i < trace->count; i++) {
-        struct otlp_span span = trace->spans[i];
-        struct span_resource named = *span.resource;
-        if (named.attributes.count == 0) {
-            named.attributes = (struct attributes){&unknown, 1};
-            span.resource = &named;
-            span.resource_raw = (struct str){0};
-        }
+        const struct otlp_span span = name_resource(&trace->spans[i], &named);
         otlp_traces_encoder_add(&encoder, &span);
     }
     otlp_traces_encoder_finish(&encoder);
+}
+
+void api_add_trace(struct otlp_json_encoder *encoder, const struct span_trace *trace)
+{
+    struct span_resource named;
+    for (size_t i = 0; i < trace->count; i++) {
+        const struct otlp_span span = name_resource(&trace->spans[i], &named);
+        otlp_json_encoder_add(encoder, &span);
+    }
+    otlp_json_encoder_part(encoder);
 }
 
 /* What TraceByIDResponse says of a trace that is not whole; empty when it is. */
@@ -111,20 +130,28 @@ static void write_response(struct strbuf *out, struct str trace, uint64_t left_o
     }
 }
 
-static int write_json(
-    struct strbuf *out, struct str trace, uint64_t left_out, bool wrapped, struct err *e)
+static void write_json_trace(const struct span_trace *trace, struct json_writer *json)
+{
+    struct otlp_json_encoder encoder;
+    otlp_json_encoder_init(&encoder, json);
+    api_add_trace(&encoder, trace);
+    otlp_json_encoder_finish(&encoder);
+}
+
+static void write_json(const struct span_trace *trace, bool wrapped, struct strbuf *out)
 {
     struct json_writer json;
     json_init(&json, out);
     if (!wrapped) {
-        return otlp_traces_write_json(trace, &json, e);
+        write_json_trace(trace, &json);
+        return;
     }
     json_begin_object(&json);
     json_key(&json, "trace");
-    int status = otlp_traces_write_json(trace, &json, e);
-    if (left_out > 0) {
+    write_json_trace(trace, &json);
+    if (trace->left_out > 0) {
         struct strbuf message = STRBUF_INIT;
-        write_message(&message, left_out);
+        write_message(&message, trace->left_out);
         json_key(&json, "status");
         json_cstring(&json, "PARTIAL");
         json_key(&json, "message");
@@ -132,25 +159,24 @@ static int write_json(
         strbuf_release(&message);
     }
     json_end(&json);
-    return status;
 }
 
-static int write_trace(
-    const struct span_trace *trace, bool wrapped, bool protobuf, struct strbuf *body, struct err *e)
+static void write_protobuf(const struct span_trace *trace, bool wrapped, struct strbuf *out)
 {
     struct strbuf message;
+    if (!wrapped) {
+        encode_trace(trace, out);
+        return;
+    }
     strbuf_init(&message, STRBUF_LIMIT_DEFAULT);
-    api_encode_trace(trace, &message);
+    encode_trace(trace, &message);
     int status = strbuf_error(&message);
-    if (status == 0 && !protobuf) {
-        status = write_json(body, strbuf_str(&message), trace->left_out, wrapped, e);
-    } else if (status == 0 && wrapped) {
-        write_response(body, strbuf_str(&message), trace->left_out);
-    } else if (status == 0) {
-        strbuf_add_str(body, strbuf_str(&message));
+    if (status == 0) {
+        write_response(out, strbuf_str(&message), trace->left_out);
+    } else {
+        out->error = status;
     }
     strbuf_release(&message);
-    return status == 0 ? strbuf_error(body) : status;
 }
 
 /* They say where the trace may be found. It is found without them, and answered whole; what is no time is refused. */
@@ -174,7 +200,10 @@ static void answer_tempo(struct api_request *r, bool wrapped)
     int status = check_hints(r, &e);
     if (status == 0) {
         status = api_trace_open(r, &t, &e);
-        status = status == 0 ? write_trace(&t.trace, wrapped, protobuf, &body, &e) : status;
+        if (status == 0) {
+            (protobuf ? write_protobuf : write_json)(&t.trace, wrapped, &body);
+            status = strbuf_error(&body);
+        }
         api_trace_close(&t);
     }
     if (status != 0) {

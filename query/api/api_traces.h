@@ -20,7 +20,7 @@ struct api_trace {
  * before the answer is sent: a header says what it lacks. */
 int api_trace_open(struct api_request *r, struct api_trace *t, struct err *e);
 void api_trace_close(struct api_trace *t);
-/* Appends it as OTLP's TracesData in protobuf; a resource without attributes gets the name of an unknown service. */
-void api_encode_trace(const struct span_trace *trace, struct strbuf *out);
+/* Adds a trace to OTLP's JSON; a resource without attributes gets the name of an unknown service. */
+void api_add_trace(struct otlp_json_encoder *encoder, const struct span_trace *trace);
 
 #endif

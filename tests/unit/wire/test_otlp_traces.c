@@ -264,6 +264,68 @@ static void test_writes_what_others_read(void **state)
     (void)state;
 }
 
+static void write_as_json(struct str message, struct json_writer *json)
+{
+    struct otlp_traces *walker;
+    struct otlp_json_encoder encoder;
+    struct otlp_span span;
+    struct err e = ERR_INIT;
+    int status;
+    assert_int_equal(otlp_traces_new(&walker), 0);
+    assert_int_equal(otlp_traces_begin(walker, message, &e), 0);
+    otlp_json_encoder_init(&encoder, json);
+    while ((status = otlp_traces_next(walker, &span)) == 1) {
+        otlp_json_encoder_add(&encoder, &span);
+    }
+    otlp_json_encoder_finish(&encoder);
+    assert_int_equal(status, 0);
+    otlp_traces_free(walker);
+}
+
+/* More than a message may hold goes into groups that repeat their resource. */
+static void test_large_groups(void **state)
+{
+    enum { SPANS = 40 };
+    static char text[1 << 20];
+    struct strbuf out;
+    memset(text, 'x', sizeof(text));
+    const struct attribute big = {
+        .key = STR("k"), .kind = ATTRIBUTE_STRING, .bytes = {text, sizeof(text)}};
+    const struct attribute name = {
+        .key = STR("service.name"), .kind = ATTRIBUTE_STRING, .bytes = STR("shop")};
+    const struct span_resource resource = {.attributes = {&name, 1}};
+    const struct span_scope scope = {.name = STR("lib")};
+    struct otlp_traces_encoder encoder;
+    strbuf_init(&out, STRBUF_LIMIT_DEFAULT);
+    otlp_traces_encoder_init(&encoder, &out);
+    for (uint64_t i = 0; i < SPANS; i++) {
+        const struct otlp_span span = {.resource = &resource,
+            .scope = &scope,
+            .resource_number = 1,
+            .scope_number = 1,
+            .span = {.trace_id = {.low = 1}, .span_id = i + 1, .attributes = {&big, 1}}};
+        otlp_traces_encoder_add(&encoder, &span);
+    }
+    otlp_traces_encoder_finish(&encoder);
+    assert_int_equal(strbuf_error(&out), 0);
+    struct otlp_traces *walker;
+    struct otlp_span span;
+    struct err e = ERR_INIT;
+    uint64_t count = 0, groups = 0;
+    assert_int_equal(otlp_traces_new(&walker), 0);
+    assert_int_equal(otlp_traces_begin(walker, strbuf_str(&out), &e), 0);
+    while (otlp_traces_next(walker, &span) == 1) {
+        assert_int_equal(span.span.span_id, ++count);
+        assert_true(str_eq_c(span_resource_service(span.resource), "shop"));
+        groups = span.resource_number;
+    }
+    assert_int_equal(count, SPANS);
+    assert_int_equal(groups, 3); /* 16, 16 and 8 MiB and a little */
+    otlp_traces_free(walker);
+    strbuf_release(&out);
+    (void)state;
+}
+
 static void test_by_way_of_json(void **state)
 {
     struct sample sample;
@@ -272,7 +334,7 @@ static void test_by_way_of_json(void **state)
     struct json_writer writer;
     struct err e = ERR_INIT;
     json_init(&writer, &json);
-    assert_int_equal(otlp_traces_write_json(pack(&sample, &message), &writer, &e), 0);
+    write_as_json(pack(&sample, &message), &writer);
     if (otlp_traces_from_json(strbuf_str(&json), &again, &e) != 0) {
         fail_msg("%s in %s", e.message, json.data);
     }
@@ -499,6 +561,7 @@ int main(void)
         cmocka_unit_test(test_reads_what_others_pack),
         cmocka_unit_test(test_writes_what_others_read),
         cmocka_unit_test(test_by_way_of_json),
+        cmocka_unit_test(test_large_groups),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_cut_short),
         cmocka_unit_test(test_faults_are_counted),
