@@ -8,6 +8,7 @@
 #include "wire/otlp_traces.h"
 #include "wire/remote_write.h"
 #include "wire/snappy_codec.h"
+#include "wire/span_mark.h"
 
 enum {
     ITEMS_MAX = 1 << 20,
@@ -169,6 +170,7 @@ static int wrap_spans(const struct batch_split *s, size_t from, size_t to, struc
         }
     }
     otlp_traces_encoder_finish(&encoder);
+    span_mark_write(message, span_mark_read(strbuf_str(&s->message)));
     otlp_traces_free(walker);
     return status != 0 ? status : strbuf_error(message);
 }

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "spans/span_batch.h"
+#include "wire/span_mark.h"
 
 /* IDLE_MS: where nothing has a time of its own. What changes that comes with a turn of the loop, and the step with it. */
 enum { WHY_BYTES_MAX = 160, IDLE_MS = 60000 };
@@ -63,6 +64,7 @@ static int admit(struct span_intake *self, enum span_protocol protocol, int64_t 
 struct taking {
     struct span_pipeline *pipeline;
     struct str message;
+    unsigned done;            /* SPAN_MARK_… of agents before this one */
     uint64_t taken;           /* in the queue */
     uint64_t resource_number; /* of the span at hand */
     uint32_t service;         /* its number in the metrics */
@@ -79,27 +81,43 @@ static uint64_t count_refused(const struct taking *t)
     return sum;
 }
 
+/* What this agent does with spans. */
+static unsigned own_marks(const struct span_pipeline *p)
+{
+    return (p->metrics != NULL ? SPAN_MARK_METRICS : 0) |
+           (p->halves != NULL ? SPAN_MARK_HALVES : 0);
+}
+
 /* The record that the batch makes; the message itself where that is the same. */
 static int write_record(struct taking *t, bool whole, struct str *record_out)
 {
     struct span_pipeline *p = t->pipeline;
-    if (whole) {
+    unsigned marks = own_marks(p) | t->done;
+    if (whole && marks == t->done) {
         *record_out = t->message;
         return 0;
     }
     strbuf_reset(&p->record);
-    span_batch_encode(&p->batch, &p->record);
+    if (whole) {
+        strbuf_add_str(&p->record, t->message);
+        marks &= ~t->done;
+    } else {
+        span_batch_encode(&p->batch, &p->record);
+    }
+    span_mark_write(&p->record, marks);
     *record_out = strbuf_str(&p->record);
     return strbuf_error(&p->record);
 }
 
 /* What counts only when the spans are taken. */
-static void count_batch(struct span_pipeline *p)
+static void count_batch(struct taking *t)
 {
+    struct span_pipeline *p = t->pipeline;
     if (p->halves != NULL) {
         span_halves_keep(p->halves);
     }
-    for (size_t i = 0; p->metrics != NULL && i < p->batch.count; i++) {
+    bool counted = (t->done & SPAN_MARK_METRICS) != 0;
+    for (size_t i = 0; p->metrics != NULL && !counted && i < p->batch.count; i++) {
         const struct span_item *item = &p->batch.items[i];
         span_metrics_count(p->metrics, item->place, item->seconds, item->weight);
         if (p->sampler == NULL) { /* else it tells of those it keeps */
@@ -127,7 +145,7 @@ static int hand_on(struct taking *t, bool whole)
     }
     if (status == 0) {
         t->taken += count;
-        count_batch(p);
+        count_batch(t);
     } else if (p->halves != NULL) {
         span_halves_drop(p->halves);
     }
@@ -143,7 +161,7 @@ static void enter_resource(struct taking *t, const struct otlp_span *span)
         return;
     }
     t->resource_number = span->resource_number;
-    if (p->metrics != NULL) {
+    if (p->metrics != NULL && (t->done & SPAN_MARK_METRICS) == 0) {
         t->service = span_metrics_service(p->metrics, span->resource);
     }
     if (p->sampler != NULL) {
@@ -158,7 +176,7 @@ static int add_to_batch(struct taking *t, const struct otlp_span *span)
     struct span_pipeline *p = t->pipeline;
     struct span_metrics_place place = {0, 0};
     enter_resource(t, span);
-    if (p->metrics != NULL) {
+    if (p->metrics != NULL && (t->done & SPAN_MARK_METRICS) == 0) {
         place = span_metrics_find(p->metrics, t->service, span);
     }
     int status = span_batch_add(&p->batch, span, place);
@@ -166,7 +184,7 @@ static int add_to_batch(struct taking *t, const struct otlp_span *span)
         return status;
     }
     struct span_item *item = &p->batch.items[p->batch.count - 1];
-    if (p->halves != NULL) {
+    if (p->halves != NULL && (t->done & SPAN_MARK_HALVES) == 0) {
         span_halves_add(p->halves, span, item->weight);
     }
     if (p->sampler != NULL) {
@@ -209,6 +227,14 @@ static int add_all(struct taking *t)
     t->refused[SPAN_FAULT_LONG_TEXT] = otlp_traces_faults(walker, OTLP_SPAN_TOO_LONG);
     bool whole = t->taken + count_refused(t) == 0 && t->message.len <= SPAN_RECORD_BYTES_MAX;
     return more == 0 ? hand_on(t, whole) : more;
+}
+
+/* An agent behind another one: halves of calls come in messages of their own, and go on as they came. */
+static int hand_on_halves(struct taking *t)
+{
+    struct span_shipper *shipper = t->pipeline->options.shipper;
+    bool alone = t->taken + count_refused(t) == 0 && span_mark_has_halves(t->message);
+    return alone && shipper != NULL ? span_shipper_add(shipper, t->message, 0) : 0;
 }
 
 /* ---- What is said about it ---- */
@@ -268,7 +294,9 @@ static int take(struct span_intake *self, enum span_protocol protocol, struct st
     if (status != 0) {
         return refuse(s, status, e);
     }
+    taking.done = span_mark_read(message);
     status = add_all(&taking);
+    status = status == 0 ? hand_on_halves(&taking) : status;
     span_batch_reset(&p->batch);
     if (p->halves != NULL) {
         span_halves_drop(p->halves); /* of spans that were not handed on */
@@ -317,6 +345,7 @@ static int open_sampler(struct span_pipeline *p, struct err *e)
         .intake = o->intake,
         .shipper = o->shipper,
         .metrics = p->metrics,
+        .marks = own_marks(p),
     };
     if (o->config->sampling.policies.count == 0) {
         return 0;

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "spans/decision_cache.h"
 #include "spans/trace_window.h"
+#include "wire/span_mark.h"
 
 enum {
     STEP_MS = 500,
@@ -162,6 +163,7 @@ static size_t write_record(struct tail_sampler *s, size_t from)
         i++;
     }
     otlp_traces_encoder_finish(&encoder);
+    span_mark_write(&s->record, s->options.marks);
     return i;
 }
 

@@ -21,6 +21,7 @@ struct tail_sampler_options {
     struct intake *intake; /* whose pressure is asked */
     struct span_shipper *shipper;
     struct span_metrics *metrics; /* told of spans that are kept; NULL: none */
+    unsigned marks; /* SPAN_MARK_… of all that goes on: done with it before it is sampled */
 };
 
 /* Why a trace was decided. */

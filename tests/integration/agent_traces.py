@@ -95,6 +95,35 @@ class Traces(unittest.TestCase):
             traces = {int(e["labels"]["trace_id"], 16) for series in exemplars for e in series["exemplars"]}
             self.assertTrue(traces and traces <= set(range(1, 41)), traces)
 
+    def test_a_relay_counts_nothing_twice(self):
+        """Service to agent to agent to server: span metrics and the service graph are those of one agent, whatever
+        the relay does with spans. What comes to the relay from a service of its own is counted there."""
+        config = write_file(os.path.join(self.folder, "server.yaml"),
+                            "traces: {service_graph: {interval: 500ms, wait: 2s}}\n")
+        relays = {"counting": COUNTED, "silent": QUIET + "traces: {metrics: {enabled: false}, "
+                  "service_graph: {enabled: false}}\n"}
+        with server(self.folder, flags=["--config", config]) as store:
+            for number, (name, own) in enumerate(relays.items()):
+                with Agent(self.folder, [store.url], "relay " + name, own) as relay:
+                    extra = f"    traces_url: http://127.0.0.1:{relay.port}/v1/traces\n"
+                    first = COUNTED + f"remote_write:\n  - url: {store.url}/api/v1/write\n{extra}"
+                    with Agent(self.folder, [], "first " + name, first) as sender:
+                        shop, cart = f"shop {name}", f"cart {name}"
+                        for call in range(1, 31):
+                            trace = (number + 1) << 80 | call
+                            self.assertEqual(sender.send(
+                                (shop, [span(trace, 1, "GET /", NOW, 50), span(trace, 2, "load", NOW, 40, "client", parent=1)]),
+                                (cart, [span(trace, 3, "load", NOW, 30, parent=2)])).status, 200)
+                        wait_until(lambda: len(self.spans_of(store, (number + 1) << 80 | 30)) == 3, 30, "the last trace")
+                        calls = f'sum(traces_spanmetrics_calls_total{{service=~"{shop}|{cart}"}})'
+                        edge = f'sum(traces_service_graph_request_total{{client="{shop}",server="{cart}"}})'
+                        wait_until(lambda: store.value(calls) == 90 and store.value(edge) == 30, 30, "all calls")
+                        if name == "counting":
+                            own_call = f'sum(traces_spanmetrics_calls_total{{service="own"}})'
+                            relay.send(("own", [span(0xf00d, 9, "work", NOW, 5)]))
+                            wait_until(lambda: store.value(own_call) == 1, 30, "the relay's own service")
+                        self.assertEqual((store.value(calls), store.value(edge)), (90, 30))
+
     def test_two_agents_see_a_call(self):
         """Each agent knows one side; the server knows both."""
         config = write_file(os.path.join(self.folder, "server.yaml"),
