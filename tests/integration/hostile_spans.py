@@ -4,9 +4,10 @@ parents and their times. Each is refused or bounded by a named limit, and counte
 them finds all of them.
 
 Sizes are those of the acceptance list: bodies of 65 MiB, 10 000 attributes, a trace of a million spans, a million
-names. With --short a tenth of the last two."""
+names, services, keys and values. With --short a twentieth of those."""
 
 import gzip
+import http.client
 import json
 import os
 import random
@@ -14,6 +15,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -32,7 +34,7 @@ ZIPKIN = ("/api/v2/spans", {"Content-Type": "application/json"})
 ZIPKIN_PROTOBUF = ("/api/v2/spans", {"Content-Type": "application/x-protobuf"})
 JAEGER = ("/api/traces", {"Content-Type": "application/x-thrift"})
 SEED = int(os.environ.get("SONDE_SEED", "1"))
-MANY = 100_000 if "--short" in sys.argv else 1_000_000
+MANY = 50_000 if "--short" in sys.argv else 1_000_000
 MIB = 1 << 20
 TAKEN, REFUSED = (200, 202), (400, 413)
 
@@ -254,49 +256,181 @@ class Hostile(unittest.TestCase):
             if status in TAKEN:
                 self.assertEqual(len(self.trace(trace, len(broken))), len(broken))
 
+    def test_corpora(self):
+        """What the fuzzers keep of each format, at each door, as it is and without the byte that chooses there."""
+        corpora = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../fuzz/corpus")
+        seen = 0
+        for name, targets in (("otlp_traces", (OTLP, OTLP_JSON)), ("zipkin", (ZIPKIN, ZIPKIN_PROTOBUF)),
+                              ("jaeger_thrift", (JAEGER,))):
+            for file in sorted(os.listdir(os.path.join(corpora, name))):
+                with open(os.path.join(corpora, name, file), "rb") as f:
+                    body = f.read()
+                for door in self.doors:
+                    for target in targets:
+                        for cut in (0, 1):
+                            status, text = self.post(door, target, body[cut:])
+                            self.assertIn(status, TAKEN + REFUSED, (name, file, target, text))
+                seen += 1
+        self.assertGreater(seen, 15)
+
+    def test_megabytes_of_text(self):
+        """A name of an attribute, its value, a service of a MiB and a little: those spans are refused and counted, a
+        value just below is taken, and a label of it is cut."""
+        for door in self.doors:
+            trace = self.next()
+            good, _ = ids(trace, 1)
+            long, fits = "v" * (MIB + 1), "v" * (MIB - 100)
+            before = self.refused()
+            spans = [raw_span(good, ids(0, 2)[1], extra=text_attribute(9, "key", long)),
+                     raw_span(good, ids(0, 3)[1], extra=text_attribute(9, long, "value")),
+                     raw_span(good, ids(0, 4)[1], b"fits", extra=text_attribute(9, "key", fits))]
+            self.assertEqual(self.post(door, OTLP, message("shop", *spans))[0], 200)
+            self.assertEqual(self.trace(trace, 1), ["fits"])
+            self.assertEqual(self.refused(), before + 2)
+            self.assertIn(self.post(door, OTLP, message(long, raw_span(good, ids(0, 5)[1])))[0], TAKEN + REFUSED)
+            self.assertEqual(self.post(door, OTLP, message("s" * (MIB - 100), raw_span(good, ids(0, 6)[1], b"s")))[0], 200)
+            self.assertIn("s", self.trace(trace, 2))
+
     # --- crowds ---
 
-    def crowd(self, door, make):
-        """A million spans, 20 000 in a request; a busy door is asked again."""
-        for first in range(0, MANY, 20_000):
-            body = gzip.compress(message("crowd", *(make(first + i) for i in range(min(20_000, MANY)))), 1)
+    def crowd(self, door, make, count=MANY):
+        """A million spans, 20 000 in a request; `make` gives the request of a range. A busy door is asked again."""
+        begun, size = time.monotonic(), 0
+        for first in range(0, count, 20_000):
+            whole = make(range(first, min(first + 20_000, count)))
+            body = gzip.compress(whole, 1)
+            size += len(whole)
             for _ in range(600):
                 status, text = self.post(door, OTLP, body, **{"Content-Encoding": "gzip"})
                 if status not in (429, 503):
                     break
                 time.sleep(0.1)  # as Retry-After asks, in small
             self.assertEqual(status, 200, text)
+        self.tell(f"{count} spans, {size / MIB:.0f} MiB, sent", begun)
 
     def memory(self, program):
+        """(now, at most), KiB"""
         with open(f"/proc/{program.process.pid}/status", encoding="utf-8") as file:
-            return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+            lines = dict(line.split(":", 1) for line in file)
+        return [int(lines[name].split()[0]) for name in ("VmRSS", "VmHWM")]
+
+    def tell(self, what, begun):
+        figures = [f"{name} {now >> 10} MiB (at most {most >> 10})" for name, (now, most) in (
+            ("server", self.memory(self.server)), ("agent", self.memory(self.agent)))]
+        print(f"\n{self.id().split('.')[-1]}: {what} in {time.monotonic() - begun:.1f} s; {', '.join(figures)}")
+
+    def open(self, target, mark, accept="*/*"):
+        """(status, how often the answer has the text, its headers), without holding the answer."""
+        connection = http.client.HTTPConnection(self.server.address, timeout=300)
+        try:
+            begun, found, size, tail = time.monotonic(), 0, 0, b""
+            connection.request("GET", target, None, {"Accept": accept})
+            answer = connection.getresponse()
+            for piece in iter(lambda: answer.read(MIB), b""):
+                whole = tail + piece
+                found, size, tail = found + whole.count(mark), size + len(piece), whole[len(whole) - len(mark) + 1:]
+            self.tell(f"{target}, {size / MIB:.0f} MiB", begun)
+            return answer.status, found, answer.headers
+        finally:
+            connection.close()
 
     def test_large_trace(self):
+        """A trace beyond the limit of what is shown (the long run), or one of --short, opens in the words of everyone
+        who asks; what is left out is told; others are served meanwhile."""
+        shown = 1 << 20
+        count = MANY if MANY < shown else shown + 100_000
         trace = self.next()
         good, _ = ids(trace, 1)
         now = struct.pack("<Q", time.time_ns())
         head, tail = field(1, good), field(5, b"s") + b"\x39" + now + b"\x41" + now
-        self.crowd(self.doors[0], lambda i: head + b"\x12\x08" + struct.pack(">Q", i + 1) + tail)
-        status, body, _ = self.server.get("/jaeger/api/traces?service=good&limit=1")
-        self.assertEqual(status, 200, body)
-        self.assertLess(self.memory(self.server), 4 << 20)
+        self.crowd(self.doors[0], lambda some: message("crowd", *(
+            head + b"\x12\x08" + struct.pack(">Q", i + 1) + tail for i in some)), count)
+        small = self.next()
+        self.assertEqual(self.post(self.doors[0], OTLP, message("good", span(small, 1, "good", 1, 1)))[0], 200)
+        done, waits = threading.Event(), []
+
+        def others():
+            while not done.wait(0.05):
+                begun = time.monotonic()
+                waits.append((self.server.get(f"/jaeger/api/traces/{small:x}")[0], time.monotonic() - begun))
+        thread = threading.Thread(target=others)
+        thread.start()
+        try:
+            wanted = min(count, shown)
+            for target, mark, accept in (
+                    (f"/jaeger/api/traces/{trace:x}", b'"spanID":"', "*/*"),
+                    (f"/tempo/api/v2/traces/{trace:x}", b'"spanId":"', "application/json"),
+                    (f"/tempo/api/v2/traces/{trace:x}", b"\x12\x08\x00\x00\x00\x00", "application/protobuf"),
+                    (f"/api/v3/traces/{trace:x}", b'"spanId":"', "*/*"),
+                    (f"/api/v2/trace/{trace:x}", b'"id":"', "*/*"),
+                    ("/jaeger/api/traces?service=crowd&limit=1", b'"spanID":"', "*/*")):
+                status, found, headers = self.open(target, mark, accept)
+                self.assertEqual((status, found), (200, wanted), target)
+                warning = headers.get("Warning", "")
+                self.assertEqual("spans are left out" in warning, count > shown, (target, warning))
+            status, found, _ = self.open("/api/search?limit=1&q=%7B%20resource.service.name%20%3D%20%22crowd%22%20%7D",
+                                         b'"matched":%d' % wanted)
+            self.assertEqual((status, found), (200, 1))
+        finally:
+            done.set()
+            thread.join()
+        self.assertEqual({status for status, _ in waits}, {200})
+        print(f"others waited at most {max(wait for _, wait in waits):.2f} s, of {len(waits)}")
+        self.assertLess(self.memory(self.server)[1], 4 << 20)
+
+    def ordinary(self):
+        """Of spans that differ in ids and what a test makes them differ in."""
+        self.base = self.next() << 64
+        now = struct.pack("<Q", time.time_ns())
+        return lambda i: field(1, (self.base + i).to_bytes(16, "big")) + b"\x12\x08" + struct.pack(">Q", i + 1) + \
+            b"\x39" + now + b"\x41" + now
+
+    def check_lists(self):
+        """Lists to choose from are bounded, and say when they are cut."""
+        for target, key in (("/jaeger/api/services", "data"), ("/jaeger/api/services/crowd/operations", "data"),
+                            ("/api/v2/search/tags?scope=span", "scopes"), ("/api/v2/remoteServices?serviceName=crowd", "")):
+            status, body, headers = self.server.get(target)
+            self.assertEqual(status, 200, body)
+            names = json.loads(body)
+            names = names[key] if key else names
+            names = names[0]["tags"] if key == "scopes" else names
+            self.assertLessEqual(len(names), 10_000)
+            self.assertTrue(len(names) < 10_000 or "list is cut" in headers.get("warning", ""), target)
+        return True
 
     def test_distinct_names(self):
         """The agent counts them all and keeps few series; the server's lists are bounded."""
-        now = struct.pack("<Q", time.time_ns())
-        before = self.memory(self.agent)
-
-        def make(i):
-            return field(1, (self.base + i).to_bytes(16, "big")) + b"\x12\x08" + struct.pack(">Q", i + 1) + \
-                field(5, b"name%x of %x" % (i * 2654435761 % 2**32, i)) + b"\x39" + now + b"\x41" + now
+        before = self.memory(self.agent)[0]
         for door in self.doors:
-            self.base = self.next() << 64
-            self.crowd(door, make)
+            of = self.ordinary()
+            self.crowd(door, lambda some: message("crowd", *(
+                of(i) + field(5, b"name%x of %x" % (i * 2654435761 % 2**32, i)) for i in some)))
         # 2000 of each service, of which "crowd" is the only one with many.
-        self.assertLess(self.sum(self.agent.url, "agent_span_metrics_series"), 3_000)
-        self.assertLess(self.memory(self.agent) - before, 256 << 10)
-        status, body, _ = self.server.get("/jaeger/api/services")
-        self.assertEqual(status, 200, body)
+        self.assertLess(self.sum(self.agent.url, "agent_span_metrics_series"), 60_000)
+        self.assertLess(self.memory(self.agent)[0] - before, 256 << 10)
+        self.check_lists()
+
+    def test_distinct_services(self):
+        """50 000 series at the agent, whatever there is; the rest counts in those of the overflow."""
+        before = self.memory(self.agent)[0]
+        for door in self.doors:
+            of = self.ordinary()
+            self.crowd(door, lambda some: b"".join(
+                message(f"service {i:x}", of(i) + field(5, b"s")) for i in some))
+        self.assertLess(self.sum(self.agent.url, "agent_span_metrics_series"), 60_000)
+        self.assertLess(self.memory(self.agent)[0] - before, 512 << 10)
+        self.check_lists()
+
+    def test_distinct_keys_and_values(self):
+        for door in self.doors:
+            of = self.ordinary()
+            self.crowd(door, lambda some: message("crowd", *(
+                of(i) + field(5, b"s") + text_attribute(9, f"key {i:x}", "v") + text_attribute(9, "peer.service", f"p {i:x}")
+                for i in some)))
+        self.check_lists()
+        status, body, _ = self.server.get(
+            "/api/search?limit=1&q=%7B%20span.%22key%201f%22%20%3D%20%22v%22%20%7D")
+        self.assertEqual((status, len(json.loads(body)["traces"])), (200, 1))
 
 
 if __name__ == "__main__":
