@@ -189,14 +189,28 @@ static const char *const intrinsics[] = {"duration", "event:name", "event:timeSi
     "traceDuration"};
 enum { INTRINSICS = sizeof(intrinsics) / sizeof(intrinsics[0]) };
 
-static int read_keys(
-    struct api_request *r, struct span_view *view, struct trace_keys *keys, struct err *e)
+/* Of the spans that q describes as far as it is typed, or of all; at most limit of each scope are written. */
+static int read_keys(struct api_request *r, struct span_view *view, size_t *limit,
+    struct trace_keys *keys, struct err *e)
 {
+    struct arena *arena = http_exchange_arena(r->exchange);
+    struct str q = str_trim(http_exchange_param(r->exchange, "q"));
+    const struct traceql_query *query;
+    struct trace_budget budget;
     uint64_t start_ns, end_ns;
+    *limit = TRACE_NAMES_MAX;
     int status = read_times(r, &start_ns, &end_ns, e);
-    if (status == 0) {
-        status = trace_keys(view, start_ns, end_ns, http_exchange_arena(r->exchange), keys, e);
+    status = status == 0 ? api_trace_count(r, "limit", TRACE_NAMES_MAX, limit, e) : status;
+    status = status == 0 ? traceql_parse_partial(q, arena, &query, e) : status;
+    if (status != 0) {
+        return status;
     }
+    bool all = query->stages->kind == TRACEQL_STAGE_SPANSET &&
+               query->stages->spanset->kind == TRACEQL_SPANSET_FILTER &&
+               query->stages->spanset->expr == NULL;
+    api_trace_budget(r, &budget);
+    status = all ? trace_keys(view, start_ns, end_ns, arena, keys, e)
+                 : trace_keys_of(view, query, start_ns, end_ns, &budget, arena, keys, e);
     api_trace_warn_names(r, status == 0 && keys->cut);
     return status;
 }
@@ -206,7 +220,8 @@ static int write_tags(
     struct api_request *r, struct span_view *view, struct json_writer *json, struct err *e)
 {
     struct trace_keys keys;
-    int status = read_keys(r, view, &keys, e);
+    size_t limit, written = 0;
+    int status = read_keys(r, view, &limit, &keys, e);
     if (status != 0) {
         return status;
     }
@@ -223,7 +238,8 @@ static int write_tags(
                 least = k;
             }
         }
-        if (least == NULL) {
+        if (least == NULL || written++ == limit) {
+            api_trace_warn_names(r, least != NULL);
             break;
         }
         json_string(json, least->key);
@@ -234,20 +250,24 @@ static int write_tags(
     return 0;
 }
 
-static void write_scope(struct json_writer *json, const struct trace_keys *keys, size_t s)
+/* Returns whether it is cut. */
+static bool write_scope(
+    struct json_writer *json, const struct trace_keys *keys, size_t s, size_t limit)
 {
+    size_t written = 0;
     json_begin_object(json);
     json_key(json, "name");
     json_cstring(json, scopes[s].name);
     json_key(json, "tags");
     json_begin_array(json);
     for (size_t i = 0; i < keys->count; i++) {
-        if (keys->items[i].scope == scopes[s].scope) {
+        if (keys->items[i].scope == scopes[s].scope && written++ < limit) {
             json_string(json, keys->items[i].key);
         }
     }
     json_end(json);
     json_end(json);
+    return written > limit;
 }
 
 static int write_scopes(
@@ -255,8 +275,9 @@ static int write_scopes(
 {
     struct str scope = http_exchange_param(r->exchange, "scope");
     bool all = scope.len == 0 || str_eq_c(scope, "none");
-    bool known = all || str_eq_c(scope, "intrinsic");
+    bool known = all || str_eq_c(scope, "intrinsic"), cut = false;
     struct trace_keys keys;
+    size_t limit;
     for (size_t s = 0; s < SCOPES; s++) {
         known |= str_eq_c(scope, scopes[s].name);
     }
@@ -264,7 +285,7 @@ static int write_scopes(
         return err_set(e, ERR_INVALID, -1,
             "scope: expected resource, span, event, link, instrumentation or intrinsic");
     }
-    int status = read_keys(r, view, &keys, e);
+    int status = read_keys(r, view, &limit, &keys, e);
     if (status != 0) {
         return status;
     }
@@ -273,9 +294,10 @@ static int write_scopes(
     json_begin_array(json);
     for (size_t s = 0; s < SCOPES; s++) {
         if (all || str_eq_c(scope, scopes[s].name)) {
-            write_scope(json, &keys, s);
+            cut |= write_scope(json, &keys, s, limit);
         }
     }
+    api_trace_warn_names(r, cut && !keys.cut);
     if (all || str_eq_c(scope, "intrinsic")) {
         json_begin_object(json);
         json_key(json, "name");
@@ -334,18 +356,6 @@ static int read_field(struct api_request *r, const struct traceql_field **field_
     return status;
 }
 
-/* While it is typed a query is not whole: then all spans count. */
-static int read_filter(struct api_request *r, const struct traceql_query **query_out, struct err *e)
-{
-    struct arena *arena = http_exchange_arena(r->exchange);
-    struct str q = str_trim(http_exchange_param(r->exchange, "q"));
-    struct err unused = ERR_INIT;
-    if (q.len > 0 && traceql_parse(q, arena, query_out, &unused) == 0) {
-        return 0;
-    }
-    return traceql_parse(STR("{}"), arena, query_out, e);
-}
-
 static int read_values(struct api_request *r, struct span_view *view,
     const struct traceql_field **field_out, struct trace_values *values, struct err *e)
 {
@@ -355,7 +365,9 @@ static int read_values(struct api_request *r, struct span_view *view,
     size_t limit = VALUES_DEFAULT;
     api_trace_budget(r, &budget);
     int status = read_field(r, field_out, e);
-    status = status == 0 ? read_filter(r, &query, e) : status;
+    status = status == 0 ? traceql_parse_partial(str_trim(http_exchange_param(r->exchange, "q")),
+                               http_exchange_arena(r->exchange), &query, e)
+                         : status;
     status = status == 0 ? read_times(r, &start_ns, &end_ns, e) : status;
     status = status == 0 ? api_trace_count(r, "limit", TRACE_NAMES_MAX, &limit, e) : status;
     if (status == 0) {

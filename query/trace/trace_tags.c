@@ -60,13 +60,15 @@ static int add_list(struct keys *k, enum traceql_scope scope, struct attributes 
     return status;
 }
 
-/* Of the events or the links of all spans of a page. */
-static int add_extra(struct keys *k, struct span_page *page, bool events, struct arena *scratch)
+/* Of the events or the links of the spans of a page: of all, or of those that may match. */
+static int add_extra(struct keys *k, struct span_page *page, bool events, const uint8_t *verdicts,
+    struct arena *scratch)
 {
     struct span_page_extras extras;
     int status = span_page_extra(page, events ? SPAN_PAGE_EVENTS : SPAN_PAGE_LINKS, &extras);
     for (uint32_t i = 0; status == 0 && i < extras.count; i++) {
-        struct decbuf in = decbuf_of(extras.items[i].ptr, extras.items[i].len);
+        bool wanted = verdicts == NULL || (verdicts[extras.rows[i]] & TRACEQL_MAY_HOLD) != 0;
+        struct decbuf in = decbuf_of(extras.items[i].ptr, wanted ? extras.items[i].len : 0);
         while (status == 0 && !in.failed && decbuf_left(&in) > 0) {
             struct span_event event;
             struct span_link link;
@@ -108,11 +110,114 @@ static int add_page(struct keys *k, struct span_page *page)
         span_page_column_key(page, i, &key, &kind);
         status = add_key(k, TRACEQL_SCOPE_SPAN, key);
     }
-    status = status == 0 ? add_extra(k, page, true, &scratch) : status;
-    status = status == 0 ? add_extra(k, page, false, &scratch) : status;
+    status = status == 0 ? add_extra(k, page, true, NULL, &scratch) : status;
+    status = status == 0 ? add_extra(k, page, false, NULL, &scratch) : status;
     arena_release(&scratch);
     return status;
 }
+
+/* ---- Keys of spans that may match ---- */
+
+/* Which of `count` indices candidates have. */
+static int find_used(
+    struct traceql_scan *scan, const uint16_t *of, uint32_t count, uint8_t **used_out)
+{
+    uint8_t *used = arena_calloc(&scan->arena, (size_t)count + 1, 1);
+    if (used == NULL) {
+        return arena_error(&scan->arena);
+    }
+    for (uint32_t row = 0; row < scan->page.rows; row++) {
+        used[of[row]] |= scan->verdicts[row] & TRACEQL_MAY_HOLD;
+    }
+    *used_out = used;
+    return 0;
+}
+
+static int add_pools(struct keys *k, struct traceql_scan *scan)
+{
+    struct span_page *page = scan->page.page;
+    const struct span_page_columns *c = &scan->page.columns;
+    uint8_t *resources = NULL, *scopes = NULL;
+    int status = traceql_page_read(&scan->page, SPAN_PAGE_OF_RESOURCE | SPAN_PAGE_OF_SCOPE);
+    status = status == 0 ? find_used(scan, c->resource, c->resource_count, &resources) : status;
+    status = status == 0 ? find_used(scan, c->scope, c->scope_count, &scopes) : status;
+    for (uint32_t i = 0; status == 0 && i < c->resource_count; i++) {
+        const struct span_resource *resource;
+        status = resources[i] != 0 ? span_page_resource(page, i, &resource) : 0;
+        if (status == 0 && resources[i] != 0) {
+            status = add_list(k, TRACEQL_SCOPE_RESOURCE, resource->attributes);
+        }
+    }
+    for (uint32_t i = 0; status == 0 && i < c->scope_count; i++) {
+        const struct span_scope *scope;
+        status = scopes[i] != 0 ? span_page_scope(page, i, &scope) : 0;
+        if (status == 0 && scopes[i] != 0) {
+            status = add_list(k, TRACEQL_SCOPE_INSTRUMENTATION, scope->attributes);
+        }
+    }
+    return status;
+}
+
+static int has_value(struct traceql_scan *scan, struct str key, bool *has_out)
+{
+    const struct traceql_field field = {.scope = TRACEQL_SCOPE_SPAN, .key = key};
+    struct traceql_page_values values;
+    struct arena_mark mark = arena_mark(&scan->arena);
+    int known = traceql_page_values(&scan->page, &field, &values);
+    *has_out = known == 0;
+    for (uint32_t row = 0; known == 1 && !*has_out && row < scan->page.rows; row++) {
+        *has_out =
+            (scan->verdicts[row] & TRACEQL_MAY_HOLD) != 0 && values.codes[row] != TRACEQL_CODE_NIL;
+    }
+    arena_rewind(&scan->arena, mark);
+    return known < 0 ? known : 0;
+}
+
+static int add_matching(struct keys *k, struct traceql_scan *scan)
+{
+    struct span_page *page = scan->page.page;
+    struct arena scratch;
+    int status = add_pools(k, scan);
+    for (uint32_t i = 0; status == 0 && i < span_page_column_count(page); i++) {
+        struct str key;
+        enum attribute_kind kind;
+        bool has = false;
+        span_page_column_key(page, i, &key, &kind);
+        status = has_value(scan, key, &has);
+        status = status == 0 && has ? add_key(k, TRACEQL_SCOPE_SPAN, key) : status;
+    }
+    arena_init(&scratch, TRACE_BUDGET_BYTES_MAX);
+    status = status == 0 ? add_extra(k, page, true, scan->verdicts, &scratch) : status;
+    status = status == 0 ? add_extra(k, page, false, scan->verdicts, &scratch) : status;
+    arena_release(&scratch);
+    return status;
+}
+
+int trace_keys_of(struct span_view *view, const struct traceql_query *query, uint64_t start_ns,
+    uint64_t end_ns, struct trace_budget *budget, struct arena *arena, struct trace_keys *keys_out,
+    struct err *e)
+{
+    struct keys k = {.arena = arena};
+    struct traceql_scan scan;
+    k.items = arena_alloc(arena, TRACE_NAMES_MAX * sizeof(*k.items));
+    if (k.items == NULL) {
+        return tell(arena_error(arena), e);
+    }
+    int status = traceql_scan_open(&scan, view, query, start_ns, end_ns, budget, e);
+    for (int seen = 0; status == 0 && (status = traceql_scan_next(&scan, 0, e)) == 1; seen++) {
+        if (seen == TRACE_NAMES_PAGES_MAX) {
+            k.cut = true;
+            break;
+        }
+        status = add_matching(&k, &scan);
+        status = status == ERR_CORRUPT ? 0 : status;
+    }
+    traceql_scan_close(&scan);
+    *keys_out = (struct trace_keys){k.items, k.count, k.cut};
+    return status < 0 ? tell(status, e) : 0;
+}
+
+/* ---- All keys ---- */
 
 int trace_keys(struct span_view *view, uint64_t start_ns, uint64_t end_ns, struct arena *arena,
     struct trace_keys *keys_out, struct err *e)

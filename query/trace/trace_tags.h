@@ -21,6 +21,11 @@ struct trace_keys {
 int trace_keys(struct span_view *view, uint64_t start_ns, uint64_t end_ns, struct arena *arena,
     struct trace_keys *keys_out, struct err *e);
 
+/* The same of spans that may match a query: of their pages columns are read. */
+int trace_keys_of(struct span_view *view, const struct traceql_query *query, uint64_t start_ns,
+    uint64_t end_ns, struct trace_budget *budget, struct arena *arena, struct trace_keys *keys_out,
+    struct err *e);
+
 struct trace_values {
     const struct traceql_value *items; /* in their order */
     size_t count;

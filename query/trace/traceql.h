@@ -302,6 +302,10 @@ struct traceql_query {
 int traceql_parse(
     struct str text, struct arena *arena, const struct traceql_query **query_out, struct err *e);
 
+/* What is known of the spans of a query that is being typed; `{}` when that is nothing. Only without memory an error. */
+int traceql_parse_partial(
+    struct str text, struct arena *arena, const struct traceql_query **query_out, struct err *e);
+
 /* "resource.service.name", ".foo", "name": one field by itself; as traceql_parse. */
 int traceql_parse_field(
     struct str text, struct arena *arena, const struct traceql_field **field_out, struct err *e);

@@ -67,6 +67,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(status != ERR_INVALID || (e.position >= 0 && (size_t)e.position <= size));
     }
     (void)traceql_parse_field(text, &arena, &field, NULL);
+    status = traceql_parse_partial(text, &arena, &query, NULL);
+    assert(status == 0 || status == arena_error(&arena));
     arena_release(&arena);
     return 0;
 }

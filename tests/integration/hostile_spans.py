@@ -338,7 +338,7 @@ class Hostile(unittest.TestCase):
         """A trace beyond the limit of what is shown (the long run), or one of --short, opens in the words of everyone
         who asks; what is left out is told; others are served meanwhile."""
         shown = 1 << 20
-        count = MANY if MANY < shown else shown + 100_000
+        count = MANY if MANY < 1_000_000 else shown + 100_000
         trace = self.next()
         good, _ = ids(trace, 1)
         now = struct.pack("<Q", time.time_ns())

@@ -113,6 +113,29 @@ class Grafana(unittest.TestCase):
             self.assertEqual(only, {"name": scope, "tags": scopes[scope]})
         self.assertIn("db.name", self.ask("/tempo/api/search/tags", **times)["tagNames"])
 
+    def test_tempo_tags_while_typing(self):
+        """Of the spans that are described so far, whether the query is whole or not."""
+        for q, span in (('{ resource.service.name = "shop" }', ["http.status_code", "peer.service", "server.address"]),
+                        ('{ resource.service.name = "shop" && name = "load" && span.', ["peer.service", "server.address"]),
+                        ('{ kind = client && span.db.name = ', ["db.name", "db.system", "peer.service", "server.address"]),
+                        ('{ kind = client || span.', None), ('{ name = "none" && ', []), ("{", None), ("", None)):
+            scopes = {s["name"]: s["tags"] for s in self.ask("/tempo/api/v2/search/tags", q=q)["scopes"]}
+            everything = ["db.name", "db.system", "http.status_code", "peer.service", "server.address"]
+            self.assertEqual(scopes["span"], everything if span is None else span, q)
+            self.assertEqual(scopes["resource"], [] if span == [] else ["service.name"], q)
+        two, = self.ask("/tempo/api/v2/search/tags", scope="span", limit=2)["scopes"]
+        self.assertEqual(two["tags"], ["db.name", "db.system"])
+        self.assertIn("list is cut", self.last["warning"])
+        self.assertEqual(self.ask("/tempo/api/search/tags", limit=1)["tagNames"], ["db.name"])
+        self.assertIn("list is cut", self.last["warning"])
+
+        def values(q):
+            found = self.ask("/tempo/api/v2/search/tag/span.server.address/values", q=q)["tagValues"]
+            return [v["value"] for v in found]
+        self.assertEqual(values('{ resource.service.name = "cart" && span.server.address = }'), ["disk"])
+        self.assertEqual(values('{ resource.service.name = "shop" && span.server.address = "10'), ["10.0.0.1"])
+        self.assertEqual(values("{ span.server.address = "), ["10.0.0.1", "disk"])
+
     def test_tempo_values(self):
         def values(tag, **params):
             found = self.ask(f"/tempo/api/v2/search/tag/{urllib.parse.quote(tag)}/values", **params)

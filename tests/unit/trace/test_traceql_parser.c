@@ -279,6 +279,45 @@ static void check_refusals(void **state)
     }
 }
 
+static void check_partial(void **state)
+{
+    static const struct {
+        const char *text, *tree;
+    } cases[] = {
+        {"", "{}"},
+        {"{", "{true}"},
+        {"{ .a = 1 }", "{(.a = 1)}"},
+        {"{ .a = 1 && ", "{(true && (.a = 1))}"},
+        {"{ && .a = 1 && && ", "{(true && (.a = 1))}"},
+        {"{ .a = 1 && }", "{(true && (.a = 1))}"},
+        {"{ .a = 1 && span.", "{(true && (.a = 1))}"},
+        {"{ .a = 1 && .b = \"x", "{(true && (.a = 1))}"},
+        {"{ .a = 1 && .b = && name =~ \"x.*\" }", "{((true && (.a = 1)) && (name =~ 'x.*'))}"},
+        {"{ (.a = 1 || .b = 2) && .c = ", "{(true && ((.a = 1) || (.b = 2)))}"},
+        {"{ (.a = 1 && .b = ", "{true}"},
+        {"{ .a = 1 || .b = ", "{}"},
+        {"{ .a = 1 && .b = 2 || ", "{}"},
+        {"{ .a = 1 } >> { .b = ", "{}"},
+        {"{ .a = 1 } | ", "{}"},
+        {"nonsense", "{}"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct traceql_query *query;
+        struct arena arena;
+        struct strbuf tree = STRBUF_INIT;
+        struct err e = ERR_INIT;
+        arena_init(&arena, 0);
+        assert_int_equal(traceql_parse_partial(str_of(cases[i].text), &arena, &query, &e), 0);
+        write_query(query, &tree);
+        if (!str_eq_c(strbuf_str(&tree), cases[i].tree)) {
+            fail_msg("%s:\n  %s\nbut\n  %s", cases[i].text, tree.data, cases[i].tree);
+        }
+        strbuf_release(&tree);
+        arena_release(&arena);
+    }
+}
+
 /* Each limit holds, and what lies just below it does not fail. */
 static void check_limits(void **state)
 {
@@ -322,6 +361,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(check_trees),
         cmocka_unit_test(check_refusals),
+        cmocka_unit_test(check_partial),
         cmocka_unit_test(check_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
