@@ -36,6 +36,7 @@ struct http_plain_exchange {
     struct str request_body;
     size_t sent;
     int64_t deadline_ms;
+    int64_t taking_ns; /* that its owner took for the body: not the other side's time */
     size_t body_max;
     size_t stream_max; /* of one that its owner takes; 0: none */
     bool accept_gzip;
@@ -235,10 +236,14 @@ static void refuse_body(struct http_plain_exchange *e, int error)
 
 /* ---- Answers whose owner takes them as they come ---- */
 
-/* Gives what can be given now; the rest when the loop has turned, and until then nothing is read. */
-static void give_on(struct http_plain_exchange *e)
+/* More of the body, which may be nothing: gives what can be given now, the rest when the loop has turned, and
+ * until then nothing is read. */
+static void stream_bytes(struct http_plain_exchange *e, struct str bytes)
 {
-    int more = http_stream_go_on(&e->stream);
+    int64_t begun = clock_monotonic_ns(clock_real());
+    int more = http_stream_add(&e->stream, bytes);
+    more = more == 0 ? http_stream_go_on(&e->stream) : more;
+    e->taking_ns += clock_monotonic_ns(clock_real()) - begun;
     if (more < 0) {
         refuse_body(e, more);
         return;
@@ -251,23 +256,11 @@ static void give_on(struct http_plain_exchange *e)
     if (more == 1) {
         arm(e->plain, now_ms());
     }
-    int status = 0;
     if (e->goes_on != (more == 1)) {
         e->goes_on = more == 1;
-        status = http_client_connection_watch(e->connection, more == 1 ? 0 : LOOP_READABLE);
-    }
-    if (status != 0) {
-        fail(e, status, err_text(status));
-    }
-}
-
-static void stream_bytes(struct http_plain_exchange *e, struct str bytes)
-{
-    int status = http_stream_add(&e->stream, bytes);
-    if (status != 0) {
-        refuse_body(e, status);
-    } else {
-        give_on(e);
+        if (http_client_connection_watch(e->connection, more == 1 ? 0 : LOOP_READABLE) != 0) {
+            fail(e, ERR_NOMEM, err_text(ERR_NOMEM));
+        }
     }
 }
 
@@ -418,7 +411,7 @@ static void take_end(struct http_plain_exchange *e)
 {
     if (e->streams && e->head.framing == HTTP_BODY_TO_END) {
         e->stream.ended = true;
-        give_on(e);
+        stream_bytes(e, STR(""));
     } else if (e->head.status != 0 && e->head.framing == HTTP_BODY_TO_END) {
         complete(e, strbuf_str(&e->body), true);
     } else if (e->heard) {
@@ -428,7 +421,7 @@ static void take_end(struct http_plain_exchange *e)
     }
 }
 
-/* Where the next bytes go: straight to the body when it is known how much of it is to come. */
+/* Where the next bytes go: to the body itself when it is known how much of it is to come. */
 static char *find_room(struct http_plain_exchange *e, size_t *size_out)
 {
     if (e->head.status != 0 && e->head.framing == HTTP_BODY_LENGTH && !e->streams) {
@@ -574,7 +567,7 @@ static void on_ready(struct http_client_connection *c, unsigned events)
 static bool end_late(struct http_plain *p, int64_t now)
 {
     for (struct http_plain_exchange *e = p->exchanges; e != NULL; e = e->next) {
-        if (e->deadline_ms > now) {
+        if (e->deadline_ms + e->taking_ns / 1000000 > now) {
             continue;
         }
         if (e->error != 0) {
@@ -594,7 +587,7 @@ static bool go_on(struct http_plain *p)
     for (struct http_plain_exchange *e = p->exchanges; e != NULL; e = e->next) {
         if (e->due) {
             e->due = false;
-            give_on(e);
+            stream_bytes(e, STR(""));
             return true;
         }
     }
@@ -613,7 +606,7 @@ static void on_timer(void *context)
     while (!p->freed && (end_late(p, now) || go_on(p))) {
     }
     for (struct http_plain_exchange *e = p->exchanges; e != NULL; e = e->next) {
-        arm(p, e->goes_on ? now : e->deadline_ms);
+        arm(p, e->goes_on ? now : e->deadline_ms + e->taking_ns / 1000000);
     }
     leave(p);
 }

@@ -72,6 +72,9 @@ static int add_chunks(struct http_stream *s, struct str bytes)
 
 int http_stream_add(struct http_stream *s, struct str bytes)
 {
+    if (s->ended) {
+        return 0;
+    }
     switch (s->framing) {
     case HTTP_BODY_CHUNKED:
         return add_chunks(s, bytes);

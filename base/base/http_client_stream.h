@@ -41,7 +41,7 @@ void http_stream_begin(struct http_stream *s, const struct http_answer_head *hea
     size_t max, int (*take)(void *context, struct str piece), void *context);
 /* Accepts what is all zero. */
 void http_stream_release(struct http_stream *s);
-/* More bytes behind the head; borrowed. What is not compressed is given on. 0, ERR_CORRUPT, ERR_LIMIT, ERR_NOMEM,
+/* More bytes behind the head, or none; borrowed. What is not compressed is given on. 0, ERR_CORRUPT, ERR_LIMIT, ERR_NOMEM,
  * or what the taker says. */
 int http_stream_add(struct http_stream *s, struct str bytes);
 /* Gives a piece of what is held: 1 when there is more to give before more may be added, 0; errors as above. */

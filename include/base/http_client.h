@@ -45,7 +45,7 @@ struct http_client_request {
      * have no end or are too large to be held; the response has no body then, and body_max 0 means that
      * there is no limit. Any other answer is collected as usual. A piece is borrowed during the call and at
      * most HTTP_CLIENT_PIECE_MAX bytes, and between two pieces the loop turns, or what came was less: the
-     * largest body holds up nobody else. It must not call the client: to end the call it returns an error
+     * largest body holds up nobody else. Of a plain request the time it takes is not the exchange's. It must not call the client: to end the call it returns an error
      * (ERR_*), with which `done` comes. NULL: all of the body comes with `done`. */
     int (*on_body)(void *context, struct str piece);
     /* With on_body: the head of a 2xx answer, once, before its first piece and when it has none; its status,
