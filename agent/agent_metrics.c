@@ -171,12 +171,15 @@ static void expose_scraper(const struct agent *a, struct strbuf *out)
         sum.failures += status.failures;
         sum.skipped += status.skipped;
         sum.series += status.series;
+        sum.series_bytes += status.series_bytes;
         sum.refused_samples += status.refused_samples;
         sum.cache_hits += status.cache_hits;
         sum.cache_misses += status.cache_misses;
     }
     put_gauge(out, "agent_targets", "Targets configured", (double)scraper_count(a->scraper));
     put_gauge(out, "agent_series", "Series of all targets", (double)sum.series);
+    put_gauge(out, "agent_series_bytes", "Memory of what is known of the series of all targets",
+        (double)sum.series_bytes);
     put_counter(out, "agent_scrape_total", "Scrapes ended", sum.scrapes);
     put_counter(out, "agent_scrape_failed_total", "Scrapes that failed", sum.failures);
     put_counter(out, "agent_scrapes_skipped_total",

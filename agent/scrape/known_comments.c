@@ -53,6 +53,13 @@ static void remember(struct known_comments *k)
     k->reading_end = 0;
 }
 
+void comments_part_ends(struct known_comments *k)
+{
+    if (k->reading_end != 0) {
+        remember(k);
+    }
+}
+
 bool comments_skip(struct known_comments *k, struct exposition_parser *p)
 {
     if (k->reading_end != 0) {

@@ -31,6 +31,8 @@ void comments_begin(struct known_comments *k, uint64_t round);
 /* At a block that was there before: skips it. Else false; the parser's next entries are to be read one
  * by one. */
 bool comments_skip(struct known_comments *k, struct exposition_parser *p);
+/* All lines of the part that the parser has were read; a block does not go on in the next one. */
+void comments_part_ends(struct known_comments *k);
 void comments_release(struct known_comments *k);
 
 #endif

@@ -36,7 +36,7 @@ struct scraper {
     struct metric_metadata metadata;
     int64_t metadata_sent_ms, metadata_swept_ms;
     struct slot *slots;
-    int64_t *due_ms; /* of each slot, monotonic: it has nothing to do before */
+    int64_t *due_ms; /* of each slot, monotonic: it has nothing to do before; 0: in the next turn */
     int64_t next_ms; /* the least of them; 0: not known */
     size_t count;
 };
@@ -83,6 +83,18 @@ void scraper_free(struct scraper *s)
     mem_free(s->due_ms);
     metric_metadata_release(&s->metadata);
     mem_free(s);
+}
+
+/* A target has more to send than an answer should take. */
+static void on_target_wakes(void *context, struct target *t)
+{
+    struct scraper *s = context;
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->slots[i].target == t) {
+            s->due_ms[i] = 0;
+        }
+    }
+    s->next_ms = 0;
 }
 
 static bool same_text(const char *a, const char *b)
@@ -167,6 +179,7 @@ static int make_slot(struct scraper *s, const struct target_options *wanted, str
         slot_release(&slot, false);
         return status;
     }
+    target_set_wake(slot.target, on_target_wakes, s);
     *slot_out = slot;
     return 0;
 }
@@ -264,7 +277,8 @@ static int64_t step_targets(struct scraper *s, int64_t now)
             if (s->due_ms[i] > 0) { /* one of a new set has no time yet */
                 metric_observe(&lateness, now - s->due_ms[i]);
             }
-            s->due_ms[i] = now + target_step(s->slots[i].target);
+            int64_t wait = target_step(s->slots[i].target);
+            s->due_ms[i] = wait > 0 ? now + wait : 0; /* it goes on: no scrape that begins */
         }
         next = s->due_ms[i] < next ? s->due_ms[i] : next;
     }
@@ -278,7 +292,7 @@ int64_t scraper_step(struct scraper *s)
         s->next_ms = step_targets(s, now);
     }
     send_metadata(s);
-    return s->next_ms - now;
+    return s->next_ms > now ? s->next_ms - now : 0;
 }
 
 size_t scraper_count(const struct scraper *s)

@@ -20,7 +20,7 @@ void scraper_free(struct scraper *s);
 int scraper_set_targets(
     struct scraper *s, const struct target_options *targets, size_t count, struct err *e);
 
-/* Does what is due; milliseconds until the next call is due. */
+/* Does what is due; milliseconds until the next call is due, or the next turn of the loop. */
 int64_t scraper_step(struct scraper *s);
 
 size_t scraper_count(const struct scraper *s);

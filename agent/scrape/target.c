@@ -6,12 +6,11 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "scrape/known_comments.h"
+#include "scrape/scrape_body.h"
 #include "scrape/slots.h"
-#include "scrape/target_labels.h"
 #include "wire/exposition.h"
 
-enum { SYNTHETIC_COUNT = 5, PARSE_ARENA_MAX = 256 << 20, STAGED_MAX = 4 << 20 };
+enum { SYNTHETIC_COUNT = 5 };
 
 /* Lateness up to which a scrape carries the time it was due, which makes times regular: 2 ms, or one
  * hundredth of the interval where that is less. */
@@ -26,39 +25,24 @@ enum { ALIGN_MS_MAX = 2, ALIGN_SHARE = 100 };
 static const char *const synthetic_names[SYNTHETIC_COUNT] = {"up", "scrape_duration_seconds",
     "scrape_samples_scraped", "scrape_samples_post_metric_relabeling", "scrape_series_added"};
 
-struct staged {
-    struct series_entry *entry;
-    struct sample sample;
-    bool own_timestamp;
-    const struct histogram *histogram; /* in place of the value; NULL: none */
-};
-
-/* An exemplar of the sample staged as number `at`. */
-struct staged_exemplar {
-    size_t at;
-    struct remote_write_exemplar exemplar;
-};
-
 struct target {
     struct target_options options;
     struct clock *clock;
     struct http_client *client;
     struct intake *intake;
-    struct metric_metadata *metadata;
     struct http_client_call *call;
-    struct series_cache cache;
-    struct known_comments comments;
+    struct scrape_body body;
+    uint64_t begun; /* scrapes that were over when the one under way began */
+    bool reading;   /* an answer whose body is a target's comes; else it is passed over */
+    enum { TARGET_AT_REST, TARGET_SENDING, TARGET_SETTLING } ending; /* a scrape */
+    bool good;                                                       /* the one that ends */
+    size_t sent;                                                     /* series of its order */
+    struct sample_note note;                                         /* the next one */
+    void (*wake)(void *context, struct target *t);
+    void *wake_context;
     struct strbuf synthetic[SYNTHETIC_COUNT]; /* encoded labels */
-    struct strbuf labels;                     /* of the series being made */
-    struct staged *staged;
-    size_t staged_count, staged_cap;
-    struct staged_exemplar *exemplars; /* ascending */
-    size_t exemplar_count, exemplar_cap;
-    uint64_t series_added;
-    size_t dropped_count; /* samples of this scrape that relabelling dropped */
-    size_t ignored_count; /* and that came twice, or from the future */
-    int64_t due_ms;       /* wall time of the next scrape; 0 = not planned yet */
-    int64_t stamp_ms;     /* time of the scrape in flight */
+    int64_t due_ms;   /* wall time of the next scrape; 0 = not planned yet */
+    int64_t stamp_ms; /* time of the scrape under way */
     int64_t started_ns;
     char timeout_header[32];
     struct target_status status;
@@ -102,12 +86,9 @@ int target_new(const struct target_options *options, struct clock *clock,
     t->clock = clock;
     t->client = client;
     t->intake = intake;
-    t->metadata = metadata;
     snprintf(
         t->timeout_header, sizeof(t->timeout_header), "%g", (double)t->options.timeout_ms / 1000);
-    series_cache_init(&t->cache, hash_seed_random());
-    t->comments.seed = hash_seed_random();
-    strbuf_init(&t->labels, LABELS_BYTES_MAX * 2);
+    scrape_body_init(&t->body, &t->options, intake, metadata);
     int status = 0;
     for (size_t i = 0; i < SYNTHETIC_COUNT; i++) {
         strbuf_init(&t->synthetic[i], LABELS_BYTES_MAX * 2);
@@ -152,15 +133,7 @@ static void send_stale(void *context, struct series_entry *entry)
     }
 }
 
-/* What was staged lies in memory during a scrape only: all targets use the same, one after the other. */
-static void release_staged(struct target *t)
-{
-    mem_free(t->staged);
-    mem_free(t->exemplars);
-    t->staged = NULL;
-    t->exemplars = NULL;
-    t->staged_cap = t->exemplar_cap = 0;
-}
+static bool end_scrape(struct target *t, size_t entries);
 
 void target_free(struct target *t, bool gone)
 {
@@ -170,12 +143,14 @@ void target_free(struct target *t, bool gone)
     if (t->call != NULL) {
         t->client->cancel(t->client, t->call);
     }
+    (void)end_scrape(t, SIZE_MAX);
     if (gone && t->status.scrapes > 0) {
         /* Behind the last sample: one time has one value. */
         int64_t now = clock_now_ms(t->clock);
         t->stamp_ms = now > t->status.last_scrape_ms ? now : t->status.last_scrape_ms + 1;
         struct sample stale = {t->stamp_ms, value_stale_marker()};
-        series_cache_fail(&t->cache, send_stale, t);
+        series_cache_settle(&t->body.cache, false);
+        (void)series_cache_step(&t->body.cache, SIZE_MAX, send_stale, t);
         for (size_t i = 0; i < SYNTHETIC_COUNT; i++) {
             send_sample(t, strbuf_str(&t->synthetic[i]), &stale);
         }
@@ -183,10 +158,7 @@ void target_free(struct target *t, bool gone)
     for (size_t i = 0; i < SYNTHETIC_COUNT; i++) {
         strbuf_release(&t->synthetic[i]);
     }
-    series_cache_release(&t->cache);
-    comments_release(&t->comments);
-    strbuf_release(&t->labels);
-    release_staged(t);
+    scrape_body_release(&t->body);
     mem_free(t);
 }
 
@@ -200,254 +172,20 @@ void target_set_discovered(struct target *t, const struct labels *discovered)
     t->options.discovered = discovered;
 }
 
+void target_set_wake(struct target *t, void (*wake)(void *context, struct target *t), void *context)
+{
+    t->wake = wake;
+    t->wake_context = context;
+}
+
 void target_status(const struct target *t, struct target_status *status_out)
 {
     *status_out = t->status;
-    status_out->series = t->cache.count;
-    status_out->cache_hits = t->cache.hits;
-    status_out->cache_misses = t->cache.misses;
-}
-
-/* ---- A body into staged samples ---- */
-
-/* Parses the text of a series never seen into a new entry. */
-static int learn_series(struct target *t, struct exposition_parser *p, struct str text,
-    struct series_entry **entry_out, struct err *e)
-{
-    struct label pairs[EXPOSITION_LABELS_MAX];
-    size_t count = 0;
-    int status = exposition_labels(p, text, pairs, EXPOSITION_LABELS_MAX, &count, e);
-    if (status != 0) {
-        return status;
-    }
-    struct err why = ERR_INIT;
-    int kept = target_labels_encode(&t->options, p, pairs, count, &t->labels, &why);
-    if (kept >= 0) {
-        *entry_out = series_cache_add(&t->cache, text, strbuf_str(&t->labels));
-        status = *entry_out == NULL ? ERR_LIMIT : 0;
-    } else {
-        status = kept;
-    }
-    if (status == 0) {
-        (*entry_out)->dropped = kept == 0;
-        return 0;
-    }
-    return why.code != 0 ? err_set(e, status, -1, "%s", why.message)
-                         : err_set(e, status, -1, "line %zu: the series cannot be kept: %s",
-                               p->line, err_text(status));
-}
-
-/* Counted after relabelling, as Prometheus does. */
-static int check_sample_limit(const struct target *t, struct err *e)
-{
-    if (t->options.sample_limit > 0 && t->staged_count > t->options.sample_limit) {
-        return err_set(e, ERR_LIMIT, -1, "more samples than sample_limit (%zu) allows",
-            t->options.sample_limit);
-    }
-    return 0;
-}
-
-/* The entry of a series, learnt when it is new. 1; 0 where the sample goes no further: relabelling drops
- * it, or memory is full and the series new. */
-static int find_entry(struct target *t, struct exposition_parser *p, struct str text,
-    struct series_entry **entry_out, struct err *e)
-{
-    struct series_entry *entry = series_cache_find(&t->cache, text);
-    if (entry == NULL && t->intake->pressure(t->intake) >= INTAKE_FULL) {
-        t->status.refused_samples++;
-        return 0;
-    }
-    int status = entry == NULL ? learn_series(t, p, text, &entry, e) : 0;
-    if (status != 0) {
-        return status;
-    }
-    *entry_out = entry;
-    if (entry->dropped) {
-        bool unused;
-        t->dropped_count += series_cache_mark(&t->cache, entry, &unused);
-        return 0;
-    }
-    return 1;
-}
-
-/* Stages a sample or, where there is one, a native histogram. */
-static int stage(struct target *t, struct series_entry *entry, const struct staged *wanted,
-    size_t line, struct err *e)
-{
-    int status = mem_array_grow(
-        (void **)&t->staged, &t->staged_cap, t->staged_count + 1, sizeof(*t->staged), STAGED_MAX);
-    if (status != 0) {
-        return err_set(e, status, -1, "line %zu: too many samples", line);
-    }
-    bool is_new = false, own_time = wanted->own_timestamp;
-    bool ahead = own_time && wanted->sample.t_ms > t->stamp_ms + TARGET_FUTURE_MS_MAX;
-    if (ahead || (!series_cache_mark(&t->cache, entry, &is_new) && !own_time)) {
-        t->ignored_count++; /* of a series that comes twice the first sample is taken */
-        return 0;
-    }
-    t->series_added += is_new;
-    t->staged[t->staged_count++] = *wanted;
-    return check_sample_limit(t, e);
-}
-
-/* Remembers the exemplar of the sample staged last. It comes with every scrape until there is a newer
- * one, and is sent once. */
-static int stage_exemplar(struct target *t, struct exposition_parser *p,
-    const struct exposition_entry *line, struct series_entry *entry, struct err *e)
-{
-    struct label pairs[EXPOSITION_LABELS_MAX];
-    struct remote_write_exemplar x = {.value = line->exemplar_value,
-        .t_ms = line->exemplar_has_timestamp ? line->exemplar_t_ms : t->stamp_ms};
-    uint64_t hash = hash64(line->exemplar_text.ptr, line->exemplar_text.len, t->comments.seed);
-    hash = hash_mix64(hash ^ double_bits(x.value));
-    hash = hash_mix64(hash ^ (line->exemplar_has_timestamp ? (uint64_t)x.t_ms : 0));
-    if (hash == entry->exemplar) {
-        return 0;
-    }
-    int status =
-        exposition_labels(p, line->exemplar_text, pairs, EXPOSITION_LABELS_MAX, &x.label_count, e);
-    if (status != 0) {
-        return status;
-    }
-    x.labels = arena_dup(p->arena, pairs, x.label_count * sizeof(pairs[0]));
-    if ((x.labels == NULL && x.label_count > 0) ||
-        mem_array_grow((void **)&t->exemplars, &t->exemplar_cap, t->exemplar_count + 1,
-            sizeof(*t->exemplars), STAGED_MAX) != 0) {
-        return err_set(e, ERR_NOMEM, -1, "out of memory for an exemplar");
-    }
-    entry->exemplar = hash;
-    t->exemplars[t->exemplar_count++] = (struct staged_exemplar){t->staged_count - 1, x};
-    return 0;
-}
-
-static int stage_sample(struct target *t, struct exposition_parser *p,
-    const struct exposition_entry *line, struct err *e)
-{
-    struct series_entry *entry = NULL;
-    int status = find_entry(t, p, line->series_text, &entry, e);
-    if (status != 1) {
-        return status == 0 ? check_sample_limit(t, e) : status;
-    }
-    bool own_time = line->has_timestamp && t->options.honor_timestamps;
-    size_t before = t->staged_count;
-    struct staged wanted = {
-        entry, {own_time ? line->t_ms : t->stamp_ms, line->value}, own_time, NULL};
-    status = stage(t, entry, &wanted, p->line, e);
-    if (status == 0 && line->has_exemplar && t->staged_count > before) {
-        status = stage_exemplar(t, p, line, entry, e);
-    }
-    return status;
-}
-
-static int stage_histogram(struct target *t, struct exposition_parser *p,
-    const struct exposition_histogram *item, struct err *e)
-{
-    struct series_entry *entry = NULL;
-    size_t buckets = item->histogram->positive.count + item->histogram->negative.count;
-    if (t->options.bucket_limit > 0 && buckets > t->options.bucket_limit) {
-        return err_set(e, ERR_LIMIT, -1,
-            "a native histogram of %zu buckets; native_histogram_bucket_limit is %zu", buckets,
-            t->options.bucket_limit);
-    }
-    int status = find_entry(t, p, item->series_text, &entry, e);
-    if (status != 1) {
-        return status == 0 ? check_sample_limit(t, e) : status;
-    }
-    bool own_time = item->has_timestamp && t->options.honor_timestamps;
-    struct staged wanted = {
-        entry, {own_time ? item->t_ms : t->stamp_ms, 0}, own_time, item->histogram};
-    return stage(t, entry, &wanted, 0, e);
-}
-
-/* A line that stands where it stood in the last scrape. */
-static int stage_known(struct target *t, struct series_entry *entry, double value, struct err *e)
-{
-    bool is_new = series_cache_take(&t->cache);
-    if (entry->dropped) {
-        t->dropped_count++;
-        return 0;
-    }
-    if (t->staged_count == t->staged_cap) {
-        int status = mem_array_grow((void **)&t->staged, &t->staged_cap, t->staged_count + 1,
-            sizeof(*t->staged), STAGED_MAX);
-        if (status != 0) {
-            return err_set(e, status, -1, "too many samples");
-        }
-    }
-    t->series_added += is_new;
-    t->staged[t->staged_count++] = (struct staged){entry, {t->stamp_ms, value}, false, NULL};
-    return check_sample_limit(t, e);
-}
-
-static void keep_metadata(struct target *t, const struct exposition_entry *line)
-{
-    switch (line->kind) {
-    case EXPOSITION_TYPE:
-        metric_metadata_type(t->metadata, line->metric, line->type);
-        break;
-    case EXPOSITION_HELP:
-        metric_metadata_help(t->metadata, line->metric, line->text);
-        break;
-    case EXPOSITION_UNIT:
-        metric_metadata_unit(t->metadata, line->metric, line->text);
-        break;
-    case EXPOSITION_SAMPLE:
-        break;
-    }
-}
-
-static int stage_lines(struct target *t, struct exposition_parser *p, struct err *e)
-{
-    struct exposition_entry line;
-    int status;
-    comments_begin(&t->comments, t->metadata->sweeps); /* a sweep asks for all again */
-    for (;;) {
-        double value;
-        struct series_entry *expected = series_cache_peek(&t->cache);
-        series_cache_prefetch(&t->cache);
-        if (expected != NULL && exposition_take_known(p, series_entry_text(expected), &value)) {
-            status = stage_known(t, expected, value, e);
-            if (status != 0) {
-                break;
-            }
-            continue;
-        }
-        if (comments_skip(&t->comments, p)) {
-            continue;
-        }
-        status = exposition_next(p, &line, e);
-        if (status != 1) {
-            break;
-        }
-        if (line.kind == EXPOSITION_SAMPLE) {
-            status = stage_sample(t, p, &line, e);
-            if (status != 0) {
-                break;
-            }
-        } else {
-            keep_metadata(t, &line);
-        }
-    }
-    return status;
-}
-
-/* A body of protobuf: its text, then its native histograms. */
-static int stage_protobuf(
-    struct target *t, struct str body, struct arena *arena, struct strbuf *text, struct err *e)
-{
-    struct exposition_histograms histograms;
-    struct exposition_parser parser;
-    int status =
-        exposition_read_protobuf(body, t->options.classic_histograms, arena, text, &histograms, e);
-    if (status != 0) {
-        return status;
-    }
-    exposition_begin(&parser, EXPOSITION_TEXT, strbuf_str(text), arena);
-    status = stage_lines(t, &parser, e);
-    for (size_t i = 0; status == 0 && i < histograms.count; i++) {
-        status = stage_histogram(t, &parser, &histograms.items[i], e);
-    }
-    return status;
+    status_out->series = t->body.cache.count;
+    status_out->series_bytes = series_cache_bytes(&t->body.cache);
+    status_out->cache_hits = t->body.cache.hits;
+    status_out->cache_misses = t->body.cache.misses;
+    status_out->refused_samples = t->body.refused_samples;
 }
 
 /* ---- The end of a scrape ---- */
@@ -456,7 +194,7 @@ static void send_synthetic(struct target *t, bool up)
 {
     double values[SYNTHETIC_COUNT] = {up ? 1 : 0, t->status.last_duration_s,
         (double)t->status.last_samples, (double)t->status.last_kept,
-        up ? (double)t->series_added : 0};
+        up ? (double)t->body.series_added : 0};
     for (size_t i = 0; i < SYNTHETIC_COUNT; i++) {
         struct sample sample = {t->stamp_ms, values[i]};
         send_sample(t, strbuf_str(&t->synthetic[i]), &sample);
@@ -465,97 +203,133 @@ static void send_synthetic(struct target *t, bool up)
 
 /* What is known of a series now. Most often it is what was known: then nothing is written, and the entry's line
  * of the processor's cache need not be written back. */
-static void note_sent(struct series_entry *entry, const struct staged *s)
+static void note_sent(struct series_entry *entry, bool live, bool own_timestamp, bool histogram)
 {
-    bool live = s->histogram != NULL || !value_is_stale(s->sample.value);
-    bool histogram = s->histogram != NULL;
-    if (entry->live != live || entry->own_timestamp != s->own_timestamp ||
+    if (entry->live != live || entry->own_timestamp != own_timestamp ||
         entry->histogram != histogram) {
         entry->live = live;
-        entry->own_timestamp = s->own_timestamp;
+        entry->own_timestamp = own_timestamp;
         entry->histogram = histogram;
     }
 }
 
-static void send_staged(struct target *t)
+/* A sample that there is more to say of than its value. */
+static void send_noted(struct target *t, struct series_entry *entry, const struct sample_note *note)
 {
-    size_t exemplar = 0;
-    for (size_t i = 0; i < t->staged_count; i++) {
-        struct staged *s = &t->staged[i];
-        struct series_entry *entry = s->entry;
-        if (i + SERIES_CACHE_AHEAD < t->staged_count) {
-            const char *labels = series_entry_labels(t->staged[i + SERIES_CACHE_AHEAD].entry).ptr;
-            __builtin_prefetch(labels);
-            __builtin_prefetch(labels + 64);
-        }
-        note_sent(entry, s);
-        if (s->histogram != NULL) {
-            send_histogram(t, series_entry_labels(entry), s->sample.t_ms, s->histogram);
-        } else if (exemplar < t->exemplar_count && t->exemplars[exemplar].at == i) {
-            const struct remote_write_series series = {series_entry_labels(entry), &s->sample, 1,
-                NULL, 0, &t->exemplars[exemplar++].exemplar, 1};
-            t->intake->add(t->intake, &series);
-        } else {
-            send_sample(t, series_entry_labels(entry), &s->sample);
-        }
+    struct sample sample = {note->has_time ? note->t_ms : t->stamp_ms,
+        note->again != NULL ? note->value : entry->value};
+    const struct remote_write_histogram histogram = {sample.t_ms, note->histogram};
+    struct remote_write_series series = {.labels_bytes = series_entry_labels(entry)};
+    bool live = note->histogram != NULL || !value_is_stale(sample.value);
+    note_sent(entry, live, note->has_time, note->histogram != NULL);
+    if (note->histogram != NULL) {
+        series.histograms = &histogram;
+        series.histogram_count = 1;
+    } else {
+        series.samples = &sample;
+        series.sample_count = 1;
+    }
+    if (note->exemplar != NULL) {
+        entry->exemplar = note->exemplar->hash;
+        series.exemplars = &note->exemplar->exemplar;
+        series.exemplar_count = 1;
+    }
+    t->intake->add(t->intake, &series);
+}
+
+static void next_note(struct target *t)
+{
+    if (!sample_notes_next(&t->body.notes, &t->note)) {
+        t->note.at = SIZE_MAX;
     }
 }
 
-static void begin_body(struct target *t)
+/* Sends what was read, up to so many samples; returns how many it may be yet. */
+static size_t send_body(struct target *t, size_t samples)
 {
-    /* As much as last time; where there is none, staging says so. */
-    (void)mem_array_grow((void **)&t->staged, &t->staged_cap, (size_t)t->status.last_kept,
-        sizeof(*t->staged), STAGED_MAX);
-    t->exemplar_count = 0;
-    series_cache_begin(&t->cache);
-    t->staged_count = t->dropped_count = t->ignored_count = 0;
-    t->series_added = 0;
+    size_t count;
+    struct series_entry *const *entries = series_cache_scraped(&t->body.cache, &count);
+    for (; samples > 0; samples--) {
+        if (t->note.at < t->sent) { /* a further sample */
+            send_noted(t, t->note.again, &t->note);
+            next_note(t);
+            continue;
+        }
+        if (t->sent == count) {
+            break;
+        }
+        struct series_entry *entry = entries[t->sent++];
+        if (t->sent + SERIES_CACHE_AHEAD < count) {
+            const char *labels = series_entry_labels(entries[t->sent + SERIES_CACHE_AHEAD]).ptr;
+            __builtin_prefetch(labels);
+            __builtin_prefetch(labels + 64);
+        }
+        if (t->note.at == t->sent - 1 && t->note.again == NULL) {
+            send_noted(t, entry, &t->note);
+            next_note(t);
+        } else if (!entry->dropped) {
+            struct sample sample = {t->stamp_ms, entry->value};
+            note_sent(entry, !value_is_stale(entry->value), false, false);
+            send_sample(t, series_entry_labels(entry), &sample);
+        }
+    }
+    return samples;
 }
 
+/* Goes on with the end of a scrape, for so many samples or series; true when it is over. */
+static bool end_scrape(struct target *t, size_t entries)
+{
+    if (t->ending == TARGET_SENDING) {
+        entries = send_body(t, entries);
+        if (entries == 0) {
+            return false;
+        }
+        t->ending = TARGET_SETTLING;
+        scrape_body_clear(&t->body);
+        series_cache_settle(&t->body.cache, t->good);
+    }
+    if (t->ending == TARGET_SETTLING) {
+        if (!series_cache_step(&t->body.cache, entries, send_stale, t)) {
+            return false;
+        }
+        t->ending = TARGET_AT_REST;
+        send_synthetic(t, t->good);
+    }
+    return true;
+}
+
+/* The scrape is over; what it means to be sent begins to be. */
 static void finish(struct target *t, int status, const struct err *e)
 {
     t->status.scrapes++;
     t->status.last_scrape_ms = t->stamp_ms;
     t->status.last_duration_s = (double)(clock_monotonic_ns(t->clock) - t->started_ns) / 1e9;
-    /* Of a failed scrape what was read before it failed, as Prometheus counts; none of it is kept. */
-    t->status.last_kept = t->staged_count + t->ignored_count;
-    t->status.last_samples = t->status.last_kept + t->dropped_count;
-    if (status != 0) {
-        t->status.failures++;
-        t->status.health = TARGET_DOWN;
-        snprintf(t->status.error, sizeof(t->status.error), "%s", e->message);
-        release_staged(t);
-        series_cache_fail(&t->cache, send_stale, t);
-        send_synthetic(t, false);
-        return;
+    t->status.last_kept = t->body.sample_count + t->body.ignored_count;
+    t->status.last_samples = t->status.last_kept + t->body.dropped_count;
+    t->status.failures += status != 0;
+    t->status.health = status == 0 ? TARGET_UP : TARGET_DOWN;
+    snprintf(t->status.error, sizeof(t->status.error), "%s", status == 0 ? "" : e->message);
+    t->good = status == 0;
+    if (t->good) {
+        t->ending = TARGET_SENDING;
+        t->sent = 0;
+        sample_notes_rewind(&t->body.notes);
+        next_note(t);
+    } else {
+        t->ending = TARGET_SETTLING;
+        scrape_body_clear(&t->body);
+        series_cache_settle(&t->body.cache, false);
     }
-    send_staged(t);
-    release_staged(t);
-    t->status.health = TARGET_UP;
-    t->status.error[0] = '\0';
-    series_cache_end(&t->cache, send_stale, t);
-    send_synthetic(t, true);
+    if (!end_scrape(t, TARGET_SENT_AT_ONCE) && t->wake != NULL) {
+        t->wake(t->wake_context, t);
+    }
 }
 
-static void take_body(struct target *t, enum exposition_format format, struct str body)
+/* There is no body, or not all of it. */
+static void finish_without(struct target *t, const struct err *e)
 {
-    struct err e = ERR_INIT;
-    struct arena arena;
-    struct strbuf text;
-    struct exposition_parser parser;
-    int status;
-    arena_init(&arena, PARSE_ARENA_MAX);
-    strbuf_init(&text, PARSE_ARENA_MAX);
-    begin_body(t);
-    if (format == EXPOSITION_PROTOBUF) {
-        status = stage_protobuf(t, body, &arena, &text, &e);
-    } else {
-        exposition_begin(&parser, format, body, &arena);
-        status = stage_lines(t, &parser, &e);
-    }
-    finish(t, status, &e);
-    strbuf_release(&text);
-    arena_release(&arena);
+    t->body.sample_count = t->body.dropped_count = t->body.ignored_count = 0;
+    finish(t, e->code, e);
 }
 
 /* The format of an answer: 0, or ERR_UNSUPPORTED where it does not say it and none is to be assumed. */
@@ -575,14 +349,45 @@ static int find_format(const struct target *t, struct str content_type,
     return 0;
 }
 
-static void on_answer(void *context, const struct http_client_response *r)
+/* An answer of status 2xx begins. */
+static int on_head(void *context, const struct http_client_response *r)
 {
     struct target *t = context;
     struct err e = ERR_INIT;
     enum exposition_format format;
+    if (r->status != 200) {
+        return 0; /* passed over, so that the connection can be kept */
+    }
+    if (find_format(t, r->content_type, &format, &e) != 0) {
+        finish_without(t, &e);
+        return e.code;
+    }
+    scrape_body_set_format(&t->body, format);
+    t->reading = true;
+    return 0;
+}
+
+/* A body that is not good is not read to its end: the connection goes with it. */
+static int on_body(void *context, struct str piece)
+{
+    struct target *t = context;
+    struct err e = ERR_INIT;
+    int status = t->reading ? scrape_body_take(&t->body, piece, &e) : 0;
+    if (status != 0) {
+        finish(t, status, &e);
+    }
+    return status;
+}
+
+static void on_answer(void *context, const struct http_client_response *r)
+{
+    struct target *t = context;
+    struct err e = ERR_INIT;
+    bool reading = t->reading;
     t->call = NULL;
-    if (r->error == ERR_CANCELED) {
-        return;
+    t->reading = false;
+    if (r->error == ERR_CANCELED || t->status.scrapes > t->begun) {
+        return; /* nobody waits for it, or it has failed before its end */
     }
     if (r->error == ERR_TIMEOUT) {
         err_set(&e, r->error, -1, "no whole answer within %s s", t->timeout_header);
@@ -590,14 +395,13 @@ static void on_answer(void *context, const struct http_client_response *r)
         err_set(&e, r->error, -1, "the body is larger than %zu bytes", t->options.body_max);
     } else if (r->error != 0) {
         err_set(&e, r->error, -1, "%s", r->error_text != NULL ? r->error_text : "no answer");
-    } else if (r->status != 200) {
+    } else if (!reading) {
         err_set(&e, ERR_INVALID, -1, "server returned HTTP status %u", r->status);
-    } else if (find_format(t, r->content_type, &format, &e) == 0) {
-        take_body(t, format, r->body);
+    } else {
+        finish(t, scrape_body_end(&t->body, &e), &e);
         return;
     }
-    begin_body(t);
-    finish(t, e.code, &e);
+    finish_without(t, &e);
 }
 
 /* ---- The beginning of a scrape ---- */
@@ -606,8 +410,7 @@ static void begin_forced(struct target *t)
 {
     struct err e = ERR_INIT;
     err_set(&e, ERR_LIMIT, -1, "%s", t->options.forced_error);
-    begin_body(t);
-    finish(t, e.code, &e);
+    finish_without(t, &e);
 }
 
 static void begin_http(struct target *t)
@@ -624,6 +427,8 @@ static void begin_http(struct target *t)
         .timeout_ms = t->options.timeout_ms,
         .body_max = t->options.body_max,
         .follow_redirects = t->options.profile == NULL || t->options.profile->follow_redirects,
+        .on_head = on_head,
+        .on_body = on_body,
         .accept_gzip = true,
         .profile = t->options.profile,
     };
@@ -632,25 +437,26 @@ static void begin_http(struct target *t)
         struct err e = ERR_INIT;
         err_set(&e, status, -1, "the request cannot be sent: %s", err_text(status));
         t->call = NULL;
-        begin_body(t);
-        finish(t, status, &e);
+        finish_without(t, &e);
     }
 }
 
 static void begin_local(struct target *t)
 {
-    struct strbuf body;
-    strbuf_init(&body, t->options.body_max);
-    t->options.expose(t->options.expose_context, &body);
-    if (strbuf_error(&body) != 0) {
-        struct err e = ERR_INIT;
-        err_set(&e, strbuf_error(&body), -1, "the exposition cannot be written");
-        begin_body(t);
-        finish(t, e.code, &e);
+    struct strbuf text;
+    struct err e = ERR_INIT;
+    strbuf_init(&text, t->options.body_max);
+    t->options.expose(t->options.expose_context, &text);
+    if (strbuf_error(&text) != 0) {
+        err_set(&e, strbuf_error(&text), -1, "the exposition cannot be written");
+        finish_without(t, &e);
     } else {
-        take_body(t, EXPOSITION_TEXT, strbuf_str(&body));
+        scrape_body_set_format(&t->body, EXPOSITION_TEXT);
+        int status = scrape_body_take(&t->body, strbuf_str(&text), &e);
+        status = status == 0 ? scrape_body_end(&t->body, &e) : status;
+        finish(t, status, &e);
     }
-    strbuf_release(&body);
+    strbuf_release(&text);
 }
 
 static int64_t next_slot(const struct target *t, int64_t now)
@@ -660,6 +466,9 @@ static int64_t next_slot(const struct target *t, int64_t now)
 
 int64_t target_step(struct target *t)
 {
+    if (!end_scrape(t, TARGET_SENT_AT_ONCE)) {
+        return 0;
+    }
     int64_t now = clock_now_ms(t->clock);
     if (t->due_ms == 0) {
         /* Local targets begin at once: they cost nobody anything. */
@@ -684,6 +493,8 @@ int64_t target_step(struct target *t)
     t->status.skipped += (uint64_t)(late / t->options.interval_ms);
     t->started_ns = clock_monotonic_ns(t->clock);
     t->due_ms = next_slot(t, now);
+    t->begun = t->status.scrapes;
+    scrape_body_begin(&t->body, t->stamp_ms);
     if (t->options.forced_error != NULL) {
         begin_forced(t);
     } else if (t->options.url != NULL) {
@@ -691,5 +502,5 @@ int64_t target_step(struct target *t)
     } else {
         begin_local(t);
     }
-    return t->due_ms - now;
+    return t->ending == TARGET_AT_REST ? t->due_ms - now : 0;
 }

@@ -3,9 +3,10 @@
  *   waiting --due--> scraping --answer, error or timeout--> waiting
  *
  * Every scrape ends in samples: those of the body and up = 1, or stale markers for what was there
- * before and up = 0. A body is taken whole or not at all: samples are staged while it is parsed. The
- * five synthetic series are Prometheus' own. A target knows no timer; its owner calls it with the
- * time.
+ * before and up = 0. A body is read as it comes and taken whole or not at all: nothing of it is sent
+ * before its end. What a scrape sends goes out TARGET_SENT_AT_ONCE samples at a time, so that the largest
+ * target holds up no other. The five synthetic series are Prometheus' own. A target knows no timer; its
+ * owner calls it with the time.
  */
 #ifndef SONDE_SCRAPE_TARGET_H
 #define SONDE_SCRAPE_TARGET_H
@@ -16,47 +17,13 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/http_client.h"
-#include "base/strbuf.h"
 #include "intake/intake.h"
 #include "intake/metric_metadata.h"
 #include "model/labels.h"
-#include "model/relabel.h"
-#include "scrape/series_cache.h"
-#include "wire/exposition.h"
+#include "scrape/target_options.h"
 
-#define TARGET_BODY_MAX_DEFAULT ((size_t)64 << 20)
-/* A sample whose own time lies further ahead of its scrape is not taken, as in Prometheus. */
-#define TARGET_FUTURE_MS_MAX ((int64_t)600000)
-#define TARGET_LABELS_MAX 64
-
-struct target_options {
-    /* The target's own labels: job, instance, and what the configuration adds. This and the next four
-     * are owned by the caller for the target's life. */
-    const struct labels *labels;
-    const struct labels *discovered; /* before relabelling, for people; NULL: as `labels` */
-    const struct labels *external;   /* added to series that have none of that name; NULL: none */
-    struct relabel *metric_relabel;  /* of each series, before external labels; NULL: none */
-    const struct http_profile *profile; /* NULL: of nobody in particular */
-    const char *url;                    /* NULL: `expose` gives the body */
-    /* Local targets: writes an exposition of this process. */
-    void (*expose)(void *context, struct strbuf *out);
-    void *expose_context;
-    int64_t interval_ms;     /* > 0 */
-    int64_t timeout_ms;      /* 0, or more than the interval: the interval */
-    bool honor_labels;       /* a label of the body wins over the target's */
-    bool honor_timestamps;   /* times in the body are believed */
-    bool track_timestamps;   /* series that bring times of their own get stale markers, too */
-    bool native_histograms;  /* protobuf is asked for first */
-    bool classic_histograms; /* also of histograms that are native */
-    enum exposition_format fallback; /* where the answer does not say its format */
-    bool no_fallback;                /* such an answer fails the scrape */
-    const char *forced_error; /* every scrape fails with this sentence; NULL: none. Borrowed */
-    size_t body_max;          /* 0 = default */
-    size_t label_limit, label_name_limit, label_value_limit; /* of one series; 0 = none */
-    size_t bucket_limit;                                     /* of a native histogram; 0 = none */
-    size_t sample_limit;                                     /* 0 = none; more fail the scrape */
-    uint64_t seed; /* of the phase: fleets spread out, restarts keep theirs */
-};
+/* Samples and stale markers, or series looked at: a few milliseconds. */
+#define TARGET_SENT_AT_ONCE ((size_t)8192)
 
 enum target_health { TARGET_UNKNOWN, TARGET_UP, TARGET_DOWN };
 
@@ -67,7 +34,7 @@ struct target_status {
     double last_duration_s;
     uint64_t last_samples, last_kept;    /* exposed, and kept by metric_relabel */
     uint64_t scrapes, failures, skipped; /* skipped: slots missed, late or busy */
-    uint64_t series, cache_hits, cache_misses;
+    uint64_t series, series_bytes, cache_hits, cache_misses;
     uint64_t refused_samples; /* of new series while memory is full */
 };
 
@@ -82,8 +49,12 @@ int target_new(const struct target_options *options, struct clock *clock,
 /* Cancels a scrape in flight. With `gone` the series of the target end: stale markers. Accepts
  * NULL. */
 void target_free(struct target *t, bool gone);
-/* Does what is due. Returns milliseconds until the next call is due. */
+/* Does what is due. Returns milliseconds until the next call is due; 0: there is more to be sent. */
 int64_t target_step(struct target *t);
+/* Called when an answer leaves more to be sent: a step is due in this turn of the loop. It must not free the
+ * target. */
+void target_set_wake(
+    struct target *t, void (*wake)(void *context, struct target *t), void *context);
 const struct target_options *target_options(const struct target *t);
 /* Another set of labels for people; borrowed as the one before was. */
 void target_set_discovered(struct target *t, const struct labels *discovered);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "intake/intake.h"
+
 /* exported_exported_… : a body that has more of them than this is refused. */
 enum { EXPORTED_PREFIXES_MAX = 8 };
 

@@ -3,7 +3,7 @@
 #ifndef SONDE_SCRAPE_TARGET_LABELS_H
 #define SONDE_SCRAPE_TARGET_LABELS_H
 
-#include "scrape/target.h"
+#include "scrape/target_options.h"
 
 /* The encoded final labels of a series, in place of what `out` held. 1; 0 when relabelling drops it;
  * ERR_INVALID, ERR_LIMIT with a sentence in `e` or none, ERR_NOMEM. Uses the parser's arena, and its

@@ -32,7 +32,6 @@ static void on_vanished(void *context, struct series_entry *entry)
 static bool take_line(struct series_cache *c, size_t n)
 {
     char text[16];
-    bool is_new = false;
     snprintf(text, sizeof(text), "s%zu", n);
     struct series_entry *entry = series_cache_find(c, str_of(text));
     if (entry == NULL) {
@@ -40,9 +39,19 @@ static bool take_line(struct series_cache *c, size_t n)
         assert_non_null(entry);
     }
     assert_int_equal(number_of(entry), n);
-    assert_true(series_cache_mark(c, entry, &is_new));
+    assert_int_equal(series_cache_mark(c, entry), 1);
+    assert_int_equal(series_cache_mark(c, entry), 0);
+    bool was_live = entry->live;
     entry->live = true;
-    return is_new;
+    return !was_live;
+}
+
+/* The scrape is over, in steps of so many entries. */
+static void settle(struct series_cache *c, bool good, size_t entries, struct tally *t)
+{
+    series_cache_settle(c, good);
+    while (!series_cache_step(c, entries, on_vanished, t)) {
+    }
 }
 
 /* Against a model of three arrays: which are there, which vanish, which are remembered. Tables that
@@ -67,7 +76,7 @@ static void test_against_a_model(void **state)
             vanished += was_there && last_seen[n] != round;
             remembered += last_seen[n] != 0 && last_seen[n] + 2 >= round;
         }
-        series_cache_end(&c, on_vanished, &t);
+        settle(&c, true, 1 + test_random(&random) % 50, &t);
         assert_int_equal(t.vanished, vanished);
         assert_int_equal(c.count, remembered);
     }
@@ -84,7 +93,7 @@ static void test_the_same_lines_are_found_by_position(void **state)
         for (size_t n = 0; n < 100; n++) {
             assert_int_equal(take_line(&c, n), round == 0);
         }
-        series_cache_end(&c, on_vanished, &t);
+        settle(&c, true, SIZE_MAX, &t);
     }
     assert_int_equal(c.misses, 100); /* the first round alone */
     assert_int_equal(c.hits, 200);
@@ -108,7 +117,7 @@ static void test_a_line_in_between_costs_one_search(void **state)
         for (size_t n = first[round] == 50 ? 2 : 0; n < 100; n++) { /* or two removed */
             take_line(&c, n);
         }
-        series_cache_end(&c, on_vanished, &t);
+        settle(&c, true, SIZE_MAX, &t);
         uint64_t expected[] = {100, 1, 1, 1};
         if (c.misses - misses > expected[round]) {
             fail_msg("round %zu: %zu searches, expected at most %zu", round,
@@ -126,17 +135,17 @@ static void test_a_failed_scrape_keeps_the_last_good_one(void **state)
     series_cache_begin(&c);
     take_line(&c, 1);
     take_line(&c, 2);
-    series_cache_end(&c, on_vanished, &t);
+    settle(&c, true, SIZE_MAX, &t);
     for (int i = 0; i < 10; i++) {
         series_cache_begin(&c);
-        series_cache_fail(&c, on_vanished, &t);
+        settle(&c, false, SIZE_MAX, &t);
     }
     assert_int_equal(t.vanished, 2); /* once each */
     assert_int_equal(c.count, 2);
     series_cache_begin(&c);
     assert_true(take_line(&c, 1)); /* it comes anew, but is not parsed anew */
     assert_int_equal(c.hits, 1);
-    series_cache_end(&c, on_vanished, &t);
+    settle(&c, true, SIZE_MAX, &t);
     series_cache_release(&c);
 }
 
