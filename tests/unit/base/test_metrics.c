@@ -120,6 +120,13 @@ static double value_of(const struct strbuf *out, const char *name)
     return strtod(at + strlen(line), NULL);
 }
 
+static int count_name(void *context, const char *name, bool is_directory)
+{
+    (void)name, (void)is_directory;
+    ++*(size_t *)context;
+    return 0;
+}
+
 static void the_process_tells_of_itself(void **state)
 {
     (void)state;
@@ -135,6 +142,9 @@ static void the_process_tells_of_itself(void **state)
     double start = value_of(&out, "process_start_time_seconds");
     assert_true(start > now - 3600 && start < now + 5);
     double open = value_of(&out, "process_open_fds");
+    size_t listed = 0;
+    assert_int_equal(vfs_list(vfs_posix(), "/proc/self/fd", count_name, &listed), 0);
+    assert_int_equal((size_t)open, listed - 1); /* without that of the listing */
     assert_true(open >= 3 && open <= value_of(&out, "process_max_fds"));
     FILE *another = tmpfile();
     strbuf_reset(&out);
