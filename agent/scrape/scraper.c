@@ -131,16 +131,44 @@ static bool same_target(const struct target_options *a, const struct target_opti
            relabel_eq(a->metric_relabel, b->metric_relabel) && same_profile(a->profile, b->profile);
 }
 
-/* A slot of the present set that may go on as this target. Sets keep their order mostly, so the
- * search goes round from behind the slot found last. */
-static struct slot *find_kept(struct scraper *s, const struct target_options *wanted, size_t *from)
+/* The present set by the hash of its labels: chains of slots, by index + 1. */
+struct slot_index {
+    uint32_t *heads, *next;
+    size_t head_count; /* a power of two */
+};
+
+static int slot_index_make(struct slot_index *x, const struct scraper *s)
+{
+    for (x->head_count = 16; x->head_count < s->count; x->head_count *= 2) {
+    }
+    x->heads = mem_calloc(x->head_count, sizeof(*x->heads));
+    x->next = mem_calloc(s->count, sizeof(*x->next));
+    if (x->heads == NULL || (x->next == NULL && s->count > 0)) {
+        return ERR_NOMEM;
+    }
+    for (size_t i = s->count; i-- > 0;) {
+        size_t at = labels_hash(s->slots[i].labels) & (x->head_count - 1);
+        x->next[i] = x->heads[at];
+        x->heads[at] = (uint32_t)i + 1;
+    }
+    return 0;
+}
+
+static void slot_index_release(struct slot_index *x)
+{
+    mem_free(x->heads);
+    mem_free(x->next);
+}
+
+/* A slot of the present set that may go on as this target. */
+static struct slot *find_kept(
+    struct scraper *s, const struct slot_index *x, const struct target_options *wanted)
 {
     struct target_options effective = target_options_effective(wanted);
-    for (size_t i = 0; i < s->count; i++) {
-        size_t at = *from + i < s->count ? *from + i : *from + i - s->count;
-        struct slot *slot = &s->slots[at];
+    size_t at = labels_hash(wanted->labels) & (x->head_count - 1);
+    for (uint32_t i = x->heads[at]; i != 0; i = x->next[i - 1]) {
+        struct slot *slot = &s->slots[i - 1];
         if (!slot->kept && same_target(target_options(slot->target), &effective)) {
-            *from = at + 1;
             return slot;
         }
     }
@@ -202,16 +230,18 @@ int scraper_set_targets(
     struct slot *slots = mem_calloc(count, sizeof(*slots));
     struct slot **kept = mem_calloc(count, sizeof(*kept));
     int64_t *due_ms = mem_calloc(count, sizeof(*due_ms)); /* all are asked with the next step */
-    size_t from = 0;
+    struct slot_index index = {0};
     int status = slots == NULL || kept == NULL || due_ms == NULL ? ERR_NOMEM : 0;
+    status = status == 0 ? slot_index_make(&index, s) : status;
     for (size_t i = 0; status == 0 && i < count; i++) {
-        kept[i] = find_kept(s, &targets[i], &from);
+        kept[i] = find_kept(s, &index, &targets[i]);
         if (kept[i] != NULL) {
             kept[i]->kept = true;
         } else {
             status = make_slot(s, &targets[i], &slots[i]);
         }
     }
+    slot_index_release(&index);
     if (status != 0) {
         for (size_t i = 0; slots != NULL && i < count; i++) {
             slot_release(&slots[i], false);
