@@ -65,12 +65,17 @@ static int filter_resources(struct traceql_page *p, const struct traceql_conditi
     const uint8_t *by_index;
     int status = traceql_page_resources(p, c, &by_index);
     status = status == 0 ? traceql_page_read(p, SPAN_PAGE_OF_RESOURCE) : status;
+    if (status != 0) {
+        return status;
+    }
     const uint16_t *of = p->columns.resource;
-    for (uint32_t i = 0; status == 0 && i < rows->count; i++) {
-        uint32_t row = row_at(rows, i);
+    for (uint32_t row = 0; rows->items == NULL && row < rows->count; row++) {
         verdicts[row] = by_index[of[row]];
     }
-    return status;
+    for (uint32_t i = 0; rows->items != NULL && i < rows->count; i++) {
+        verdicts[rows->items[i]] = by_index[of[rows->items[i]]];
+    }
+    return 0;
 }
 
 static int filter_names(struct traceql_page *p, const struct traceql_condition *c,
@@ -111,12 +116,15 @@ static int filter_durations(struct traceql_page *p, const struct traceql_conditi
     struct traceql_range range;
     int status = traceql_page_read(p, SPAN_PAGE_DURATIONS);
     bool plain = traceql_condition_range(c, &range);
-    for (uint32_t i = 0; status == 0 && i < rows->count; i++) {
+    const uint64_t *durations = p->columns.duration_ns;
+    for (uint32_t i = 0; status == 0 && plain && i < rows->count; i++) {
         uint32_t row = row_at(rows, i);
-        int64_t duration = (int64_t)p->columns.duration_ns[row];
-        const struct traceql_value value = {.type = TRACEQL_DURATION, .integer = duration};
-        verdicts[row] = traceql_verdict_of(
-            plain ? traceql_range_has(&range, duration) : traceql_condition_holds(c, value));
+        verdicts[row] = traceql_verdict_of(traceql_range_has(&range, (int64_t)durations[row]));
+    }
+    for (uint32_t i = 0; status == 0 && !plain && i < rows->count; i++) {
+        uint32_t row = row_at(rows, i);
+        verdicts[row] = traceql_verdict_of(traceql_condition_holds(c,
+            (struct traceql_value){.type = TRACEQL_DURATION, .integer = (int64_t)durations[row]}));
     }
     return status;
 }
@@ -227,6 +235,22 @@ static int begin_column(struct traceql_page *p, const struct traceql_condition *
                : status;
 }
 
+/* Of a key that the page has in one column, as mostly. */
+static void ask_column(struct traceql_page *p, const struct traceql_condition *c,
+    struct asked_column *asked, const struct otherwise *o, const struct rows *rows,
+    uint8_t *verdicts)
+{
+    /* What verdicts are written to may not be what these lie in, but the compiler cannot know. */
+    const struct otherwise none = *o;
+    const uint16_t *places = asked->column.places;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        uint32_t row = row_at(rows, i), place = places[row];
+        verdicts[row] = place == 0 || asked->is_nothing    ? otherwise(p, &none, row)
+                        : place == SPAN_PAGE_PLACE_SEVERAL ? TRACEQL_OPEN
+                                                           : value_verdict(c, asked, place - 1);
+    }
+}
+
 /* A span that has the key twice: which of the two counts the span must say. */
 static void ask_columns(struct traceql_page *p, const struct traceql_condition *c,
     struct asked_column *all, uint32_t count, const struct otherwise *o, const struct rows *rows,
@@ -280,6 +304,8 @@ static int filter_attributes(struct traceql_page *p, const struct traceql_condit
     /* With the key twice a row is open, though no value by itself would do: that is for the span to say. */
     if (!may && !o.may_hold && count == 1 && !asked[0].column.several) {
         fill(rows, TRACEQL_MAY_FAIL, verdicts);
+    } else if (count == 1) {
+        ask_column(p, c, asked, &o, rows, verdicts);
     } else {
         ask_columns(p, c, asked, count, &o, rows, verdicts);
     }

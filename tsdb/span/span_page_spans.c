@@ -193,23 +193,55 @@ static const struct span_page_column *find_twin(const struct span_page *page, ui
     return NULL;
 }
 
-static int fill_rows(struct span_page *page, struct span_page_column *c, const uint16_t *times)
+/* Of a column that no span has twice, which is nearly every one: without a branch, as no row tells of the next. */
+static void fill_single(const struct span_page *page, struct span_page_column *c,
+    const uint16_t *times, uint16_t *rows, uint16_t *places)
+{
+    const uint16_t *of_shape = page->of_shape;
+    uint32_t at = 0, count = page->info.rows;
+    for (uint32_t row = 0; row < count; row++) {
+        uint32_t has = times[of_shape[row]];
+        rows[at] = (uint16_t)row;
+        places[row] = (uint16_t)((at + 1) & (0 - has));
+        at += has;
+    }
+    c->count = at;
+}
+
+static void fill_several(const struct span_page *page, struct span_page_column *c,
+    const uint16_t *times, uint16_t *rows, uint16_t *places)
 {
     uint32_t at = 0;
-    uint16_t *rows = arena_alloc(&page->arena, c->count * sizeof(*rows));
-    uint16_t *places = arena_calloc(&page->arena, page->info.rows, sizeof(*places));
-    if (rows == NULL || places == NULL) {
-        return ERR_NOMEM;
-    }
     for (uint32_t row = 0; row < page->info.rows; row++) {
         uint32_t n = times[page->of_shape[row]];
         bool several = n > 1 || (n == 1 && at + 1 >= SPAN_PAGE_PLACE_SEVERAL);
         places[row] = (uint16_t)(several ? SPAN_PAGE_PLACE_SEVERAL : n > 0 ? at + 1 : 0);
-        c->several = c->several || several;
         for (; n > 0; n--) {
             rows[at++] = (uint16_t)row;
         }
     }
+    c->several = true;
+    c->count = at;
+}
+
+static int fill_rows(struct span_page *page, struct span_page_column *c, const uint16_t *times)
+{
+    uint32_t most = 0, total = page->info.rows + 1;
+    for (uint32_t i = 0; i < page->shape_count; i++) {
+        most = times[i] > most ? times[i] : most;
+    }
+    if (most > 1) {
+        total = 0;
+        for (uint32_t row = 0; row < page->info.rows; row++) {
+            total += times[page->of_shape[row]];
+        }
+    }
+    uint16_t *rows = arena_alloc(&page->arena, total * sizeof(*rows));
+    uint16_t *places = arena_alloc(&page->arena, page->info.rows * sizeof(*places));
+    if (rows == NULL || places == NULL) {
+        return ERR_NOMEM;
+    }
+    (most > 1 ? fill_several : fill_single)(page, c, times, rows, places);
     c->rows = rows;
     c->places = places;
     return 0;
@@ -234,10 +266,6 @@ static int find_rows(struct span_page *page, uint32_t index)
     }
     for (uint32_t i = page->first_shape[index]; i < page->first_shape[index + 1]; i++) {
         times[page->shapes_of_columns[i]]++;
-    }
-    c->count = 0;
-    for (uint32_t row = 0; row < page->info.rows; row++) {
-        c->count += times[page->of_shape[row]];
     }
     int status = fill_rows(page, c, times);
     mem_free(times);

@@ -270,7 +270,8 @@ struct span_pages {
     struct span_page *open; /* that of the item before `next`; NULL: none is in hand */
     struct want wants[SPAN_WANTS_MAX];
     size_t want_count;
-    struct strbuf filter; /* of the page that is being looked at */
+    struct strbuf filter;          /* of the page that is being looked at */
+    unsigned tried, skipped, pass; /* filters of late; pages to come whose filters are not asked */
 };
 
 static int newest_first(const void *left, const void *right)
@@ -325,12 +326,30 @@ int span_pages_want(struct span_pages *pages, struct str key, struct str text)
     return 0;
 }
 
+/* Reading filters is paid for by pages that are skipped: where less than one of eight is, the next pages come
+ * without being asked, then it is tried again. */
+enum { TRIED_FILTERS = 32, PASSED_FILTERS = 96 };
+
+static bool is_worth_asking(struct span_pages *pages)
+{
+    if (pages->tried == TRIED_FILTERS) {
+        pages->pass = pages->skipped < TRIED_FILTERS / 8 ? PASSED_FILTERS : 0;
+        pages->tried = 0;
+        pages->skipped = 0;
+    }
+    if (pages->pass > 0) {
+        pages->pass--;
+        return false;
+    }
+    return true;
+}
+
 /* Has the page surely none of what is wanted? A filter that cannot be read says nothing. */
 static bool is_unwanted(struct span_pages *pages, const struct page_of_view *item)
 {
     struct str bits;
     bool unwanted = false;
-    if (pages->want_count == 0 || item->source->block == NULL ||
+    if (pages->want_count == 0 || item->source->block == NULL || !is_worth_asking(pages) ||
         span_block_read_filter(item->source->block, item->page, &pages->filter, &bits) != 0) {
         return false;
     }
@@ -339,6 +358,8 @@ static bool is_unwanted(struct span_pages *pages, const struct page_of_view *ite
         unwanted = !value_filter_has(bits, w->text) && !value_filter_has(bits, w->other) &&
                    !(w->may_be_integer && value_filter_has(bits, w->integer));
     }
+    pages->tried++;
+    pages->skipped += unwanted;
     return unwanted;
 }
 
