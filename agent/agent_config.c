@@ -114,12 +114,6 @@ bool agent_config_same(const struct agent_config *a, const struct agent_config *
 
 /* ---- Settings without effect ---- */
 
-int agent_config_ignore(struct config_reader *reader, const struct yaml_node *node, void *member)
-{
-    (void)reader, (void)node, (void)member;
-    return 0;
-}
-
 struct noting {
     const char *file;
     size_t count;
@@ -258,11 +252,36 @@ int agent_config_parse(
     return status;
 }
 
+/* Prometheus' file has how OTLP is taken in at its top, where this one has receivers to send to; a mapping there is
+ * moved to receive.otlp. Without memory it stays, and is refused as a list that is none. */
+static void move_otlp(struct arena *arena, struct yaml_node *root)
+{
+    for (size_t i = 0; i < root->count && yaml_get(root, "receive") == NULL; i++) {
+        struct yaml_entry *entry = &root->entries[i];
+        struct yaml_node *nodes = NULL;
+        if (str_eq_c(entry->key->text, "otlp") && entry->value->kind == YAML_MAPPING) {
+            nodes = arena_calloc(arena, 2, sizeof(*nodes));
+        }
+        struct yaml_entry *inner = nodes != NULL ? arena_dup(arena, entry, sizeof(*entry)) : NULL;
+        if (inner != NULL) {
+            nodes[0] = *entry->key;
+            nodes[0].text = STR("receive");
+            nodes[1] = *entry->value;
+            nodes[1].entries = inner;
+            nodes[1].count = 1;
+            *entry = (struct yaml_entry){&nodes[0], &nodes[1]};
+        }
+    }
+}
+
 static int read_file(const char *path, struct arena *arena, struct agent_config *config,
     struct yaml_node **root_out, struct err *e)
 {
     struct yaml_node *root = NULL;
     int status = agent_config_parse(path, arena, &root, e);
+    if (status == 0 && root != NULL && root->kind == YAML_MAPPING) {
+        move_otlp(arena, root);
+    }
     if (status == 0) {
         status = config_read(arena, path, root, agent_fields, config, e);
         *root_out = root != NULL && root->kind == YAML_MAPPING ? root : NULL;

@@ -8,9 +8,13 @@
  * begins with "Accepted". */
 #define AGENT_CONFIG_IGNORED(name, text)                                                           \
     {                                                                                              \
-        .key = (name), .kind = CONFIG_CUSTOM, .read = agent_config_ignore, .help = (text)          \
+        .key = (name), .kind = CONFIG_IGNORED, .help = (text)                                      \
     }
-int agent_config_ignore(struct config_reader *reader, const struct yaml_node *node, void *member);
+/* A setting that cannot be had; `text` says what to write instead. */
+#define AGENT_CONFIG_REFUSED(name, text)                                                           \
+    {                                                                                              \
+        .key = (name), .kind = CONFIG_REFUSED, .help = (text)                                      \
+    }
 
 /* Where something stands in a file, for sentences. */
 struct agent_config_place {

@@ -30,6 +30,19 @@ enum { DAY_MS = 24 * 3600 * 1000, BODY_SIZE_DEFAULT = 64 << 20 };
         AGENT_CONFIG_IGNORED(                                                                      \
             "extra_scrape_metrics", "Accepted, without effect: see /metrics of the agent")
 
+/* What Prometheus' file called a setting before, and what vmagent calls it: another key of the same member. */
+#define ALIAS_CLASSIC(type)                                                                        \
+    {                                                                                              \
+        .key = "scrape_classic_histograms", .kind = CONFIG_BOOL,                                   \
+        .offset = offsetof(type, classic_histograms), .default_text = "false",                     \
+        .help = "The same as always_scrape_classic_histograms"                                     \
+    }
+#define VMAGENT_RULES_REFUSED                                                                      \
+    "write the rules into the jobs; rules for all that is sent are remote_write's "                \
+    "write_relabel_configs"
+#define VMAGENT_PROXY_REFUSED                                                                      \
+    "write name and password into proxy_url, as http://NAME:PASSWORD@HOST:PORT"
+
 const struct config_field agent_global_fields[] = {
     {.key = "scrape_interval",
         .kind = CONFIG_DURATION,
@@ -80,7 +93,10 @@ const struct config_field agent_global_fields[] = {
         .offset = offsetof(struct agent_global, classic_histograms),
         .default_text = "false",
         .help = "Of jobs that set none"},
+    ALIAS_CLASSIC(struct agent_global),
     COMMON_IGNORED,
+    AGENT_CONFIG_REFUSED("relabel_configs", VMAGENT_RULES_REFUSED),
+    AGENT_CONFIG_REFUSED("metric_relabel_configs", VMAGENT_RULES_REFUSED),
     AGENT_CONFIG_IGNORED(
         "query_log_file", "Accepted, without effect: the agent answers no queries"),
     AGENT_CONFIG_IGNORED(
@@ -269,12 +285,35 @@ const struct config_field agent_scrape_fields[] = {
         .offset = offsetof(struct agent_scrape, protocols),
         .help = "Formats to ask for; PrometheusProto in the first place is as "
                 "scrape_native_histograms, the others are asked for in their usual order"},
+    ALIAS_CLASSIC(struct agent_scrape),
+    {.key = "max_scrape_size",
+        .kind = CONFIG_BYTES,
+        .offset = offsetof(struct agent_scrape, body_size_limit),
+        .default_text = "0",
+        .max = (int64_t)1 << 30,
+        .help = "The same as body_size_limit, as vmagent calls it"},
+    AGENT_CONFIG_REFUSED("headers", "write http_headers: {NAME: {values: [VALUE]}}"),
+    AGENT_CONFIG_REFUSED("proxy_headers", VMAGENT_PROXY_REFUSED),
+    AGENT_CONFIG_REFUSED("proxy_basic_auth", VMAGENT_PROXY_REFUSED),
+    AGENT_CONFIG_REFUSED("proxy_authorization", VMAGENT_PROXY_REFUSED),
+    AGENT_CONFIG_REFUSED("proxy_bearer_token", VMAGENT_PROXY_REFUSED),
+    AGENT_CONFIG_REFUSED("proxy_bearer_token_file", VMAGENT_PROXY_REFUSED),
+    AGENT_CONFIG_REFUSED("proxy_oauth2", VMAGENT_PROXY_REFUSED),
+    AGENT_CONFIG_REFUSED("proxy_tls_config", VMAGENT_PROXY_REFUSED),
     COMMON_IGNORED,
     AGENT_CONFIG_IGNORED(
         "enable_compression", "Accepted, without effect: bodies are asked for compressed"),
     AGENT_CONFIG_IGNORED("native_histogram_min_bucket_factor",
         "Accepted, without effect: histograms keep their resolution"),
     AGENT_CONFIG_IGNORED("stream_parse", "Accepted, without effect: bodies are parsed as they are"),
+    AGENT_CONFIG_IGNORED(
+        "no_stale_markers", "Accepted, without effect: series end with stale markers"),
+    AGENT_CONFIG_IGNORED(
+        "series_limit", "Accepted, without effect: see sample_limit and memory_max"),
+    AGENT_CONFIG_IGNORED(
+        "scrape_offset", "Accepted, without effect: targets are spread over the interval"),
+    AGENT_CONFIG_IGNORED(
+        "scrape_align_interval", "Accepted, without effect: targets are spread over the interval"),
     AGENT_CONFIG_IGNORED("relabel_debug", "Accepted, without effect: see sonde check relabel"),
     AGENT_CONFIG_IGNORED(
         "metric_relabel_debug", "Accepted, without effect: see sonde check relabel"),
@@ -377,7 +416,8 @@ static void finish_limits(
     if (!is_named(place, "scrape_native_histograms")) {
         s->native_histograms = g->native_histograms;
     }
-    if (!is_named(place, "always_scrape_classic_histograms")) {
+    if (!is_named(place, "always_scrape_classic_histograms") &&
+        !is_named(place, "scrape_classic_histograms")) {
         s->classic_histograms = g->classic_histograms;
     }
     if (s->protocols.count == 0) {

@@ -67,6 +67,8 @@ static const struct config_field queue_config_fields[] = {
         .offset = offsetof(struct agent_queue_config, deadline_ms),
         .max = DAY_MS,
         .help = "Accepted, without effect: a batch waits a second at most"},
+    AGENT_CONFIG_IGNORED("max_retries",
+        "Accepted, without effect: a request is repeated until it is taken, or too old for queue"),
     {.key = NULL},
 };
 
@@ -121,6 +123,17 @@ static const struct config_field metadata_config_fields[] = {
         .help = "How requests are sent to it"                                                      \
     }
 
+/* What flags of vmagent and other senders say of a destination, and what signs requests for clouds. */
+#define CLOUD_REFUSED                                                                              \
+    AGENT_CONFIG_REFUSED("sigv4",                                                                  \
+        "requests are not signed for AWS; write the address of a proxy that signs them as url"),   \
+        AGENT_CONFIG_REFUSED("azuread",                                                            \
+            "write oauth2 with the token_url of the tenant "                                       \
+            "(https://login.microsoftonline.com/TENANT/oauth2/v2.0/token), or a token that "       \
+            "another program keeps fresh as authorization.credentials_file"),                      \
+        AGENT_CONFIG_REFUSED("google_iam",                                                         \
+            "write a token that another program keeps fresh as authorization.credentials_file")
+
 const struct config_field agent_remote_write_fields[] = {
     {.key = "url",
         .kind = CONFIG_STRING,
@@ -161,6 +174,9 @@ const struct config_field agent_remote_write_fields[] = {
         .fields = metadata_config_fields,
         .help = "Metadata of metrics"},
     QUEUE_CONFIG_FIELD,
+    AGENT_CONFIG_IGNORED("round_robin_dns",
+        "Accepted, without effect: names are asked for with each new connection"),
+    CLOUD_REFUSED,
     {.key = NULL},
 };
 

@@ -115,6 +115,26 @@ struct discovery_configs {
         .offset = offsetof(type, discovery.which), .fields = which##_discovery_fields,             \
         .item_size = sizeof(struct which##_discovery_config), .help = (text)                       \
     }
+/* What Prometheus and vmagent know beside these. */
+#define DISCOVERY_REFUSED(which)                                                                   \
+    {                                                                                              \
+        .key = #which "_sd_configs", .kind = CONFIG_REFUSED,                                       \
+        .help = "not among the kinds of discovery here (consul, dns, docker, file, http, "         \
+                "kubernetes); let a program that knows these targets list them for "               \
+                "file_sd_configs or http_sd_configs"                                               \
+    }
+#define DISCOVERY_OTHERS                                                                           \
+    DISCOVERY_REFUSED(aws), DISCOVERY_REFUSED(azure), DISCOVERY_REFUSED(consulagent),              \
+        DISCOVERY_REFUSED(digitalocean), DISCOVERY_REFUSED(dockerswarm), DISCOVERY_REFUSED(ec2),   \
+        DISCOVERY_REFUSED(eureka), DISCOVERY_REFUSED(gce), DISCOVERY_REFUSED(hetzner),             \
+        DISCOVERY_REFUSED(ionos), DISCOVERY_REFUSED(kuma), DISCOVERY_REFUSED(lightsail),           \
+        DISCOVERY_REFUSED(linode), DISCOVERY_REFUSED(marathon), DISCOVERY_REFUSED(nerve),          \
+        DISCOVERY_REFUSED(nomad), DISCOVERY_REFUSED(oci), DISCOVERY_REFUSED(openstack),            \
+        DISCOVERY_REFUSED(outscale), DISCOVERY_REFUSED(ovhcloud), DISCOVERY_REFUSED(puppetdb),     \
+        DISCOVERY_REFUSED(scaleway), DISCOVERY_REFUSED(serverset), DISCOVERY_REFUSED(stackit),     \
+        DISCOVERY_REFUSED(triton), DISCOVERY_REFUSED(uyuni), DISCOVERY_REFUSED(vultr),             \
+        DISCOVERY_REFUSED(yandexcloud)
+
 /* Rows of the table of a struct that has `struct discovery_configs discovery`. */
 #define DISCOVERY_FIELDS(type)                                                                     \
     DISCOVERY_ROW(type, consul, "Services of a Consul catalog"),                                   \
@@ -122,6 +142,6 @@ struct discovery_configs {
         DISCOVERY_ROW(type, docker, "Containers of a Docker Engine"),                              \
         DISCOVERY_ROW(type, file, "Targets in files"),                                             \
         DISCOVERY_ROW(type, http, "Targets listed by a web server"),                               \
-        DISCOVERY_ROW(type, kubernetes, "Objects of a Kubernetes cluster")
+        DISCOVERY_ROW(type, kubernetes, "Objects of a Kubernetes cluster"), DISCOVERY_OTHERS
 
 #endif

@@ -80,7 +80,7 @@ static int fail_unknown(
     size_t best = SIZE_MAX;
     for (const struct config_field *f = fields; f->key != NULL; f++) {
         size_t distance = nearest_distance(key->text, str_of(f->key));
-        if (distance < best) {
+        if (distance < best && f->kind != CONFIG_REFUSED) {
             best = distance;
             nearest = f;
         }
@@ -88,7 +88,7 @@ static int fail_unknown(
     struct strbuf accepted = STRBUF_INIT;
     strbuf_add_c(&accepted, nearest->key != NULL ? nearest->key : "nothing");
     for (const struct config_field *f = fields; f->key != NULL; f++) {
-        if (f != nearest) {
+        if (f != nearest && f->kind != CONFIG_REFUSED) {
             strbuf_addf(&accepted, ", %s", f->key);
         }
     }
@@ -298,6 +298,10 @@ static int read_member(struct config_reader *r, const struct config_field *f,
         return read_named_list(r, f, node, member);
     case CONFIG_CUSTOM:
         return f->read(r, node, member);
+    case CONFIG_IGNORED:
+        return 0;
+    case CONFIG_REFUSED:
+        break; /* found before its value is looked at */
     }
     return ERR_INTERNAL;
 }
@@ -326,6 +330,8 @@ static void set_zero(const struct config_field *f, void *member)
         [CONFIG_LIST] = sizeof(struct config_list),
         [CONFIG_NAMED_LIST] = sizeof(struct config_list),
         [CONFIG_CUSTOM] = 0,
+        [CONFIG_IGNORED] = 0,
+        [CONFIG_REFUSED] = 0,
     };
     memset(member, 0, sizes[f->kind]);
 }
@@ -411,6 +417,9 @@ static int read_fields(struct config_reader *r, const struct yaml_node *mapping,
         const struct config_field *f = find_field(fields, key->text);
         if (f == NULL) {
             return fail_unknown(r, key, fields);
+        }
+        if (f->kind == CONFIG_REFUSED) {
+            return config_fail(r, key, "%s: %s", f->key, f->help);
         }
         int status = yaml_is_null(value) ? 0 : read_member(r, f, value, member_of(f, target));
         if (status != 0) {

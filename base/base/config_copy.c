@@ -88,6 +88,9 @@ static int copy_field(
     case CONFIG_DURATION:
     case CONFIG_BYTES:
         return 0; /* came with the bytes of the struct */
+    case CONFIG_IGNORED:
+    case CONFIG_REFUSED:
+        return 0;
     case CONFIG_CUSTOM:
         break;
     }
@@ -173,6 +176,9 @@ static bool same_field(const struct config_field *field, const void *a, const vo
     case CONFIG_DURATION:
     case CONFIG_BYTES:
         return *(const int64_t *)a == *(const int64_t *)b;
+    case CONFIG_IGNORED:
+    case CONFIG_REFUSED:
+        return true;
     case CONFIG_CUSTOM:
         break;
     }

@@ -53,6 +53,7 @@ static void write_row(const struct config_field *f, size_t depth, struct strbuf 
         [CONFIG_LIST] = "list",
         [CONFIG_NAMED_LIST] = "names to groups",
         [CONFIG_CUSTOM] = "see meaning",
+        [CONFIG_IGNORED] = "any",
     };
     strbuf_add_c(out, "| ");
     for (size_t i = 0; i < depth; i++) {
@@ -90,6 +91,9 @@ static void write_table(struct reference *r, const struct config_field *fields)
     }
     r->path[r->depth++] = fields;
     for (const struct config_field *f = fields; f->key != NULL; f++) {
+        if (f->kind == CONFIG_REFUSED) {
+            continue;
+        }
         write_row(f, r->depth - 1, r->out);
         if (f->fields != NULL) {
             write_table(r, f->fields);

@@ -133,7 +133,8 @@ bool http_plain_takes(const struct http_client_request *request)
     bool endless = request->on_body != NULL && request->body_max == 0;
     bool direct = request->unix_socket == NULL && request->may_connect == NULL && !endless;
     if (profile != NULL) {
-        direct = direct && (profile->proxy_url == NULL || profile->proxy_url[0] == '\0') &&
+        direct = direct && !profile->proxy_from_environment &&
+                 (profile->proxy_url == NULL || profile->proxy_url[0] == '\0') &&
                  (profile->oauth2.token_url == NULL || profile->oauth2.token_url[0] == '\0');
     }
     return (get || post) && direct && http_plain_read_url(request->url, &address, &host, &path);

@@ -1,4 +1,7 @@
 /* A profile's part in a call: who one is, whom one trusts, which way one goes. */
+#include <stdlib.h>
+#include <strings.h>
+
 #include "base/err.h"
 #include "http_client_call.h"
 
@@ -56,6 +59,56 @@ static bool is_given(const char *text)
     return text != NULL && text[0] != '\0';
 }
 
+/* One of the two names that is set; NULL: neither. */
+static const char *find_variable(const char *small, const char *large)
+{
+    const char *value = getenv(small);
+    value = is_given(value) ? value : getenv(large);
+    return is_given(value) ? value : NULL;
+}
+
+/* libcurl would look itself, but not at HTTP_PROXY, which a web server may have from a request; this is none. */
+static bool set_proxy_of_environment(struct http_client_call *call, const char *url)
+{
+    bool failed = false;
+    const char *proxy = strncasecmp(url, "https:", 6) == 0
+                            ? find_variable("https_proxy", "HTTPS_PROXY")
+                            : find_variable("http_proxy", "HTTP_PROXY");
+    const char *except = find_variable("no_proxy", "NO_PROXY");
+    SET(CURLOPT_PROXY, proxy != NULL ? proxy : "");
+    SET(CURLOPT_NOPROXY, except != NULL ? except : "");
+    return !failed;
+}
+
+static bool set_proxy(struct http_client_call *call, const char *url, const struct http_profile *p)
+{
+    bool failed = false;
+    if (p->proxy_from_environment) {
+        return set_proxy_of_environment(call, url);
+    }
+    if (is_given(p->proxy_url)) {
+        SET(CURLOPT_PROXY, p->proxy_url);
+        SET(CURLOPT_NOPROXY, p->no_proxy != NULL ? p->no_proxy : "");
+    }
+    return !failed;
+}
+
+static bool set_versions(struct http_client_call *call, const struct http_tls *tls)
+{
+    static const long oldest[] = {CURL_SSLVERSION_TLSv1_0, CURL_SSLVERSION_TLSv1_1,
+        CURL_SSLVERSION_TLSv1_2, CURL_SSLVERSION_TLSv1_3};
+    static const long newest[] = {CURL_SSLVERSION_MAX_TLSv1_0, CURL_SSLVERSION_MAX_TLSv1_1,
+        CURL_SSLVERSION_MAX_TLSv1_2, CURL_SSLVERSION_MAX_TLSv1_3};
+    bool failed = false;
+    int from = is_given(tls->min_version) ? http_tls_version(tls->min_version) : -1;
+    int to = is_given(tls->max_version) ? http_tls_version(tls->max_version) : -1;
+    if (from >= 10 || to >= 10) {
+        SET(CURLOPT_SSLVERSION, (from >= 10 ? oldest[from - 10] : CURL_SSLVERSION_DEFAULT) |
+                                    (to >= 10 ? newest[to - 10] : CURL_SSLVERSION_MAX_DEFAULT));
+    }
+    return !failed;
+}
+
 static int add_profile_header(void *context, const char *name, const char *value)
 {
     return http_client_call_add_header(context, &(struct http_client_header){name, value});
@@ -80,9 +133,7 @@ int http_client_call_set_profile(
         SET(CURLOPT_SSL_VERIFYPEER, 0L);
         SET(CURLOPT_SSL_VERIFYHOST, 0L);
     }
-    if (is_given(p->proxy_url)) {
-        SET(CURLOPT_PROXY, p->proxy_url);
-    }
+    failed |= !set_versions(call, &p->tls) || !set_proxy(call, url, p);
     if (status == 0 && is_given(p->tls.server_name)) {
         status = set_server_name(call, url, p->tls.server_name);
     }

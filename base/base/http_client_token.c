@@ -312,7 +312,10 @@ static int send_question(
 {
     static const struct http_client_header headers[] = {
         {"Content-Type", "application/x-www-form-urlencoded"}, {"Accept", "application/json"}};
-    struct http_profile profile = {.tls = t->settings.tls, .proxy_url = t->settings.proxy_url};
+    struct http_profile profile = {.tls = t->settings.tls,
+        .proxy_url = t->settings.proxy_url,
+        .no_proxy = t->settings.no_proxy,
+        .proxy_from_environment = t->settings.proxy_from_environment};
     if (!t->in_body) {
         profile.basic_auth = (struct http_basic_auth){
             .username = id->data, .password = secret->data != NULL ? secret->data : ""};

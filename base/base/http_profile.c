@@ -52,6 +52,8 @@ const struct config_field http_authorization_fields[] = {
     {.key = NULL},
 };
 
+#define TLS_TEXT_REFUSED "certificates and keys are files; write ca_file, cert_file and key_file"
+
 const struct config_field http_tls_fields[] = {
     {.key = "ca_file",
         .kind = CONFIG_STRING,
@@ -78,6 +80,20 @@ const struct config_field http_tls_fields[] = {
         .offset = offsetof(struct http_tls, insecure_skip_verify),
         .default_text = "false",
         .help = "Believe any certificate"},
+    {.key = "min_version",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct http_tls, min_version),
+        .default_text = "",
+        .help = "Oldest version to speak: TLS10, TLS11, TLS12 or TLS13; what the TLS library takes "
+                "when empty"},
+    {.key = "max_version",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct http_tls, max_version),
+        .default_text = "",
+        .help = "Newest version to speak; the newest there is when empty"},
+    {.key = "ca", .kind = CONFIG_REFUSED, .help = TLS_TEXT_REFUSED},
+    {.key = "cert", .kind = CONFIG_REFUSED, .help = TLS_TEXT_REFUSED},
+    {.key = "key", .kind = CONFIG_REFUSED, .help = TLS_TEXT_REFUSED},
     {.key = NULL},
 };
 
@@ -122,6 +138,7 @@ const struct config_field http_oauth2_fields[] = {
         .offset = offsetof(struct http_oauth2, proxy_url),
         .default_text = "",
         .help = "Proxy to go through for tokens"},
+    HTTP_PROXY_FIELDS(struct http_oauth2, ),
     {.key = NULL},
 };
 
@@ -175,8 +192,9 @@ bool http_profile_is_plain(const struct http_profile *p)
 {
     return !has_basic(p) && !has_credentials(p) && !has_bearer(p) && !has_oauth2(p) &&
            p->headers.count == 0 && !is_set(p->tls.ca_file) && !is_set(p->tls.cert_file) &&
-           !is_set(p->tls.server_name) && !is_set(p->proxy_url) && !p->tls.insecure_skip_verify &&
-           p->follow_redirects;
+           !is_set(p->tls.server_name) && !is_set(p->tls.min_version) &&
+           !is_set(p->tls.max_version) && !is_set(p->proxy_url) && !p->proxy_from_environment &&
+           !p->tls.insecure_skip_verify && p->follow_redirects;
 }
 
 /* All rows, for what is done with each. */
@@ -223,6 +241,51 @@ int http_profile_load(
     return status;
 }
 
+int http_tls_version(const char *text)
+{
+    static const char *const names[] = {"TLS10", "TLS11", "TLS12", "TLS13"};
+    for (int i = 0; i < (int)(sizeof(names) / sizeof(names[0])); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            return 10 + i;
+        }
+    }
+    return -1;
+}
+
+static int check_tls(const struct http_tls *tls, struct err *e)
+{
+    const char *const texts[] = {tls->min_version, tls->max_version};
+    int versions[] = {10, 13};
+    if (is_set(tls->cert_file) != is_set(tls->key_file)) {
+        return err_set(
+            e, ERR_INVALID, -1, "tls_config needs both cert_file and key_file, or neither");
+    }
+    for (size_t i = 0; i < 2; i++) {
+        if (is_set(texts[i]) && (versions[i] = http_tls_version(texts[i])) < 0) {
+            return err_set(e, ERR_INVALID, -1,
+                "tls_config.%s_version \"%s\"; accepted: TLS10, TLS11, TLS12, TLS13",
+                i == 0 ? "min" : "max", texts[i]);
+        }
+    }
+    return versions[0] <= versions[1]
+               ? 0
+               : err_set(e, ERR_INVALID, -1, "tls_config.min_version is newer than max_version");
+}
+
+/* What they say in Prometheus must make sense together. */
+static int check_proxy(const char *url, const char *except, bool from_environment, struct err *e)
+{
+    if (from_environment && (is_set(url) || is_set(except))) {
+        return err_set(e, ERR_INVALID, -1,
+            "proxy_from_environment takes the place of proxy_url and no_proxy; write one or the "
+            "other");
+    }
+    if (is_set(except) && !is_set(url)) {
+        return err_set(e, ERR_INVALID, -1, "no_proxy needs a proxy_url");
+    }
+    return 0;
+}
+
 static int check_oauth2(const struct http_oauth2 *o, struct err *e)
 {
     if (!is_set(o->client_id) || !is_set(o->token_url)) {
@@ -231,9 +294,10 @@ static int check_oauth2(const struct http_oauth2 *o, struct err *e)
     if (is_set(o->client_secret) && is_set(o->client_secret_file)) {
         return err_set(e, ERR_INVALID, -1, "a secret and the file that holds it are both set");
     }
-    if (is_set(o->tls.cert_file) != is_set(o->tls.key_file)) {
-        return err_set(
-            e, ERR_INVALID, -1, "oauth2.tls_config needs both cert_file and key_file, or neither");
+    struct err why = ERR_INIT;
+    if (check_tls(&o->tls, &why) != 0 ||
+        check_proxy(o->proxy_url, o->no_proxy, o->proxy_from_environment, &why) != 0) {
+        return err_set(e, ERR_INVALID, -1, "oauth2.%s", why.message);
     }
     return 0;
 }
@@ -297,11 +361,11 @@ int http_profile_check(const struct http_profile *p, struct err *e)
         return err_set(
             e, ERR_INVALID, -1, "authorization.type cannot be \"basic\"; use basic_auth instead");
     }
-    if (is_set(p->tls.cert_file) != is_set(p->tls.key_file)) {
-        return err_set(
-            e, ERR_INVALID, -1, "tls_config needs both cert_file and key_file, or neither");
+    int status = check_tls(&p->tls, e);
+    if (status == 0) {
+        status = check_proxy(p->proxy_url, p->no_proxy, p->proxy_from_environment, e);
     }
-    int status = has_oauth2(p) ? check_oauth2(&p->oauth2, e) : 0;
+    status = status == 0 && has_oauth2(p) ? check_oauth2(&p->oauth2, e) : status;
     return status != 0 ? status : check_headers(&p->headers, e);
 }
 

@@ -31,6 +31,11 @@ enum config_kind {
      * name (const char *), which is no row of `fields` */
     CONFIG_NAMED_LIST,
     CONFIG_CUSTOM, /* `read` does it */
+    /* No member. A key of other programs that means nothing here: anything is taken, `help` says why. */
+    CONFIG_IGNORED,
+    /* No member. A key that is known and cannot be had: an error with `help` as its sentence, which says what
+     * to write instead. It is named nowhere else. */
+    CONFIG_REFUSED,
 };
 
 struct config_strings {

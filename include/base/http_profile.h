@@ -27,6 +27,7 @@ struct http_authorization {
 
 struct http_tls {
     const char *ca_file, *cert_file, *key_file, *server_name;
+    const char *min_version, *max_version; /* TLS10 to TLS13 */
     bool insecure_skip_verify;
 };
 
@@ -37,7 +38,8 @@ struct http_oauth2 {
     struct config_strings scopes;
     struct config_map endpoint_params; /* added to what the token is asked with */
     struct http_tls tls;
-    const char *proxy_url;
+    const char *proxy_url, *no_proxy;
+    bool proxy_from_environment;
 };
 
 /* All values of one header, one line each, in this order. They go along with redirects. */
@@ -57,6 +59,10 @@ struct http_profile {
     struct http_oauth2 oauth2;
     struct http_tls tls;
     const char *proxy_url;
+    const char *
+        no_proxy; /* hosts, domains, addresses and networks that are reached without it, with commas */
+    /* Both of these from http_proxy, https_proxy and no_proxy, in small letters or large, at each request. */
+    bool proxy_from_environment;
     bool follow_redirects;
     bool http2;                 /* accepted, without effect */
     struct config_list headers; /* of struct http_profile_header */
@@ -67,6 +73,25 @@ extern const struct config_field http_authorization_fields[];
 extern const struct config_field http_tls_fields[];
 extern const struct config_field http_oauth2_fields[];
 extern const struct config_field http_profile_header_fields[];
+
+/* Rows on proxies beside proxy_url, of members with that prefix. */
+#define HTTP_PROXY_FIELDS(type, prefix)                                                            \
+    {.key = "no_proxy",                                                                            \
+        .kind = CONFIG_STRING,                                                                     \
+        .offset = offsetof(type, prefix no_proxy),                                                 \
+        .default_text = "",                                                                        \
+        .help = "Hosts, domains, addresses and networks to reach without the proxy, separated by " \
+                "commas"},                                                                         \
+        {.key = "proxy_from_environment",                                                          \
+            .kind = CONFIG_BOOL,                                                                   \
+            .offset = offsetof(type, prefix proxy_from_environment),                               \
+            .default_text = "false",                                                               \
+            .help = "Proxy and exceptions as HTTP_PROXY, HTTPS_PROXY and NO_PROXY say"},           \
+    {                                                                                              \
+        .key = "proxy_connect_header", .kind = CONFIG_REFUSED,                                     \
+        .help = "a proxy gets no headers of one's own; name and password go into proxy_url, as "   \
+                "http://NAME:PASSWORD@HOST:PORT"                                                   \
+    }
 
 /* Rows of the table of a struct that has `struct http_profile profile`. */
 #define HTTP_PROFILE_FIELDS(type)                                                                  \
@@ -112,6 +137,7 @@ extern const struct config_field http_profile_header_fields[];
             .offset = offsetof(type, profile.proxy_url),                                           \
             .default_text = "",                                                                    \
             .help = "Proxy to go through; none is taken from the environment"},                    \
+        HTTP_PROXY_FIELDS(type, profile.),                                                         \
         {.key = "enable_http2",                                                                    \
             .kind = CONFIG_BOOL,                                                                   \
             .offset = offsetof(type, profile.http2),                                               \
@@ -123,6 +149,8 @@ extern const struct config_field http_profile_header_fields[];
         .help = "Go where a redirect points"                                                       \
     }
 
+/* 10 to 13 for TLS10 to TLS13, -1 for any other text. */
+int http_tls_version(const char *text);
 /* Nothing is set but what is by default. */
 bool http_profile_is_plain(const struct http_profile *p);
 bool http_profile_eq(const struct http_profile *a, const struct http_profile *b);

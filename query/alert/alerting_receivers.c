@@ -16,32 +16,15 @@
 /* http_config: a profile of its own, or NULL. */
 struct http_settings {
     struct http_profile profile;
-    bool enable_http2;
 };
-
-static int refuse_key(struct config_reader *r, const struct yaml_node *node, void *member)
-{
-    (void)member;
-    return config_fail(r, node,
-        "this key of http_config is not supported; supported are basic_auth, authorization, "
-        "bearer_token, oauth2, http_headers, tls_config, proxy_url, follow_redirects, "
-        "enable_http2");
-}
 
 #define REFUSED(name, function)                                                                    \
     {                                                                                              \
         .key = (name), .kind = CONFIG_CUSTOM, .read = (function), .help = "Not supported"          \
     }
+
 static const struct config_field http_fields[] = {
     HTTP_PROFILE_FIELDS(struct http_settings),
-    {.key = "enable_http2",
-        .kind = CONFIG_BOOL,
-        .offset = offsetof(struct http_settings, enable_http2),
-        .default_text = "true",
-        .help = "HTTP/2 is used when both sides can, whatever this says"},
-    REFUSED("no_proxy", refuse_key),
-    REFUSED("proxy_from_environment", refuse_key),
-    REFUSED("proxy_connect_header", refuse_key),
     {.key = NULL},
 };
 

@@ -124,6 +124,88 @@ class Auth(unittest.TestCase):
                 for secret in ("sesame", "s3cret", "t0ken"):
                     self.assertNotIn(secret, text, path)
 
+    def serve(self, handler, tls=None):
+        """The port of a server, with TLS when there is a context."""
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        return server.server_address[1]
+
+    def healths(self, running, wanted):
+        """Health by job, once all of them were asked."""
+        def all_asked():
+            found = get(running.url + "/api/v1/targets").json()["data"]["activeTargets"]
+            by_job = {t["scrapePool"]: t["health"] for t in found if t["scrapePool"] in wanted}
+            return by_job if "unknown" not in by_job.values() else None
+        self.assertEqual(wait_until(all_asked, 60, "all targets to be asked"), wanted)
+
+    def test_versions_of_tls(self):
+        place = scratch()
+        self.addCleanup(place.cleanup)
+        make_certificate(place.name)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(os.path.join(place.name, "ca.pem"), os.path.join(place.name, "key.pem"))
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
+        port = self.serve(Plain, context)
+        jobs = {"any": ("{}", "up"), "twelve": ("{min_version: TLS12, max_version: TLS12}", "up"),
+                "from13": ("{min_version: TLS13}", "down"), "to11": ("{min_version: TLS10, max_version: TLS11}", "down")}
+        config = "global: {scrape_interval: 1s}\nhost: {enabled: false}\nscrape_configs:\n"
+        for job, (tls, _) in jobs.items():
+            tls = tls.replace("{", "{insecure_skip_verify: true, ").replace(", }", "}")
+            config += (f"  - {{job_name: {job}, scheme: https, tls_config: {tls}, "
+                       f"static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}\n")
+        with agent(place.name, config=config) as running:
+            self.healths(running, {job: health for job, (_, health) in jobs.items()})
+
+    def test_proxies(self):
+        place = scratch()
+        self.addCleanup(place.cleanup)
+        Plain.paths.clear()
+        proxy, target = self.serve(Plain), self.serve(Plain)
+        ways = {"straight": "", "through": f"proxy_url: 'http://127.0.0.1:{proxy}'",
+                "except": f"proxy_url: 'http://127.0.0.1:{proxy}', no_proxy: 'example.org,127.0.0.0/8'",
+                "environment": "proxy_from_environment: true", "excepted": "proxy_from_environment: true"}
+        config = "global: {scrape_interval: 1s}\nhost: {enabled: false}\nscrape_configs:\n"
+        for job, way in ways.items():
+            host = "localhost" if job == "excepted" else "127.0.0.1"
+            config += (f"  - {{job_name: {job}, metrics_path: /{job}, {way + ', ' if way else ''}"
+                       f"static_configs: [{{targets: ['{host}:{target}']}}]}}\n")
+        variables = {"HTTP_PROXY": f"http://127.0.0.1:{proxy}", "NO_PROXY": "localhost", "http_proxy": "", "no_proxy": ""}
+        before = {name: os.environ.get(name) for name in variables}
+        os.environ.update(variables)
+        try:
+            with agent(place.name, config=config) as running:
+                self.healths(running, {job: "up" for job in ways})
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+        through = f"http://127.0.0.1:{target}"
+        self.assertEqual(Plain.paths, {"/straight", through + "/through", "/except", through + "/environment", "/excepted"})
+
+
+class Plain(http.server.BaseHTTPRequestHandler):
+    """A target, and a proxy that answers in place of every target; whole addresses are asked of a proxy."""
+    protocol_version = "HTTP/1.1"
+    paths = set()
+
+    def do_GET(self):
+        Plain.paths.add(self.path)
+        body = b"x 1\n"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
 
 def main():
     find_program("sonde-agent")

@@ -136,13 +136,20 @@ remote_write:
     queue_config: {capacity: 10000, max_shards: 50, max_samples_per_send: 2000, batch_send_deadline: 5s}
     metadata_config: {send: true, send_interval: 1m}
     write_relabel_configs: [{source_labels: [__name__], regex: 'go_.*', action: drop}]
+    tls_config: {min_version: TLS12, max_version: TLS13}
+    proxy_url: http://proxy.example:3128
+    no_proxy: localhost,10.0.0.0/8
+    round_robin_dns: true
 remote_read: [{url: 'http://reader.example/read'}]
+otlp:
+  translation_strategy: NoTranslation
+  promote_resource_attributes: [service.name]
 """
 
 # What of it has no effect.
 PROMETHEUS_IGNORED = ["evaluation_interval", "query_log_file", "rule_files", "alerting", "storage", "tracing",
                       "enable_http2", "enable_compression", "capacity", "max_shards", "batch_send_deadline",
-                      "send_interval", "remote_read"]
+                      "send_interval", "round_robin_dns", "remote_read"]
 
 # A file of vmagent's.
 VMAGENT = """
@@ -153,6 +160,10 @@ scrape_configs:
   - job_name: apps
     stream_parse: true
     relabel_debug: true
+    max_scrape_size: 32MB
+    scrape_offset: 2s
+    series_limit: 2000
+    no_stale_markers: true
     sample_limit: 10000
     honor_timestamps: false
     http_sd_configs: [{url: 'http://sd.example/targets'}]
@@ -164,6 +175,31 @@ scrape_configs:
   - job_name: dns
     dns_sd_configs: [{names: [db.example], type: A, port: 9100}]
 """
+
+VMAGENT_IGNORED = ["stream_parse", "relabel_debug", "scrape_offset", "series_limit", "no_stale_markers"]
+
+# What a file of others may hold and this one cannot, and what the sentence says to write: (text, sentence).
+REFUSED = (
+    ("scrape_configs: [{job_name: a, ec2_sd_configs: [{region: eu}]}]",
+     ":1:32: ec2_sd_configs: not among the kinds of discovery here (consul, dns, docker, file, http, kubernetes); let a "
+     "program that knows these targets list them for file_sd_configs or http_sd_configs"),
+    ("scrape_configs: [{job_name: a, headers: ['X-A: b']}]", ":1:32: headers: write http_headers: {NAME: {values: [VALUE]}}"),
+    ("scrape_configs: [{job_name: a, proxy_basic_auth: {}}]", ":1:32: proxy_basic_auth: write name and password into proxy_url"),
+    ("global: {metric_relabel_configs: []}", ":1:10: metric_relabel_configs: write the rules into the jobs"),
+    ("remote_write: [{url: 'http://x/', sigv4: {region: eu}}]", ":1:35: sigv4: requests are not signed for AWS"),
+    ("remote_write: [{url: 'http://x/', azuread: {}}]", ":1:35: azuread: write oauth2 with the token_url"),
+    ("scrape_configs: [{job_name: a, tls_config: {ca: x}}]", ":1:45: ca: certificates and keys are files; write ca_file"),
+    ("scrape_configs: [{job_name: a, tls_config: {min_version: TLS9}}]",
+     ':1:18: job "a": tls_config.min_version "TLS9"; accepted: TLS10, TLS11, TLS12, TLS13'),
+    ("scrape_configs: [{job_name: a, tls_config: {min_version: TLS13, max_version: TLS12}}]",
+     ':1:18: job "a": tls_config.min_version is newer than max_version'),
+    ("scrape_configs: [{job_name: a, no_proxy: b}]", ':1:18: job "a": no_proxy needs a proxy_url'),
+    ("scrape_configs: [{job_name: a, proxy_url: 'http://b:1', proxy_from_environment: true}]",
+     ':1:18: job "a": proxy_from_environment takes the place of proxy_url and no_proxy'),
+    ("scrape_configs: [{job_name: a, proxy_connect_header: {A: [b]}}]", ":1:32: proxy_connect_header: a proxy gets no headers"),
+    ("otlp: {translation_strategy: x}", 'translation_strategy "x": expected UnderscoreEscapingWithSuffixes'),
+    ("otlp: {colour: x}", ':1:8: unknown key "colour"; accepted here: '),
+)
 
 
 def places(path, text, keys):
@@ -227,10 +263,18 @@ class Files(unittest.TestCase):
         status, out, error = sonde("check", "config", path)
         self.assertEqual((status, error), (0, ""))
         self.assertEqual([note.split(" accepted")[0] for note in out.splitlines()[1:]],
-                         list(places(path, VMAGENT, ["stream_parse", "relabel_debug"])))
+                         list(places(path, VMAGENT, VMAGENT_IGNORED)))
         status, _, error = sonde("check", "config", self.write(PROMETHEUS.replace("rule_files", "rule_filse")))
         self.assertEqual(status, 1)
         self.assertIn(':9:1: unknown key "rule_filse"; accepted here: rule_files, global,', error)
+
+    def test_what_others_have_and_this_has_not(self):
+        for text, sentence in REFUSED:
+            with self.subTest(text=text):
+                path = self.write(text + "\n")
+                status, _, error = sonde("check", "config", path, "--agent")
+                self.assertEqual(status, 1)
+                self.assertIn(sentence, error)
 
     def test_jobs_in_files(self):
         os.mkdir(os.path.join(self.folder, "jobs"))

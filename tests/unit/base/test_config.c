@@ -116,6 +116,8 @@ static const struct config_field fields[] = {
         .default_text = "abc",
         .read = read_length,
         .help = "its length counts"},
+    {.key = "colour", .kind = CONFIG_IGNORED, .help = "accepted: everything is grey"},
+    {.key = "internal", .kind = CONFIG_REFUSED, .help = "nobody has it; write store"},
     {.key = NULL},
 };
 
@@ -212,7 +214,11 @@ static void test_mistakes(void **state)
     } cases[] = {
         {"name: a\nintervall: 5s\n",
             "c.yaml:2:1: unknown key \"intervall\"; accepted here: interval, name, enabled, count,"
-            " ratio, size, words, labels, store, backends, custom"},
+            " ratio, size, words, labels, store, backends, custom, colour"},
+        {"name: a\ninternal: []", "c.yaml:2:1: internal: nobody has it; write store"},
+        {"interna: 1",
+            "c.yaml:1:1: unknown key \"interna\"; accepted here: interval, name, "
+            "enabled, count, ratio, size, words, labels, store, backends, custom, colour"},
         {"store: {pth: x}", "c.yaml:1:9: unknown key \"pth\"; accepted here: path, depth"},
         {"interval: 1ms", "c.yaml:1:11: interval: 1ms is outside its limits, 1s to 1h"},
         {"interval: 99999999999999y", "c.yaml:1:11: interval: 99999999999999y is outside its "
@@ -263,12 +269,14 @@ static void test_reference(void **state)
         "\n| `backends`[] | list |  |  | others |\n",
         "\n| &emsp;`url` | text | required |  | where it listens |\n",
         "\n| &emsp;`children`[] | list |  |  | more of them |\n| `custom` |",
+        "\n| `colour` | any |  |  | accepted: everything is grey |\n",
     };
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         if (strstr(out.data, lines[i]) == NULL) {
             fail_msg("lacks \"%s\":\n%s", lines[i], out.data);
         }
     }
+    assert_null(strstr(out.data, "internal"));
     strbuf_release(&out);
 }
 
