@@ -52,6 +52,12 @@ void agent_dry_run_close(struct agent_dry_run *run)
 static void write_rule(const struct relabel_rule *r, size_t number, struct strbuf *out)
 {
     strbuf_addf(out, "    %zu %s", number, r->action);
+    for (size_t i = 0; i < r->when.count; i++) {
+        strbuf_addf(out, " %s %s", i == 0 ? "if" : "or", r->when.items[i]);
+    }
+    if (r->match[0] != '\0') {
+        strbuf_addf(out, " %s", r->match);
+    }
     for (size_t i = 0; i < r->source_labels.count; i++) {
         strbuf_addf(out, "%s%s", i == 0 ? " [" : ", ", r->source_labels.items[i]);
     }

@@ -5,8 +5,8 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "intake/series_selector.h"
 #include "intake/stream_group.h"
+#include "model/series_selector.h"
 
 enum { DAY_MS = 24 * 3600 * 1000, LABELS_MAX = 256, SLOTS_MIN = 256, KEEP_INTERVALS = 2 };
 

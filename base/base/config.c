@@ -100,9 +100,37 @@ static int fail_unknown(
 
 /* ---- Scalars ---- */
 
+/* A list of words in place of a text. */
+static int read_joined(struct config_reader *r, const struct config_field *f,
+    const struct yaml_node *list, const char **member)
+{
+    struct strbuf text = STRBUF_INIT;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct yaml_node *word = list->entries[i].value;
+        if (word->kind != YAML_SCALAR || memchr(word->text.ptr, '\0', word->text.len) != NULL) {
+            strbuf_release(&text);
+            return fail_kind(r, f, word, "text");
+        }
+        strbuf_add_c(&text, i > 0 ? f->joined_by : "");
+        strbuf_add_str(&text, word->text);
+    }
+    char *copy = strbuf_error(&text) == 0
+                     ? arena_strndup(r->arena, text.size > 0 ? text.data : "", text.size)
+                     : NULL;
+    strbuf_release(&text);
+    if (copy == NULL) {
+        return fail_memory(r);
+    }
+    *member = copy;
+    return 0;
+}
+
 static int read_string(struct config_reader *r, const struct config_field *f,
     const struct yaml_node *node, const char **member)
 {
+    if (node->kind == YAML_SEQUENCE && f->joined_by != NULL) {
+        return read_joined(r, f, node, member);
+    }
     if (node->kind != YAML_SCALAR) {
         return fail_kind(r, f, node, "text");
     }
@@ -179,20 +207,24 @@ static int read_double(struct config_reader *r, const struct config_field *f,
 static int read_string_list(struct config_reader *r, const struct config_field *f,
     const struct yaml_node *node, struct config_strings *member)
 {
-    if (node->kind != YAML_SEQUENCE) {
+    const struct yaml_entry alone = {.value = (struct yaml_node *)node};
+    bool is_word = node->kind == YAML_SCALAR && f->word_too;
+    if (node->kind != YAML_SEQUENCE && !is_word) {
         return fail_kind(r, f, node, "a list of words");
     }
-    const char **items = arena_calloc(r->arena, node->count, sizeof(*items));
+    const struct yaml_entry *entries = is_word ? &alone : node->entries;
+    size_t count = is_word ? 1 : node->count;
+    const char **items = arena_calloc(r->arena, count, sizeof(*items));
     if (items == NULL) {
         return fail_memory(r);
     }
-    for (size_t i = 0; i < node->count; i++) {
-        int status = read_string(r, f, node->entries[i].value, &items[i]);
+    for (size_t i = 0; i < count; i++) {
+        int status = read_string(r, f, entries[i].value, &items[i]);
         if (status != 0) {
             return status;
         }
     }
-    *member = (struct config_strings){items, node->count};
+    *member = (struct config_strings){items, count};
     return 0;
 }
 

@@ -1,52 +1,19 @@
-/* Prometheus' relabelling: the table of actions, checking of rules, and applying them.
+/* Prometheus' relabelling: the settings of a rule, checking and compiling, and the walk over a list.
  * The reference is "relabel_config" in Prometheus' configuration documents, and for corner cases
- * its model/relabel; vmagent's actions that need no other regular expressions are taken, too.
+ * its model/relabel; vmagent's actions and its `if` are taken, too.
  */
 #include "model/relabel.h"
 
-#include <ctype.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "base/regex.h"
+#include "relabel_rule.h"
 
 #define SEPARATOR_DEFAULT ";"
 #define REGEX_DEFAULT "(.*)"
 #define REPLACEMENT_DEFAULT "$1"
-
-struct rule;
-
-/* What a rule does: 1 keep, 0 drop, negative error. `value` is the joined source. */
-typedef int (*relabel_action)(
-    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena);
-
-/* Settings that an action uses; any other must be left alone. */
-enum uses {
-    USES_TARGET = 1 << 0, /* and needs */
-    USES_REGEX = 1 << 1,
-    USES_REPLACEMENT = 1 << 2,
-    USES_MODULUS = 1 << 3, /* and needs */
-    USES_SOURCE = 1 << 4,  /* source_labels and separator */
-};
-
-struct action {
-    const char *name;
-    relabel_action apply;
-    unsigned uses;
-};
-
-struct rule {
-    const struct action *action;
-    struct str *sources;
-    size_t source_count;
-    struct str separator, target, replacement;
-    struct regex *regex;
-    uint64_t modulus;
-};
 
 struct relabel {
     _Atomic uint32_t references;
@@ -70,7 +37,9 @@ const struct config_field relabel_fields[] = {
         .kind = CONFIG_STRING,
         .offset = offsetof(struct relabel_rule, regex),
         .default_text = REGEX_DEFAULT,
-        .help = "Pattern for the whole of the joined values, or of label names"},
+        .joined_by = "|",
+        .help = "Pattern for the whole of the joined values, or of label names; of a list one must "
+                "match"},
     {.key = "modulus",
         .kind = CONFIG_INTEGER,
         .offset = offsetof(struct relabel_rule, modulus),
@@ -87,6 +56,21 @@ const struct config_field relabel_fields[] = {
         .offset = offsetof(struct relabel_rule, replacement),
         .default_text = REPLACEMENT_DEFAULT,
         .help = "New value; $1, ${name} are groups of the pattern"},
+    {.key = "if",
+        .kind = CONFIG_STRING_LIST,
+        .offset = offsetof(struct relabel_rule, when),
+        .word_too = true,
+        .help = "The rule is for what one of these selectors matches, as {job=\"a\"}; keep drops "
+                "the rest"},
+    {.key = "match",
+        .kind = CONFIG_STRING,
+        .offset = offsetof(struct relabel_rule, match),
+        .default_text = "",
+        .help = "For graphite: a metric name with * for each part that matters"},
+    {.key = "labels",
+        .kind = CONFIG_STRING_MAP,
+        .offset = offsetof(struct relabel_rule, labels),
+        .help = "For graphite: labels to set; $1 is the first * of match"},
     {.key = "action",
         .kind = CONFIG_STRING,
         .offset = offsetof(struct relabel_rule, action),
@@ -94,272 +78,11 @@ const struct config_field relabel_fields[] = {
         .help =
             "replace, keep, drop, keepequal, dropequal, hashmod, labelmap, labeldrop, labelkeep, "
             "lowercase, uppercase; as in vmagent: keep_if_equal, drop_if_equal, keep_if_contains, "
-            "drop_if_contains, keep_metrics, drop_metrics"},
+            "drop_if_contains, keep_metrics, drop_metrics, replace_all, labelmap_all, graphite"},
     {.key = NULL},
 };
 
-/* ---- Actions ---- */
-
-/* `text` with its groups filled in, in the arena. 1 when the pattern matched, else 0. */
-static int expand(const struct rule *rule, struct str value, struct str text, struct arena *arena,
-    struct str *out)
-{
-    struct strbuf expanded;
-    strbuf_init(&expanded, LABELS_BYTES_MAX);
-    int status = regex_expand(rule->regex, value, text, &expanded);
-    if (status > 0 && strbuf_error(&expanded) != 0) {
-        status = strbuf_error(&expanded);
-    }
-    if (status > 0) {
-        struct str result = strbuf_str(&expanded);
-        char *copy = arena_strndup(arena, result.ptr, result.len);
-        *out = str_make(copy, result.len);
-        status = copy == NULL ? arena_error(arena) : 1;
-    }
-    strbuf_release(&expanded);
-    return status;
-}
-
-static int apply_replace(
-    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
-{
-    struct str target, result;
-    int status = expand(rule, value, rule->target, arena, &target);
-    if (status <= 0 || target.len == 0) {
-        return status < 0 ? status : 1; /* no match, or no label to set: nothing happens */
-    }
-    status = expand(rule, value, rule->replacement, arena, &result);
-    if (status > 0) {
-        labels_builder_set(b, target, result); /* an empty value deletes */
-    }
-    return status;
-}
-
-static int apply_keep(
-    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
-{
-    (void)b, (void)arena;
-    return regex_matches(rule->regex, value);
-}
-
-static int apply_drop(
-    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
-{
-    (void)b, (void)arena;
-    return !regex_matches(rule->regex, value);
-}
-
-static int apply_keepequal(
-    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
-{
-    (void)arena;
-    return str_eq(labels_builder_get(b, rule->target), value);
-}
-
-static int apply_dropequal(
-    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
-{
-    (void)arena;
-    return !str_eq(labels_builder_get(b, rule->target), value);
-}
-
-/* The last eight bytes of the MD5 sum, big-endian, modulo: what Prometheus computes, so that its
- * shards and ours agree. */
-static int apply_hashmod(
-    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
-{
-    uint8_t sum[HASH_MD5_SIZE];
-    char text[24];
-    hash_md5(value.ptr, value.len, sum);
-    uint64_t tail = 0;
-    for (size_t i = HASH_MD5_SIZE - 8; i < HASH_MD5_SIZE; i++) {
-        tail = tail << 8 | sum[i];
-    }
-    int length = snprintf(text, sizeof(text), "%llu", (unsigned long long)(tail % rule->modulus));
-    char *copy = arena_strndup(arena, text, (size_t)length);
-    if (copy == NULL) {
-        return arena_error(arena);
-    }
-    labels_builder_set(b, rule->target, str_make(copy, (size_t)length));
-    return 1;
-}
-
-static int apply_labelmap(
-    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
-{
-    (void)value;
-    size_t count = b->count; /* labels that the rule makes are not looked at */
-    struct label *before = arena_dup(arena, b->pairs, count * sizeof(*before));
-    if (before == NULL) {
-        return arena_error(arena);
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct str name;
-        int status = expand(rule, before[i].name, rule->replacement, arena, &name);
-        if (status < 0) {
-            return status;
-        }
-        if (status > 0 && name.len > 0) {
-            labels_builder_set(b, name, before[i].value);
-        }
-    }
-    return 1;
-}
-
-/* Removes the labels whose names match, or do not. */
-static int remove_labels(const struct rule *rule, struct labels_builder *b, bool matching)
-{
-    for (size_t i = b->count; i-- > 0;) {
-        if (regex_matches(rule->regex, b->pairs[i].name) == matching) {
-            labels_builder_delete(b, b->pairs[i].name);
-        }
-    }
-    return 1;
-}
-
-static int apply_labeldrop(
-    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
-{
-    (void)value, (void)arena;
-    return remove_labels(rule, b, true);
-}
-
-static int apply_labelkeep(
-    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
-{
-    (void)value, (void)arena;
-    return remove_labels(rule, b, false);
-}
-
-/* ASCII letters only; Prometheus changes those of other alphabets as well. */
-static int set_case(const struct rule *rule, struct str value, int (*convert)(int),
-    struct labels_builder *b, struct arena *arena)
-{
-    char *copy = arena_strndup(arena, value.ptr, value.len);
-    if (copy == NULL) {
-        return arena_error(arena);
-    }
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)copy[i];
-        copy[i] = (char)(c < 0x80 ? convert(c) : c);
-    }
-    labels_builder_set(b, rule->target, str_make(copy, value.len));
-    return 1;
-}
-
-static int apply_lowercase(
-    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
-{
-    return set_case(rule, value, tolower, b, arena);
-}
-
-static int apply_uppercase(
-    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
-{
-    return set_case(rule, value, toupper, b, arena);
-}
-
-/* ---- vmagent's ---- */
-
-/* 1 when all sources have one value. */
-static int sources_equal(const struct rule *rule, const struct labels_builder *b)
-{
-    for (size_t i = 1; i < rule->source_count; i++) {
-        if (!str_eq(
-                labels_builder_get(b, rule->sources[i]), labels_builder_get(b, rule->sources[0]))) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-static int apply_keep_if_equal(
-    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
-{
-    (void)value, (void)arena;
-    return sources_equal(rule, b);
-}
-
-static int apply_drop_if_equal(
-    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
-{
-    (void)value, (void)arena;
-    return !sources_equal(rule, b);
-}
-
-/* 1 when the target's value holds that of each source. */
-static int target_contains(const struct rule *rule, const struct labels_builder *b)
-{
-    struct str whole = labels_builder_get(b, rule->target);
-    for (size_t i = 0; i < rule->source_count; i++) {
-        struct str part = labels_builder_get(b, rule->sources[i]);
-        if (part.len > whole.len ||
-            (part.len > 0 && memmem(whole.ptr, whole.len, part.ptr, part.len) == NULL)) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-static int apply_keep_if_contains(
-    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
-{
-    (void)value, (void)arena;
-    return target_contains(rule, b);
-}
-
-static int apply_drop_if_contains(
-    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
-{
-    (void)value, (void)arena;
-    return !target_contains(rule, b);
-}
-
-static int apply_keep_metrics(
-    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
-{
-    (void)value, (void)arena;
-    return regex_matches(rule->regex, labels_builder_get(b, STR(LABEL_METRIC_NAME)));
-}
-
-static int apply_drop_metrics(
-    const struct rule *rule, struct str value, struct labels_builder *b, struct arena *arena)
-{
-    (void)value, (void)arena;
-    return !regex_matches(rule->regex, labels_builder_get(b, STR(LABEL_METRIC_NAME)));
-}
-
-static const struct action actions[] = {
-    {"replace", apply_replace, USES_SOURCE | USES_REGEX | USES_TARGET | USES_REPLACEMENT},
-    {"keep", apply_keep, USES_SOURCE | USES_REGEX},
-    {"drop", apply_drop, USES_SOURCE | USES_REGEX},
-    {"keepequal", apply_keepequal, USES_SOURCE | USES_TARGET},
-    {"dropequal", apply_dropequal, USES_SOURCE | USES_TARGET},
-    {"hashmod", apply_hashmod, USES_SOURCE | USES_TARGET | USES_MODULUS},
-    {"labelmap", apply_labelmap, USES_REGEX | USES_REPLACEMENT},
-    {"labeldrop", apply_labeldrop, USES_REGEX},
-    {"labelkeep", apply_labelkeep, USES_REGEX},
-    {"lowercase", apply_lowercase, USES_SOURCE | USES_TARGET},
-    {"uppercase", apply_uppercase, USES_SOURCE | USES_TARGET},
-    {"keep_if_equal", apply_keep_if_equal, USES_SOURCE},
-    {"drop_if_equal", apply_drop_if_equal, USES_SOURCE},
-    {"keep_if_contains", apply_keep_if_contains, USES_SOURCE | USES_TARGET},
-    {"drop_if_contains", apply_drop_if_contains, USES_SOURCE | USES_TARGET},
-    {"keep_metrics", apply_keep_metrics, USES_REGEX},
-    {"drop_metrics", apply_drop_metrics, USES_REGEX},
-};
-
 /* ---- Checking and compiling ---- */
-
-static const struct action *find_action(const char *name)
-{
-    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
-        if (strcasecmp(actions[i].name, name) == 0) {
-            return &actions[i];
-        }
-    }
-    return NULL;
-}
 
 /* What is set though the action has no use for it; NULL when nothing is. */
 static const char *useless_setting(const struct action *action, const struct relabel_rule *rule)
@@ -404,6 +127,15 @@ static int check_rule(
         return err_set(e, ERR_INVALID, -1, "relabel rule %zu: action %s needs a modulus above zero",
             number, action->name);
     }
+    bool has_match = rule->match != NULL && rule->match[0] != '\0';
+    if ((action->uses & USES_MATCH) && (!has_match || rule->labels.count == 0)) {
+        return err_set(e, ERR_INVALID, -1, "relabel rule %zu: action %s needs match and labels",
+            number, action->name);
+    }
+    if (!(action->uses & USES_MATCH) && (has_match || rule->labels.count > 0)) {
+        return err_set(e, ERR_INVALID, -1, "relabel rule %zu: action %s takes no match and labels",
+            number, action->name);
+    }
     const char *useless = useless_setting(action, rule);
     if (useless != NULL) {
         return err_set(e, ERR_INVALID, -1, "relabel rule %zu: action %s takes no %s", number,
@@ -432,32 +164,100 @@ static bool copy_sources(struct arena *arena, const struct config_strings *from,
     return out->sources != NULL || from->count == 0;
 }
 
+static bool copy_labels(struct arena *arena, const struct config_map *from, struct rule *out)
+{
+    out->labels = arena_calloc(arena, from->count, sizeof(*out->labels));
+    for (; out->labels != NULL && out->label_count < from->count; out->label_count++) {
+        const struct config_pair *pair = &from->items[out->label_count];
+        struct rule_label *label = &out->labels[out->label_count];
+        if (!copy_text(arena, pair->key, &label->name) ||
+            !copy_text(arena, pair->value, &label->value)) {
+            return false;
+        }
+    }
+    return out->labels != NULL || from->count == 0;
+}
+
+/* The pattern of a template: each * is a part of a name, between dots; all else stands for itself. */
+static void write_template(const char *match, struct strbuf *out)
+{
+    for (; *match != '\0'; match++) {
+        if (*match == '*') {
+            strbuf_add_c(out, "([^.]*)");
+        } else {
+            strbuf_add_c(out, strchr("\\.+?()|[]{}^$", *match) != NULL ? "\\" : "");
+            strbuf_add_char(out, *match);
+        }
+    }
+}
+
+static int compile_regex(
+    const struct relabel_rule *rule, size_t number, struct rule *out, struct err *e)
+{
+    struct err why = ERR_INIT;
+    struct strbuf pattern;
+    strbuf_init(&pattern, REGEX_PATTERN_MAX);
+    if (out->action->uses & USES_MATCH) {
+        write_template(rule->match, &pattern);
+    } else {
+        strbuf_add_c(&pattern, rule->regex);
+    }
+    int status = strbuf_error(&pattern);
+    if (status == 0) {
+        status = out->action->uses & USES_PARTS
+                     ? regex_new_unanchored(strbuf_str(&pattern), &out->regex, &why)
+                     : regex_new(strbuf_str(&pattern), &out->regex, &why);
+    }
+    strbuf_release(&pattern);
+    return status == 0 ? 0
+                       : err_set(e, status, -1, "relabel rule %zu: %s \"%s\": %s", number,
+                             out->action->uses & USES_MATCH ? "match" : "regex",
+                             out->action->uses & USES_MATCH ? rule->match : rule->regex,
+                             why.code != 0 ? why.message : err_text(status));
+}
+
+static int compile_when(struct arena *arena, const struct relabel_rule *rule, size_t number,
+    struct rule *out, struct err *e)
+{
+    struct err why = ERR_INIT;
+    out->when = arena_calloc(arena, rule->when.count, sizeof(*out->when));
+    if (out->when == NULL && rule->when.count > 0) {
+        return err_set(e, arena_error(arena), -1, "out of memory for relabel rules");
+    }
+    for (size_t i = 0; i < rule->when.count; i++) {
+        int status = series_selector_parse(str_of(rule->when.items[i]), &out->when[i], &why);
+        if (status != 0) {
+            return err_set(e, status, -1, "relabel rule %zu: if: %s", number, why.message);
+        }
+        out->when_count++;
+    }
+    return 0;
+}
+
 static int compile_rule(struct arena *arena, const struct relabel_rule *rule, size_t number,
     struct rule *out, struct err *e)
 {
-    out->action = find_action(rule->action);
+    out->action = relabel_action_find(rule->action);
     if (out->action == NULL) {
-        return err_set(e, ERR_INVALID, -1,
-            "relabel rule %zu: action \"%s\"; accepted: replace, keep, drop, keepequal, dropequal, "
-            "hashmod, labelmap, labeldrop, labelkeep, lowercase, uppercase, keep_if_equal, "
-            "drop_if_equal, keep_if_contains, drop_if_contains, keep_metrics, drop_metrics",
-            number, rule->action);
-    }
-    int status = check_rule(out->action, rule, number, e);
-    if (status != 0) {
+        struct strbuf names = STRBUF_INIT;
+        relabel_action_write_names(&names);
+        int status = err_set(e, ERR_INVALID, -1, "relabel rule %zu: action \"%s\"; accepted: %s",
+            number, rule->action, names.data != NULL ? names.data : "");
+        strbuf_release(&names);
         return status;
     }
-    struct err why = ERR_INIT;
-    status = regex_new(str_of(rule->regex), &out->regex, &why);
+    int status = check_rule(out->action, rule, number, e);
+    status = status == 0 ? compile_regex(rule, number, out, e) : status;
+    status = status == 0 ? compile_when(arena, rule, number, out, e) : status;
     if (status != 0) {
-        return err_set(
-            e, status, -1, "relabel rule %zu: regex \"%s\": %s", number, rule->regex, why.message);
+        return status;
     }
     out->modulus = (uint64_t)rule->modulus;
     bool copied = copy_text(arena, rule->separator, &out->separator) &&
                   copy_text(arena, rule->target_label, &out->target) &&
                   copy_text(arena, rule->replacement, &out->replacement) &&
-                  copy_sources(arena, &rule->source_labels, out);
+                  copy_sources(arena, &rule->source_labels, out) &&
+                  copy_labels(arena, &rule->labels, out);
     return copied ? 0 : err_set(e, arena_error(arena), -1, "out of memory for relabel rules");
 }
 
@@ -479,6 +279,15 @@ static int sign(const struct relabel_rule *rules, size_t count, struct hash128 *
         strbuf_addf(&text, "%lld %zu ", (long long)rule->modulus, rule->source_labels.count);
         for (size_t k = 0; k < rule->source_labels.count; k++) {
             sign_text(&text, rule->source_labels.items[k]);
+        }
+        strbuf_addf(&text, "%zu %zu ", rule->when.count, rule->labels.count);
+        for (size_t k = 0; k < rule->when.count; k++) {
+            sign_text(&text, rule->when.items[k]);
+        }
+        sign_text(&text, rule->match != NULL ? rule->match : "");
+        for (size_t k = 0; k < rule->labels.count; k++) {
+            sign_text(&text, rule->labels.items[k].key);
+            sign_text(&text, rule->labels.items[k].value);
         }
     }
     int status = strbuf_error(&text);
@@ -528,6 +337,9 @@ void relabel_unref(struct relabel *r)
     }
     for (size_t i = 0; i < r->count; i++) {
         regex_free(r->rules[i].regex);
+        for (size_t k = 0; k < r->rules[i].when_count; k++) {
+            series_selector_release(&r->rules[i].when[k]);
+        }
     }
     arena_release(&r->arena);
     mem_free(r);
@@ -582,11 +394,25 @@ static int join_sources(const struct rule *rule, const struct labels_builder *b,
     return 0;
 }
 
+/* Whether one of the rule's selectors matches; without any it is for everybody. */
+static bool is_for(const struct rule *rule, const struct labels_builder *b)
+{
+    for (size_t i = 0; i < rule->when_count; i++) {
+        if (series_selector_matches(&rule->when[i], b->pairs, b->count)) {
+            return true;
+        }
+    }
+    return rule->when_count == 0;
+}
+
 int relabel_apply_one(
     const struct relabel *r, size_t index, struct labels_builder *b, struct arena *arena)
 {
     const struct rule *rule = &r->rules[index];
     struct str value;
+    if (!is_for(rule, b)) {
+        return rule->action->uses & KEEPS ? 0 : 1;
+    }
     int status = join_sources(rule, b, arena, &value);
     if (status == 0) {
         status = rule->action->apply(rule, value, b, arena);

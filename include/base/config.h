@@ -68,6 +68,9 @@ struct config_field {
     int64_t min, max;                  /* for integer, duration and bytes; both 0 = any */
     const struct config_field *fields; /* for object and lists */
     size_t item_size;                  /* for lists */
+    const char *
+        joined_by; /* of a string: a list of words is taken, too, joined by this; NULL: it is not */
+    bool word_too; /* of a list of words: a word alone is a list of it */
     bool required;
     bool secret;      /* the text, or the values of a list or map, are shown as <secret> */
     const char *help; /* one line for people */

@@ -19,15 +19,19 @@
 /* Rules of one list. */
 #define RELABEL_RULES_MAX 1000
 
-/* One rule as a configuration file has it; read with relabel_fields. */
+/* One rule as a configuration file has it, vmagent's additions included; read with relabel_fields. */
 struct relabel_rule {
-    const char *action; /* as in Prometheus: replace, keep, drop, … */
+    const char *action;         /* as in Prometheus: replace, keep, drop, … */
+    struct config_strings when; /* `if`: selectors, one of which must match; none: it is for all */
     struct config_strings source_labels;
     const char *separator;
     const char *regex;
     int64_t modulus;
     const char *target_label;
     const char *replacement;
+    /* Of the action graphite. */
+    const char *match; /* a template of names; NULL or empty: none */
+    struct config_map labels;
 };
 
 /* The table of a rule, for a CONFIG_LIST with `item_size` sizeof(struct relabel_rule). */

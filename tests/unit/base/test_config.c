@@ -27,6 +27,8 @@ struct settings {
     } store;
     struct config_list backends;
     size_t custom_length;
+    const char *pattern;
+    struct config_strings when;
 };
 
 static int read_length(struct config_reader *reader, const struct yaml_node *node, void *member)
@@ -116,6 +118,8 @@ static const struct config_field fields[] = {
         .default_text = "abc",
         .read = read_length,
         .help = "its length counts"},
+    {.key = "pattern", .kind = CONFIG_STRING, AT(pattern), .joined_by = "|", .help = "one of"},
+    {.key = "when", .kind = CONFIG_STRING_LIST, AT(when), .word_too = true, .help = "one or more"},
     {.key = "colour", .kind = CONFIG_IGNORED, .help = "accepted: everything is grey"},
     {.key = "internal", .kind = CONFIG_REFUSED, .help = "nobody has it; write store"},
     {.key = NULL},
@@ -174,7 +178,9 @@ static void test_every_kind(void **state)
                                "  - url: http://b\n"
                                "    timeout: 5s\n"
                                "    children: [{url: http://c}]\n"
-                               "custom: seven77\n";
+                               "custom: seven77\n"
+                               "pattern: [a, b.c]\n"
+                               "when: alone\n";
     struct arena arena;
     arena_init(&arena, 0);
     struct settings s;
@@ -204,6 +210,9 @@ static void test_every_kind(void **state)
     const struct backend *child = backends[1].children.items;
     assert_string_equal(child->url, "http://c");
     assert_int_equal(s.custom_length, 7);
+    assert_string_equal(s.pattern, "a|b.c");
+    assert_int_equal(s.when.count, 1);
+    assert_string_equal(s.when.items[0], "alone");
     arena_release(&arena);
 }
 
@@ -214,11 +223,11 @@ static void test_mistakes(void **state)
     } cases[] = {
         {"name: a\nintervall: 5s\n",
             "c.yaml:2:1: unknown key \"intervall\"; accepted here: interval, name, enabled, count,"
-            " ratio, size, words, labels, store, backends, custom, colour"},
+            " ratio, size, words, labels, store, backends, custom, pattern, when, colour"},
         {"name: a\ninternal: []", "c.yaml:2:1: internal: nobody has it; write store"},
-        {"interna: 1",
-            "c.yaml:1:1: unknown key \"interna\"; accepted here: interval, name, "
-            "enabled, count, ratio, size, words, labels, store, backends, custom, colour"},
+        {"interna: 1", "c.yaml:1:1: unknown key \"interna\"; accepted here: interval, name, "
+                       "enabled, count, ratio, size, words, labels, store, backends, custom, "
+                       "pattern, when, colour"},
         {"store: {pth: x}", "c.yaml:1:9: unknown key \"pth\"; accepted here: path, depth"},
         {"interval: 1ms", "c.yaml:1:11: interval: 1ms is outside its limits, 1s to 1h"},
         {"interval: 99999999999999y", "c.yaml:1:11: interval: 99999999999999y is outside its "
@@ -241,6 +250,9 @@ static void test_mistakes(void **state)
         {"backends: [{url: a, children: [{}]}]", "c.yaml:1:32: url is required: where it listens"},
         {"[a]", "c.yaml:1:1: expected a mapping of keys to values, found a list"},
         {"custom: []", "c.yaml:1:9: wanted a word"},
+        {"pattern: [a, [b]]", "c.yaml:1:14: pattern: expected text, found a list"},
+        {"pattern: {a: b}", "c.yaml:1:10: pattern: expected text, found a mapping"},
+        {"when: {a: b}", "c.yaml:1:7: when: expected a list of words, found a mapping"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct arena arena;

@@ -131,6 +131,36 @@ static void test_actions(void **state)
         {"{regex: 'go_.*', action: keep_metrics}", "__name__=a_go_x", NULL},
         {"{regex: 'go_.*', action: drop_metrics}", "__name__=go_x", NULL},
         {"{regex: 'go_.*', action: drop_metrics}", "a=go_x", "a=go_x"},
+        {"{regex: [foo, 'b.r'], action: drop_metrics}", "__name__=bar", NULL},
+        {"{regex: [foo, 'b.r'], action: drop_metrics}", "__name__=foobar", "__name__=foobar"},
+        {"{source_labels: [a], regex: '-', replacement: '_', target_label: b, action: replace_all}",
+            "a=x-y-z", "a=x-y-z,b=x_y_z"},
+        {"{source_labels: [a], regex: '-', replacement: '_', target_label: b, action: replace_all}",
+            "a=xyz,b=1", "a=xyz,b=1"},
+        {"{source_labels: [a, b], separator: ';', regex: '(.);(.)', replacement: '$2.$1', "
+         "target_label: a, action: replace_all}",
+            "a=xy,b=z", "a=xz.y,b=z"},
+        {"{regex: '-', replacement: '_', action: labelmap_all}", "a-b-c=1,d=2", "a_b_c=1,d=2"},
+        {"{action: graphite, match: 'foo.*.*.bar', labels: {instance: '$2:9100', job: '$1', "
+         "__name__: 'foo_bar'}}",
+            "__name__=foo.app.host1.bar,x=y", "__name__=foo_bar,instance=host1:9100,job=app,x=y"},
+        {"{action: graphite, match: 'foo.*.bar', labels: {job: '$1'}}", "__name__=foo.a.b.bar",
+            "__name__=foo.a.b.bar"},
+        {"{action: graphite, match: 'foo+bar.*', labels: {job: '$1'}}", "__name__=foobar.x",
+            "__name__=foobar.x"},
+        /* The filter: what it is not for stays as it is, and is no reason to keep. */
+        {"{if: '{a=\"x\"}', target_label: t, replacement: y}", "a=x", "a=x,t=y"},
+        {"{if: '{a=\"x\"}', target_label: t, replacement: y}", "a=z", "a=z"},
+        {"{if: 'up{a=~\"x.*\"}', action: drop}", "__name__=up,a=xy", NULL},
+        {"{if: 'up{a=~\"x.*\"}', action: drop}", "__name__=down,a=xy", "__name__=down,a=xy"},
+        {"{if: [foo, '{a!=\"x\"}'], action: drop}", "__name__=foo,a=x", NULL},
+        {"{if: [foo, '{a!=\"x\"}'], action: drop}", "__name__=bar,a=y", NULL},
+        {"{if: [foo, '{a!=\"x\"}'], action: drop}", "__name__=bar,a=x", "__name__=bar,a=x"},
+        {"{if: foo, action: keep}", "__name__=foo", "__name__=foo"},
+        {"{if: foo, action: keep}", "__name__=bar", NULL},
+        {"{if: foo, source_labels: [a], regex: x, action: keep}", "__name__=foo,a=y", NULL},
+        {"{if: foo, source_labels: [a, b], action: keep_if_equal}", "__name__=bar,a=1,b=2",
+            "__name__=bar,a=1,b=2"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct relabel *r = NULL;
@@ -191,7 +221,10 @@ static void test_equal(void **state)
     static const char *const lists[] = {"", "{target_label: a, replacement: x}",
         "{target_label: a, replacement: y}",
         "{source_labels: [a], target_label: a, replacement: x}",
-        "{target_label: a, replacement: x}, {target_label: a, replacement: y}"};
+        "{target_label: a, replacement: x}, {target_label: a, replacement: y}",
+        "{target_label: a, replacement: x, if: b}", "{target_label: a, replacement: x, if: c}",
+        "{action: graphite, match: 'a.*', labels: {b: $1}}",
+        "{action: graphite, match: 'a.*', labels: {b: $2}}"};
     enum { LISTS = sizeof(lists) / sizeof(lists[0]) };
     struct relabel *first[LISTS], *second[LISTS];
     for (size_t i = 0; i < LISTS; i++) {
@@ -228,6 +261,12 @@ static void test_refused(void **state)
         {"{regex: 'x', target_label: 'a', action: 'keepequal'}", "takes no regex"},
         {"{target_label: 'a', replacement: 'x', action: 'lowercase'}", "takes no replacement"},
         {"{separator: ',', target_label: 'a', action: 'dropequal'}", "takes no separator"},
+        {"{action: graphite, labels: {a: b}}", "action graphite needs match and labels"},
+        {"{action: graphite, match: 'a.*'}", "action graphite needs match and labels"},
+        {"{action: keep, match: 'a.*'}", "action keep takes no match and labels"},
+        {"{action: replace_all, regex: x}", "action replace_all needs a target_label"},
+        {"{action: drop, if: '{a='}", "relabel rule 1: if: selector \"{a=\", character 4"},
+        {"{action: drop, if: ''}", "no condition at all"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct relabel *r = NULL;

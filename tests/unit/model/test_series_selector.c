@@ -1,5 +1,5 @@
 /* Selectors: what they accept, what they match, what they complain about. */
-#include "intake/series_selector.h"
+#include "model/series_selector.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Selectors of series. */
-#include "intake/series_selector.h"
+#include "model/series_selector.h"
 
 #include <string.h>
 

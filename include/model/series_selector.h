@@ -1,7 +1,7 @@
 /* Which series a rule is for: `name{label="value", other=~"pattern"}`, the selector of PromQL without
  * its ranges. An immutable object; one thread. */
-#ifndef SONDE_INTAKE_SERIES_SELECTOR_H
-#define SONDE_INTAKE_SERIES_SELECTOR_H
+#ifndef SONDE_MODEL_SERIES_SELECTOR_H
+#define SONDE_MODEL_SERIES_SELECTOR_H
 
 #include <stdbool.h>
 #include <stddef.h>
