@@ -234,6 +234,7 @@ static int open_receivers(struct agent *a, struct err *e)
         .web_config = o->web_config,
         .web_config_changed = agent_web_config_changed,
         .config = a->config.receive,
+        .memory_max = a->memory.bytes_max,
         .loop = a->loop,
         .clock = a->clock,
         .spans = agent_spans_intake(&a->spans),

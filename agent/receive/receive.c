@@ -156,6 +156,19 @@ void receive_count(struct receive *r, enum receive_source source, struct http_ex
 
 /* ---- Start and stop ---- */
 
+size_t receive_body_max(const struct receive *r)
+{
+    int64_t configured = r->options.config.body_max;
+    return configured > 0 ? (size_t)configured : RECEIVE_BODY_MAX_DEFAULT;
+}
+
+size_t receive_bodies_max(const struct receive *r)
+{
+    size_t one = receive_body_max(r),
+           share = (size_t)(r->options.memory_max / RECEIVE_BODIES_SHARE);
+    return share > one ? share : one;
+}
+
 static int start_http(struct receive *r, struct err *e)
 {
     const struct receive_options *o = &r->options;
@@ -167,6 +180,8 @@ static int start_http(struct receive *r, struct err *e)
         {"POST", "/write", receive_influx, r, HTTP_LANE_INGEST, "Takes InfluxDB's line protocol"},
         {"POST", "/api/v2/write", receive_influx, r, HTTP_LANE_INGEST,
             "The same, as version 2 has it"},
+        {"GET", "/ping", receive_influx_ping, r, HTTP_LANE_DIRECT,
+            "204: what clients of InfluxDB ask first"},
         {"POST", "/api/v1/write", receive_write, r, HTTP_LANE_INGEST,
             "Takes remote write 1.0 and 2.0"},
         {"POST", "/api/v2/spans", receive_zipkin, r, HTTP_LANE_INGEST,
@@ -182,7 +197,8 @@ static int start_http(struct receive *r, struct err *e)
         .route_count = sizeof(routes) / sizeof(routes[0]),
         .loop = o->loop,
         .connections_max = RECEIVE_CONNECTIONS_MAX,
-        .body_max = RECEIVE_BODY_MAX,
+        .body_max = receive_body_max(r),
+        .bodies_max = receive_bodies_max(r),
         .web_config_file = o->web_config,
         .web_config_changed = o->web_config_changed,
     };

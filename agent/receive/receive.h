@@ -3,7 +3,7 @@
  *   POST /v1/metrics     OTLP metrics, in protobuf or JSON, gzipped or not
  *   POST /v1/traces      OTLP traces, likewise
  *   POST /api/v1/write   remote write 1.0 and 2.0
- *   POST /write, /api/v2/write   InfluxDB's line protocol
+ *   POST /write, /api/v2/write   InfluxDB's line protocol; GET /ping
  *   POST /api/v2/spans   Zipkin's spans, in JSON or protobuf
  *   POST /api/traces     Jaeger's spans, in Thrift
  *   UDP, Unix socket     StatsD and DogStatsD
@@ -31,8 +31,11 @@
 #include "receive/receive_config.h"
 #include "spans/span_intake.h"
 
-/* A request's body as it is sent. The server holds at most eight times this for all requests together. */
-#define RECEIVE_BODY_MAX ((size_t)16 << 20)
+/* A request's body as it is sent, where nothing else is configured. */
+#define RECEIVE_BODY_MAX_DEFAULT ((size_t)64 << 20)
+/* Of the memory budget: what the bodies of all requests of one listener may take while they come, but one body always
+ * may. Beyond, senders are told to come again. */
+#define RECEIVE_BODIES_SHARE 4
 /* The same when it is decompressed, and the memory of what is decoded from it. */
 #define RECEIVE_MESSAGE_MAX ((size_t)64 << 20)
 #define RECEIVE_TREE_MAX ((size_t)128 << 20)
@@ -60,6 +63,7 @@ struct receive_options {
     const char *web_config; /* of both listeners; NULL = none */
     void (*web_config_changed)(void *context, const char *path, const struct err *e);
     struct receive_config config;
+    uint64_t memory_max; /* the agent's budget; 0 = none */
     struct loop *loop;
     struct clock *clock;
     struct intake *intakes[RECEIVE_SOURCE_COUNT];

@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "receive/receive.h"
+
 struct otlp_holder {
     struct otlp_settings settings; /* what is at the member's offset */
 };
@@ -85,6 +87,15 @@ const struct config_field receive_fields[] = {
         .offset = offsetof(struct receive_config, jaeger),
         .fields = jaeger_fields,
         .help = "Jaeger's spans over UDP, as its own clients send them"},
+    {.key = "max_body_size",
+        .kind = CONFIG_BYTES,
+        .offset = offsetof(struct receive_config, body_max),
+        .default_text = "64MiB",
+        .min = 1024,
+        .max = RECEIVE_MESSAGE_MAX,
+        .help =
+            "A larger request, as it is sent, is refused; all that come at once may take a quarter "
+            "of memory_max, or one of this size"},
     {.key = NULL},
 };
 

@@ -27,6 +27,7 @@ struct receive_config {
     struct receive_statsd_config statsd;
     struct receive_graphite_config graphite;
     struct receive_jaeger_config jaeger;
+    int64_t body_max; /* 0 = RECEIVE_BODY_MAX_DEFAULT */
 };
 
 extern const struct config_field receive_fields[];

@@ -54,7 +54,8 @@ int receive_grpc_open(struct receive *r, struct err *e)
         .method_count = RECEIVE_GRPC_METHODS_MAX,
         .loop = o->loop,
         .connections_max = RECEIVE_CONNECTIONS_MAX,
-        .message_max = RECEIVE_BODY_MAX,
+        .message_max = receive_body_max(r),
+        .messages_max = 2 * receive_bodies_max(r), /* compressed and not */
         .web_config_file = o->web_config,
         .web_config_changed = o->web_config_changed,
         .clock = o->clock,

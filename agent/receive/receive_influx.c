@@ -148,3 +148,12 @@ void receive_influx(struct http_exchange *x, void *context)
     strbuf_release(&answer);
     strbuf_release(&plain);
 }
+
+void receive_influx_ping(struct http_exchange *x, void *context)
+{
+    struct strbuf nothing = STRBUF_INIT;
+    (void)context;
+    http_exchange_set_header(x, "X-Influxdb-Version", "sonde"); /* some clients want to read one */
+    http_exchange_reply(x, 204, "text/plain; charset=utf-8", &nothing);
+    strbuf_release(&nothing);
+}

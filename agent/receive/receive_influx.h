@@ -17,6 +17,8 @@
 
 /* The handler, whose context is the receivers. */
 void receive_influx(struct http_exchange *x, void *context);
+/* GET and HEAD /ping: 204. */
+void receive_influx_ping(struct http_exchange *x, void *context);
 /* All lines of a body. 0; ERR_INVALID: some were refused; ERR_NO_SPACE, ERR_NOMEM; with a sentence. */
 int receive_influx_take(struct receive *r, struct str body, struct str precision, struct err *e);
 

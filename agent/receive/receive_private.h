@@ -9,7 +9,7 @@
 #include "receive/receive.h"
 #include "wire/otlp_translate.h"
 
-#define RECEIVE_ROUTES_MAX 8
+#define RECEIVE_ROUTES_MAX 9
 #define RECEIVE_GRPC_METHODS_MAX 2
 
 struct receive {
@@ -27,6 +27,10 @@ struct receive {
     struct http_route routes[RECEIVE_ROUTES_MAX];
     struct http_server *server;
 };
+
+/* One request as it is sent, and all that come at once. */
+size_t receive_body_max(const struct receive *r);
+size_t receive_bodies_max(const struct receive *r);
 
 /* ---- Samples ---- */
 

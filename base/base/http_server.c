@@ -23,7 +23,7 @@ enum {
     /* A request must be complete within this many idle timeouts, however busily it trickles. */
     REQUEST_TIMEOUTS_MAX = 5,
     /* Bodies of all requests together may take this many times the limit of one. */
-    BODIES_MAX = 8,
+    BODIES_FACTOR = 8,
     /* How long stopping waits for clients to read their replies. */
     STOP_GRACE_MS = 5000,
     STOP_STEP_MS = 10,
@@ -297,7 +297,7 @@ static bool keep_body(struct http_exchange *x, const char *bytes, size_t size)
 {
     struct http_server *server = x->server;
     size_t total = atomic_fetch_add(&server->body_bytes, size) + size;
-    if (total / BODIES_MAX > server->options.body_max) {
+    if (total > server->options.bodies_max) {
         atomic_fetch_sub(&server->body_bytes, size);
         return false;
     }
@@ -428,6 +428,7 @@ static void set_defaults(struct http_server_options *o)
     o->threads = o->threads != 0 ? o->threads : THREADS_DEFAULT;
     o->connections_max = o->connections_max != 0 ? o->connections_max : CONNECTIONS_MAX_DEFAULT;
     o->body_max = o->body_max != 0 ? o->body_max : BODY_MAX_DEFAULT;
+    o->bodies_max = o->bodies_max != 0 ? o->bodies_max : o->body_max * BODIES_FACTOR;
     o->idle_timeout_s = o->idle_timeout_s != 0 ? o->idle_timeout_s : IDLE_TIMEOUT_S_DEFAULT;
 }
 

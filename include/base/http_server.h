@@ -35,6 +35,7 @@ struct http_server_options {
     unsigned threads;        /* without a loop: I/O threads, default 2 */
     size_t connections_max;  /* default 512 */
     size_t body_max;         /* wire bytes of a request body, default 64 MiB: 413 beyond */
+    size_t bodies_max;       /* of all bodies that are held, default 8 * body_max: 503 beyond */
     unsigned idle_timeout_s; /* default 60 */
     /* Whose pages may use the server: a regular expression, anchored, for the Origin of a request; those
      * it matches may use every method. "*" (the default) and ".*": everybody, for GET; "": nobody. */

@@ -159,6 +159,49 @@ receive:
         self.assertEqual(answer.status, 204)
         self.arrives("mem_used", 12)
         self.assertEqual(self.post("/write?precision=year", b"mem used=1", "text/plain").status, 400)
+        for method in ("GET", "HEAD"):
+            ping = send(f"{self.url}/ping", method=method)
+            self.assertEqual((ping.status, ping.headers["X-Influxdb-Version"]), (204, "sonde"))
+
+
+class Limits(unittest.TestCase):
+    """Bodies are bounded one by one, and all together."""
+
+    def open_agent(self, folder, more):
+        port = free_port()
+        return port, agent(folder, config="host: {enabled: false}\nreceive: {" + more + "}\n",
+                           flags=["--otlp-listen", f"127.0.0.1:{port}"])
+
+    def test_one_body(self):
+        folder = tempfile.mkdtemp(prefix="sonde-test-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        line, kind = b"# a comment that nobody counts\n", {"Content-Type": "text/plain"}
+        for more, bytes_max in (("", 64 << 20), ("max_body_size: 1MiB", 1 << 20)):
+            port, program = self.open_agent(folder, more)
+            with program:
+                url = f"http://127.0.0.1:{port}/write"
+                body = (line * (bytes_max // len(line) + 1))[:bytes_max - 1] + b"\n"
+                self.assertEqual(send(url, body, kind).status, 204)
+                self.assertEqual(send(url, body + b"\n", kind).status, 413)
+                self.assertTrue(program.is_ready())
+
+    def test_all_together(self):
+        folder = tempfile.mkdtemp(prefix="sonde-test-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        port, program = self.open_agent(folder, "max_body_size: 16MiB}\nmemory_max: 400MiB\nqueue: {")
+        with program:
+            # Nine requests of 12.5 MB, all but their last byte: eight fit into a quarter of 400 MiB.
+            connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(9)]
+            for c in connections:
+                self.addCleanup(c.close)
+                c.sendall(b"POST /write HTTP/1.1\r\nHost: a\r\nContent-Length: 12500000\r\n\r\n" + b"#" * 12499999)
+            answers = []
+            for c in connections:
+                c.settimeout(20)
+                c.sendall(b"\n")
+                answers.append(c.recv(100).split(b" ")[1])
+            self.assertEqual(sorted(set(answers)), [b"204", b"503"], answers)
+            self.assertEqual(answers.count(b"503"), 1)
 
 
 class Addresses(unittest.TestCase):
