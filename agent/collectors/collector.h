@@ -81,6 +81,8 @@ const struct collector *const *collectors_table(size_t *count_out);
         "File of rules in process_exporter's form; empty = a group for each command")              \
     X(PROCESS_GROUPS_SMAPS, "process_groups.smaps", "false",                                       \
         "Proportional memory of groups, which is slow to read: true or false")                     \
+    X(PROCESS_GROUPS_THREADS, "process_groups.threads", "false",                                   \
+        "Threads of groups by name, and what they wait for: true or false")                        \
     X(SYSTEMD_EXCLUDE, "systemd.unit-exclude", "^.+\\.(automount|device|mount|scope|slice)$",      \
         "Units of systemd that are left out")                                                      \
     X(SYSTEMD_INCLUDE, "systemd.unit-include", "", "Only these units of systemd")                  \

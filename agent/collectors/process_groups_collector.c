@@ -6,8 +6,8 @@
  * given its group when it is first seen, and keeps it. Groups stay when their last process has gone,
  * with num_procs 0, as their counters go on when it is started again.
  *
- * Off unless asked for: it opens six files of each process. Left out of what process_exporter has:
- * metrics of single threads and of what threads wait for.
+ * Off unless asked for: it opens six files of each process. Threads have a switch of their own
+ * (process_threads.h).
  */
 #include <assert.h>
 #include <stdio.h>
@@ -15,11 +15,11 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "collectors/process_counters.h"
 #include "collectors/process_names.h"
+#include "collectors/process_threads.h"
 #include "collectors/rows.h"
 #include "procfs/field.h"
-#include "procfs/process_files.h"
-#include "procfs/process_stat.h"
 #include "procfs/stat.h"
 
 /* Processes of one pass; more are left out. */
@@ -30,18 +30,9 @@
 #define PROCESS_PATH_MAX 64
 #define KEPT_ARGUMENTS_MAX ((size_t)64 << 10)
 
-/* What a group has numbers of. The first ones are counters, kept for each process too. */
+/* What a group has numbers of beside counters (process_counters.h). */
 enum number {
-    COUNTER_SYSTEM_TICKS,
-    COUNTER_USER_TICKS,
-    COUNTER_READ_BYTES,
-    COUNTER_WRITE_BYTES,
-    COUNTER_MAJOR_FAULTS,
-    COUNTER_MINOR_FAULTS,
-    COUNTER_NONVOLUNTARY,
-    COUNTER_VOLUNTARY,
-    COUNTERS,
-    NUMBER_PROCESSES = COUNTERS,
+    NUMBER_PROCESSES = PROCESS_COUNTERS,
     NUMBER_RESIDENT,
     NUMBER_VIRTUAL,
     NUMBER_SWAPPED,
@@ -69,8 +60,7 @@ struct process {
     uint64_t start_ticks;
     struct group *group; /* NULL: in none */
     uint64_t open_files_max;
-    uint64_t counters[COUNTERS];
-    bool known[COUNTERS]; /* it could be read at least once */
+    struct process_counters counters;
 };
 
 struct process_list {
@@ -81,6 +71,7 @@ struct process_list {
 struct process_groups_state {
     struct process_names *names;
     struct kept_file stat;
+    struct process_threads *threads; /* NULL: not asked for */
     bool with_smaps;
     bool again; /* not the first pass */
     double ticks_per_second, page_bytes;
@@ -96,7 +87,14 @@ struct process_groups_state {
 static int process_groups_open(struct collect *c, void *state, struct err *e)
 {
     struct process_groups_state *s = state;
+    bool with_threads = false;
     int status = collect_switch(c, COLLECTOR_SETTING_PROCESS_GROUPS_SMAPS, &s->with_smaps, e);
+    if (status == 0) {
+        status = collect_switch(c, COLLECTOR_SETTING_PROCESS_GROUPS_THREADS, &with_threads, e);
+    }
+    if (status == 0 && with_threads && process_threads_new(&s->threads) != 0) {
+        status = err_set(e, ERR_NOMEM, -1, "out of memory for threads");
+    }
     if (status != 0) {
         return status;
     }
@@ -194,19 +192,6 @@ static int identify(struct collect *c, struct process_groups_state *s, struct pr
     return 0;
 }
 
-/* `all`: the process has come since the pass before, and what it has used is the group's. */
-static void count(struct process *p, enum number which, uint64_t value, bool all)
-{
-    double *sum = &p->group->numbers[which];
-    if (all && !p->known[which]) {
-        *sum += (double)value;
-    } else if (p->known[which] && value > p->counters[which]) {
-        *sum += (double)(value - p->counters[which]);
-    }
-    p->counters[which] = value;
-    p->known[which] = true;
-}
-
 static enum number state_of(char letter)
 {
     switch (letter) {
@@ -223,6 +208,7 @@ static enum number state_of(char letter)
     }
 }
 
+/* `all`: the process has come since the pass before, and what it has used is the group's. */
 static void add_stat(struct process_groups_state *s, struct process *p,
     const struct procfs_process_stat *stat, bool all)
 {
@@ -236,10 +222,7 @@ static void add_stat(struct process_groups_state *s, struct process *p,
     numbers[state_of(stat->state)]++;
     numbers[NUMBER_RESIDENT] += (double)stat->resident_pages * s->page_bytes;
     numbers[NUMBER_VIRTUAL] += (double)stat->virtual_bytes;
-    count(p, COUNTER_USER_TICKS, stat->user_ticks, all);
-    count(p, COUNTER_SYSTEM_TICKS, stat->system_ticks, all);
-    count(p, COUNTER_MAJOR_FAULTS, stat->major_faults, all);
-    count(p, COUNTER_MINOR_FAULTS, stat->minor_faults, all);
+    process_counters_stat(&p->counters, stat, all, numbers);
 }
 
 static int see_open_file(void *context, const char *name, bool is_directory)
@@ -286,15 +269,13 @@ static void add_details(
     struct str text;
     bool whole = true;
     if (read_file(c, p->pid, "io", &text) == 0 && procfs_process_io_parse(text, &io) == 0) {
-        count(p, COUNTER_READ_BYTES, io.read_bytes, all);
-        count(p, COUNTER_WRITE_BYTES, io.write_bytes, all);
+        process_counters_io(&p->counters, &io, all, p->group->numbers);
     } else {
         whole = false;
     }
     if (read_file(c, p->pid, "status", &text) == 0 &&
         procfs_process_status_parse(text, &status) == 0) {
-        count(p, COUNTER_VOLUNTARY, status.voluntary_switches, all);
-        count(p, COUNTER_NONVOLUNTARY, status.involuntary_switches, all);
+        process_counters_switches(&p->counters, &status, all, p->group->numbers);
         p->group->numbers[NUMBER_SWAPPED] += (double)status.swap_bytes;
     } else {
         whole = false;
@@ -339,6 +320,7 @@ static int see_process(
         bool all = !was_there && s->again;
         add_stat(s, p, &stat, all);
         add_details(c, s, p, all);
+        status = s->threads != NULL ? process_threads_see(s->threads, c, pid, p->group->name) : 0;
     }
     return status;
 }
@@ -388,7 +370,7 @@ static int walk(struct collect *c, struct process_groups_state *s)
 static void forget_pass(struct process_groups_state *s)
 {
     for (size_t i = 0; i < s->group_count; i++) {
-        for (int k = COUNTERS; k < NUMBERS; k++) {
+        for (int k = PROCESS_COUNTERS; k < NUMBERS; k++) {
             s->groups[i]->numbers[k] = 0;
         }
     }
@@ -412,7 +394,7 @@ static double boot_time(struct collect *c, struct process_groups_state *s)
 static const struct family_row {
     const char *name;
     enum metric_type type;
-    enum number first; /* of the numbers that stand side by side */
+    int first;         /* of the counters or numbers that stand side by side */
     const char *label; /* beside groupname; NULL = none */
     const char *values[VALUES_MAX];
     const char *help;
@@ -445,7 +427,7 @@ static const struct family_row {
 };
 
 static double value_of(
-    const struct process_groups_state *s, const struct group *g, enum number which, double boot)
+    const struct process_groups_state *s, const struct group *g, int which, double boot)
 {
     double value = g->numbers[which];
     if (which == COUNTER_SYSTEM_TICKS || which == COUNTER_USER_TICKS) {
@@ -463,7 +445,7 @@ static void give_family(struct collect *c, const struct process_groups_state *s,
         const struct group *g = s->groups[i];
         struct label_pair name = {"groupname", str_of(g->name)};
         for (int k = 0; k < VALUES_MAX && (k == 0 || row->values[k] != NULL); k++) {
-            enum number which = (enum number)((int)row->first + k);
+            int which = row->first + k;
             if (!s->with_smaps && (which == NUMBER_PSS || which == NUMBER_SWAP_PSS)) {
                 continue;
             }
@@ -478,12 +460,18 @@ static int process_groups_collect(struct collect *c, void *state)
 {
     struct process_groups_state *s = state;
     forget_pass(s);
+    if (s->threads != NULL) {
+        process_threads_begin(s->threads);
+    }
     int status = walk(c, s);
     s->scrape_errors += status != 0;
     s->again = true;
     double boot = boot_time(c, s);
     for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
         give_family(c, s, &families[i], boot);
+    }
+    if (s->threads != NULL) {
+        process_threads_give(s->threads, c, s->ticks_per_second);
     }
     metric_single(c->sink, "namedprocess_scrape_errors", METRIC_TYPE_COUNTER,
         "Passes in which processes could not be listed.", (double)s->scrape_errors);
@@ -502,6 +490,7 @@ static void process_groups_close(struct collect *c, void *state)
         mem_free(s->groups[i]);
     }
     mem_free(s->groups);
+    process_threads_free(s->threads);
     mem_free(s->pids);
     mem_free(s->now.items);
     mem_free(s->before.items);

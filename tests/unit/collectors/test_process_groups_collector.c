@@ -152,6 +152,7 @@ static void test_gauges(void **state)
     expect_line(&f, line);
     assert_false(gave(&f, "kthreadd"));
     assert_false(gave(&f, "proportional"));
+    assert_false(gave(&f, "thread_"));
     fake_root_release(&f);
 }
 
@@ -226,6 +227,70 @@ static void test_smaps(void **state)
     fake_root_release(&f);
 }
 
+static void add_thread(struct fake_root *f, int pid, int tid, const char *name, unsigned user,
+    unsigned written, unsigned voluntary, const char *wchan)
+{
+    char file[64], text[512];
+    (void)snprintf(file, sizeof(file), "task/%d/stat", tid);
+    (void)snprintf(text, sizeof(text),
+        "%d (%s) S 1 1 1 0 -1 4194560 3 0 2 0 %u 40 0 0 20 0 2 0 100 0 0 0\n", tid, name, user);
+    write_file(f, pid, file, text);
+    (void)snprintf(file, sizeof(file), "task/%d/io", tid);
+    (void)snprintf(text, sizeof(text), "read_bytes: 8\nwrite_bytes: %u\n", written);
+    write_file(f, pid, file, text);
+    (void)snprintf(file, sizeof(file), "task/%d/status", tid);
+    (void)snprintf(text, sizeof(text),
+        "voluntary_ctxt_switches:\t%u\nnonvoluntary_ctxt_switches:\t1\n", voluntary);
+    write_file(f, pid, file, text);
+    (void)snprintf(file, sizeof(file), "task/%d/wchan", tid);
+    write_file(f, pid, file, wchan);
+}
+
+/* As process_exporter's documents name them. What was used before the agent came does not count. */
+static void test_threads(void **state)
+{
+    struct fake_root f;
+    (void)state;
+    make_host(&f);
+    f.options.settings[COLLECTOR_SETTING_PROCESS_GROUPS_THREADS] = "true";
+    add_thread(&f, 10, 10, "web", 100, 1000, 5, "futex_wait_queue");
+    add_thread(&f, 10, 12, "pool", 100, 1000, 5, "futex_wait_queue");
+    add_thread(&f, 10, 13, "pool", 100, 1000, 5, "0");
+    add_thread(&f, 11, 11, "web", 100, 1000, 5, "ep_poll"); /* alone: it is the process */
+    assert_int_equal(fake_root_run(&f), 0);
+    expect_line(&f, G "thread_count{groupname=\"web\",threadname=\"pool\"} 2\n");
+    expect_line(&f, G "thread_count{groupname=\"web\",threadname=\"web\"} 1\n");
+    expect_line(&f, G "threads_wchan{groupname=\"web\",wchan=\"futex_wait_queue\"} 2\n");
+    expect_line(&f, G "threads_wchan{groupname=\"web\",wchan=\"ep_poll\"} 1\n");
+    assert_false(gave(&f, "wchan=\"0\""));
+    expect_line(
+        &f, G "thread_cpu_seconds_total{groupname=\"web\",mode=\"user\",threadname=\"pool\"} 0\n");
+    add_thread(&f, 10, 12, "pool", 350, 1500, 7, "");
+    add_thread(&f, 10, 14, "pool", 50, 10, 1, "futex_wait_queue"); /* new: all of it counts */
+    fake_root_remove(&f, "proc/10/task/13");
+    assert_int_equal(fake_root_run(&f), 0);
+    expect_line(&f, G "thread_count{groupname=\"web\",threadname=\"pool\"} 2\n");
+    expect_line(
+        &f, G "thread_cpu_seconds_total{groupname=\"web\",mode=\"user\",threadname=\"pool\"} 3\n");
+    expect_line(&f,
+        G "thread_cpu_seconds_total{groupname=\"web\",mode=\"system\",threadname=\"pool\"} 0.4\n");
+    expect_line(&f,
+        G "thread_io_bytes_total{groupname=\"web\",iomode=\"write\",threadname=\"pool\"} 510\n");
+    expect_line(
+        &f, G "thread_io_bytes_total{groupname=\"web\",iomode=\"read\",threadname=\"pool\"} 8\n");
+    expect_line(&f, G "thread_major_page_faults_total{groupname=\"web\",threadname=\"pool\"} 2\n");
+    expect_line(&f, G "thread_minor_page_faults_total{groupname=\"web\",threadname=\"pool\"} 3\n");
+    expect_line(&f, G "thread_context_switches_total{ctxswitchtype=\"voluntary\",groupname="
+                      "\"web\",threadname=\"pool\"} 3\n");
+    fake_root_remove(&f, "proc/10");
+    assert_int_equal(fake_root_run(&f), 0);
+    expect_line(&f, G "thread_count{groupname=\"web\",threadname=\"pool\"} 0\n");
+    expect_line(
+        &f, G "thread_cpu_seconds_total{groupname=\"web\",mode=\"user\",threadname=\"pool\"} 3\n");
+    assert_false(gave(&f, "futex"));
+    fake_root_release(&f);
+}
+
 /* A new command every pass: groups have a limit, and what is beyond it is counted together. */
 static void test_many_groups(void **state)
 {
@@ -254,6 +319,7 @@ int main(void)
         cmocka_unit_test(test_counters),
         cmocka_unit_test(test_unreadable_files),
         cmocka_unit_test(test_smaps),
+        cmocka_unit_test(test_threads),
         cmocka_unit_test(test_many_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
