@@ -168,6 +168,7 @@ static void fill_response(
         r->error_text = call->body_error == ERR_LIMIT ? "the answer is larger than its limit"
                                                       : "the answer's body is not taken";
         r->status = status_of(call); /* the head was read, it is the body that is wrong */
+        r->retry_after_ms = parse_retry_after(response_header(r, "Retry-After"));
     } else {
         r->error_text =
             call->error_text[0] != '\0' ? call->error_text : libcurl.easy_strerror(result);
@@ -562,6 +563,8 @@ static void on_plain_done(void *context, const struct http_plain_answer *answer)
     if (answer->error == 0) {
         response.body = answer->body;
         response.content_type = response_header(&response, "Content-Type");
+    }
+    if (response.status != 0) {
         response.retry_after_ms = parse_retry_after(response_header(&response, "Retry-After"));
     }
     call_end(call, &response);

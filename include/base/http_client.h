@@ -70,7 +70,7 @@ struct http_client_response {
         status; /* 0 without an answer; that of the answer when its body is too large or refused */
     struct str body; /* borrowed during the callback; empty when on_body has had it */
     struct str content_type;
-    int64_t retry_after_ms; /* Retry-After in milliseconds from now, -1 when absent */
+    int64_t retry_after_ms; /* Retry-After in milliseconds from now, -1 when absent or status 0 */
     int64_t wire_bytes;     /* body bytes before decompression */
     bool
         was_sent; /* some of the request went out: the other side may have it, whatever came of it */

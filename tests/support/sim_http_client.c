@@ -161,14 +161,14 @@ static void end_call(struct sim_http_client *sim, struct sim_http_call *call,
     mem_free(call);
 }
 
-static void end_with_error(
-    struct sim_http_client *sim, struct sim_http_call *call, int error, unsigned status)
+static void end_with_error(struct sim_http_client *sim, struct sim_http_call *call, int error,
+    unsigned status, int64_t retry_after_ms)
 {
     struct http_client_response response = {
         .error = error,
         .status = status,
         .error_text = err_text(error),
-        .retry_after_ms = -1,
+        .retry_after_ms = status != 0 && retry_after_ms != 0 ? retry_after_ms : -1,
         .header = answer_header,
     };
     end_call(sim, call, &response);
@@ -176,14 +176,14 @@ static void end_with_error(
 
 static void sim_cancel(struct http_client *client, struct http_client_call *call)
 {
-    end_with_error(sim_of(client), (struct sim_http_call *)call, ERR_CANCELED, 0);
+    end_with_error(sim_of(client), (struct sim_http_call *)call, ERR_CANCELED, 0, 0);
 }
 
 static void sim_close(struct http_client *client)
 {
     struct sim_http_client *sim = sim_of(client);
     while (sim->oldest != NULL) {
-        end_with_error(sim, sim->oldest, ERR_CANCELED, 0);
+        end_with_error(sim, sim->oldest, ERR_CANCELED, 0, 0);
     }
 }
 
@@ -255,7 +255,7 @@ static void deliver(
                                                  : 0;
     if (error != 0) {
         bool answered = answer->error == 0 || answer->error == ERR_LIMIT;
-        end_with_error(sim, call, error, answered ? status : 0);
+        end_with_error(sim, call, error, answered ? status : 0, answer->retry_after_ms);
         return;
     }
     struct http_client_response response = {
@@ -302,7 +302,7 @@ bool sim_http_client_feed(struct sim_http_client *sim, const char *url_part, str
     static const struct sim_http_answer good = {.status = 200};
     int error = stream(call, &good, piece);
     if (error != 0) {
-        end_with_error(sim, call, error, 200);
+        end_with_error(sim, call, error, 200, 0);
     }
     return true;
 }

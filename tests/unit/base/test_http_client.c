@@ -320,6 +320,12 @@ static void test_retry_after(void **state)
         }
         strbuf_release(&o.body);
     }
+    struct outcome o; /* an answer too long to be read has a head */
+    exchange(&f, "/busy?after=7", (struct http_client_request){.body_max = 2}, &o);
+    assert_int_equal(o.error, ERR_LIMIT);
+    assert_int_equal(o.status, 429);
+    assert_int_equal(o.retry_after_ms, 7000);
+    strbuf_release(&o.body);
     stop(&f);
 }
 

@@ -224,17 +224,20 @@ static void test_retry_after_is_a_lower_bound_within_reason(void **state)
     static const struct {
         unsigned status;
         int64_t asked_ms, low_ms, high_ms;
+        int error;
     } rows[] = {
-        {429, 5000, 5000, 5000},
-        {503, 5000, 5000, 5000},
-        {503, 1, 100, 200}, /* not sooner than it would */
-        {503, 86400000, SENDER_RETRY_AFTER_MAX_MS, SENDER_RETRY_AFTER_MAX_MS},
+        {503, 5000, 5000, 5000, ERR_LIMIT}, /* too long to read; its head was read */
+        {429, 5000, 5000, 5000, 0},
+        {503, 5000, 5000, 5000, 0},
+        {503, 1, 100, 200, 0}, /* not sooner than it would */
+        {503, 86400000, SENDER_RETRY_AFTER_MAX_MS, SENDER_RETRY_AFTER_MAX_MS, 0},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct world w;
         world_init(&w, test_seed());
         append(&w);
         sim_http_client_expect(&w.http, &(struct sim_http_answer){.status = rows[i].status,
+                                            .error = rows[i].error,
                                             .retry_after_ms = rows[i].asked_ms});
         sender_step(w.sender);
         assert_true(sim_http_client_deliver(&w.http));
