@@ -102,6 +102,7 @@ struct agent_metadata_config {
 
 struct agent_destination {
     const char *url;
+    const char *shown_url;  /* for sentences: without name and password */
     const char *traces_url; /* "" = spans are not sent there */
     const char *name; /* of its place in the queue; made from the address when the file has none */
     int64_t timeout_ms;

@@ -258,6 +258,16 @@ static int add_path(struct arena *arena, const char *given, const char *usual, c
     return 0;
 }
 
+/* An address as others may see it: without the name and the password that may stand in it. */
+static const char *public_url(struct arena *arena, const char *url)
+{
+    struct strbuf text = STRBUF_INIT;
+    config_add_public_url(str_of(url), &text);
+    const char *copy = strbuf_error(&text) == 0 ? arena_strndup(arena, text.data, text.size) : NULL;
+    strbuf_release(&text);
+    return copy != NULL ? copy : "";
+}
+
 /* Where spans go: what the file says, or the usual place on the host of the url. */
 static int find_traces_url(struct agent_destination *d, const struct agent_config_place *place,
     struct arena *arena, struct err *e)
@@ -271,7 +281,7 @@ static int find_traces_url(struct agent_destination *d, const struct agent_confi
                    ? 0
                    : agent_config_fail(place, "traces_url", e,
                          "%s: traces_url \"%s\"; accepted: http://HOST:PORT/PATH, https://…, none",
-                         d->url, d->traces_url);
+                         d->shown_url, public_url(arena, d->traces_url));
     }
     const char *host = strstr(d->url, "://") + 3;
     size_t length = (size_t)(host - d->url) + strcspn(host, "/?#");
@@ -312,12 +322,25 @@ int agent_config_servers(struct agent_config *config, const char *const *servers
 
 /* ---- Rules over several settings ---- */
 
-/* A name for the cursor file: letters, digits, - and _ of the address. */
+/* Behind the name and the password of an address, where it has them. */
+static const char *find_host(const char *url)
+{
+    const char *host = strstr(url, "://") + 3;
+    size_t length = strcspn(host, "/?#");
+    for (size_t i = length; i > 0; i--) {
+        if (host[i - 1] == '@') {
+            return host + i;
+        }
+    }
+    return host;
+}
+
+/* A name for the cursor file: letters, digits, - and _ of the address. It is a label and stands in logs. */
 static int name_destination(struct arena *arena, struct agent_destination *d)
 {
     char name[NAME_MAX_LENGTH];
     size_t n = 0;
-    const char *from = d->name[0] != '\0' ? d->name : strstr(d->url, "://") + 3;
+    const char *from = d->name[0] != '\0' ? d->name : find_host(d->url);
     for (; *from != '\0' && n + 1 < sizeof(name); from++) {
         bool plain = (*from >= 'a' && *from <= 'z') || (*from >= 'A' && *from <= 'Z') ||
                      (*from >= '0' && *from <= '9') || *from == '-';
@@ -360,7 +383,7 @@ static int read_protocol(
         return agent_config_fail(place, "protobuf_message", e,
             "%s: protobuf_message \"%s\"; accepted: " REMOTE_WRITE_MESSAGE_NAME
             ", " REMOTE_WRITE2_MESSAGE_NAME,
-            d->url, d->protobuf_message);
+            d->shown_url, d->protobuf_message);
     }
     return 0;
 }
@@ -369,16 +392,18 @@ static int finish_destination(struct agent_destination *d, const struct agent_co
     struct arena *arena, struct err *e)
 {
     struct err why = ERR_INIT;
+    d->shown_url = public_url(arena, d->url);
     if (!is_http_url(d->url)) {
         return agent_config_fail(place, "url", e,
-            "\"%s\" is no address to send to; accepted: http://HOST:PORT or https://…", d->url);
+            "\"%s\" is no address to send to; accepted: http://HOST:PORT or https://…",
+            d->shown_url);
     }
     if (http_profile_check(&d->profile, &why) != 0) {
-        return agent_config_fail(place, NULL, e, "%s: %s", d->url, why.message);
+        return agent_config_fail(place, NULL, e, "%s: %s", d->shown_url, why.message);
     }
     if (d->queue.backoff_min_ms > d->queue.backoff_max_ms) {
         return agent_config_fail(
-            place, "queue_config", e, "%s: min_backoff is longer than max_backoff", d->url);
+            place, "queue_config", e, "%s: min_backoff is longer than max_backoff", d->shown_url);
     }
     int status = find_traces_url(d, place, arena, e);
     if (status != 0) {

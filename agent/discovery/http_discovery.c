@@ -37,10 +37,38 @@ static int check(const void *config, struct err *e)
     const struct http_discovery_config *c = config;
     struct str url = str_of(c->url);
     if (!str_starts_with(url, STR("http://")) && !str_starts_with(url, STR("https://"))) {
-        return err_set(
-            e, ERR_INVALID, -1, "\"%s\"; accepted: http://HOST… or https://HOST…", c->url);
+        return err_set(e, ERR_INVALID, -1, "url: accepted: http://HOST… or https://HOST…");
     }
     return http_profile_check(&c->profile, e);
+}
+
+/* The address as others may see it, in logs and labels: without name and password. */
+static struct str shown_url(const struct http_discovery_config *c, struct strbuf *out)
+{
+    config_add_public_url(str_of(c->url), out);
+    return strbuf_error(out) == 0 ? strbuf_str(out) : STR("");
+}
+
+static void failed(struct discoverer *d, const char *why)
+{
+    struct strbuf url = STRBUF_INIT;
+    struct str shown = shown_url(d->config, &url);
+    discoverer_failed(d, "%.*s: %s", STR_ARG(shown), why);
+    strbuf_release(&url);
+}
+
+static int take(struct discoverer *d, struct str body, struct err *e)
+{
+    const struct http_discovery_config *c = d->config;
+    struct target_list list = {0};
+    struct strbuf url = STRBUF_INIT;
+    struct str shown = shown_url(c, &url);
+    struct label meta = {STR("__meta_url"), shown};
+    int status = group_list_parse_json(body, url.data != NULL ? url.data : "", meta, &list, e);
+    status = status == 0 ? target_groups_put(&d->groups, str_of(c->url), &list) : status;
+    target_list_release(&list);
+    strbuf_release(&url);
+    return status;
 }
 
 static void on_answer(void *context, const struct http_client_response *r)
@@ -54,23 +82,20 @@ static void on_answer(void *context, const struct http_client_response *r)
     }
     discoverer_due_in(d, c->refresh_ms);
     if (r->error != 0) {
-        discoverer_failed(d, "%s: %s", c->url, r->error_text);
-        return;
-    }
-    if (r->status != 200 || !media_type_is(r->content_type, "application/json")) {
-        discoverer_failed(d,
-            "%s: status %u, content type \"%.*s\"; wanted 200 and application/json", c->url,
-            r->status, STR_ARG(r->content_type));
+        failed(d, r->error_text);
         return;
     }
     struct err why = ERR_INIT;
-    struct target_list list = {0};
-    struct label meta = {STR("__meta_url"), str_of(c->url)};
-    int status = group_list_parse_json(r->body, c->url, meta, &list, &why);
-    status = status == 0 ? target_groups_put(&d->groups, str_of(c->url), &list) : status;
-    target_list_release(&list);
+    if (r->status != 200 || !media_type_is(r->content_type, "application/json")) {
+        err_set(&why, ERR_INVALID, -1,
+            "status %u, content type \"%.*s\"; wanted 200 and application/json", r->status,
+            STR_ARG(r->content_type));
+        failed(d, why.message);
+        return;
+    }
+    int status = take(d, r->body, &why);
     if (status != 0) {
-        discoverer_failed(d, "%s: %s", c->url, why.code != 0 ? why.message : err_text(status));
+        failed(d, why.code != 0 ? why.message : err_text(status));
         return;
     }
     discoverer_answered(d);
@@ -97,7 +122,7 @@ static void step(struct discoverer *d)
     };
     int status = d->world->client->send(d->world->client, &request, on_answer, d, &s->call);
     if (status != 0) {
-        discoverer_failed(d, "%s: %s", c->url, err_text(status));
+        failed(d, err_text(status));
         discoverer_due_in(d, c->refresh_ms);
         return;
     }

@@ -12,7 +12,8 @@ import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
-from programs import Skip, agent, find_program, get, scratch, start, wait_until, write_file  # noqa: E402
+from programs import (Skip, agent, find_program, get, scratch, send, start, wait_until,  # noqa: E402
+                      write_file)
 
 BASIC = "Basic " + base64.b64encode(b"jo:open sesame").decode()
 CONFIG = """
@@ -124,6 +125,31 @@ class Auth(unittest.TestCase):
                 for secret in ("sesame", "s3cret", "t0ken"):
                     self.assertNotIn(secret, text, path)
 
+    def test_no_address_shows_its_password(self):
+        """Names and passwords in addresses: not in logs, pages, labels or names of files."""
+        place = scratch()
+        self.addCleanup(place.cleanup)
+        port = self.serve(Plain)
+        config = ("global: {scrape_interval: 1s}\nhost: {enabled: false}\n"
+                  f"remote_write: [{{url: 'http://jo:hush1@127.0.0.1:{port}/x'}}]\n"
+                  "scrape_configs:\n  - job_name: a\n"
+                  f"    http_sd_configs: [{{url: 'http://jo:hush2@127.0.0.1:{port}/sd', refresh_interval: 1s}}]\n"
+                  f"    proxy_url: 'http://jo:hush3@127.0.0.1:{port}'\n"
+                  f"    static_configs: [{{targets: ['127.0.0.1:{port}']}}]\n")
+        with agent(place.name, config=config) as running:
+            wait_until(lambda: "wanted 200 and application/json" in running.log() and
+                       "ship: " in running.log(), 30, "failures of both")
+            for bad in ("remote_write: [{url: 'http://jo:hush4@/', queue_config: {min_backoff: 2s, max_backoff: 1s}}]\n",
+                        "remote_write: [{url: 'http://jo:hush5@x/', traces_url: 'ftp://jo:hush6@x'}]\n"):
+                write_file(os.path.join(place.name, "agent.yaml"), config.split("remote_write")[0] + bad)
+                answer = send(running.url + "/-/reload", b"", method="POST")
+                self.assertEqual(answer.status, 500)
+                self.assertNotIn("hush", answer.text)
+            pages = [get(running.url + path).text for path in ("/metrics", "/api/v1/targets", "/targets")]
+            self.assertIn('destination="127_0_0_1_', pages[0])
+            for text in [running.log(), *pages, *os.listdir(os.path.join(place.name, "agent/queue"))]:
+                self.assertNotIn("hush", text)
+
     def serve(self, handler, tls=None):
         """The port of a server, with TLS when there is a context."""
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -193,6 +219,12 @@ class Plain(http.server.BaseHTTPRequestHandler):
     """A target, and a proxy that answers in place of every target; whole addresses are asked of a proxy."""
     protocol_version = "HTTP/1.1"
     paths = set()
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(500)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def do_GET(self):
         Plain.paths.add(self.path)
