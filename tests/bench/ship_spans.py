@@ -5,7 +5,10 @@
   - spans at a steady rate into the agent: how far the server is behind when the last was sent, processor time of both
     programs for each span, the most memory that was resident
 
-usage: SONDE_BIN=build/release/bin ship_spans.py [spans a second [seconds [probes]]]"""
+usage: SONDE_BIN=build/release/bin ship_spans.py [spans a second [seconds [probes [ms]]]]
+
+With milliseconds as the fourth number the server is so far from the agent, there and back."""
+import asyncio
 import http.client
 import os
 import statistics
@@ -59,16 +62,30 @@ RESOURCE = sized(1, b"".join(sized(1, attribute(k, v)) for k, v in {
 SCOPE = sized(1, sized(1, b"io.opentelemetry.tomcat-10.0"))
 
 
+def frame(kind):
+    """What is the same in each span of a kind: before its trace's id, between that and its own, and so on."""
+    span = sized(1, b"T" * 16) + sized(2, b"S" * 8) + sized(5, b"GET /orders") + b"\x30\x02\x39" + b"B" * 8 + \
+        b"\x41" + b"E" * 8 + kind
+    whole = sized(2, span)
+    parts = []
+    for mark in (b"T" * 16, b"S" * 8, b"B" * 8 + b"\x41" + b"E" * 8):
+        before, whole = whole.split(mark, 1)
+        parts.append(before)
+    return (*parts, whole)
+
+
+FRAMES = [frame(kind) for kind in KINDS]
+
+
 def message(spans, trace=None):
     """A request of so many spans, traces of eight each that begin now; or of one trace."""
-    now, ids, parts = time.time_ns(), os.urandom(8 * spans), []
+    now, random, parts = time.time_ns(), os.urandom(16 * spans), []
     for i in range(spans):
-        if trace is None or i > 0:
-            trace = os.urandom(16) if i % 8 == 0 else trace
-        begin = now + i * 1000
-        parts.append(sized(2, sized(1, trace) + sized(2, ids[8 * i:8 * i + 8]) + sized(5, b"GET /orders") + b"\x30\x02" +
-                           b"\x39" + struct.pack("<Q", begin) + b"\x41" + struct.pack("<Q", begin + 1250000 + i) +
-                           KINDS[i % len(KINDS)]))
+        before, between, times, after = FRAMES[i % len(FRAMES)]
+        if i % 8 == 0:
+            own = trace or random[8 * i:8 * i + 16]
+        parts += (before, own, between, random[8 * spans + 8 * i:8 * spans + 8 * i + 8], times,
+                  struct.pack("<QBQ", now + i * 1000, 0x41, now + i * 1000 + 1250000), after)
     return sized(1, RESOURCE + sized(2, SCOPE + b"".join(parts)))
 
 
@@ -111,6 +128,35 @@ def measure_visible(name, to, server, probes):
           f"most {times[-1]:6.1f} ms")
 
 
+# ---- A server that is far away ----
+
+
+class Far:
+    """A relay on a port of its own that hands on what comes after half of the time, either way."""
+
+    def __init__(self, address, there_and_back_ms):
+        host, port = address.split(":")
+        self.target, self.seconds = (host, int(port)), there_and_back_ms / 2000
+        self.address = f"127.0.0.1:{free_port()}"
+        self.loop = asyncio.new_event_loop()
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        asyncio.set_event_loop(self.loop)
+        host, port = self.address.split(":")
+        self.loop.run_until_complete(asyncio.start_server(self.serve, host, int(port)))
+        self.loop.run_forever()
+
+    async def hand_on(self, reader, writer):
+        while data := await reader.read(1 << 20):
+            self.loop.call_later(self.seconds, writer.write, data)
+        self.loop.call_later(self.seconds, writer.close)
+
+    async def serve(self, reader, writer):
+        there = await asyncio.open_connection(*self.target)
+        await asyncio.gather(self.hand_on(reader, there[1]), self.hand_on(there[0], writer), return_exceptions=True)
+
+
 # ---- A steady rate -------------------------------------------------------------------------------
 
 
@@ -148,7 +194,7 @@ def push(address, rate, seconds, counts):
 
 
 def measure_rate(server, forwarder, to, rate, seconds):
-    senders, counts = 2, {"sent": 0, "refused": 0}
+    senders, counts = 8, {"sent": 0, "refused": 0}
     server_cpu, agent_cpu = cpu_seconds(server.process.pid), cpu_seconds(forwarder.process.pid)
     stored = figure(server.url, "sonde_spans_appended_total")
     threads = [threading.Thread(target=push, args=(to, rate / senders, seconds, counts)) for _ in range(senders)]
@@ -178,9 +224,11 @@ def main():
     rate = float(sys.argv[1]) if len(sys.argv) > 1 else 50000
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 20
     probes = int(sys.argv[3]) if len(sys.argv) > 3 else 200
+    distance_ms = float(sys.argv[4]) if len(sys.argv) > 4 else 0
     to = f"127.0.0.1:{free_port()}"
     with tempfile.TemporaryDirectory(prefix="sonde-bench-") as folder, Server() as server, \
-            agent(folder, servers=[server.url], config="host: {enabled: false}\n",
+            agent(folder, servers=["http://" + (Far(server.address, distance_ms).address if distance_ms else server.address)],
+                  config="host: {enabled: false}\n",
                   flags=["--otlp-listen", to, "--otlp-grpc-listen", ""]) as forwarder:
         if probes > 0:
             measure_visible("sent to the server, then opened there", server.address, server.address, probes)

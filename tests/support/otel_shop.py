@@ -2,6 +2,7 @@
 
     shop = Shop("grpc", "http://127.0.0.1:4317")      a service and its visitor, sending there
     visits = shop.visit()                             [{"path": "/orders/7", "status": 200, "trace": hex}, …]
+    visits = shop.visit(1000)                         and a thousand more
 
     with Caller("127.0.0.1:4317") as call:            one connection
         call("/package.Service/Method", b"…")         {"code": 0, "details": "", "message": b"…", "retry": None}
@@ -60,6 +61,7 @@ class Shop:
             "OTEL_METRICS_EXPORTER": "none",
             "OTEL_LOGS_EXPORTER": "none",
             "OTEL_BSP_SCHEDULE_DELAY": "100",
+            "OTEL_BSP_MAX_QUEUE_SIZE": "65536",  # of many visits none is to be lost
         }
         if way == "zipkin":
             self.settings.update(OTEL_TRACES_EXPORTER="zipkin", OTEL_EXPORTER_ZIPKIN_ENDPOINT=address)
@@ -74,14 +76,14 @@ class Shop:
                                 env={**os.environ, **self.settings, "OTEL_SERVICE_NAME": service},
                                 stdout=subprocess.PIPE, text=True)
 
-    def visit(self):
-        """Starts the service, visits it, and stops both when everything is sent."""
+    def visit(self, times=0):
+        """Starts the service, visits it thrice and `times` more, and stops both when everything is sent."""
         with self._start("shop", "serve") as service:
             try:
                 address = service.stdout.readline().strip()
                 if not address.startswith("http://"):
                     raise Failure("the shop did not start")
-                with self._start("visitor", "visit", address) as visitor:
+                with self._start("visitor", "visit", address, str(times)) as visitor:
                     lines = visitor.stdout.read().splitlines()
             finally:
                 service.terminate()

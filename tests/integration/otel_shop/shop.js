@@ -2,9 +2,11 @@
 // A shop of two programs, each with tracing.js in front:
 //
 //   node --require ./tracing.js shop.js serve       prints its address, runs until SIGTERM
-//   node --require ./tracing.js shop.js visit URL   asks it for three things, prints their traces, ends
+//   node --require ./tracing.js shop.js visit URL [TIMES]
+//                                                   asks it for three things, prints their traces, ends; or asks for
+//                                                   one order after the other, and for the other two now and then
 //
-//   GET /orders/7    asks the database: 200
+//   GET /orders/7    asks the database for order 7: 200
 //   GET /missing     the database refuses: 500, and an exception in the span of the request
 //   GET /nowhere     404
 const http = require('node:http');
@@ -12,11 +14,11 @@ const { trace, SpanStatusCode } = require('@opentelemetry/api');
 const { Client } = require('pg');
 const { startDatabase } = require('./database.js');
 
-async function look(port, table) {
+async function look(port, table, id) {
   const client = new Client({ host: '127.0.0.1', port, user: 'shop', database: 'orders', ssl: false });
   await client.connect();
   try {
-    const result = await client.query(`SELECT name FROM ${table} WHERE id = 7`);
+    const result = await client.query(`SELECT name FROM ${table} WHERE id = ${id}`);
     return result.rows[0].name;
   } finally {
     await client.end();
@@ -31,7 +33,8 @@ async function handle(port, request, response) {
     return;
   }
   try {
-    const name = await look(port, path === '/missing' ? 'missing' : 'orders');
+    const name = path === '/missing' ? await look(port, 'missing', 7)
+      : await look(port, 'orders', Number(path.split('/').pop()));
     span.setAttributes({ 'shop.item': name, 'shop.sizes': [38, 39], 'shop.weight': 0.75, 'shop.paid': true });
     span.addEvent('found', { 'shop.shelf': 12 });
     response.end(name);
@@ -61,20 +64,28 @@ function get(url) {
   });
 }
 
-async function visit(address) {
+async function visitOne(tracer, address, path) {
+  await tracer.startActiveSpan(`visit ${path.replace(/[0-9]{2,}$/, '{id}')}`, async (span) => {
+    const status = await get(address + path);
+    console.log(JSON.stringify({ path, status, trace: span.spanContext().traceId }));
+    span.end();
+  });
+}
+
+async function visit(address, times) {
   const tracer = trace.getTracer('visitor', '1.2.3');
   for (const path of ['/orders/7', '/missing', '/nowhere']) {
-    await tracer.startActiveSpan(`visit ${path}`, async (span) => {
-      const status = await get(address + path);
-      console.log(JSON.stringify({ path, status, trace: span.spanContext().traceId }));
-      span.end();
-    });
+    await visitOne(tracer, address, path);
+  }
+  for (let i = 0; i < times; i++) {
+    const path = i % 50 === 49 ? '/missing' : i % 20 === 19 ? '/nowhere' : `/orders/${1000 + i * 7919 % 90000}`;
+    await visitOne(tracer, address, path);
   }
   await globalThis.stopTracing();
 }
 
-const [, , action, address] = process.argv;
-(action === 'serve' ? serve() : visit(address)).catch((error) => {
+const [, , action, address, times] = process.argv;
+(action === 'serve' ? serve() : visit(address, Number(times ?? 0))).catch((error) => {
   console.error(error);
   process.exit(1);
 });
