@@ -231,25 +231,49 @@ static int choose_thinning(
     return status;
 }
 
+/* Blocks that `block` was made of, and whose files are still there: a reader holds them, or they could not be
+ * removed. The next block has to name them, too, or they would be back when those that replaced them are gone. */
+static int carry_replaced(const struct span_store *store, const struct span_block *block,
+    uint64_t *replaced, uint32_t *count)
+{
+    for (uint32_t i = 0; i < block->replaced_count; i++) {
+        char path[SPAN_PATH_BYTES_MAX];
+        struct vfs_file *file = NULL;
+        span_store_block_path(store, block->replaced[i], path);
+        int status = vfs_open(store->fs, path, VFS_READ, &file);
+        vfs_close(store->fs, file);
+        if (status == ERR_NOT_FOUND) {
+            continue;
+        }
+        if (*count == SPAN_BLOCK_REPLACED_MAX) {
+            return ERR_LIMIT; /* readers end: tried again */
+        }
+        replaced[(*count)++] = block->replaced[i];
+    }
+    return 0;
+}
+
 /* Blocks become one; their references are given back. */
 static int replace(
     struct span_store *store, struct span_sources *chosen, uint32_t level, struct err *e)
 {
     struct span_source *made = NULL;
-    uint64_t replaced[SPAN_PLAN_MERGE], latest_ns = 0;
-    struct span_block_options options = {.level = level,
-        .replaced = replaced,
-        .replaced_count = (uint32_t)chosen->count,
-        .compression = MERGE_COMPRESSION};
+    uint64_t replaced[SPAN_BLOCK_REPLACED_MAX], latest_ns = 0;
+    int status = 0;
+    struct span_block_options options = {
+        .level = level, .replaced = replaced, .compression = MERGE_COMPRESSION};
     for (size_t i = 0; i < chosen->count; i++) {
         const struct span_source *s = chosen->items[i];
-        replaced[i] = s->number;
+        replaced[options.replaced_count++] = s->number;
         options.covered = s->block->covered > options.covered ? s->block->covered : options.covered;
         latest_ns = s->block->start_max_ns > latest_ns ? s->block->start_max_ns : latest_ns;
     }
+    for (size_t i = 0; status == 0 && i < chosen->count; i++) {
+        status = carry_replaced(store, chosen->items[i]->block, replaced, &options.replaced_count);
+    }
     options.retention_mark =
         span_retention_mark(&store->retention, clock_now_ms(store->clock), latest_ns);
-    int status = write_block(store, chosen, &options, &made, e);
+    status = status == 0 ? write_block(store, chosen, &options, &made, e) : status;
     status = status == 0 ? swap_in(store, made, chosen, NULL) : status;
     span_source_unref(made);
     span_sources_release(chosen);
