@@ -55,6 +55,7 @@ struct span_store_options {
     uint64_t retention_bytes; /* of blocks: the oldest go first; 0 = any */
     int64_t
         future_limit_ms; /* spans that start further ahead of the clock are refused; 0 = any are taken */
+    int64_t scrub_bytes_per_second; /* blocks are read again and again for damage; 0 = never */
     int64_t block_age_ms;
     uint64_t block_spans;
     uint64_t head_bytes;
@@ -152,7 +153,9 @@ int span_store_maintain(struct span_store *store, struct err *e);
 struct span_store_statistics {
     uint64_t head_spans, head_bytes;
     uint64_t blocks, block_bytes, block_spans, block_traces;
-    uint64_t appended_spans, log_bytes, damaged_pages, replayed_spans;
+    uint64_t appended_spans, log_bytes, replayed_spans;
+    uint64_t damaged_pages; /* found so, or blocks set aside, since it was opened */
+    uint64_t scrubbed_bytes;
     uint64_t cut_spans, merged_spans;    /* written into blocks from memory, and from blocks */
     uint64_t start_min_ns, start_max_ns; /* of all spans that are there */
 };

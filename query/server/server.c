@@ -386,6 +386,7 @@ static int open_spans(struct server *s, struct err *e)
         .retention_errors_ms = config->traces.retention_errors_ms,
         .retention_bytes = (uint64_t)config->traces.retention_bytes,
         .future_limit_ms = config->traces.future_limit_ms,
+        .scrub_bytes_per_second = config->storage.scrub_bytes,
         .sync = config->storage.wal_sync};
     struct span_retention_rule *rules = NULL;
     struct strbuf path = STRBUF_INIT;

@@ -119,7 +119,9 @@ static const struct {
         OF_SPANS(appended_spans)},
     {"sonde_spans_replayed", "gauge", "Spans replayed at the start.", OF_SPANS(replayed_spans)},
     {"sonde_spans_damaged_pages_total", "counter",
-        "Times that a page of spans could not be read and was left out.", OF_SPANS(damaged_pages)},
+        "Pages and blocks of spans found damaged since the start.", OF_SPANS(damaged_pages)},
+    {"sonde_spans_scrubbed_bytes_total", "counter", "Bytes of spans looked at for damage.",
+        OF_SPANS(scrubbed_bytes)},
 };
 
 static void write_spans(struct strbuf *out, struct span_store *spans)

@@ -2,6 +2,7 @@
  * are left to its share; a call to another service is a client span there and a server span here. */
 #include "support/span_shop.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -270,4 +271,24 @@ size_t span_shop_next(struct span_shop *shop, struct strbuf *message)
     begin_message(i);
     shop->full = NULL;
     return spans;
+}
+
+void span_shop_take(struct span_shop *shop, size_t count, struct strbuf *message)
+{
+    struct otlp_traces *walker = NULL;
+    struct otlp_traces_encoder encoder;
+    struct otlp_span span;
+    struct strbuf batch;
+    strbuf_init(&batch, (size_t)64 << 20);
+    (void)span_shop_next(shop, &batch);
+    int status = otlp_traces_new(&walker);
+    status = status == 0 ? otlp_traces_begin(walker, strbuf_str(&batch), NULL) : status;
+    assert(status == 0);
+    otlp_traces_encoder_init(&encoder, message);
+    for (size_t i = 0; i < count && otlp_traces_next(walker, &span) == 1; i++) {
+        otlp_traces_encoder_add(&encoder, &span);
+    }
+    otlp_traces_encoder_finish(&encoder);
+    otlp_traces_free(walker);
+    strbuf_release(&batch);
 }

@@ -18,6 +18,8 @@ struct span_shop *span_shop_new(uint64_t seed, uint64_t start_ns, double traces_
 void span_shop_free(struct span_shop *shop);
 /* The next full batch. Returns the number of spans. */
 size_t span_shop_next(struct span_shop *shop, struct strbuf *message);
+/* A message of the first `count` spans of the next batch, onto `message`: for who writes them hundreds of times. */
+void span_shop_take(struct span_shop *shop, size_t count, struct strbuf *message);
 /* The time that traces have reached. */
 uint64_t span_shop_time_ns(const struct span_shop *shop);
 

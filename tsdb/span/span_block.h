@@ -39,6 +39,8 @@ enum {
 };
 /* A block's file is named by so many hex digits and ".spans". */
 enum { SPAN_BLOCK_NAME_DIGITS = 16 };
+/* What is damaged is kept under the block's name with this behind it, where somebody may look at it. */
+#define SPAN_BLOCK_DAMAGED ".damaged"
 bool span_block_name_parse(const char *name, uint64_t *number_out);
 
 #define SPAN_BLOCK_FOOTER_MAX ((size_t)256 << 20)

@@ -134,7 +134,8 @@ static int note_damage(struct merge *m, uint32_t number, int status)
     if (status != ERR_CORRUPT && status != ERR_INVALID) {
         return status;
     }
-    m->damaged += !m->pages[number].damaged;
+    const struct merge_page *p = &m->pages[number];
+    m->damaged += !p->damaged && span_source_note_damage(m->sources->items[p->source], p->page);
     m->pages[number].damaged = true;
     return 0;
 }
@@ -281,6 +282,25 @@ static int list_pages(struct merge *m)
     return m->pages == NULL ? ERR_NOMEM : 0;
 }
 
+/* Blocks that are damaged get a second name, under which they stay when what is left of them is elsewhere. */
+static int keep_damaged(const struct merge *m)
+{
+    int status = 0;
+    for (uint32_t i = 0; status == 0 && i < m->page_count; i++) {
+        const struct span_block *block = m->sources->items[m->pages[i].source]->block;
+        struct strbuf aside = STRBUF_INIT;
+        if (!m->pages[i].damaged) {
+            continue;
+        }
+        strbuf_addf(&aside, "%s" SPAN_BLOCK_DAMAGED, block->path);
+        status = strbuf_error(&aside);
+        status = status == 0 ? vfs_link(block->fs, block->path, aside.data) : status;
+        status = status == ERR_EXISTS ? 0 : status;
+        strbuf_release(&aside);
+    }
+    return status;
+}
+
 int span_gather_merge(const struct span_sources *sources, struct vfs *fs, const char *path,
     const struct span_block_options *options, const struct span_keep *keep, uint64_t *spans_out,
     uint64_t *damaged_out, struct err *e)
@@ -293,6 +313,7 @@ int span_gather_merge(const struct span_sources *sources, struct vfs *fs, const 
     status = status == 0 ? list_parts(&m) : status;
     status = status == 0 ? span_block_writer_open(fs, path, options, &m.writer, e) : status;
     status = status == 0 ? write_traces(&m) : status;
+    status = status == 0 ? keep_damaged(&m) : status;
     if (status == 0 && m.spans > 0) {
         status = span_block_writer_finish(m.writer, e);
     } else {
@@ -306,10 +327,10 @@ int span_gather_merge(const struct span_sources *sources, struct vfs *fs, const 
     strbuf_release(&m.raw);
     span_unpacker_release(&m.unpacker);
     arena_release(&m.arena);
+    *damaged_out = m.damaged;
     if (status != 0) {
         return e->code != 0 ? status : err_set(e, status, -1, "%s: %s", path, err_text(status));
     }
     *spans_out = m.spans;
-    *damaged_out = m.damaged;
     return 0;
 }

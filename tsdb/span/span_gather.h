@@ -15,8 +15,10 @@
 int span_gather_order(struct otlp_span *spans, size_t count, size_t *count_out);
 
 /* Writes all spans of the sources into one block. Memory is bounded: pages are opened as traces need them,
- * few at a time. Damaged pages are left out and counted, and traces that were kept long enough, but for those of
- * more spans than are sorted at once. *spans_out: how many were written; with 0 there is no file. */
+ * few at a time. Damaged pages are left out and, when that is new,
+ * counted; their blocks get a second name (SPAN_BLOCK_DAMAGED). Left out are traces, too, that were kept long enough, but for those of
+ * more spans than are sorted at once. *spans_out: how many were written; with 0 there is no file. *damaged_out is written in
+ * any case. */
 int span_gather_merge(const struct span_sources *sources, struct vfs *fs, const char *path,
     const struct span_block_options *options, const struct span_keep *keep, uint64_t *spans_out,
     uint64_t *damaged_out, struct err *e);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "span/span_plan.h"
 #include "span/span_seal.h"
@@ -144,12 +145,18 @@ static int write_block(struct span_store *store, const struct span_sources *sour
         in_memory
             ? span_seal(sources, store->fs, path, options, oldest_ns(store), &spans, e)
             : span_gather_merge(sources, store->fs, path, options, &keep, &spans, &damaged, e);
+    if (damaged > 0) {
+        LOG_ERROR("spans: damaged pages are left out of a merge, their blocks are kept aside",
+            LOG_S("into", path), LOG_I("pages", (int64_t)damaged));
+    }
+    lock_take(&store->list);
+    store->damaged_pages += damaged;
+    lock_give(&store->list);
     if (status != 0 || spans == 0) {
         return status;
     }
     store->next_number++;
     lock_take(&store->list);
-    store->damaged_pages += damaged;
     *(in_memory ? &store->cut_spans : &store->merged_spans) += spans;
     lock_give(&store->list);
     status = span_block_open(store->fs, path, &block, e);
@@ -353,7 +360,8 @@ int span_store_maintain(struct span_store *store, struct err *e)
     if (status != 0) {
         return fail(store, status, e);
     }
-    return any ? end_cut(store, e) : merge(store, e);
+    status = any ? end_cut(store, e) : merge(store, e);
+    return status == 0 ? span_store_scrub(store, e) : status;
 }
 
 void span_store_statistics(struct span_store *store, struct span_store_statistics *statistics_out)
@@ -376,6 +384,7 @@ void span_store_statistics(struct span_store *store, struct span_store_statistic
         s.start_max_ns = b->start_max_ns > s.start_max_ns ? b->start_max_ns : s.start_max_ns;
     }
     s.damaged_pages = store->damaged_pages;
+    s.scrubbed_bytes = atomic_load_explicit(&store->scrubbed_bytes, memory_order_relaxed);
     s.cut_spans = store->cut_spans;
     s.merged_spans = store->merged_spans;
     lock_give(&store->list);

@@ -261,6 +261,16 @@ static int read_section(struct span_page *page, const struct page_section *s, st
     return status;
 }
 
+int span_page_check(struct span_page *page)
+{
+    struct str plain;
+    int status = 0;
+    for (uint32_t i = 0; status == 0 && i < page->section_count; i++) {
+        status = read_section(page, &page->sections[i], &plain);
+    }
+    return status;
+}
+
 int span_page_glance(struct span_page *page, uint32_t what, struct str *plain_out)
 {
     const struct page_section *s = find_section(page, what);

@@ -29,6 +29,8 @@ int span_page_open_at(const struct span_page_place *place, struct span_unpacker 
     struct span_page **page_out, struct err *e);
 /* For the calls to come; NULL: there are none until the next. */
 void span_page_lend(struct span_page *page, struct span_unpacker *unpacker);
+/* Reads every section and compares its checksum: 0, ERR_CORRUPT, ERR_IO, ERR_NOMEM. */
+int span_page_check(struct span_page *page);
 /* Bytes of memory it holds. */
 size_t span_page_memory(const struct span_page *page);
 

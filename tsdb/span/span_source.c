@@ -18,12 +18,15 @@ static struct span_source *make(uint32_t pages)
 {
     struct span_source *s = mem_calloc(1, sizeof(*s));
     struct span_kept *kept = mem_calloc(pages, sizeof(*kept));
-    if (s == NULL || kept == NULL) {
+    atomic_bool *damaged = mem_calloc(pages, sizeof(*damaged));
+    if (s == NULL || kept == NULL || damaged == NULL) {
+        mem_free(damaged);
         mem_free(kept);
         mem_free(s);
         s = NULL;
     } else {
         s->kept = kept;
+        s->damaged = damaged;
         atomic_init(&s->references, 1);
         atomic_init(&s->remove, false);
         atomic_init(&s->made, NULL);
@@ -121,8 +124,14 @@ void span_source_unref(struct span_source *source)
         free_page(atomic_load(&source->made));
     }
     mem_free(atomic_load(&source->traces));
+    mem_free(source->damaged);
     mem_free(source->kept);
     mem_free(source);
+}
+
+bool span_source_note_damage(const struct span_source *source, uint32_t page)
+{
+    return !atomic_exchange(&source->damaged[page], true);
 }
 
 uint32_t span_source_pages(const struct span_source *source)

@@ -30,6 +30,7 @@ struct span_source {
     struct span_pager *pager;                   /* in memory: nothing is added any more */
     _Atomic(struct memory_page *) made;         /* its page; NULL: not wanted yet */
     atomic_bool remove;                         /* the file goes when nobody reads it any more */
+    atomic_bool *damaged;                       /* by page: it was noted */
     struct span_kept *kept;                     /* by page; the cache's */
     void (*forget)(struct span_source *source); /* closes what is kept of it; NULL: nothing is */
     struct span_page_cache *cache;
@@ -49,6 +50,8 @@ void span_source_unref(struct span_source *source);
 
 uint32_t span_source_pages(const struct span_source *source);
 const struct span_block_page *span_source_page(const struct span_source *source, uint32_t page);
+/* A page is damaged: true when nobody had noted it before. */
+bool span_source_note_damage(const struct span_source *source, uint32_t page);
 /* A page, closed by span_page_close before the source goes; its sections are read when they are asked for, with
  * the unpacker. */
 int span_source_open(const struct span_source *source, uint32_t number,

@@ -71,7 +71,7 @@ static int by_number(const void *left, const void *right)
 static int set_aside(struct span_store *store, const char *path, const struct err *why)
 {
     char aside[SPAN_PATH_BYTES_MAX + 16];
-    snprintf(aside, sizeof(aside), "%s.damaged", path);
+    snprintf(aside, sizeof(aside), "%s" SPAN_BLOCK_DAMAGED, path);
     LOG_ERROR("spans: a block is set aside", LOG_S("error", why->message));
     store->damaged_pages++;
     return vfs_rename(store->fs, path, aside);
@@ -396,6 +396,7 @@ int span_store_open(const char *path, const struct span_store_options *options,
         LOG_WARN("spans: the log was damaged", LOG_I("bytes", (int64_t)report.damaged_bytes));
     }
     store->synced_ms = clock_now_ms(store->clock);
+    store->scrub.last_ms = clock_monotonic_ms(store->clock);
     *store_out = store;
     return 0;
 }

@@ -51,12 +51,21 @@ struct span_store {
     uint64_t next_number;
     uint64_t cut_spans, merged_spans; /* with `list` held */
 
+    struct span_scrub {
+        uint64_t number; /* the next page */
+        uint32_t page;
+        int64_t last_ms, allowance;
+    } scrub;
+
     uint64_t appended_spans, replayed_spans;
+    _Atomic(uint64_t) scrubbed_bytes;
 };
 
 /* In a filled-in path. */
 void span_store_block_path(
     const struct span_store *store, uint64_t number, char path[SPAN_PATH_BYTES_MAX]);
+/* Looks at some pages for damage, as the time that passed allows. */
+int span_store_scrub(struct span_store *store, struct err *e);
 /* With `writing` held: the pager's spans become a source of the head, and a new one is begun. 0 or
  * ERR_NOMEM. */
 int span_store_end_page(struct span_store *store);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "span/span_block_traces.h"
 #include "span/span_store_private.h"
@@ -115,14 +116,22 @@ size_t span_view_warnings(const struct span_view *view, const char *const **sent
 }
 
 /* 0 when the rest may be answered without it, else the status. */
-static int note_damage(struct span_view *v, int status, const struct err *e)
+static int note_damage(
+    struct span_view *v, const struct span_source *source, uint32_t page, int status, struct err *e)
 {
     if (status != ERR_CORRUPT && status != ERR_INVALID) {
         return status;
     }
-    lock_take(&v->store->list);
-    v->store->damaged_pages++;
-    lock_give(&v->store->list);
+    if (e->message[0] == '\0') { /* of a section: the page could be opened */
+        (void)err_set(e, status, -1, "%s: page %u: some of its spans cannot be read",
+            source->block != NULL ? source->block->path : "spans in memory", page);
+    }
+    if (span_source_note_damage(source, page)) {
+        LOG_ERROR("spans: a page is damaged", LOG_S("error", e->message));
+        lock_take(&v->store->list);
+        v->store->damaged_pages++;
+        lock_give(&v->store->list);
+    }
     if (v->warning_count < WARNINGS_MAX) {
         char *sentence = arena_strndup(&v->arena, e->message, strlen(e->message));
         if (sentence == NULL) {
@@ -220,7 +229,7 @@ static int collect(struct span_view *v, struct trace_id id, struct arena *arena,
             }
             status = collect_page(v, source, p, id, arena, all, &why);
             if (status != 0) {
-                status = note_damage(v, status, &why);
+                status = note_damage(v, source, p, status, &why);
                 if (status != 0) {
                     (void)err_set(e, status, -1, "%s", why.message);
                 }
@@ -389,7 +398,7 @@ int span_pages_next(struct span_pages *pages, struct span_page **page_out, uint6
             *latest_out = item->latest_ns;
             return 1;
         }
-        status = note_damage(pages->view, status, &e);
+        status = note_damage(pages->view, item->source, item->page, status, &e);
         if (status != 0) {
             return status;
         }

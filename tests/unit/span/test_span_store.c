@@ -487,26 +487,6 @@ static void verify_faulted(void *context, struct vfs *fs, const struct fault_rou
     (void)round;
 }
 
-/* The first spans of a batch: a fault loop writes them hundreds of times. */
-static void take_some(struct span_shop *shop, size_t count, struct strbuf *out)
-{
-    struct otlp_traces *walker = NULL;
-    struct otlp_traces_encoder encoder;
-    struct otlp_span span;
-    struct strbuf batch;
-    strbuf_init(&batch, (size_t)64 << 20);
-    (void)span_shop_next(shop, &batch);
-    assert_int_equal(otlp_traces_new(&walker), 0);
-    assert_int_equal(otlp_traces_begin(walker, strbuf_str(&batch), NULL), 0);
-    otlp_traces_encoder_init(&encoder, out);
-    for (size_t i = 0; i < count && otlp_traces_next(walker, &span) == 1; i++) {
-        otlp_traces_encoder_add(&encoder, &span);
-    }
-    otlp_traces_encoder_finish(&encoder);
-    otlp_traces_free(walker);
-    strbuf_release(&batch);
-}
-
 static void test_faults(void **state)
 {
     struct faulted f = {0};
@@ -514,7 +494,7 @@ static void test_faults(void **state)
     fake_clock_init(&f.clock, START_MS);
     for (int i = 0; i < FAULT_BATCHES; i++) {
         strbuf_init(&f.messages[i], (size_t)64 << 20);
-        take_some(shop, FAULT_SPANS, &f.messages[i]);
+        span_shop_take(shop, FAULT_SPANS, &f.messages[i]);
         span_list_add(&f.lists[i], strbuf_str(&f.messages[i]));
     }
     struct fault_scenario scenario = {"span store", &f, NULL, run_faulted, verify_faulted, 0, 23};
