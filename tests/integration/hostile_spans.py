@@ -428,9 +428,10 @@ class Hostile(unittest.TestCase):
                 of(i) + field(5, b"s") + text_attribute(9, f"key {i:x}", "v") + text_attribute(9, "peer.service", f"p {i:x}")
                 for i in some)))
         self.check_lists()
-        status, body, _ = self.server.get(
-            "/api/search?limit=1&q=%7B%20span.%22key%201f%22%20%3D%20%22v%22%20%7D")
-        self.assertEqual((status, len(json.loads(body)["traces"])), (200, 1))
+        # Keys beyond the columns of a page are looked for span by span: found, or given up by query.timeout.
+        status, found, _ = self.open("/api/search?limit=1&q=%7B%20span.%22key%201f%22%20%3D%20%22v%22%20%7D",
+                                     b'"traceID"')
+        self.assertIn((status, found), ((200, 1), (503, 0)))
 
 
 if __name__ == "__main__":
