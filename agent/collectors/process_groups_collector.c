@@ -225,22 +225,13 @@ static void add_stat(struct process_groups_state *s, struct process *p,
     process_counters_stat(&p->counters, stat, all, numbers);
 }
 
-static int see_open_file(void *context, const char *name, bool is_directory)
-{
-    uint64_t *files = context;
-    (void)name;
-    (void)is_directory;
-    (*files)++;
-    return 0;
-}
-
 static int count_open_files(struct collect *c, const struct process *p, uint64_t *files_out)
 {
     char below[PROCESS_PATH_MAX], path[COLLECT_PATH_MAX];
     (void)snprintf(below, sizeof(below), "%llu/fd", (unsigned long long)p->pid);
     int status = collect_path(c, COLLECT_PROC, below, path, sizeof(path));
     *files_out = 0;
-    return status == 0 ? vfs_list(c->vfs, path, see_open_file, files_out) : status;
+    return status == 0 ? vfs_count(c->vfs, path, files_out) : status;
 }
 
 static int add_files(struct collect *c, struct process *p)

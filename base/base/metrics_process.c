@@ -112,39 +112,12 @@ static void write_memory_limit(struct strbuf *out)
     }
 }
 
-static int count_entry(void *context, const char *name, bool is_directory)
-{
-    (void)name;
-    (void)is_directory;
-    ++*(uint64_t *)context;
-    return 0;
-}
-
-/* Open files, that of the directory itself among them; 0 when nothing tells. Kernels from 6.2 on say it as the
- * directory's size; with others it is read, and each entry looked at, which takes longer than all else here. */
-static uint64_t count_files(struct vfs *fs)
-{
-    static const char path[] = "/proc/self/fd";
-    struct vfs_file *directory = NULL;
-    uint64_t count = 0;
-    if (vfs_open(fs, path, VFS_READ, &directory) == 0) {
-        if (vfs_size(fs, directory, &count) != 0) {
-            count = 0;
-        }
-        vfs_close(fs, directory);
-    }
-    if (count == 0 && vfs_list(fs, path, count_entry, &count) != 0) {
-        count = 0;
-    }
-    return count;
-}
-
 static void write_files(struct strbuf *out, struct vfs *fs)
 {
-    uint64_t count = count_files(fs);
-    if (count > 0) {
+    uint64_t count = 0;
+    if (vfs_count(fs, "/proc/self/fd", &count) == 0 && count > 0) {
         write_one(out, "process_open_fds", "gauge", "Number of open file descriptors.",
-            (double)(count - 1));
+            (double)(count - 1)); /* one of them was the listing itself */
     }
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {

@@ -117,6 +117,26 @@ int vfs_list(struct vfs *fs, const char *path, vfs_list_callback callback, void 
     return fs->list(fs, path, callback, context);
 }
 
+static int count_entry(void *context, const char *name, bool is_directory)
+{
+    (void)name, (void)is_directory;
+    ++*(uint64_t *)context;
+    return 0;
+}
+
+int vfs_count(struct vfs *fs, const char *path, uint64_t *count_out)
+{
+    uint64_t count = 0;
+    if (fs->count != NULL) {
+        return fs->count(fs, path, count_out);
+    }
+    int status = fs->list(fs, path, count_entry, &count);
+    if (status == 0) {
+        *count_out = count;
+    }
+    return status;
+}
+
 int vfs_free_bytes(struct vfs *fs, const char *path, uint64_t *free_out)
 {
     return fs->free_bytes(fs, path, free_out);

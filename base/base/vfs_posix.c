@@ -285,26 +285,52 @@ static bool entry_is_directory(DIR *directory, const struct dirent *entry)
     return fstatat(dirfd(directory), entry->d_name, &status, 0) == 0 && S_ISDIR(status.st_mode);
 }
 
+/* The next entry but those that every directory has: 1, 0 at the end, or an error. */
+static int next_entry(DIR *directory, struct dirent **entry_out)
+{
+    do {
+        errno = 0;
+        *entry_out = readdir(directory);
+        if (*entry_out == NULL) {
+            return errno == 0 ? 0 : err_from_errno(errno);
+        }
+    } while (strcmp((*entry_out)->d_name, ".") == 0 || strcmp((*entry_out)->d_name, "..") == 0);
+    return 1;
+}
+
 static int posix_list(struct vfs *self, const char *path, vfs_list_callback callback, void *context)
 {
     (void)self;
     DIR *directory = opendir(path);
+    struct dirent *entry;
     if (directory == NULL) {
         return err_from_errno(errno);
     }
     int status = 0;
-    while (status == 0) {
-        errno = 0;
-        struct dirent *entry = readdir(directory);
-        if (entry == NULL) {
-            status = err_from_errno(errno);
-            break;
-        }
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            status = callback(context, entry->d_name, entry_is_directory(directory, entry));
-        }
+    while (status == 0 && (status = next_entry(directory, &entry)) == 1) {
+        status = callback(context, entry->d_name, entry_is_directory(directory, entry));
     }
     closedir(directory);
+    return status;
+}
+
+static int posix_count(struct vfs *self, const char *path, uint64_t *count_out)
+{
+    (void)self;
+    DIR *directory = opendir(path);
+    struct dirent *entry;
+    uint64_t count = 0;
+    int status;
+    if (directory == NULL) {
+        return err_from_errno(errno);
+    }
+    while ((status = next_entry(directory, &entry)) == 1) {
+        count++;
+    }
+    closedir(directory);
+    if (status == 0) {
+        *count_out = count;
+    }
     return status;
 }
 
@@ -339,6 +365,7 @@ struct vfs *vfs_posix(void)
         .mkdir = posix_mkdir,
         .sync_dir = posix_sync_dir,
         .list = posix_list,
+        .count = posix_count,
         .free_bytes = posix_free_bytes,
     };
     return &posix;

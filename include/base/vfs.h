@@ -60,6 +60,8 @@ struct vfs {
     /* Makes renames, creations and removals inside the directory durable. */
     int (*sync_dir)(struct vfs *self, const char *path);
     int (*list)(struct vfs *self, const char *path, vfs_list_callback callback, void *context);
+    /* NULL: list is used for it. */
+    int (*count)(struct vfs *self, const char *path, uint64_t *count_out);
     /* Bytes free for this process on the filesystem of `path`. */
     int (*free_bytes)(struct vfs *self, const char *path, uint64_t *free_out);
 };
@@ -69,8 +71,8 @@ int vfs_open(struct vfs *fs, const char *path, enum vfs_open_mode mode, struct v
 void vfs_close(struct vfs *fs, struct vfs_file *file);
 int vfs_pread(struct vfs *fs, struct vfs_file *file, uint64_t offset, void *buffer, size_t size,
     size_t *read_out);
-int vfs_pread_some(struct vfs *fs, struct vfs_file *file, uint64_t offset, void *buffer, size_t size,
-    size_t *read_out);
+int vfs_pread_some(struct vfs *fs, struct vfs_file *file, uint64_t offset, void *buffer,
+    size_t size, size_t *read_out);
 /* As pread, but fewer bytes than asked are ERR_CORRUPT. */
 int vfs_pread_exact(
     struct vfs *fs, struct vfs_file *file, uint64_t offset, void *buffer, size_t size);
@@ -92,6 +94,8 @@ int vfs_sync_dir(struct vfs *fs, const char *path);
 /* The directory that `path` is in: what makes its own name durable. Also ERR_INVALID: empty or too long. */
 int vfs_sync_parent(struct vfs *fs, const char *path);
 int vfs_list(struct vfs *fs, const char *path, vfs_list_callback callback, void *context);
+/* How many entries a directory has, without looking at them: links are not followed. */
+int vfs_count(struct vfs *fs, const char *path, uint64_t *count_out);
 int vfs_free_bytes(struct vfs *fs, const char *path, uint64_t *free_out);
 
 /* The whole file, at most `limit` bytes (ERR_LIMIT beyond), zero-terminated; *data_out is the

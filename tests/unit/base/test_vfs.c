@@ -63,6 +63,9 @@ static void old_or_new_but_whole(void *context, struct vfs *fs, const struct fau
     assert_int_equal(vfs_write_file_atomic(fs, "d/f", "again", 5), 0);
     assert_string_equal(contents(fs, "d/f"), "again");
     assert_int_equal(vfs_list(fs, "d", no_leftover, NULL), 0);
+    uint64_t count = 0;
+    assert_int_equal(vfs_count(fs, "d", &count), 0);
+    assert_int_equal(count, 1);
 }
 
 static void replacement_is_atomic_and_durable(void **state)

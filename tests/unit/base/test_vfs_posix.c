@@ -241,6 +241,13 @@ static void listing_tells_files_from_directories(void **state)
     seen = (struct seen){.stop_after = 1};
     assert_int_equal(vfs_list(fs, at("list"), count_entry, &seen), 42);
     assert_int_equal(vfs_list(fs, at("absent"), count_entry, &seen), ERR_NOT_FOUND);
+    uint64_t count = 0;
+    assert_int_equal(symlink("nowhere", at("list/dangling")), 0);
+    assert_int_equal(vfs_count(fs, at("list"), &count), 0);
+    assert_int_equal(count, 5);
+    assert_int_equal(vfs_count(fs, at("list/sub"), &count), 0);
+    assert_int_equal(count, 0);
+    assert_int_equal(vfs_count(fs, at("absent"), &count), ERR_NOT_FOUND);
 }
 
 static void whole_files_have_a_limit_and_need_no_size(void **state)
