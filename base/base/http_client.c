@@ -22,6 +22,7 @@ enum {
     IN_FLIGHT_DEFAULT = 1024,
     IDLE_CONNECTIONS_DEFAULT = 256,
     CONNECT_TIMEOUT_MS = 10000,
+    STREAM_TURN_BYTES = 256 << 10, /* of a body that is given on, in one turn of the loop */
 };
 
 static struct client *client_of(struct http_client *face)
@@ -217,6 +218,7 @@ static void client_free(struct client *c)
     http_client_tokens_free(c);
     http_plain_free(c->plain);
     loop_timer_free(c->timer);
+    loop_timer_free(c->resume);
     mem_free(c->user_agent);
     mem_free(c);
 }
@@ -282,6 +284,7 @@ static void act(struct client *c, curl_socket_t fd, int mask)
 {
     int running;
     client_enter(c);
+    c->turn++;
     (void)libcurl.multi_socket_action(c->multi, fd, mask, &running);
     end_finished(c);
     client_leave(c);
@@ -290,6 +293,23 @@ static void act(struct client *c, curl_socket_t fd, int mask)
 static void on_timer(void *context)
 {
     act(context, CURL_SOCKET_TIMEOUT, 0);
+}
+
+/* The loop has turned: bodies go on. */
+static void on_resume(void *context)
+{
+    struct client *c = context;
+    client_enter(c);
+    c->turn++;
+    for (struct http_client_call *call = c->calls; call != NULL; call = call->next) {
+        if (call->paused) {
+            call->paused = false;
+            (void)libcurl.easy_pause(
+                call->easy, CURLPAUSE_CONT); /* its failure ends the transfer */
+        }
+    }
+    act(c, CURL_SOCKET_TIMEOUT, 0);
+    client_leave(c);
 }
 
 static void on_socket_ready(void *context, int fd, unsigned events)
@@ -342,6 +362,15 @@ static size_t stream_body(struct http_client_call *call, struct str piece)
     if (call->body_error != 0) {
         return 0;
     }
+    struct client *c = call->client;
+    call->turn_bytes = call->turn == c->turn ? call->turn_bytes : 0;
+    call->turn = c->turn;
+    if (call->turn_bytes >= STREAM_TURN_BYTES) {
+        call->paused = true;
+        loop_timer_start(c->resume, LOOP_TURN_MS, 0);
+        return CURL_WRITEFUNC_PAUSE; /* libcurl keeps the piece */
+    }
+    call->turn_bytes += piece.len;
     if (call->stream_max != 0 && piece.len > call->stream_max - call->streamed) {
         call->body_error = ERR_LIMIT;
         return 0;
@@ -645,6 +674,9 @@ int http_client_open(
         o->idle_connections_max != 0 ? o->idle_connections_max : IDLE_CONNECTIONS_DEFAULT;
     if (status == 0) {
         status = loop_timer_new(loop, on_timer, c, &c->timer);
+    }
+    if (status == 0) {
+        status = loop_timer_new(loop, on_resume, c, &c->resume);
     }
     if (status == 0) {
         status = http_plain_new(loop, c->user_agent, c->idle_connections_max, &c->plain);

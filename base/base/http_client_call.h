@@ -11,7 +11,9 @@ struct client {
     struct http_client face; /* first: the seam is a pointer to it */
     struct loop *loop;
     struct loop_timer *timer;
-    CURLM *multi; /* NULL: nothing has needed libcurl yet */
+    struct loop_timer *resume; /* of calls that wait for the loop to turn */
+    uint64_t turn;             /* counts what libcurl is given to do */
+    CURLM *multi;              /* NULL: nothing has needed libcurl yet */
     size_t idle_connections_max;
     struct http_plain *plain;
     char *user_agent;
@@ -42,6 +44,9 @@ struct http_client_call {
     int (*on_body)(void *context, struct str piece); /* NULL: the body is collected */
     int (*on_head)(void *context, const struct http_client_response *head);
     bool head_shown;
+    uint64_t turn;               /* of the client, when it had a piece last */
+    size_t turn_bytes;           /* that it has had in this one */
+    bool paused;                 /* until the loop has turned */
     size_t streamed, stream_max; /* bytes that on_body has had and may have; 0 = any */
     bool (*may_connect)(void *context, const struct sockaddr *address);
     void *may_connect_context;

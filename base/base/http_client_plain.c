@@ -254,7 +254,7 @@ static void stream_bytes(struct http_plain_exchange *e, struct str bytes)
         return;
     }
     if (more == 1) {
-        arm(e->plain, now_ms());
+        arm(e->plain, now_ms() + LOOP_TURN_MS);
     }
     if (e->goes_on != (more == 1)) {
         e->goes_on = more == 1;
@@ -605,8 +605,9 @@ static void on_timer(void *context)
     }
     while (!p->freed && (end_late(p, now) || go_on(p))) {
     }
+    p->timer_ms = INT64_MAX; /* from now on, whatever all this has taken: the loop has to turn */
     for (struct http_plain_exchange *e = p->exchanges; e != NULL; e = e->next) {
-        arm(p, e->goes_on ? now : e->deadline_ms + e->taking_ns / 1000000);
+        arm(p, e->goes_on ? now_ms() + LOOP_TURN_MS : e->deadline_ms + e->taking_ns / 1000000);
     }
     leave(p);
 }

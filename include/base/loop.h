@@ -31,7 +31,9 @@ void loop_stop(struct loop *loop);
 #define LOOP_POSTS_MAX 65536
 int loop_post(struct loop *loop, loop_callback callback, void *context);
 
-/* Fires after `after_ms`, then each `repeat_ms` (0 = once). Stays allocated until freed. */
+/* Fires after `after_ms`, then each `repeat_ms` (0 = once). Stays allocated until freed. One that is started again for
+ * 0 ms by its own callback fires at once, before anything else has its turn; for LOOP_TURN_MS it does not. */
+#define LOOP_TURN_MS 1
 int loop_timer_new(
     struct loop *loop, loop_callback callback, void *context, struct loop_timer **timer_out);
 void loop_timer_start(struct loop_timer *timer, int64_t after_ms, int64_t repeat_ms);

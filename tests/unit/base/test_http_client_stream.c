@@ -12,7 +12,7 @@
 #include "base/http_server.h"
 
 /* NOISE: compressed it is two thirds of that, more than is held back; read by several turns of the loop. */
-enum { LARGE = 300000, NOISE = 4 << 20 };
+enum { LARGE = 300000, NOISE = 4 << 20, TURN_BYTES_MAX = HTTP_CLIENT_PIECE_MAX };
 
 static char letter(size_t at)
 {
@@ -78,6 +78,7 @@ struct fixture {
     struct http_client *client;
     struct http_client_call *call;
     struct loop_timer *cancel_timer; /* started by the first piece; NULL: none */
+    size_t turns;                    /* of the loop */
 };
 
 /* One call: what its taker has had, and what came at the end. */
@@ -87,6 +88,7 @@ struct taking {
     char (*byte)(size_t at);
     bool right; /* all bytes were those */
     size_t heads, pieces;
+    size_t turn, turn_bytes, turn_bytes_most; /* taken in one turn of the loop */
     bool refuse_head;
     int go_fd; /* told when a piece has come; -1: nobody */
     size_t calls;
@@ -119,6 +121,9 @@ static int take(void *context, struct str piece)
         t->right = t->right && piece.ptr[i] == t->byte(t->taken + i);
     }
     t->pieces++;
+    t->turn_bytes = t->turn == t->f->turns ? t->turn_bytes + piece.len : piece.len;
+    t->turn = t->f->turns;
+    t->turn_bytes_most = t->turn_bytes > t->turn_bytes_most ? t->turn_bytes : t->turn_bytes_most;
     t->taken += piece.len;
     if (t->go_fd >= 0) {
         assert_int_equal(write(t->go_fd, "x", 1), 1);
@@ -144,6 +149,13 @@ static void on_done(void *context, const struct http_client_response *r)
     loop_stop(t->f->loop);
 }
 
+static void on_turn(void *context)
+{
+    struct fixture *f = context;
+    f->turns++;
+    assert_int_equal(loop_post(f->loop, on_turn, f), 0);
+}
+
 static void start(struct fixture *f)
 {
     *f = (struct fixture){.loop = NULL};
@@ -154,6 +166,7 @@ static void start(struct fixture *f)
         .loop = f->loop};
     assert_int_equal(http_server_start(&server, &f->server, NULL), 0);
     assert_int_equal(http_client_open(f->loop, NULL, &f->client), 0);
+    assert_int_equal(loop_post(f->loop, on_turn, f), 0);
 }
 
 static void stop(struct fixture *f)
@@ -232,6 +245,9 @@ static void test_whole_answers(void **state)
                 i, t.error, t.status, t.taken, t.right ? "" : " (wrong)", t.body, t.error_text,
                 cases[i].error, cases[i].status, cases[i].taken_min, cases[i].taken_max,
                 cases[i].body, cases[i].error_text);
+        }
+        if (t.turn_bytes_most > TURN_BYTES_MAX) {
+            fail_msg("case %zu: %zu bytes in one turn of the loop", i, t.turn_bytes_most);
         }
     }
     stop(&f);
