@@ -159,7 +159,8 @@ static bool has_grace(struct sender_lane *l, const struct http_client_response *
 static void on_again(struct sender_lane *l, const struct http_client_response *response)
 {
     int64_t wait = is_unauthorized(response) ? SENDER_UNAUTHORIZED_WAIT_MS : backoff_ms(l);
-    int64_t asked = response->error == 0 ? response->retry_after_ms : -1;
+    /* Also where the answer is too long to be read: its head was. */
+    int64_t asked = response->status != 0 ? response->retry_after_ms : -1;
     asked = asked < SENDER_RETRY_AFTER_MAX_MS ? asked : SENDER_RETRY_AFTER_MAX_MS;
     wait = wait < asked ? asked : wait;
     if (!l->sender->statistics.failing) {
