@@ -191,10 +191,11 @@ def anonymous_mib(running):
         return next(int(line.split()[1]) for line in file if line.startswith("RssAnon")) / 1024
 
 
-def missing(name, newest):
-    """Marks up to the newest that it has not taken."""
+def missing(name, first, newest):
+    """Marks that the good receiver has and this one has not. One that nobody has was scraped too late to be taken: on a
+    machine with much else to do the target may need longer than a scrape is given."""
     with Peer.lock:
-        return [n for n in range(1, newest + 1) if n not in Peer.arrived.get(name, ())]
+        return [n for n in sorted(Peer.arrived["good"]) if first <= n <= newest and n not in Peer.arrived.get(name, ())]
 
 
 def while_sick(running, group):
@@ -203,8 +204,10 @@ def while_sick(running, group):
     while Peer.scrapes < before + SICK_SCRAPES or min(Peer.requests.get(n, 0) for n in group) < 3:
         read_page(running)
         most = max(most, anonymous_mib(running))
-        if len(missing("good", Peer.scrapes)) > LAG_MAX_SCRAPES:
-            raise Failure(f"the good receiver misses {len(missing('good', Peer.scrapes))} scrapes beside {list(group)}")
+        with Peer.lock:
+            lag = Peer.scrapes - max(Peer.arrived["good"], default=before)
+        if lag > LAG_MAX_SCRAPES:
+            raise Failure(f"the good receiver is {lag} scrapes behind, beside {list(group)}")
         time.sleep(0.1)
     return most
 
@@ -235,14 +238,18 @@ def trial(group):
         check_sick(read_page(running), group)
         Peer.sick = False
         newest = Peer.scrapes
+        wait_until(lambda: max(Peer.arrived["good"]) > newest, 60, "the good one has all")
         for name, fate in group.items():
             wait_until(lambda name=name: max(Peer.arrived.get(name, {0})) > newest, 60, f"{name} is well")
-            lost = [n for n in missing(name, newest) if n >= first]
+            lost = missing(name, first, newest)
             if fate != REFUSED and lost:
                 raise Failure(f"{name} has never got scrapes {lost[:20]}")
             if fate == REFUSED and not lost:
                 raise Failure(f"{name} has got what it refused")
-        read_page(running)
+        page = read_page(running)
+        if total(page, "agent_remote_dropped_samples_total", destination="good") or not total(
+                page, "agent_remote_sent_samples_total", destination="good"):
+            raise Failure("the good receiver was not given everything")
     if "asan" not in os.environ.get("SONDE_BIN", "") and most - before > GROWTH_MAX_MIB:
         raise Failure(f"memory grew by {most - before:.1f} MiB beside {list(group)}")
     return most - before
@@ -255,9 +262,9 @@ def main():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     growth = 0.0
     for group in GROUPS:
-        with Peer.lock:  # the second agent counts on where the first one's target was
+        with Peer.lock:
             Peer.arrived.clear()
-            Peer.arrived["good"] = set(range(1, Peer.scrapes + 1))
+            Peer.arrived["good"] = set()
         growth = max(growth, trial(group))
     if Peer.redirected:
         raise Failure("a redirect was followed")

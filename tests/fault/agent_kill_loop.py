@@ -100,32 +100,24 @@ def wait_for_scrapes(count):
     wait_until(lambda: Peer.scrapes >= wanted, 60, f"{count} scrapes")
 
 
-def given_up(number):
-    """Whether the agent says that it gave up a scrape between the two around this one that it took. On a machine with much
-    else to do the target may answer later than the tenth of a second that a scrape is given."""
-    before, after = number - 1, number + 1
-    while before not in Peer.arrived and before > 0:
-        before -= 1
-    while after not in Peer.arrived and after <= Peer.scrapes:
-        after += 1
-    begin, end = Peer.arrived.get(before, 0), Peer.arrived.get(after, float("inf"))
-    return sum(begin < time_ms < end for time_ms in set(Peer.failed)) >= after - before - 1
+def check(kills):
+    """Every scrape that did not arrive is one of the last before a kill, or one that the agent gave up and said so: on a
+    machine with much else to do the target may answer later than the tenth of a second that a scrape is given. The most
+    that was lost to a kill, and how many were given up.
 
-
-def check(killed_at):
-    """Every scrape that did not arrive is one of the last before a kill, or one that the agent says it gave up. The most
-    that was lost to a kill, and how many were given up."""
-    worst = 0
-    lost = [n for n in range(1, killed_at[-1] + 1) if n not in Peer.arrived]
-    for number in killed_at:
+    `kills` are (number of the last scrape, time). Between two of them at least as many scrapes must be told of by up 0 as
+    are missing; which is which cannot be said, since late requests are numbered in the order in which they are answered."""
+    worst = given_up = begin_number = begin_ms = 0
+    for number, time_ms in kills:
         # The one behind was asked for before the kill when the target came to answer it after.
-        of_it = [n for n in lost if number - LOST_SCRAPES_MAX < n <= number + 1]
-        worst = max(worst, len(of_it))
-        lost = [n for n in lost if n not in of_it]
-    silent = [n for n in lost if not given_up(n)]
-    if silent:
-        raise Failure(f"scrapes {silent[:20]} did not arrive; killed after {killed_at}")
-    return worst, len(lost)
+        of_it = [n for n in range(max(1, number - LOST_SCRAPES_MAX + 1), number + 2) if n not in Peer.arrived]
+        lost = [n for n in range(begin_number + 2, number - LOST_SCRAPES_MAX + 1) if n not in Peer.arrived]
+        told = sum(begin_ms <= failed_ms <= time_ms for failed_ms in set(Peer.failed))
+        if len(lost) > told:
+            raise Failure(f"{len(lost)} scrapes did not arrive, {told} were given up, before the kill at {number}: {lost[:20]}")
+        worst, given_up = max(worst, len(of_it)), given_up + len(lost)
+        begin_number, begin_ms = number, time_ms
+    return worst, given_up
 
 
 def rounds(arguments, decisions):
@@ -143,13 +135,13 @@ def rounds(arguments, decisions):
 
 
 def kill_and_start(running):
-    """The number of the last scrape before the kill, and the seconds until it was ready again."""
+    """The number of the last scrape before the kill, its time, and the seconds until it was ready again."""
     running.kill()
     with Peer.lock:
-        number = Peer.scrapes
+        number, time_ms = Peer.scrapes, time.time() * 1000
     began = time.monotonic()
     running.start()  # fails when it ends instead of being ready
-    return number, time.monotonic() - began
+    return number, time_ms, time.monotonic() - began
 
 
 def main():
@@ -173,8 +165,8 @@ def main():
                     read_page(running)
                     repeated.append(Peer.repeated)
                     Peer.repeated = 0
-                    number, seconds = kill_and_start(running)
-                    killed_at.append(number)
+                    number, time_ms, seconds = kill_and_start(running)
+                    killed_at.append((number, time_ms))
                     longest_start = max(longest_start, seconds)
                     read_page(running)
                     if arguments.seconds is not None:
@@ -184,7 +176,7 @@ def main():
             Peer.away = False
             wait_for_scrapes(20)
             # What waits now was scraped after the last kill.
-            wait_until(lambda: max(Peer.arrived) > killed_at[-1], 60, "the queue is sent")
+            wait_until(lambda: max(Peer.arrived) > killed_at[-1][0], 60, "the queue is sent")
             page = read_page(running)
             if total(page, "agent_remote_dropped_samples_total") or total(page, "agent_lost_samples_total"):
                 raise Failure("samples were dropped")
