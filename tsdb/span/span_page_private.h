@@ -6,11 +6,13 @@
 #include "base/strbuf.h"
 #include "base/vfs.h"
 #include "span/span_page_format.h"
+#include "span/span_resource_pool.h"
 #include "wire/zstd_codec.h"
 
 /* What reading sections takes besides the page: pages that one thread reads share one. */
 struct span_unpacker {
     struct zstd_codec *codec;
+    struct span_resource_pool *resources; /* of the store, where pages share theirs; or NULL */
     struct strbuf stored, plain;
 };
 void span_unpacker_init(struct span_unpacker *unpacker);
@@ -73,7 +75,8 @@ struct span_page {
     struct page_section *sections; /* in the order of the directory, which is that of `what` */
     uint32_t section_count;
 
-    /* Each is read when it is first asked for; NULL until then. */
+    /* Each is read when it is first asked for; 0, NULL until then. */
+    uint32_t resource_count;
     struct span_page_trace *traces; /* in the order of rows */
     struct span_page_trace *traces_by_id;
     uint64_t *trace_starts;
@@ -81,7 +84,7 @@ struct span_page {
     unsigned columns_read;            /* enum span_page_which */
     const int64_t *durations; /* as they came: those of spans that end before they start, too */
     const uint64_t *span_ids, *parent_ids;
-    struct span_resource *resources;
+    const struct span_resource **resources;
     struct span_scope *scopes;
     struct str *resources_raw, *scopes_raw;
     struct span_page_column *attributes; /* key and kind known from the beginning */
@@ -136,7 +139,10 @@ int span_page_texts(
 int span_page_sparse(struct span_page *page, uint32_t what, struct page_sparse *sparse_out);
 /* Resources, scopes and the columns of ids that only whole spans need. */
 int span_page_read_ids(struct span_page *page);
-int span_page_read_pools(struct span_page *page);
+int span_page_read_resources(struct span_page *page);
+int span_page_read_scopes(struct span_page *page);
+/* The number that a section begins with: how many scopes there are, or resources. */
+int span_page_count(struct span_page *page, uint32_t what, uint32_t *count_out);
 /* Keys and kinds, when the page is opened. */
 int span_page_read_keys(struct span_page *page);
 

@@ -200,8 +200,7 @@ static int read_kinds(struct span_page *page)
     return 0;
 }
 
-/* The number that a section begins with: how many resources or scopes there are. */
-static int read_count(struct span_page *page, uint32_t what, uint32_t *count_out)
+int span_page_count(struct span_page *page, uint32_t what, uint32_t *count_out)
 {
     struct str plain;
     int status = span_page_section(page, what, &plain);
@@ -213,32 +212,34 @@ static int read_count(struct span_page *page, uint32_t what, uint32_t *count_out
                                                                 : 0;
 }
 
-/* The section `what`: indexes into the pool. */
-static int read_pool_indexes(struct span_page *page, uint32_t pool, uint32_t what,
-    uint32_t *count_out, const uint16_t **indexes_out)
+/* The section `what`: indexes of `count` things. */
+static int read_pool_indexes(
+    struct span_page *page, uint32_t what, uint32_t count, const uint16_t **indexes_out)
 {
     struct str plain = STR("");
     uint16_t *indexes = NULL;
-    int status = read_count(page, pool, count_out);
-    status = status == 0 ? span_page_glance(page, what, &plain) : status;
+    int status = span_page_glance(page, what, &plain);
     struct decbuf in = decbuf_of(plain.ptr, plain.len);
-    if (status == 0) {
-        status = span_page_indexes(page, &in, page->info.rows, *count_out, &indexes);
-    }
+    status = status == 0 ? span_page_indexes(page, &in, page->info.rows, count, &indexes) : status;
     *indexes_out = indexes;
     return status == 0 && decbuf_left(&in) != 0 ? ERR_CORRUPT : status;
 }
 
 static int read_of_resource(struct span_page *page)
 {
-    return read_pool_indexes(page, SPAN_SECTION_RESOURCES, SPAN_SECTION_OF_RESOURCE,
-        &page->columns.resource_count, &page->columns.resource);
+    int status = span_page_read_resources(page);
+    page->columns.resource_count = page->resource_count;
+    return status == 0 ? read_pool_indexes(page, SPAN_SECTION_OF_RESOURCE, page->resource_count,
+                             &page->columns.resource)
+                       : status;
 }
 
 static int read_of_scope(struct span_page *page)
 {
-    return read_pool_indexes(page, SPAN_SECTION_SCOPES, SPAN_SECTION_OF_SCOPE,
-        &page->columns.scope_count, &page->columns.scope);
+    struct span_page_columns *c = &page->columns;
+    int status = span_page_count(page, SPAN_SECTION_SCOPES, &c->scope_count);
+    return status == 0 ? read_pool_indexes(page, SPAN_SECTION_OF_SCOPE, c->scope_count, &c->scope)
+                       : status;
 }
 
 static int read_names(struct span_page *page)
@@ -258,8 +259,9 @@ static int read_names(struct span_page *page)
 
 int span_page_pools(struct span_page *page, uint32_t *resources_out, uint32_t *scopes_out)
 {
-    int status = read_count(page, SPAN_SECTION_RESOURCES, resources_out);
-    return status == 0 ? read_count(page, SPAN_SECTION_SCOPES, scopes_out) : status;
+    int status = span_page_read_resources(page);
+    *resources_out = page->resource_count;
+    return status == 0 ? span_page_count(page, SPAN_SECTION_SCOPES, scopes_out) : status;
 }
 
 int span_page_columns_of(

@@ -5,89 +5,6 @@
 #include "base/mem.h"
 #include "span/span_page_private.h"
 
-/* ---- Resources and scopes ---- */
-
-/* The messages of a pool, each with its schema URL. */
-static int read_pool(struct span_page *page, uint32_t what, uint32_t count, struct str **raw_out,
-    struct str **schema_urls_out)
-{
-    struct str plain;
-    int status = span_page_section(page, what, &plain);
-    if (status != 0) {
-        return status;
-    }
-    struct decbuf in = decbuf_of(plain.ptr, plain.len);
-    struct str *raw = arena_alloc(&page->arena, count * sizeof(*raw));
-    struct str *urls = arena_alloc(&page->arena, count * sizeof(*urls));
-    if (raw == NULL || urls == NULL) {
-        return ERR_NOMEM;
-    }
-    (void)decbuf_uvarint(&in); /* the count, known */
-    for (uint32_t i = 0; i < count; i++) {
-        raw[i] = decbuf_sized(&in);
-        urls[i] = decbuf_sized(&in);
-    }
-    *raw_out = raw;
-    *schema_urls_out = urls;
-    return in.failed || decbuf_left(&in) != 0 ? ERR_CORRUPT : 0;
-}
-
-int span_page_read_pools(struct span_page *page)
-{
-    struct str *resource_urls, *scope_urls;
-    uint32_t resource_count, scope_count;
-    if (page->scopes != NULL) {
-        return 0;
-    }
-    int status = span_page_pools(page, &resource_count, &scope_count);
-    if (status == 0) {
-        status = read_pool(
-            page, SPAN_SECTION_RESOURCES, resource_count, &page->resources_raw, &resource_urls);
-    }
-    if (status == 0) {
-        status = read_pool(page, SPAN_SECTION_SCOPES, scope_count, &page->scopes_raw, &scope_urls);
-    }
-    if (status != 0) {
-        return status;
-    }
-    struct span_resource *resources =
-        arena_calloc(&page->arena, resource_count, sizeof(*resources));
-    struct span_scope *scopes = arena_calloc(&page->arena, scope_count, sizeof(*scopes));
-    status = resources == NULL || scopes == NULL ? ERR_NOMEM : 0;
-    for (uint32_t i = 0; status == 0 && i < resource_count; i++) {
-        status = otlp_resource_decode(page->resources_raw[i], &page->arena, &resources[i]);
-        resources[i].schema_url = resource_urls[i];
-    }
-    for (uint32_t i = 0; status == 0 && i < scope_count; i++) {
-        status = otlp_scope_decode(page->scopes_raw[i], &page->arena, &scopes[i]);
-        scopes[i].schema_url = scope_urls[i];
-    }
-    if (status == 0) {
-        page->resources = resources;
-        page->scopes = scopes;
-    }
-    return status;
-}
-
-int span_page_resource(
-    struct span_page *page, uint32_t index, const struct span_resource **resource_out)
-{
-    int status = span_page_read_pools(page);
-    if (status == 0) {
-        *resource_out = &page->resources[index];
-    }
-    return status;
-}
-
-int span_page_scope(struct span_page *page, uint32_t index, const struct span_scope **scope_out)
-{
-    int status = span_page_read_pools(page);
-    if (status == 0) {
-        *scope_out = &page->scopes[index];
-    }
-    return status;
-}
-
 /* ---- Keys and shapes ---- */
 
 int span_page_read_keys(struct span_page *page)
@@ -635,7 +552,7 @@ static int take_span(struct span_page *page, const struct span_page_columns *c, 
                 .status_message = sparse_at(&page->messages, row),
                 .trace_state = sparse_at(&page->states, row),
             },
-        .resource = &page->resources[c->resource[row]],
+        .resource = page->resources[c->resource[row]],
         .scope = &page->scopes[c->scope[row]],
         .resource_raw = page->resources_raw[c->resource[row]],
         .scope_raw = page->scopes_raw[c->scope[row]],
@@ -654,7 +571,8 @@ int span_page_spans(struct span_page *page, uint32_t first, uint32_t count, stru
     struct span_page_columns c;
     assert(first + count <= page->info.rows);
     int status = span_page_columns(page, &c);
-    status = status == 0 ? span_page_read_pools(page) : status;
+    status = status == 0 ? span_page_read_resources(page) : status;
+    status = status == 0 ? span_page_read_scopes(page) : status;
     status = status == 0 ? span_page_read_ids(page) : status;
     status = status == 0 ? read_rare(page) : status;
     status = status == 0 ? read_shapes(page) : status;

@@ -372,6 +372,7 @@ int span_store_open(const char *path, const struct span_store_options *options,
     lock_init(&store->list, LOCK_RANK_LEAF);
     fill_options(store, options);
     span_page_cache_init(&store->pages, store->options.cache_bytes);
+    span_resource_pool_init(&store->resources);
     store->next_number = 1;
     store->path = mem_strdup(path);
     int status = init_retention(store, e);
@@ -418,6 +419,7 @@ void span_store_close(struct span_store *store)
     otlp_traces_free(store->walker);
     vfs_close(store->fs, store->lock_file);
     span_page_cache_release(&store->pages);
+    span_resource_pool_release(&store->resources);
     span_retention_release(&store->retention);
     lock_release(&store->writing);
     lock_release(&store->list);

@@ -41,6 +41,7 @@ struct span_store {
     uint64_t damaged_pages;
 
     struct span_page_cache pages; /* that stay open */
+    struct span_resource_pool resources;
 
     atomic_int disk_level; /* enum disk_level */
     atomic_bool cut_wanted;

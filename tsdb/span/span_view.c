@@ -47,6 +47,7 @@ static struct span_view *make_view(struct span_store *store, uint64_t reader)
         v->store = store;
         v->reader = reader;
         span_unpacker_init(&v->unpacker);
+        v->unpacker.resources = &store->resources;
         arena_init(&v->arena, 0);
     }
     return v;
