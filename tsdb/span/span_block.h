@@ -16,9 +16,9 @@
  *
  *   filter     of the page's values (value_filter.h): read where a search wants some of them
  *
- * Pages follow each other from byte 16 on, each with its filter, and end where the footer begins. v is a varint. A trace's
- * pages follow each other. Numbers of blocks are their names; a block that another one replaces is not used, and removed when it is seen, which is
- * what makes a merge one act: the new block's name.
+ * Pages follow each other from byte 16 on, each with its filter, and end where the footer begins. A trace's pages
+ * follow each other. v is a varint. Numbers of blocks are their names; a block that another one replaces is not
+ * used, and removed when it is seen, which is what makes a merge one act: the new block's name.
  */
 #ifndef SONDE_TSDB_SPAN_BLOCK_H
 #define SONDE_TSDB_SPAN_BLOCK_H
