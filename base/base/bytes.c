@@ -24,6 +24,11 @@ void strbuf_add_le64(struct strbuf *b, uint64_t v)
 
 void strbuf_add_uvarint(struct strbuf *b, uint64_t v)
 {
+    if (b->error == 0 && b->cap > b->size + VARINT_MAX) {
+        b->size += put_uvarint((uint8_t *)b->data + b->size, v);
+        b->data[b->size] = '\0';
+        return;
+    }
     uint8_t bytes[VARINT_MAX];
     strbuf_add(b, bytes, put_uvarint(bytes, v));
 }

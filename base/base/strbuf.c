@@ -96,6 +96,12 @@ void strbuf_commit(struct strbuf *b, size_t written)
 
 void strbuf_add(struct strbuf *b, const void *bytes, size_t size)
 {
+    if (b->error == 0 && b->size < b->cap && size < b->cap - b->size && size > 0) {
+        memcpy(b->data + b->size, bytes, size); /* nearly always there is room */
+        b->size += size;
+        b->data[b->size] = '\0';
+        return;
+    }
     char *room = strbuf_reserve(b, size);
     if (room != NULL) {
         if (size > 0) {
