@@ -90,6 +90,18 @@ void otlp_link_encode(const struct span_link *link, struct strbuf *out)
     put_flags(out, 6, link->flags);
 }
 
+/* Present even when it says nothing: Grafana's Tempo plugin reads it unguarded. */
+static void put_status(const struct span *span, struct strbuf *out)
+{
+    size_t text = span->status_message.len;
+    size_t size = (text > 0 ? 1 + uvarint_size(text) + text : 0) +
+                  (span->status > 0 ? 1 + uvarint_size(span->status) : 0);
+    protobuf_put_key(out, 15, PROTOBUF_BYTES);
+    strbuf_add_uvarint(out, size);
+    put_text(out, 2, span->status_message);
+    put_count(out, 3, span->status);
+}
+
 void otlp_span_encode(const struct span *span, struct strbuf *out)
 {
     struct strbuf part = STRBUF_INIT;
@@ -117,11 +129,7 @@ void otlp_span_encode(const struct span *span, struct strbuf *out)
         put_message(out, 13, &part);
     }
     put_count(out, 14, span->dropped_links);
-    /* Present even when it says nothing: Grafana's Tempo plugin reads it unguarded. */
-    strbuf_reset(&part);
-    put_text(&part, 2, span->status_message);
-    put_count(&part, 3, span->status);
-    put_message(out, 15, &part);
+    put_status(span, out);
     put_flags(out, 16, span->flags);
     strbuf_release(&part);
 }
