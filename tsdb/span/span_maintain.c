@@ -14,7 +14,7 @@ enum {
     /* Each look at the store ends a page: so many of them become a block, though it be a small one. */
     HEAD_PAGES_MAX = 1024,
     CUT_COMPRESSION = 1, /* merging does it again, and better */
-    MERGE_COMPRESSION = 6,
+    MERGE_COMPRESSION = 3,
 };
 static int fail(struct span_store *store, int status, struct err *e)
 {
