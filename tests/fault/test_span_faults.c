@@ -125,6 +125,8 @@ static void verify(void *context, struct vfs *fs, const struct fault_round *roun
     span_store_statistics(store, &statistics);
     uint64_t of_each = (s->kept ? TRACES : 0) + (s->age_ms <= HOUR ? TRACES : 0);
     assert_int_equal(statistics.block_spans, BLOCKS * of_each);
+    assert_int_equal(
+        statistics.block_traces, of_each); /* one run of rows each, out of eight blocks */
     assert_int_equal(statistics.damaged_pages, 0);
     span_store_close(store);
     (void)round;

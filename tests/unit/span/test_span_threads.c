@@ -27,6 +27,7 @@ struct crowd {
 struct member {
     struct crowd *crowd;
     size_t index;
+    uint64_t random;
     pthread_t thread;
 };
 
@@ -112,9 +113,8 @@ static void look(struct crowd *c, size_t writer, uint64_t *random)
 static void *read_traces(void *context)
 {
     struct member *me = context;
-    uint64_t random = test_seed() + me->index;
     while (!atomic_load(&me->crowd->done)) {
-        look(me->crowd, test_random(&random) % WRITERS, &random);
+        look(me->crowd, test_random(&me->random) % WRITERS, &me->random);
     }
     return NULL;
 }
@@ -165,7 +165,7 @@ static void test_crowd(void **state)
         assert_int_equal(pthread_create(&writers[i].thread, NULL, write_traces, &writers[i]), 0);
     }
     for (size_t i = 0; i < READERS; i++) {
-        readers[i] = (struct member){.crowd = &c, .index = i};
+        readers[i] = (struct member){.crowd = &c, .index = i, .random = test_seed() + i};
         assert_int_equal(pthread_create(&readers[i].thread, NULL, read_traces, &readers[i]), 0);
     }
     unsigned steps = look_after(&c);
