@@ -12,6 +12,7 @@ drill  A server under load is backed up, backed up again by what is new, killed 
 docs   Every command of docs/backup.md, in its order, in one folder.
 """
 import argparse
+import json
 import os
 import re
 import shlex
@@ -115,6 +116,28 @@ def check_traces(store, writer, began):
     print(f"{len(owed)} traces were acknowledged before the backup, and are there")
 
 
+def add_silence(store):
+    """Its id: it lives in a journal beside the samples."""
+    now = time.time()
+    body = {"matchers": [{"name": "alertname", "value": "Slow", "isRegex": False}], "createdBy": "me", "comment": "drill",
+            "startsAt": rfc3339(now), "endsAt": rfc3339(now + 3600)}
+    answer = send(f"{store.url}/api/v2/silences", json.dumps(body).encode(), {"Content-Type": "application/json"}, "POST")
+    if answer.status != 200:
+        raise Failure(f"a silence was answered {answer.status} {answer.text}")
+    return answer.json()["silenceID"]
+
+
+def rfc3339(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def check_silence(store, silence):
+    found = [s["id"] for s in get(f"{store.url}/api/v2/silences").json()]
+    if found != [silence]:
+        raise Failure(f"silences {found}, expected {silence}")
+    print("the silence from before the backup is there")
+
+
 def drill(seconds):
     with scratch() as place:
         data = os.path.join(place, "server")
@@ -126,6 +149,7 @@ def drill(seconds):
             if post(f"{s.url}/api/v1/admin/tsdb/compact").status != 204:  # parts, for the increment to link
                 raise Failure("compact")
             tool("backup", os.path.join(place, "first"), "--data", data, "--server", s.url)
+            silence = add_silence(s)
             time.sleep(seconds / 3)
             began = time.monotonic()
             tool("backup", os.path.join(place, "second"), "--data", data, "--server", s.url,
@@ -142,6 +166,7 @@ def drill(seconds):
             recovered = time.monotonic()
             check(writer, found, began, killed, recovered)
             check_traces(s, writer, began)
+            check_silence(s, silence)
             fresh = writer.scrape(writer.sent + 10)
             if remote_write.write(s.address, fresh)[0] // 100 != 2:
                 raise Failure("the restored server takes no samples")

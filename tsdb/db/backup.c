@@ -18,8 +18,6 @@
 #include "tsdb/tsdb.h"
 #include "wal/wal_scan.h"
 
-/* Read and written at once. */
-#define COPY_BYTES ((size_t)1 << 20)
 /* What is compared at the end of two parts: their footers. */
 #define TAIL_BYTES ((size_t)4096)
 
@@ -32,7 +30,6 @@ struct copy {
     uint64_t *segments;
     size_t segment_count;
     char to[DB_PATH_MAX]; /* where files are placed */
-    char *buffer;         /* COPY_BYTES */
     struct strbuf *report;
     struct backup_counts counts;
 };
@@ -82,36 +79,6 @@ static bool same_part(struct vfs *fs, const char *a, const char *b)
     return memcmp(tail_a, tail_b, size_a < TAIL_BYTES ? (size_t)size_a : TAIL_BYTES) == 0;
 }
 
-static int copy_bytes(struct copy *c, struct vfs_file *from, struct vfs_file *to)
-{
-    uint64_t offset = 0;
-    size_t got = COPY_BYTES;
-    int status = 0;
-    while (status == 0 && got == COPY_BYTES) {
-        status = vfs_pread(c->fs, from, offset, c->buffer, COPY_BYTES, &got);
-        if (status == 0 && got > 0) {
-            status = vfs_append(c->fs, to, c->buffer, got);
-        }
-        offset += got;
-    }
-    return status == 0 ? vfs_sync(c->fs, to) : status;
-}
-
-static int copy_file(struct copy *c, const char *from_path, const char *to_path)
-{
-    struct vfs_file *from = NULL, *to = NULL;
-    int status = vfs_open(c->fs, from_path, VFS_READ, &from);
-    if (status == 0) {
-        status = vfs_open(c->fs, to_path, VFS_CREATE, &to);
-    }
-    if (status == 0) {
-        status = copy_bytes(c, from, to);
-    }
-    vfs_close(c->fs, from);
-    vfs_close(c->fs, to);
-    return status;
-}
-
 /* A hard link to the earlier backup, or to the source: where it is wanted and can be made. */
 static bool link_file(struct copy *c, const char *name, const char *from, const char *to)
 {
@@ -126,11 +93,12 @@ static bool link_file(struct copy *c, const char *name, const char *from, const 
     return c->options->link && vfs_link(c->fs, from, to) == 0;
 }
 
-/* What lies in folders never changes, but for the logs: those may be cut by the next open. Small files are
- * small. */
+/* What lies in folders never changes, but for the logs, which may be cut by the next open, and rules. Small files
+ * are small. */
 static bool is_immutable(const char *name)
 {
     return strchr(name, '/') != NULL && !str_starts_with(str_of(name), STR("wal/")) &&
+           !str_starts_with(str_of(name), STR(STORE_RULES_DIRECTORY "/")) &&
            !str_starts_with(str_of(name), STR(SPAN_FILES_DIRECTORY "/log/"));
 }
 
@@ -161,7 +129,7 @@ static int place_file(struct copy *c, const char *name, const char *from, const 
 {
     uint64_t size = 0;
     bool linked = is_immutable(name) && link_file(c, name, from, to);
-    int status = linked ? 0 : copy_file(c, from, to);
+    int status = linked ? 0 : store_file_copy(c->fs, from, to);
     if (status == 0 && !linked && is_immutable(name)) {
         status = verify_copy(c, name, to);
     }
@@ -270,6 +238,9 @@ static int copy_store(struct copy *c, struct err *e)
     }
     status = status == 0 ? copy_spans(c, e) : status;
     if (status == 0) {
+        status = store_neighbours_each(c->fs, c->source.path, on_file, c, e);
+    }
+    if (status == 0) {
         status = store_file_place(c->fs, c->to, "MANIFEST", path);
     }
     if (status == 0) {
@@ -286,8 +257,7 @@ static int copy_init(struct copy *c, const struct backup_options *options, struc
     manifest_init(&c->source.manifest);
     c->source.fs = c->fs;
     c->source.path = mem_strdup(options->from);
-    c->buffer = mem_alloc(COPY_BYTES);
-    return c->source.path != NULL && c->buffer != NULL ? 0 : ERR_NOMEM;
+    return c->source.path != NULL ? 0 : ERR_NOMEM;
 }
 
 static void copy_release(struct copy *c)
@@ -295,7 +265,6 @@ static void copy_release(struct copy *c)
     manifest_release(&c->source.manifest);
     mem_free(c->source.path);
     mem_free(c->segments);
-    mem_free(c->buffer);
 }
 
 static int set_place(struct copy *c, const char *suffix)

@@ -7,7 +7,8 @@
  * written as it stands. Maintenance waits meanwhile: no part leaves the manifest and no segment is
  * deleted. Writers wait for the end of a segment alone, one sync. What was acknowledged before the
  * call is in the snapshot, what began after it is not. The store of traces, if there is one beside, links
- * its own files into <dest>.tmp/spans in the same way.
+ * its own files into <dest>.tmp/spans in the same way. Journals and rule files that others keep in the folder are
+ * copied.
  *
  * Opening the snapshot leaves the linked files alone (new log goes to a new segment); only the torn
  * frame at the end of a segment, which nobody was told of, would be cut off for both.
@@ -72,6 +73,21 @@ static int link_file(void *context, const char *name, struct err *e)
                      from, to, err_text(status));
 }
 
+static int copy_neighbour(void *context, const char *name, struct err *e)
+{
+    const struct snapshot *s = context;
+    char from[DB_PATH_MAX], to[DB_PATH_MAX];
+    int status = db_path(s->db, name, from);
+    status = status == 0 ? store_file_place(s->db->fs, s->path, name, to) : status;
+    status = status == 0 ? store_file_copy(s->db->fs, from, to) : status;
+    if (status == ERR_NOT_FOUND) {
+        return 0; /* a rule file that was taken away just now */
+    }
+    return status == 0 ? 0
+                       : err_set(e, status, -1, "%s cannot be copied to %s: %s", from, to,
+                             err_text(status));
+}
+
 static int link_spans(struct snapshot *s, struct err *e)
 {
     char path[DB_PATH_MAX];
@@ -103,6 +119,9 @@ static int write_snapshot(struct snapshot *s, struct err *e)
     }
     if (status == 0 && s->options->spans != NULL) {
         status = link_spans(s, e);
+    }
+    if (status == 0) {
+        status = store_neighbours_each(fs, s->db->path, copy_neighbour, s, e);
     }
     return status == 0 ? store_directory_sync(fs, s->path) : status;
 }

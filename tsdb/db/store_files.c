@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "wal/wal_scan.h"
 
 /* <data>/raw/<day>/p-…: a store has no deeper directory. */
@@ -60,6 +61,76 @@ static int each_exemplar_file(
 {
     struct exemplar_walk w = {db, callback, context, e};
     return db_exemplars_each_file(db, INT64_MIN, INT64_MAX, on_exemplar_file, &w);
+}
+
+struct neighbour_walk {
+    const char *prefix; /* of their names */
+    bool journals;      /* or all files */
+    store_file_callback callback;
+    void *context;
+    struct err *e;
+};
+
+static int on_neighbour(void *context, const char *name, bool is_directory)
+{
+    const struct neighbour_walk *w = context;
+    char below[DB_PATH_MAX];
+    bool journal = str_ends_with(str_of(name), STR(".journal"));
+    int written = snprintf(below, sizeof(below), "%s%s", w->prefix, name);
+    if (is_directory || (w->journals && !journal)) {
+        return 0;
+    }
+    return written > 0 && written < DB_PATH_MAX ? w->callback(w->context, below, w->e) : ERR_LIMIT;
+}
+
+int store_neighbours_each(struct vfs *fs, const char *directory, store_file_callback callback,
+    void *context, struct err *e)
+{
+    struct neighbour_walk journals = {"", true, callback, context, e};
+    struct neighbour_walk rules = {STORE_RULES_DIRECTORY "/", false, callback, context, e};
+    char path[DB_PATH_MAX];
+    int status = vfs_list(fs, directory, on_neighbour, &journals);
+    status = status == 0 ? join(path, directory, STORE_RULES_DIRECTORY) : status;
+    if (status == 0) {
+        status = vfs_list(fs, path, on_neighbour, &rules);
+        status = status == ERR_NOT_FOUND ? 0 : status;
+    }
+    return status;
+}
+
+/* Read and written at once. */
+#define COPY_BYTES ((size_t)1 << 20)
+
+static int copy_bytes(struct vfs *fs, struct vfs_file *from, struct vfs_file *to)
+{
+    char *buffer = mem_alloc(COPY_BYTES);
+    uint64_t offset = 0;
+    size_t got = COPY_BYTES;
+    int status = buffer == NULL ? ERR_NOMEM : 0;
+    while (status == 0 && got == COPY_BYTES) {
+        status = vfs_pread(fs, from, offset, buffer, COPY_BYTES, &got);
+        if (status == 0 && got > 0) {
+            status = vfs_append(fs, to, buffer, got);
+        }
+        offset += got;
+    }
+    mem_free(buffer);
+    return status == 0 ? vfs_sync(fs, to) : status;
+}
+
+int store_file_copy(struct vfs *fs, const char *from_path, const char *to_path)
+{
+    struct vfs_file *from = NULL, *to = NULL;
+    int status = vfs_open(fs, from_path, VFS_READ, &from);
+    if (status == 0) {
+        status = vfs_open(fs, to_path, VFS_CREATE, &to);
+    }
+    if (status == 0) {
+        status = copy_bytes(fs, from, to);
+    }
+    vfs_close(fs, from);
+    vfs_close(fs, to);
+    return status;
 }
 
 int store_files_each(const struct tsdb *db, const uint64_t *segments, size_t segment_count,

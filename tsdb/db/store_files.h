@@ -22,6 +22,15 @@ typedef int (*store_file_callback)(void *context, const char *name, struct err *
 int store_files_each(const struct tsdb *db, const uint64_t *segments, size_t segment_count,
     store_file_callback callback, void *context, struct err *e);
 
+/* Files that others keep beside the store in the same folder: journals (NAME.journal, base/journal.h), and what lies
+ * in rules/. They are written to while somebody looks, so they are copied and never linked: the beginning of a
+ * journal is a journal, and rule files are replaced as a whole. */
+#define STORE_RULES_DIRECTORY "rules"
+int store_neighbours_each(struct vfs *fs, const char *directory, store_file_callback callback,
+    void *context, struct err *e);
+/* A new file with the bytes that are in the other now, synced. */
+int store_file_copy(struct vfs *fs, const char *from, const char *to);
+
 /* Makes directory `path` and all that is missing above it. ERR_EXISTS with a sentence when there is
  * something in it. */
 int store_directory_new(struct vfs *fs, const char *path, struct err *e);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "support/fake_clock.h"
 #include "support/fault_loop.h"
 #include "support/sim_vfs.h"
@@ -366,6 +367,55 @@ static void test_exemplars(void **state)
 
 /* Spans go with samples: what was acknowledged comes back, out of blocks and out of the log; blocks that an
  * earlier backup has are linked; damage is found. */
+/* What others keep in the folder: journals and rules, which are written to. They come along as they are now, each
+ * time copied: what is written later is in no earlier backup. */
+static void write_text(struct fixture *f, const char *path, const char *text)
+{
+    struct vfs_file *file = NULL;
+    assert_int_equal(vfs_open(f->fs, path, VFS_READWRITE, &file), 0);
+    assert_int_equal(vfs_append(f->fs, file, text, strlen(text)), 0);
+    vfs_close(f->fs, file);
+}
+
+static void check_text(struct fixture *f, const char *path, const char *text)
+{
+    char *data = NULL;
+    size_t size = 0;
+    assert_int_equal(vfs_read_file(f->fs, path, 1000, &data, &size), 0);
+    assert_int_equal(size, strlen(text));
+    assert_memory_equal(data, text, size);
+    mem_free(data);
+}
+
+static void test_neighbours(void **state)
+{
+    struct fixture f;
+    struct err e = ERR_INIT;
+    setup_alone(&f);
+    write_text(&f, "data/alerts.journal", "one");
+    assert_int_equal(vfs_mkdir(f.fs, "data/rules"), 0);
+    write_text(&f, "data/rules/written.yaml", "groups: []");
+    assert_int_equal(vfs_mkdir_all(f.fs, "data/snapshots"), 0);
+    assert_int_equal(tsdb_snapshot(f.db, "data/snapshots/s", NULL, &e), 0);
+    write_text(&f, "data/alerts.journal", " two");
+    check_text(&f, "data/snapshots/s/alerts.journal", "one");
+    (void)backup(&f, "data/snapshots/s", "first", NULL);
+    stop(&f);
+    (void)backup(&f, "data", "second", "first");
+    write_text(&f, "data/alerts.journal", " three");
+    write_text(&f, "data/rules/written.yaml", " # more");
+    assert_int_equal(restore(&f, "second", "new", false, &e), 0);
+    check_text(&f, "first/alerts.journal", "one");
+    check_text(&f, "second/alerts.journal", "one two");
+    check_text(&f, "second/rules/written.yaml", "groups: []");
+    check_text(&f, "new/alerts.journal", "one two");
+    check_text(&f, "new/rules/written.yaml", "groups: []");
+    check_store(&f, "new", f.model.commit);
+    store_model_release(&f.model);
+    sim_vfs_free(f.sim);
+    (void)state;
+}
+
 static void test_spans(void **state)
 {
     struct fixture f;
@@ -470,6 +520,7 @@ int main(void)
         cmocka_unit_test(test_damage_is_found),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_exemplars),
+        cmocka_unit_test(test_neighbours),
         cmocka_unit_test(test_spans),
         cmocka_unit_test(test_every_fault),
     };
