@@ -136,6 +136,11 @@ static int parse_group(struct traceql_parser *p, const struct traceql_spanset **
     int status = traceql_parser_enter(p);
     status = status == 0 ? traceql_parser_advance(p) : status;
     status = status == 0 ? parse_pipeline(p, &stages) : status;
+    if (status == 0 && traceql_parser_at_function(p)) {
+        return traceql_parser_fail(p, p->token.position,
+            "series are made at the end of a query, without parentheses: arithmetic of series is "
+            "not supported");
+    }
     status = status == 0 ? take_close(p) : status;
     if (status != 0) {
         return status;

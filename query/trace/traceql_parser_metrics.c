@@ -162,7 +162,11 @@ static int parse_seconds(struct traceql_parser *p, struct traceql_metrics *m)
         struct traceql_second *s = &m->seconds[m->second_count++];
         status = traceql_parser_at(p, TRACEQL_TOKEN_PIPE) ? parse_top(p, s) : parse_threshold(p, s);
     }
-    return status;
+    bool arithmetic = status == 0 && traceql_parser_at(p, TRACEQL_TOKEN_OPERATOR) &&
+                      p->token.op >= TRACEQL_ADD && p->token.op <= TRACEQL_POW;
+    return arithmetic
+               ? traceql_parser_fail(p, p->token.position, "arithmetic of series is not supported")
+               : status;
 }
 
 int traceql_parser_metrics(struct traceql_parser *p, const struct traceql_metrics **metrics_out)
