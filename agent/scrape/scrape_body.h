@@ -4,7 +4,8 @@
  * entry (series_cache), and what is more than that as a note (sample_notes). So a body of a million
  * samples takes no memory beside what is known of its series, and nothing has to be undone when it breaks
  * off: values of a scrape that failed are never looked at.
- * Tried and left out: a spool file of the body (written and read for nothing nearly always, and one more thing
+ * Protobuf is the exception: such a body is held whole, within body_size_limit, and read at its end.
+ * Left out: a spool file of the body (written and read for nothing nearly always, and one more thing
  * that fails with the disk), and a list of staged samples (40 bytes each).
  *
  *   scrape_body_begin    what was known stays
