@@ -175,6 +175,22 @@ static struct slot *find_kept(
     return NULL;
 }
 
+/* Whether a slot of the present set that is not kept waits for an answer of what the target is about: the target is
+ * the same with other settings, and the scrape must not be lost. */
+static bool is_asked_already(
+    struct scraper *s, const struct slot_index *x, const struct target_options *wanted)
+{
+    size_t at = labels_hash(wanted->labels) & (x->head_count - 1);
+    for (uint32_t i = x->heads[at]; i != 0; i = x->next[i - 1]) {
+        const struct slot *slot = &s->slots[i - 1];
+        if (!slot->kept && target_is_asked(slot->target) &&
+            labels_eq(slot->labels, wanted->labels) && same_text(slot->url, wanted->url)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int make_slot(struct scraper *s, const struct target_options *wanted, struct slot *slot_out)
 {
     struct slot slot = {.labels = labels_ref(wanted->labels),
@@ -239,6 +255,9 @@ int scraper_set_targets(
             kept[i]->kept = true;
         } else {
             status = make_slot(s, &targets[i], &slots[i]);
+            if (status == 0 && is_asked_already(s, &index, &targets[i])) {
+                target_begin_soon(slots[i].target);
+            }
         }
     }
     slot_index_release(&index);

@@ -167,6 +167,16 @@ const struct target_options *target_options(const struct target *t)
     return &t->options;
 }
 
+bool target_is_asked(const struct target *t)
+{
+    return t->call != NULL;
+}
+
+void target_begin_soon(struct target *t)
+{
+    t->due_ms = clock_now_ms(t->clock) + 1;
+}
+
 void target_set_discovered(struct target *t, const struct labels *discovered)
 {
     t->options.discovered = discovered;

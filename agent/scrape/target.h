@@ -56,6 +56,11 @@ int64_t target_step(struct target *t);
 void target_set_wake(
     struct target *t, void (*wake)(void *context, struct target *t), void *context);
 const struct target_options *target_options(const struct target *t);
+/* Whether a request is on its way. */
+bool target_is_asked(const struct target *t);
+/* The first scrape is at once instead of in its slot: it takes the place of one that will not be heard. Its time is
+ * behind that of stale markers sent now. */
+void target_begin_soon(struct target *t);
 /* Another set of labels for people; borrowed as the one before was. */
 void target_set_discovered(struct target *t, const struct labels *discovered);
 void target_status(const struct target *t, struct target_status *status_out);

@@ -207,6 +207,53 @@ static void test_a_kept_target_keeps_its_request(void **state)
     world_release(&w);
 }
 
+/* Other settings while a scrape is on its way: it is asked anew at once, not in the next slot, and its samples are
+ * behind the stale markers of what was before. */
+static void test_a_scrape_on_its_way_is_made_good(void **state)
+{
+    struct world w;
+    assert_int_equal(world_init(&w), 0);
+    struct target_options target = local("a", "");
+    target.expose = NULL;
+    target.expose_context = NULL;
+    target.url = "http://h:1/metrics";
+    const struct sim_http_answer answer = {.answer_body = STR("x 1\n")};
+    set(&w, &target, 1);
+    for (int scrape = 0; scrape < 2; scrape++) {
+        for (int ms = 0; ms < 2 * INTERVAL_MS && w.http.in_flight == 0; ms++) {
+            (void)scraper_step(w.scraper);
+            fake_clock_advance_ms(&w.clock, 1);
+        }
+        assert_int_equal(w.http.in_flight, 1);
+        if (scrape == 0) {
+            sim_http_client_expect(&w.http, &answer);
+            assert_true(sim_http_client_deliver(&w.http));
+        }
+    }
+    struct target_options other = target;
+    other.sample_limit = 5;
+    sample_log_reset(&w.log);
+    set(&w, &other, 1);
+    assert_int_equal(w.http.in_flight, 0);
+    assert_int_equal(sample_log_holding(&w.log, "x{instance=\"a\"}"), 1); /* it ends */
+    run_for(&w, 5);
+    assert_int_equal(w.http.in_flight, 1);
+    sim_http_client_expect(&w.http, &answer);
+    assert_true(sim_http_client_deliver(&w.http));
+    assert_int_equal(sample_log_holding(&w.log, "x{instance=\"a\"} 1"), 1);
+    struct target_status status;
+    (void)scraper_target(w.scraper, 0, &status);
+    int64_t now = clock_now_ms(&w.clock.clock);
+    assert_true(status.last_scrape_ms > now - 6 && status.last_scrape_ms <= now);
+    /* One that nobody was asked about waits for its slot. */
+    run_for(&w, 100);
+    set(&w, &target, 1);
+    run_for(&w, 5);
+    assert_int_equal(w.http.in_flight, 0);
+    drop_labels(&target, 1);
+    world_release(&w);
+}
+
 static void test_metadata_once_a_minute_and_when_it_changes(void **state)
 {
     struct world w;
@@ -342,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_replacing_the_set),
         cmocka_unit_test(test_one_of_a_thousand_changes),
         cmocka_unit_test(test_a_kept_target_keeps_its_request),
+        cmocka_unit_test(test_a_scrape_on_its_way_is_made_good),
         cmocka_unit_test(test_metadata_once_a_minute_and_when_it_changes),
         cmocka_unit_test(test_metadata_of_what_is_gone_are_forgotten),
         cmocka_unit_test(test_lateness_is_told),
