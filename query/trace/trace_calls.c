@@ -94,6 +94,7 @@ int trace_calls(struct span_view *view, uint64_t start_ns, uint64_t end_ns,
     int status = c.items == NULL ? arena_error(arena) : traceql_parse(STR("{}"), arena, &all, e);
     status =
         status == 0 ? traceql_scan_open(&scan, view, all, start_ns, end_ns, budget, e) : status;
+    scan.whole_spans = true; /* their resources say which service it is */
     while (status == 0 && scan.traces_seen < TRACE_CALLS_TRACES_MAX &&
            (status = traceql_scan_next(&scan, 0, e)) == 1) {
         status = add_page(&c, &scan, e);

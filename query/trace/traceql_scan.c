@@ -320,7 +320,9 @@ int traceql_scan_trace(struct traceql_scan *scan, const struct span_page_trace *
         return 1;
     }
     if (status == 1) {
-        status = alone ? traceql_inplace_decide(&scan->inplace, t, arena, tree_out, sets_out) : 0;
+        status = alone && !scan->whole_spans
+                     ? traceql_inplace_decide(&scan->inplace, t, arena, tree_out, sets_out)
+                     : 0;
     }
     if (status == 0) {
         status = evaluate_whole(scan, t, alone, arena, tree_out, sets_out, e);

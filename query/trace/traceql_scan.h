@@ -26,6 +26,8 @@ struct traceql_scan {
     uint32_t trace_count;
     uint8_t *verdicts;  /* a row each; TRACEQL_MAY_FAIL outside the time */
     uint64_t latest_ns; /* no span of this page or of those to come starts later */
+    /* Set it after opening: trees have their spans with all that these have. Else they may have ids and times only. */
+    bool whole_spans;
     /* Counts for the answer. */
     uint64_t damaged_pages, traces_seen;
     /* The scan's own. */
