@@ -162,12 +162,11 @@ static size_t parse(struct str body, struct series_cache *known)
             abort();
         }
         if (known != NULL) {
-            bool is_new;
             seen = seen != NULL ? seen : series_cache_add(known, entry.series_text, STR("labels"));
             if (seen == NULL) {
                 abort();
             }
-            (void)series_cache_mark(known, seen, &is_new);
+            (void)series_cache_mark(known, seen);
             seen->live = true;
         }
         samples++;
@@ -185,7 +184,8 @@ static size_t parse_warm(struct str body)
 {
     series_cache_begin(&cache);
     size_t samples = parse(body, &cache);
-    series_cache_end(&cache, ignore_vanished, NULL);
+    series_cache_settle(&cache, true);
+    (void)series_cache_step(&cache, SIZE_MAX, ignore_vanished, NULL);
     return samples;
 }
 

@@ -326,6 +326,11 @@ size_t sim_http_client_deliver_all(struct sim_http_client *sim)
     return count;
 }
 
+const struct sim_http_request *sim_http_client_oldest(const struct sim_http_client *sim)
+{
+    return sim->oldest != NULL ? &sim->oldest->request : NULL;
+}
+
 struct str sim_http_client_last_header(const struct sim_http_client *sim, const char *name)
 {
     for (size_t i = 0; i < sim->last.header_count; i++) {

@@ -71,6 +71,8 @@ void sim_http_client_expect(struct sim_http_client *sim, const struct sim_http_a
 /* Delivers the answer of the oldest request in flight; false when nothing is in flight. Fails the
  * test when the script has no answer for it. */
 bool sim_http_client_deliver(struct sim_http_client *sim);
+/* The request that is answered next; NULL when nothing is in flight. */
+const struct sim_http_request *sim_http_client_oldest(const struct sim_http_client *sim);
 /* A piece of the body of an answer of status 200 that is still coming, to the oldest request in flight whose
  * URL has `url_part` in it and whose body is taken as it comes. False when there is no such request. When
  * the taker does not want it, the request ends with what it said. */

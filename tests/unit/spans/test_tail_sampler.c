@@ -142,15 +142,15 @@ static struct tail_sampler_statistics check_account(const struct world *w)
     return *t;
 }
 
-/* Notes what the request sent last holds. */
+/* Notes what the request to be answered next holds. */
 static void read_request(struct world *w)
 {
     struct strbuf message = STRBUF_INIT;
     struct otlp_traces *walker;
     struct otlp_span span;
+    const struct sim_http_request *next = sim_http_client_oldest(&w->http);
     assert_int_equal(
-        gzip_decode(str_make(w->http.last.body, w->http.last.body_size), OTLP_TRACES_MAX, &message),
-        0);
+        gzip_decode(str_make(next->body, next->body_size), OTLP_TRACES_MAX, &message), 0);
     assert_int_equal(otlp_traces_new(&walker), 0);
     assert_int_equal(otlp_traces_begin(walker, strbuf_str(&message), NULL), 0);
     while (otlp_traces_next(walker, &span) == 1) {
