@@ -190,6 +190,9 @@ static void write_fields(
 {
     for (const struct config_field *f = fields; f->key != NULL; f++) {
         const void *member = (const char *)config + f->offset;
+        if (f->kind == CONFIG_IGNORED || f->kind == CONFIG_REFUSED) {
+            continue; /* has no member */
+        }
         strbuf_addf(out, "%*s%s:", 2 * depth, "", f->key);
         if (f->kind == CONFIG_OBJECT) {
             strbuf_add_char(out, '\n');
