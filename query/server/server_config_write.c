@@ -41,6 +41,11 @@ static bool same_member(const struct config_field *f, const void *a, const void 
     }
 }
 
+static bool has_member(const struct config_field *f)
+{
+    return f->kind != CONFIG_IGNORED && f->kind != CONFIG_REFUSED;
+}
+
 static const char *first_difference(
     const struct config_field *fields, const void *before, const void *after);
 
@@ -70,7 +75,7 @@ static const char *first_difference(
 {
     for (const struct config_field *f = fields; f->key != NULL; f++) {
         const void *a = (const char *)before + f->offset, *b = (const char *)after + f->offset;
-        if (server_setting_is_live(f)) {
+        if (server_setting_is_live(f) || !has_member(f)) {
             continue;
         }
         if (f->kind == CONFIG_OBJECT) {
@@ -190,8 +195,8 @@ static void write_fields(
 {
     for (const struct config_field *f = fields; f->key != NULL; f++) {
         const void *member = (const char *)config + f->offset;
-        if (f->kind == CONFIG_IGNORED || f->kind == CONFIG_REFUSED) {
-            continue; /* has no member */
+        if (!has_member(f)) {
+            continue;
         }
         strbuf_addf(out, "%*s%s:", 2 * depth, "", f->key);
         if (f->kind == CONFIG_OBJECT) {
