@@ -110,7 +110,8 @@ class Auth(unittest.TestCase):
                 found = get(running.url + "/api/v1/targets").json()["data"]["activeTargets"]
                 mine = {t["scrapePool"]: t for t in found if t["scrapeUrl"]}
                 answered = all(mine[job]["health"] == "up" for job in ("basic", "bearer"))
-                return mine if answered and "401" in mine["nobody"]["lastError"] else None
+                asked = mine["wrong_name"]["health"] != "unknown" and "401" in mine["nobody"]["lastError"]
+                return mine if answered and asked else None
 
             mine = wait_until(targets, 60, "the targets to answer")
             self.assertEqual({job: t["health"] for job, t in mine.items()},
@@ -165,7 +166,7 @@ class Auth(unittest.TestCase):
         def all_asked():
             found = get(running.url + "/api/v1/targets").json()["data"]["activeTargets"]
             by_job = {t["scrapePool"]: t["health"] for t in found if t["scrapePool"] in wanted}
-            return by_job if "unknown" not in by_job.values() else None
+            return by_job if set(by_job.values()) <= {"up", "down"} and by_job.keys() == wanted.keys() else None
         self.assertEqual(wait_until(all_asked, 60, "all targets to be asked"), wanted)
 
     def test_versions_of_tls(self):
