@@ -6,22 +6,19 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/bytes.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "span/span_columns.h"
 #include "span/span_page_format.h"
+#include "span/span_page_out.h"
 #include "span/span_pager.h"
 #include "span/trace_bloom.h"
 #include "span/value_filter.h"
-#include "wire/zstd_codec.h"
 
 enum {
     SHAPES_MAX = SPAN_PAGE_ROWS_MAX,
     COLUMN_SLOTS = 4 * SPAN_PAGE_COLUMNS_MAX,
     SHAPE_SLOTS = 2 * SHAPES_MAX,
-    /* Sections shorter than this are stored as they are. */
-    COMPRESS_BYTES_MIN = 64,
     STATUS_SHIFT = 4,
     LIKELY_COLUMNS = 256,
     /* Rows, and bytes of each, that are fetched before they are read. */
@@ -487,77 +484,6 @@ static void fill_sections(struct writer *w)
 
 /* ---- The page ---- */
 
-struct page_out {
-    struct strbuf *out;
-    struct strbuf entries, body;
-    struct zstd_codec *codec;
-    int level;
-    uint32_t count;
-};
-
-static void put_section(
-    struct writer *w, struct page_out *page, uint32_t what, const struct strbuf *bytes)
-{
-    fail(w, strbuf_error(bytes));
-    if (bytes->size == 0 || w->error != 0) {
-        return;
-    }
-    size_t before = page->body.size;
-    if (page->level > 0 && bytes->size >= COMPRESS_BYTES_MIN) {
-        fail(w, zstd_encode(page->codec, strbuf_str(bytes), page->level, &page->body));
-        if (page->body.size - before >= bytes->size) {
-            strbuf_truncate(&page->body, before);
-        }
-    }
-    if (page->body.size == before) {
-        strbuf_add_str(&page->body, strbuf_str(bytes));
-    }
-    if (w->error != 0 || strbuf_error(&page->body) != 0) {
-        fail(w, strbuf_error(&page->body));
-        return;
-    }
-    size_t stored = page->body.size - before;
-    strbuf_add_le32(&page->entries, what);
-    strbuf_add_le32(&page->entries, (uint32_t)stored);
-    strbuf_add_le32(&page->entries, (uint32_t)bytes->size);
-    strbuf_add_le32(&page->entries, checksum32(page->body.data + before, stored));
-    page->count++;
-}
-
-/* Header, directory and sections behind each other. */
-static void put_page(
-    struct writer *w, const struct page_out *page, const struct span_page_info *info)
-{
-    size_t begin = page->out->size;
-    size_t size = SPAN_PAGE_HEADER_SIZE + page->entries.size + page->body.size;
-    strbuf_add(page->out, SPAN_PAGE_MAGIC, 8);
-    strbuf_add_le32(page->out, SPAN_PAGE_VERSION);
-    strbuf_add_le32(page->out, info->rows);
-    strbuf_add_le32(page->out, info->traces);
-    strbuf_add_le32(page->out, page->count);
-    strbuf_add_le64(page->out, info->start_min_ns);
-    strbuf_add_le64(page->out, info->start_max_ns);
-    strbuf_add_le64(page->out, info->duration_max_ns);
-    strbuf_add_le32(page->out, w->time_unit);
-    strbuf_add_le32(page->out, (uint32_t)size);
-    strbuf_add_le32(page->out, 0);
-    strbuf_add_le32(page->out, 0);
-    strbuf_add_str(page->out, strbuf_str(&page->entries));
-    fail(w, strbuf_error(page->out));
-    if (w->error == 0) {
-        uint8_t *header = (uint8_t *)page->out->data + begin;
-        struct strbuf covered = STRBUF_INIT;
-        strbuf_add(&covered, header, SPAN_PAGE_HEADER_SIZE - 4);
-        strbuf_add_str(&covered, strbuf_str(&page->entries));
-        fail(w, strbuf_error(&covered));
-        put_le32(header + SPAN_PAGE_HEADER_SIZE - 4,
-            w->error == 0 ? checksum32(covered.data, covered.size) : 0);
-        strbuf_release(&covered);
-    }
-    strbuf_add_str(page->out, strbuf_str(&page->body));
-    fail(w, strbuf_error(page->out));
-}
-
 static struct span_page_info info_of(const struct writer *w)
 {
     uint64_t start_max = 0;
@@ -591,27 +517,18 @@ static void add_bloom(struct writer *w, struct strbuf *bloom)
 static void write_page(
     struct writer *w, int level, const struct span_page_info *info, struct strbuf *out)
 {
-    struct page_out page = {.out = out, .level = level};
-    size_t begin = out->size;
-    strbuf_init(&page.entries, STRBUF_LIMIT_DEFAULT);
-    strbuf_init(&page.body, STRBUF_LIMIT_DEFAULT);
-    fail(w, zstd_codec_new(&page.codec));
-    for (uint32_t s = 0; s < SPAN_SECTION_VALUES; s++) {
-        put_section(w, &page, s, &w->sections[s]);
+    struct span_page_out page;
+    fail(w, span_page_out_begin(&page, level));
+    for (uint32_t s = 0; w->error == 0 && s < SPAN_SECTION_VALUES; s++) {
+        fail(w, span_page_out_section(&page, s, &w->sections[s]));
     }
-    for (uint32_t c = 0; c < w->column_count; c++) {
-        put_section(w, &page, SPAN_SECTION_VALUES + c, &w->columns[c].numbers);
+    for (uint32_t c = 0; w->error == 0 && c < w->column_count; c++) {
+        fail(w, span_page_out_section(&page, SPAN_SECTION_VALUES + c, &w->columns[c].numbers));
     }
-    fail(w, strbuf_error(&page.entries));
     if (w->error == 0) {
-        put_page(w, &page, info);
+        fail(w, span_page_out_finish(&page, info, w->time_unit, out));
     }
-    if (w->error != 0 && out->size > begin) {
-        strbuf_truncate(out, begin);
-    }
-    zstd_codec_free(page.codec);
-    strbuf_release(&page.entries);
-    strbuf_release(&page.body);
+    span_page_out_release(&page);
 }
 
 /* ---- Life ---- */
