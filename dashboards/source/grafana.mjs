@@ -245,6 +245,22 @@ export function table(title, description, size, list, config = {}) {
   });
 }
 
+/* Answers of several instant targets as columns of one table, in this order and under these names; what is
+ * `hidden` joins rows and is not shown. */
+export function joined(columns, hidden = []) {
+  return [
+    { id: 'merge', options: {} },
+    {
+      id: 'organize',
+      options: {
+        excludeByName: Object.fromEntries(['Time', ...hidden].map((name) => [name, true])),
+        indexByName: Object.fromEntries(Object.keys(columns).map((name, i) => [name, i])),
+        renameByName: columns,
+      },
+    },
+  ];
+}
+
 export function text(title, size, content) {
   return {
     type: 'text',
@@ -339,6 +355,16 @@ export function queryVariable(name, label, expression, more = {}) {
     sort: 7,
     ...more,
   };
+}
+
+/* A variable of which several values, or all of them, may be chosen. */
+export function manyVariable(name, label, expression) {
+  return queryVariable(name, label, expression, {
+    includeAll: true,
+    multi: true,
+    allValue: '.+',
+    current: { text: ['All'], value: ['$__all'] },
+  });
 }
 
 export function dashboard({ uid, title, description, tags, variables, rows, refresh, from }) {

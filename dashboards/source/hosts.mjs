@@ -6,8 +6,9 @@ import {
   dashboard,
   datasourceVariable,
   instant,
+  joined,
+  manyVariable,
   query,
-  queryVariable,
   row,
   stat,
   steps,
@@ -106,17 +107,7 @@ const list = row('Hosts', [
     {
       thresholds: BUSY,
       sortBy: [{ displayName: 'CPU', desc: true }],
-      transformations: [
-        { id: 'merge', options: {} },
-        {
-          id: 'organize',
-          options: {
-            excludeByName: { Time: true, 'Value #A': true },
-            indexByName: Object.fromEntries(Object.keys(COLUMNS).map((name, i) => [name, i])),
-            renameByName: COLUMNS,
-          },
-        },
-      ],
+      transformations: joined(COLUMNS, ['Value #A']),
       overrides: [
         byRegexp('/^(CPU|Memory|Filesystem|Disk busy)$/', { ...SHARE, ...GAUGE_CELL }),
         byRegexp('/waits$/', {
@@ -198,12 +189,7 @@ export default dashboard({
   from: 'now-30m',
   variables: [
     datasourceVariable(),
-    queryVariable('instance', 'Instance', 'label_values(node_uname_info, instance)', {
-      includeAll: true,
-      multi: true,
-      allValue: '.+',
-      current: { text: ['All'], value: ['$__all'] },
-    }),
+    manyVariable('instance', 'Instance', 'label_values(node_uname_info, instance)'),
   ],
   rows: [overview, list, compared],
 });

@@ -7,8 +7,9 @@ import {
   datasourceVariable,
   fixed,
   instant,
+  joined,
+  manyVariable,
   query,
-  queryVariable,
   row,
   stat,
   steps,
@@ -96,17 +97,7 @@ const list = row('Services', [
     ],
     {
       sortBy: [{ displayName: 'Errors', desc: true }],
-      transformations: [
-        { id: 'merge', options: {} },
-        {
-          id: 'organize',
-          options: {
-            excludeByName: { Time: true },
-            indexByName: Object.fromEntries(Object.keys(COLUMNS).map((name, i) => [name, i])),
-            renameByName: COLUMNS,
-          },
-        },
-      ],
+      transformations: joined(COLUMNS),
       overrides: [
         byName('Requests/s', { unit: 'reqps' }),
         byName('Errors', {
@@ -185,17 +176,7 @@ const between = row('Who calls whom', [
     ],
     {
       sortBy: [{ displayName: 'Calls/s', desc: true }],
-      transformations: [
-        { id: 'merge', options: {} },
-        {
-          id: 'organize',
-          options: {
-            excludeByName: { Time: true },
-            indexByName: Object.fromEntries(Object.keys(CALLS).map((name, i) => [name, i])),
-            renameByName: CALLS,
-          },
-        },
-      ],
+      transformations: joined(CALLS),
       overrides: [
         byRegexp('/s$/', { unit: 'reqps' }),
         byName('95 %', { unit: 's' }),
@@ -252,12 +233,7 @@ export default dashboard({
   from: 'now-30m',
   variables: [
     datasourceVariable(),
-    queryVariable('service', 'Service', 'label_values(traces_spanmetrics_calls_total, service)', {
-      includeAll: true,
-      multi: true,
-      allValue: '.+',
-      current: { text: ['All'], value: ['$__all'] },
-    }),
+    manyVariable('service', 'Service', 'label_values(traces_spanmetrics_calls_total, service)'),
   ],
   rows: [overview, list, perSpan, between, logs],
 });

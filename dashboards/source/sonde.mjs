@@ -12,8 +12,9 @@ import {
   fixed,
   heatmap,
   instant,
+  joined,
+  manyVariable,
   query,
-  queryVariable,
   row,
   stat,
   steps,
@@ -112,31 +113,14 @@ const targets = row('Targets', [
     ],
     {
       sortBy: [{ displayName: 'Up', desc: false }],
-      transformations: [
-        { id: 'merge', options: {} },
-        {
-          id: 'organize',
-          options: {
-            excludeByName: { Time: true },
-            indexByName: {
-              job: 0,
-              instance: 1,
-              'Value #A': 2,
-              'Value #B': 3,
-              'Value #C': 4,
-              'Value #D': 5,
-            },
-            renameByName: {
-              job: 'Job',
-              instance: 'Instance',
-              'Value #A': 'Up',
-              'Value #B': 'Scrape duration',
-              'Value #C': 'Samples',
-              'Value #D': 'Up in this range',
-            },
-          },
-        },
-      ],
+      transformations: joined({
+        job: 'Job',
+        instance: 'Instance',
+        'Value #A': 'Up',
+        'Value #B': 'Scrape duration',
+        'Value #C': 'Samples',
+        'Value #D': 'Up in this range',
+      }),
       overrides: [
         byName('Up', {
           mappings: [
@@ -235,18 +219,8 @@ export default dashboard({
   from: 'now-30m',
   variables: [
     datasourceVariable(),
-    queryVariable('job', 'Job', 'label_values(up, job)', {
-      includeAll: true,
-      multi: true,
-      allValue: '.+',
-      current: { text: ['All'], value: ['$__all'] },
-    }),
-    queryVariable('instance', 'Instance', 'label_values(up{job=~"$job"}, instance)', {
-      includeAll: true,
-      multi: true,
-      allValue: '.+',
-      current: { text: ['All'], value: ['$__all'] },
-    }),
+    manyVariable('job', 'Job', 'label_values(up, job)'),
+    manyVariable('instance', 'Instance', 'label_values(up{job=~"$job"}, instance)'),
   ],
   rows: [overview, ingest, targets, processes],
 });

@@ -6,6 +6,7 @@ import {
   byRegexp,
   fixed,
   instant,
+  joined,
   query,
   row,
   stat,
@@ -104,33 +105,15 @@ export const filesystem = row('Filesystem', [
       unit: 'bytes',
       thresholds: BUSY,
       sortBy: [{ displayName: 'Used', desc: true }],
-      transformations: [
-        { id: 'merge', options: {} },
-        {
-          id: 'organize',
-          options: {
-            excludeByName: { Time: true },
-            indexByName: {
-              mountpoint: 0,
-              device: 1,
-              fstype: 2,
-              'Value #A': 3,
-              'Value #B': 4,
-              'Value #C': 5,
-              'Value #D': 6,
-            },
-            renameByName: {
-              mountpoint: 'Mount point',
-              device: 'Device',
-              fstype: 'Type',
-              'Value #A': 'Size',
-              'Value #B': 'Available',
-              'Value #C': 'Used',
-              'Value #D': 'Inodes used',
-            },
-          },
-        },
-      ],
+      transformations: joined({
+        mountpoint: 'Mount point',
+        device: 'Device',
+        fstype: 'Type',
+        'Value #A': 'Size',
+        'Value #B': 'Available',
+        'Value #C': 'Used',
+        'Value #D': 'Inodes used',
+      }),
       overrides: [
         byRegexp('/used$/i', {
           unit: 'percentunit',
