@@ -15,11 +15,11 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "collectors/id_list.h"
 #include "collectors/process_counters.h"
 #include "collectors/process_names.h"
 #include "collectors/process_threads.h"
 #include "collectors/rows.h"
-#include "procfs/field.h"
 #include "procfs/stat.h"
 
 /* Processes of one pass; more are left out. */
@@ -76,8 +76,7 @@ struct process_groups_state {
     bool again; /* not the first pass */
     double ticks_per_second, page_bytes;
     struct strbuf name, arguments;
-    uint64_t *pids;
-    size_t pid_count, pid_cap;
+    struct id_list pids;
     struct process_list now, before; /* in order of pid */
     struct group **groups;           /* in order of their names */
     size_t group_count, group_cap;
@@ -318,28 +317,6 @@ static int see_process(
 
 /* ---- The pass ---- */
 
-static int see_entry(void *context, const char *name, bool is_directory)
-{
-    struct process_groups_state *s = context;
-    uint64_t pid;
-    (void)is_directory;
-    if (field_u64(str_of(name), &pid) != 0 || s->pid_count == PROCESSES_MAX) {
-        return 0;
-    }
-    int status = mem_array_grow(
-        (void **)&s->pids, &s->pid_cap, s->pid_count + 1, sizeof(*s->pids), PROCESSES_MAX);
-    if (status == 0) {
-        s->pids[s->pid_count++] = pid;
-    }
-    return status;
-}
-
-static int compare_pids(const void *a, const void *b)
-{
-    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-    return left < right ? -1 : left > right;
-}
-
 static int walk(struct collect *c, struct process_groups_state *s)
 {
     struct process_list swap = s->before;
@@ -347,13 +324,9 @@ static int walk(struct collect *c, struct process_groups_state *s)
     s->before = s->now;
     s->now = swap;
     s->now.count = 0;
-    s->pid_count = 0;
-    int status = vfs_list(c->vfs, c->roots[COLLECT_PROC], see_entry, s);
-    if (s->pid_count > 1) {
-        qsort(s->pids, s->pid_count, sizeof(*s->pids), compare_pids);
-    }
-    for (size_t i = 0; status == 0 && i < s->pid_count; i++) {
-        status = see_process(c, s, s->pids[i], &before);
+    int status = id_list_read(&s->pids, c->vfs, c->roots[COLLECT_PROC], PROCESSES_MAX);
+    for (size_t i = 0; status == 0 && i < s->pids.count; i++) {
+        status = see_process(c, s, s->pids.items[i], &before);
     }
     return status;
 }
@@ -482,7 +455,7 @@ static void process_groups_close(struct collect *c, void *state)
     }
     mem_free(s->groups);
     process_threads_free(s->threads);
-    mem_free(s->pids);
+    id_list_release(&s->pids);
     mem_free(s->now.items);
     mem_free(s->before.items);
     strbuf_release(&s->name);

@@ -2,13 +2,12 @@
 #include "collectors/process_threads.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "collectors/id_list.h"
 #include "collectors/process_counters.h"
 #include "collectors/rows.h"
-#include "procfs/field.h"
 
 #define OVERFLOW_NAME "__cardinality_overflow__"
 
@@ -41,10 +40,9 @@ struct thread_list {
 
 struct process_threads {
     struct thread_list now, before;
-    size_t cursor; /* into `before` */
-    bool again;    /* not the first pass */
-    uint64_t *tids;
-    size_t tid_count, tid_cap;
+    size_t cursor;       /* into `before` */
+    bool again;          /* not the first pass */
+    struct id_list tids; /* of the process at hand */
     struct subgroups names, waits;
 };
 
@@ -74,7 +72,7 @@ void process_threads_free(struct process_threads *t)
     if (t != NULL) {
         mem_free(t->now.items);
         mem_free(t->before.items);
-        mem_free(t->tids);
+        id_list_release(&t->tids);
         free_subgroups(&t->names);
         free_subgroups(&t->waits);
         mem_free(t);
@@ -229,46 +227,20 @@ static int see_thread(
 
 /* ---- The threads of a process ---- */
 
-static int see_entry(void *context, const char *name, bool is_directory)
-{
-    struct process_threads *t = context;
-    uint64_t tid;
-    (void)is_directory;
-    if (field_u64(str_of(name), &tid) != 0 || t->tid_count == THREADS_MAX) {
-        return 0;
-    }
-    int status = mem_array_grow(
-        (void **)&t->tids, &t->tid_cap, t->tid_count + 1, sizeof(*t->tids), THREADS_MAX);
-    if (status == 0) {
-        t->tids[t->tid_count++] = tid;
-    }
-    return status;
-}
-
-static int compare_tids(const void *a, const void *b)
-{
-    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-    return left < right ? -1 : left > right;
-}
-
 int process_threads_see(
     struct process_threads *t, struct collect *c, uint64_t pid, const char *group)
 {
     char below[THREAD_PATH_MAX], path[COLLECT_PATH_MAX];
     (void)snprintf(below, sizeof(below), "%llu/task", (unsigned long long)pid);
     int status = collect_path(c, COLLECT_PROC, below, path, sizeof(path));
-    t->tid_count = 0;
-    status = status == 0 ? vfs_list(c->vfs, path, see_entry, t) : status;
+    status = status == 0 ? id_list_read(&t->tids, c->vfs, path, THREADS_MAX) : status;
     if (status != 0) {
         return status == ERR_NOMEM ? status : 0; /* the process ended meanwhile */
     }
-    if (t->tid_count > 1) {
-        qsort(t->tids, t->tid_count, sizeof(*t->tids), compare_tids);
-    }
-    for (size_t i = 0; status == 0 && i < t->tid_count; i++) {
-        status = count_wait(t, c, pid, t->tids[i], group);
-        if (status == 0 && t->tid_count > 1) {
-            status = see_thread(t, c, pid, t->tids[i], group);
+    for (size_t i = 0; status == 0 && i < t->tids.count; i++) {
+        status = count_wait(t, c, pid, t->tids.items[i], group);
+        if (status == 0 && t->tids.count > 1) {
+            status = see_thread(t, c, pid, t->tids.items[i], group);
         }
     }
     return status;
